@@ -1,0 +1,92 @@
+"""Split: images in memory, with where they came from. Poisoning returns another Split; nothing edits one."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from nasaudit.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and labels of one role (train, validation, test, pool).
+
+    Attributes:
+        images: uint8 [N, C, H, W], C of 1 or 3.
+        labels: int64 [N], in 0..classes-1.
+        indices: int64 [N], positions in the source, so that an image can be named across splits and runs.
+        classes: how many classes there are.
+
+    Raises:
+        DataError: a type, shape or label is not as above.
+    """
+
+    images: Tensor
+    labels: Tensor
+    indices: Tensor
+    classes: int
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4 or self.images.shape[1] not in (1, 3):
+            raise DataError(
+                "expected uint8 images [N, C, H, W] with 1 or 3 channels, "
+                f"got {self.images.dtype} {list(self.images.shape)}"
+            )
+        if not len(self.images) == len(self.labels) == len(self.indices):
+            raise DataError(
+                f"expected as many labels and indices as images ({len(self.images)}), "
+                f"got {len(self.labels)} and {len(self.indices)}"
+            )
+        outside = (self.labels < 0) | (self.labels >= self.classes)
+        if outside.any():
+            first = int(outside.nonzero()[0])
+            raise DataError(
+                f"expected labels in 0..{self.classes - 1}, got {int(self.labels[first])} at position {first}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def digest(self) -> str:
+        """First 20 hex digits of the SHA-256 of images, labels and indices."""
+        whole = hashlib.sha256(f"{tuple(self.images.shape)}:{self.classes}".encode())
+        for tensor in (self.images, self.labels, self.indices):
+            whole.update(tensor.contiguous().numpy().tobytes())
+        return whole.hexdigest()[:20]
+
+    def take(self, positions: Tensor) -> "Split":
+        """The images at these positions, in this order."""
+        return Split(self.images[positions], self.labels[positions], self.indices[positions], self.classes)
+
+    def pixels(self, positions: Tensor | slice = slice(None)) -> Tensor:
+        """float32 pixels in [0,1], channels-last."""
+        chosen = self.images[positions].to(torch.float32, memory_format=torch.channels_last)
+        return chosen.div_(255)
+
+
+@dataclass(frozen=True)
+class DataBundle:
+    """The four disjoint roles of one data set, and what a network and a report need to know of it."""
+
+    train: Split
+    validation: Split
+    test: Split
+    pool: Split
+    class_names: tuple[str, ...]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        channels, height, width = self.train.images.shape[1:]
+        return channels, height, width
+
+    @cached_property
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the training pixels by channel; the first layer normalises by them."""
+        pixels = self.train.images.double().div(255)
+        deviation = pixels.std(dim=(0, 2, 3)).clamp_min(1e-3)
+        return pixels.mean(dim=(0, 2, 3)).float(), deviation.float()

@@ -1,0 +1,52 @@
+"""ArchSpec: all that is needed to build a network, and nothing else."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from nasaudit.errors import SpecError
+from nasaudit.spec.base import Spec
+from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.units import Fractional
+
+Scale = Literal["mini", "paper"]
+Group = Literal["manual", "nas", "random", "custom"]
+
+# (init_channels, n_cells) of a cell network at each scale; image side that sizes are stated for.
+CELL_SIZE: dict[Scale, tuple[int, int]] = {"mini": (8, 5), "paper": (36, 20)}
+IMAGE_SIDE: dict[Scale, int] = {"mini": 28, "paper": 32}
+# Forward FLOPs (2 per multiply-add) per 3x28x28 image that every `mini` network stays within.
+MINI_FLOPS: tuple[float, float] = (9e6, 18e6)
+
+
+class ArchSpec(Spec):
+    """A network before it has weights.
+
+    A cell network carries its genotype, so a record or a checkpoint can be rebuilt without the catalogue.
+    A manual family carries its name and scale; its numbers are in `nasaudit.arch.manual`.
+    """
+
+    name: str
+    group: Group
+    scale: Scale = "mini"
+    classes: Annotated[int, Field(ge=2)] = 10
+    input_shape: tuple[int, int, int] = (3, 28, 28)  # channels, height, width
+    genotype: Genotype | None = None
+    init_channels: Annotated[int, Field(ge=1)] | None = None
+    n_cells: Annotated[int, Field(ge=1)] | None = None
+    auxiliary: bool = False  # a second classifier at 2/3 of the depth, during training only
+    drop_path: Fractional = 0.0  # final probability of dropping an op's output for an image
+
+    @model_validator(mode="after")
+    def _cells_need_sizes(self) -> "ArchSpec":
+        is_cell = self.genotype is not None
+        for field in ("init_channels", "n_cells"):
+            if (getattr(self, field) is not None) != is_cell:
+                raise SpecError(field, "a number for a genotype, nothing for a manual family", getattr(self, field))
+        for field, default in (("auxiliary", False), ("drop_path", 0.0)):
+            if not is_cell and getattr(self, field) != default:
+                raise SpecError(field, f"{default} (the option exists for cell networks)", getattr(self, field))
+        channels, height, width = self.input_shape
+        if channels not in (1, 3) or min(height, width) < 8:
+            raise SpecError("input_shape", "1 or 3 channels and sides of at least 8", self.input_shape)
+        return self

@@ -1,0 +1,34 @@
+"""DataSpec: which images, and how they are split. The splits depend on nothing else."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from nasaudit.errors import SpecError
+from nasaudit.spec.base import Spec
+from nasaudit.spec.units import Fractional
+
+
+class DataSpec(Spec):
+    """A data set and its split into train, validation, test and attacker pool.
+
+    Data sets with an official test set (CIFAR, ImageNet32) keep it: `test_fraction` is then unused, and
+    the other fractions are of the official training set. What is left over is the training split.
+    """
+
+    name: str = "mnist5k"
+    path: str | None = None  # file or folder of `folder`, `npz` and the downloaded sets
+    seed: Annotated[int, Field(ge=0)] = 0  # decides the splits, and the classes drawn for imagenet32
+    classes: Annotated[int, Field(ge=2)] | None = None  # imagenet32: how many are drawn; None: all
+    validation_fraction: Fractional = 0.05
+    test_fraction: Fractional = 0.2
+    pool_fraction: Fractional = 0.15
+    image_size: Annotated[int, Field(ge=8)] | None = None  # `folder`: side that images are resized to
+    fingerprint: str | None = None  # digest of the file or folder's content, set when a study is planned
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train_on(self) -> "DataSpec":
+        used = self.validation_fraction + self.test_fraction + self.pool_fraction
+        if used >= 1:
+            raise SpecError("validation_fraction", "the three fractions to add up to less than 1", used)
+        return self

@@ -1,0 +1,58 @@
+"""StudySpec: what a YAML file or `nasaudit audit` says. Everything that nasaudit does is a study."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from nasaudit.errors import SpecError
+from nasaudit.spec.arch import Scale
+from nasaudit.spec.attacks import AnyAttack
+from nasaudit.spec.base import Spec
+from nasaudit.spec.data import DataSpec
+from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.tasks import Protocol
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.spec.units import Fractional
+
+Analysis = Literal["topology", "convergence"]
+ANALYSES: tuple[Analysis, ...] = ("topology", "convergence")
+
+
+class ArchChoice(Spec):
+    """An architecture as a user names it: from the catalogue, or a name of their own with a genotype."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    genotype: Annotated[Genotype, BeforeValidator(Genotype.read)] | None = None
+    auxiliary: bool = False
+    drop_path: Fractional = 0.0
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+AnyArch = Annotated[ArchChoice, BeforeValidator(_named)]
+AnyData = Annotated[DataSpec, BeforeValidator(_named)]
+
+
+class StudySpec(Spec):
+    """Architectures x seeds x experiments on one data set."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)] = "audit"
+    architectures: Annotated[tuple[AnyArch, ...], Field(min_length=1)]
+    data: AnyData = DataSpec()
+    scale: Scale = "mini"
+    protocol: Protocol = "sound"
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
+    attacks: tuple[AnyAttack, ...] = ()
+    analyses: tuple[Analysis, ...] = ANALYSES
+    training: TrainingSpec | None = None  # None: the recipe of the scale, protocol and data
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "StudySpec":
+        for field in ("architectures", "seeds", "attacks", "analyses"):
+            values = getattr(self, field)
+            keys = [value.name if field == "architectures" else value for value in values]
+            if len({str(key) for key in keys}) != len(keys):
+                raise SpecError(field, "each entry once", [str(key) for key in keys])
+        return self

@@ -1,0 +1,30 @@
+"""TrainingSpec: everything that decides how a network is trained, apart from data, network and seed."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nasaudit.spec.base import Spec
+from nasaudit.spec.units import Fractional
+
+
+class TrainingSpec(Spec):
+    """A training recipe. `recipes.py` holds the named ones; a study may override any field."""
+
+    epochs: Annotated[int, Field(ge=0)] = 12
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    momentum: Fractional = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 3e-4
+    schedule: Literal["cosine", "one_cycle"] = "one_cycle"
+    label_smoothing: Fractional = 0.0
+    gradient_clip: Annotated[float, Field(gt=0)] | None = 5.0  # L2 norm over all parameters
+    crop: Annotated[int, Field(ge=0)] = 2  # pixels of zero padding for random crops; 0: none
+    flip: bool = False  # horizontal, with probability 1/2
+    cutout: Annotated[int, Field(ge=0)] = 0  # side of the square that is blanked; 0: none
+    auxiliary_weight: Annotated[float, Field(ge=0)] = 0.4  # used when the network has an auxiliary head
+    drop_path_schedule: Literal["linear", "constant"] = "linear"  # linear: from 0 to ArchSpec.drop_path
+    precision: Literal["fp32", "bf16"] = "fp32"
+    # Which epoch's weights are kept. `best_test` picks on test data: protocol `paper` only.
+    keep: Literal["last", "best_validation", "best_test"] = "last"

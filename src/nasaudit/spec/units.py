@@ -1,0 +1,34 @@
+"""Units that people write and units that the code uses: epsilon is a share of [0,1], written as 8/255."""
+
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+
+def _fraction(value: Any) -> Any:
+    """`"8/255"` becomes 8/255; anything else is left to pydantic's own checks."""
+    if isinstance(value, str):
+        try:
+            return float(Fraction(value.replace(" ", "")))
+        except (ValueError, ZeroDivisionError):
+            raise ValueError("a number or a fraction such as 8/255") from None
+    return value
+
+
+# A size in pixel units: pixels are in [0,1] everywhere, and a bare 8 is a mistake, not 8/255.
+PixelSize = Annotated[float, BeforeValidator(_fraction), Field(ge=0, le=1)]
+Epsilon = Annotated[float, BeforeValidator(_fraction), Field(ge=0)]
+Fractional = Annotated[float, Field(ge=0, le=1)]
+
+
+def format_epsilon(epsilon: float) -> str:
+    """The way the field writes an epsilon: `"8/255"` where it is a whole number of grey levels.
+
+    >>> format_epsilon(8 / 255), format_epsilon(0.5)
+    ('8/255', '0.5')
+    """
+    levels = epsilon * 255
+    if abs(levels - round(levels)) < 1e-6 and levels < 255:
+        return f"{round(levels)}/255"
+    return f"{epsilon:.4g}"

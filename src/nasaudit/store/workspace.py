@@ -1,0 +1,38 @@
+"""What a work function is handed: where to write, what came before, whom to tell of progress."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from nasaudit.spec.tasks import Task
+from nasaudit.store.records import Record
+
+
+class Progress(Protocol):
+    """Called with the share done, in [0,1], and a few words; often enough to stop a task in a second."""
+
+    def __call__(self, done: float, text: str = "") -> None: ...  # noqa: D102
+
+
+def silent(done: float, text: str = "") -> None:
+    """A Progress for those who do not look."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One task's view of the store.
+
+    Attributes:
+        folder: an empty folder; every file left in it becomes an artefact of the record.
+        find: the record and folder of a task that this one needs.
+        progress: called with the share done.
+        device: "cpu", "cuda" or "cuda:1".
+        downloads: folder of downloaded data sets.
+    """
+
+    folder: Path
+    find: Callable[[Task], tuple[Record, Path]]
+    progress: Progress = silent
+    device: str = "cpu"
+    downloads: Path = Path("data")
