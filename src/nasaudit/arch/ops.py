@@ -1,0 +1,126 @@
+"""The ops that edges carry: ReLU-conv-BN as in Liu et al., "DARTS", ICLR 2019, appendix A.
+
+Each op maps [N, C, H, W] to [N, C', H/stride, W/stride]; sides that are odd are rounded up.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from nasaudit.arch.depthwise import DepthwiseConv
+
+
+def batch_norm(channels: int) -> nn.BatchNorm2d:
+    """Affine batch normalisation, at training and at test time."""
+    return nn.BatchNorm2d(channels)
+
+
+def relu_conv_bn(channels_in: int, channels_out: int) -> nn.Sequential:
+    """A 1x1 convolution between ReLU and BN: how a cell brings its inputs to its own width."""
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(channels_in, channels_out, 1, bias=False),
+        batch_norm(channels_out),
+    )
+
+
+class FactorizedReduce(nn.Module):
+    """Halve the resolution with two 1x1 stride-2 convolutions, the second one pixel off, so that no pixel is lost."""
+
+    def __init__(self, channels_in: int, channels_out: int):
+        super().__init__()
+        first = channels_out // 2
+        self.even = nn.Conv2d(channels_in, first, 1, stride=2, bias=False)
+        self.odd = nn.Conv2d(channels_in, channels_out - first, 1, stride=2, bias=False)
+        self.norm = batch_norm(channels_out)
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        x = torch.relu(x)
+        # An odd side has no pixel after its last: zeros stand in, so that both halves have one shape.
+        odd = nn.functional.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))[:, :, 1:, 1:]
+        if odd.shape[2] < 1 or odd.shape[3] < 1:
+            odd = torch.zeros_like(x)
+        return self.norm(torch.cat([self.even(x), self.odd(odd)], dim=1))
+
+
+def _round(channels_in: int, channels_out: int, kernel: int, stride: int, dilation: int) -> list[nn.Module]:
+    """ReLU, depthwise convolution, pointwise convolution, BN."""
+    return [
+        nn.ReLU(),
+        DepthwiseConv(channels_in, kernel, stride=stride, dilation=dilation),
+        nn.Conv2d(channels_in, channels_out, 1, bias=False),
+        batch_norm(channels_out),
+    ]
+
+
+def separable_conv(channels: int, kernel: int, stride: int) -> nn.Sequential:
+    """Two rounds of depthwise-separable convolution; only the first one strides."""
+    return nn.Sequential(
+        *_round(channels, channels, kernel, stride, dilation=1),
+        *_round(channels, channels, kernel, 1, dilation=1),
+    )
+
+
+def dilated_conv(channels: int, kernel: int, stride: int) -> nn.Sequential:
+    """One round of depthwise-separable convolution with dilation 2."""
+    return nn.Sequential(*_round(channels, channels, kernel, stride, dilation=2))
+
+
+def conv_7x1_1x7(channels: int, stride: int) -> nn.Sequential:
+    """A 1x7 and a 7x1 convolution in a row (AmoebaNet, NASNet)."""
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, (1, 7), stride=(1, stride), padding=(0, 3), bias=False),
+        nn.Conv2d(channels, channels, (7, 1), stride=(stride, 1), padding=(3, 0), bias=False),
+        batch_norm(channels),
+    )
+
+
+class Pool(nn.Module):
+    """3x3 pooling; the average leaves the padding out of its count."""
+
+    def __init__(self, kind: Literal["max", "avg"], stride: int):
+        super().__init__()
+        self.kind, self.stride = kind, stride
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        if self.kind == "max":
+            return nn.functional.max_pool2d(x, 3, self.stride, 1)
+        return nn.functional.avg_pool2d(x, 3, self.stride, 1, count_include_pad=False)
+
+
+class Zero(nn.Module):
+    """The op `none`: zeros at the right resolution."""
+
+    def __init__(self, stride: int):
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+
+
+def skip_connect(channels: int, stride: int) -> nn.Module:
+    """Nothing at stride 1; a factorized reduce at stride 2."""
+    return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels)
+
+
+BUILDERS: dict[str, Callable[[int, int], nn.Module]] = {
+    "none": lambda channels, stride: Zero(stride),
+    "skip_connect": skip_connect,
+    "max_pool_3x3": lambda channels, stride: Pool("max", stride),
+    "avg_pool_3x3": lambda channels, stride: Pool("avg", stride),
+    "sep_conv_3x3": lambda channels, stride: separable_conv(channels, 3, stride),
+    "sep_conv_5x5": lambda channels, stride: separable_conv(channels, 5, stride),
+    "sep_conv_7x7": lambda channels, stride: separable_conv(channels, 7, stride),
+    "dil_conv_3x3": lambda channels, stride: dilated_conv(channels, 3, stride),
+    "dil_conv_5x5": lambda channels, stride: dilated_conv(channels, 5, stride),
+    "conv_7x1_1x7": conv_7x1_1x7,
+}
+
+
+def build_op(name: str, channels: int, stride: int) -> nn.Module:
+    """The op of a genotype's edge, at this width and stride."""
+    return BUILDERS[name](channels, stride)
