@@ -1,0 +1,118 @@
+"""Every architecture that has a name: the 17 of the talk, DARTS V1, and those of plugins. No torch.
+
+A plugin registers an `Entry` with a genotype under the entry point group `nasaudit.architectures`.
+"""
+
+from dataclasses import dataclass
+
+from nasaudit.arch import genotypes
+from nasaudit.errors import NasauditError, SpecError
+from nasaudit.registry import Registry
+from nasaudit.spec.arch import CELL_SIZE, ArchSpec, Group, Scale
+from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.study import ArchChoice
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One architecture of the catalogue.
+
+    Attributes:
+        name: the one spelling that records and reports use.
+        title: the name as its authors write it.
+        group: `manual`, `nas`, `random`, or `custom` for a plugin's.
+        genotype: the cells; None for a manual family, whose numbers are in `arch.families`.
+        source: the publication.
+    """
+
+    name: str
+    title: str
+    group: Group
+    genotype: Genotype | None
+    source: str
+
+    def __post_init__(self) -> None:
+        if (self.genotype is None) != (self.group == "manual"):
+            raise NasauditError(
+                f"architecture {self.name!r}: expected a genotype, or the group 'manual' without one, "
+                f"got the group {self.group!r} and {'no' if self.genotype is None else 'a'} genotype"
+            )
+
+
+CATALOGUE: Registry[Entry] = Registry("architecture", "nasaudit.architectures")
+
+
+def _manual(name: str, title: str, source: str, *aliases: str) -> None:
+    CATALOGUE.add(name, Entry(name, title, "manual", None, source), *aliases)
+
+
+def _cells(
+    name: str, title: str, genotype: Genotype, source: str, *aliases: str, group: Group = "nas"
+) -> None:
+    CATALOGUE.add(name, Entry(name, title, group, genotype, source), *aliases)
+
+
+# fmt: off
+_manual("bit", "BiT", "Kolesnikov et al., Big Transfer, ECCV 2020", "resnetv2")
+_manual("densenet", "DenseNet", "Huang et al., CVPR 2017", "densenet121")
+_manual("dla", "DLA", "Yu et al., Deep Layer Aggregation, CVPR 2018", "dla34")
+_manual("resnet", "ResNet", "He et al., CVPR 2016", "resnet18")
+_manual("resnext", "ResNeXt", "Xie et al., CVPR 2017", "resnext50", "resnext50_32x4d")
+_manual("vgg", "VGG", "Simonyan and Zisserman, ICLR 2015", "vgg13", "vgg13_bn")
+_manual("wideresnet", "WideResNet", "Zagoruyko and Komodakis, BMVC 2016", "wrn", "wrn50_2", "wide_resnet50_2")
+_cells("amoebanet", "AmoebaNet", genotypes.AMOEBANET, "Real et al., AAAI 2019", "amoebanet_a")
+_cells("darts", "DARTS", genotypes.DARTS, "Liu et al., ICLR 2019 (second order)", "darts_v2")
+_cells("darts_v1", "DARTS V1", genotypes.DARTS_V1, "Liu et al., ICLR 2019 (first order)")
+_cells("drnas", "DrNAS", genotypes.DRNAS, "Chen et al., ICLR 2021")
+_cells("enas", "ENAS", genotypes.ENAS, "Pham et al., ICML 2018")
+_cells("nasnet", "NASNet", genotypes.NASNET, "Zoph et al., CVPR 2018", "nasnet_a")
+_cells("pc_darts", "PC-DARTS", genotypes.PC_DARTS, "Xu et al., ICLR 2020")
+_cells("pdarts", "P-DARTS", genotypes.PDARTS, "Chen et al., ICCV 2019")
+_cells("sgas", "SGAS", genotypes.SGAS, "Li et al., CVPR 2020")
+_cells("snas", "SNAS", genotypes.SNAS, "Xie et al., ICLR 2019 (mild constraint)")
+_cells("random", "Random", genotypes.RANDOM, "Pang et al., USENIX Security 2022", group="random")
+# fmt: on
+
+
+def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[int, int, int]) -> ArchSpec:
+    """What to build for an architecture that a user named.
+
+    Args:
+        choice: a name of the catalogue, or a name of the user's own with a genotype (group `custom`).
+        scale: decides channels and cells.
+        classes: of the data.
+        input_shape: (channels, height, width) of the data.
+
+    Raises:
+        UnknownNameError: no genotype came, and the catalogue does not have the name.
+        SpecError: the name is the catalogue's and the genotype is another one; or an option that only cell
+            networks have was given for a manual family.
+    """
+    name, group, genotype = _identify(choice)
+    channels, cells = CELL_SIZE[scale] if genotype is not None else (None, None)
+    return ArchSpec.parse(
+        {
+            "name": name,
+            "group": group,
+            "scale": scale,
+            "classes": classes,
+            "input_shape": input_shape,
+            "genotype": genotype,
+            "init_channels": channels,
+            "n_cells": cells,
+            "auxiliary": choice.auxiliary,
+            "drop_path": choice.drop_path,
+        },
+        where=choice.name,
+    )
+
+
+def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None]:
+    if choice.genotype is not None and choice.name not in CATALOGUE:
+        return choice.name, "custom", choice.genotype
+    entry = CATALOGUE[choice.name]
+    if choice.genotype is not None and choice.genotype != entry.genotype:
+        raise SpecError(
+            "name", f"another name for this genotype ({entry.title} is in the catalogue)", choice.name
+        )
+    return CATALOGUE.canonical(choice.name), entry.group, entry.genotype

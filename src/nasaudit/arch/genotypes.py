@@ -1,0 +1,116 @@
+"""The published cells as constants, each with the paper that found it. No torch.
+
+They are written the way the field draws them: the nodes of a cell in order, `|` between nodes, each node the
+sum of its edges `op(source)`. Sources 0 and 1 are the outputs of the cell before the previous and of the
+previous cell; node k is number k + 2. `sep3` is `sep_conv_3x3`, and so on (`SHORT_NAMES`).
+The numbering and the choices among several published cells follow Pang et al., "On the Security Risks of
+AutoML", USENIX Security 2022.
+"""
+
+import re
+
+from nasaudit.spec.genotype import CELL_INPUTS, Cell, Edge, Genotype
+
+# The short name of every op; drawings use it too.
+SHORT_NAMES: dict[str, str] = {
+    "none": "none",
+    "skip_connect": "skip",
+    "max_pool_3x3": "max3",
+    "avg_pool_3x3": "avg3",
+    "sep_conv_3x3": "sep3",
+    "sep_conv_5x5": "sep5",
+    "sep_conv_7x7": "sep7",
+    "dil_conv_3x3": "dil3",
+    "dil_conv_5x5": "dil5",
+    "conv_7x1_1x7": "conv7",
+}
+_OPS = {short: op for op, short in SHORT_NAMES.items()}
+_EDGE = re.compile(r"(\w+)\((\d+)\)")
+
+
+def _cell(text: str, concat: tuple[int, ...] | None = None) -> Cell:
+    """Read the compact form; `concat=None` concatenates all nodes."""
+    nodes = tuple(
+        tuple(Edge(_OPS[short], int(source)) for short, source in _EDGE.findall(node))
+        for node in text.split("|")
+    )
+    return Cell(nodes=nodes, concat=concat or tuple(range(CELL_INPUTS, CELL_INPUTS + len(nodes))))
+
+
+# AmoebaNet-A. Real et al., "Regularized Evolution for Image Classifier Architecture Search", AAAI 2019.
+AMOEBANET = Genotype(
+    normal=_cell(
+        "avg3(0) max3(1) | sep3(0) sep5(2) | sep3(0) avg3(3) | sep3(1) skip(1) | skip(0) avg3(1)",
+        concat=(4, 5, 6),
+    ),
+    reduction=_cell(
+        "avg3(0) sep3(1) | max3(0) sep7(2) | sep7(0) avg3(1) | max3(0) max3(1) | conv7(0) sep3(5)",
+        concat=(3, 4, 6),
+    ),
+)
+
+# Second order. Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019.
+DARTS = Genotype(
+    normal=_cell("sep3(0) sep3(1) | sep3(0) sep3(1) | sep3(1) skip(0) | skip(0) dil3(2)"),
+    reduction=_cell("max3(0) max3(1) | skip(2) max3(1) | max3(0) skip(2) | skip(2) max3(1)"),
+)
+
+# First order. Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019.
+DARTS_V1 = Genotype(
+    normal=_cell("sep3(1) sep3(0) | skip(0) sep3(1) | skip(0) sep3(1) | sep3(0) skip(2)"),
+    reduction=_cell("max3(0) max3(1) | skip(2) max3(0) | max3(0) skip(2) | skip(2) avg3(0)"),
+)
+
+# CIFAR-10 cell. Chen et al., "DrNAS: Dirichlet Neural Architecture Search", ICLR 2021.
+DRNAS = Genotype(
+    normal=_cell("sep3(0) sep5(1) | sep3(1) sep3(2) | skip(0) sep3(1) | sep3(2) dil5(3)"),
+    reduction=_cell("max3(0) sep5(1) | dil5(2) sep5(1) | sep5(1) dil5(3) | skip(4) sep5(1)"),
+)
+
+# Micro search space. Pham et al., "Efficient Neural Architecture Search via Parameter Sharing", ICML 2018.
+ENAS = Genotype(
+    normal=_cell("sep3(1) skip(1) | sep5(1) skip(0) | avg3(0) sep3(1) | sep3(0) avg3(1) | sep5(1) avg3(0)"),
+    reduction=_cell(
+        "sep5(0) avg3(1) | sep3(1) avg3(1) | sep3(1) avg3(1) | sep5(4) avg3(1) | sep3(5) sep5(0)",
+        concat=(2, 3, 6),
+    ),
+)
+
+# NASNet-A. Zoph et al., "Learning Transferable Architectures for Scalable Image Recognition", CVPR 2018.
+NASNET = Genotype(
+    normal=_cell("sep5(1) sep3(0) | sep5(0) sep3(0) | avg3(1) skip(0) | avg3(0) avg3(0) | sep3(1) skip(1)"),
+    reduction=_cell(
+        "sep5(1) sep7(0) | max3(1) sep7(0) | avg3(1) sep5(0) | skip(3) avg3(2) | sep3(2) max3(1)",
+        concat=(4, 5, 6),
+    ),
+)
+
+# CIFAR-10 cell. Xu et al., "PC-DARTS: Partial Channel Connections", ICLR 2020.
+PC_DARTS = Genotype(
+    normal=_cell("sep3(1) skip(0) | sep3(0) dil3(1) | sep5(0) sep3(1) | avg3(0) dil3(1)"),
+    reduction=_cell("sep5(1) max3(0) | sep5(1) sep5(2) | sep3(0) sep3(3) | sep3(1) sep3(2)"),
+)
+
+# Chen et al., "Progressive Differentiable Architecture Search", ICCV 2019.
+PDARTS = Genotype(
+    normal=_cell("skip(0) dil3(1) | skip(0) sep3(1) | sep3(1) sep3(3) | sep3(0) dil5(4)"),
+    reduction=_cell("avg3(0) sep5(1) | sep3(0) dil5(2) | max3(0) dil3(1) | dil3(1) dil5(3)"),
+)
+
+# Criterion 1, best. Li et al., "SGAS: Sequential Greedy Architecture Search", CVPR 2020.
+SGAS = Genotype(
+    normal=_cell("sep3(0) dil3(1) | sep3(0) sep3(1) | sep5(1) sep5(3) | skip(0) dil5(2)"),
+    reduction=_cell("max3(0) dil5(1) | sep3(0) skip(2) | sep3(1) skip(2) | max3(0) max3(1)"),
+)
+
+# Mild constraint. Xie et al., "SNAS: Stochastic Neural Architecture Search", ICLR 2019.
+SNAS = Genotype(
+    normal=_cell("sep3(0) sep3(1) | skip(0) dil3(1) | skip(0) skip(1) | skip(0) sep3(1)"),
+    reduction=_cell("max3(0) max3(1) | skip(2) max3(1) | max3(1) skip(2) | dil5(2) max3(0)"),
+)
+
+# Drawn at random from the DARTS space: Pang et al., "On the Security Risks of AutoML", USENIX Security 2022.
+RANDOM = Genotype(
+    normal=_cell("max3(0) dil3(1) | sep3(2) skip(1) | skip(3) avg3(0) | sep3(1) dil3(2)"),
+    reduction=_cell("avg3(0) max3(1) | skip(1) dil3(1) | sep3(3) dil3(1) | max3(0) sep3(4)"),
+)
