@@ -1,0 +1,1 @@
+"""What explains a vulnerability: the shape of the cells, how training converged."""

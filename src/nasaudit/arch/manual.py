@@ -1,8 +1,10 @@
-"""The manual families as modules: timm's classes with the numbers of `families` and a stem for small images."""
+"""The manual families as modules: timm's classes, the numbers of `families`, a stem for small images."""
 
 from functools import partial, singledispatch
 
-from timm.layers import ClassifierHead, GroupNormAct, StdConv2d
+from timm.layers.classifier import ClassifierHead
+from timm.layers.norm_act import GroupNormAct
+from timm.layers.std_conv import StdConv2d
 from timm.models.densenet import DenseNet
 from timm.models.dla import DLA, DlaBasic, DlaTree
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
@@ -43,8 +45,9 @@ def _build(plan: Plan, channels_in: int, classes: int) -> nn.Module:
 
 @_build.register
 def _residual(plan: Residual, channels_in: int, classes: int) -> nn.Module:
-    network = ResNet(
-        Bottleneck if plan.bottleneck else BasicBlock,
+    network: nn.Module = ResNet(
+        # timm annotates an instance here, and takes the class.
+        Bottleneck if plan.bottleneck else BasicBlock,  # type: ignore[arg-type]
         plan.blocks,
         num_classes=classes,
         in_chans=channels_in,
@@ -65,7 +68,7 @@ def _residual(plan: Residual, channels_in: int, classes: int) -> nn.Module:
 @_build.register
 def _pre_activation(plan: PreActivation, channels_in: int, classes: int) -> nn.Module:
     convolution = partial(StdConv2d, eps=1e-8)
-    network = ResNetV2(
+    network: nn.Module = ResNetV2(
         list(plan.blocks),
         channels=plan.widths,
         num_classes=classes,
@@ -113,13 +116,11 @@ def _plain(plan: Plain, channels_in: int, classes: int) -> nn.Module:
     for width, convolutions in zip(plan.widths, plan.convolutions, strict=True):
         layers += [width] * convolutions + ["M"]
     # The two hidden layers of 4,096 are for 224x224; one unit stands in for them until they are replaced.
-    network = VGG(
+    network: nn.Module = VGG(
         layers, num_classes=classes, in_chans=channels_in, norm_layer=nn.BatchNorm2d, mlp_ratio=1 / 4096
     )
     network.pre_logits = nn.Identity()
     network.head = ClassifierHead(plan.widths[-1], classes, pool_type="avg")
-    nn.init.normal_(network.head.fc.weight, 0, 0.01)
-    nn.init.zeros_(network.head.fc.bias)
     return network
 
 
