@@ -4,6 +4,8 @@ Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019, section 3 an
 1/3 and 2/3 of the depth double the channels; each node adds up its edges; the cell's output concatenates nodes.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +35,34 @@ class DropPath(nn.Module):
         keep = 1 - self.probability
         kept = torch.rand(len(x), 1, 1, 1, generator=self.generator, device=x.device) < keep
         return x * (kept / keep)
+
+
+class _DenseGradient(torch.autograd.Function):
+    """The identity, whose gradient is made dense and channels-last.
+
+    The gradient of a concatenation is a strided view, and that of a mean is expanded: every element-wise
+    backward that follows would fall off the vectorised path (measured: a quarter of a training step).
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return gradient.contiguous(memory_format=torch.channels_last)
+
+
+def dense_gradient(x: Tensor) -> Tensor:
+    """`x` itself; see _DenseGradient."""
+    y: Tensor = _DenseGradient.apply(x)  # type: ignore[no-untyped-call]
+    return y
 
 
 class Cell(nn.Module):
@@ -80,7 +110,7 @@ class Cell(nn.Module):
             for term in terms[1:]:
                 total = total + term
             states.append(total)
-        return torch.cat([states[node] for node in self.genotype.concat], dim=1)
+        return torch.cat([dense_gradient(states[node]) for node in self.genotype.concat], dim=1)
 
     def _edge(self, op: nn.Module, x: Tensor) -> Tensor:
         y: Tensor = op(x)

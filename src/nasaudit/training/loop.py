@@ -1,0 +1,165 @@
+"""The one training loop: images -> loss -> step. A special loss is an argument of it, never another loop."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from nasaudit.arch.network import Network
+from nasaudit.data.augment import augment
+from nasaudit.data.split import Split
+from nasaudit.errors import NonFiniteError, SpecError
+from nasaudit.randomness import derive_seed
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.store.workspace import Progress, silent
+from nasaudit.training.evaluate import accuracy
+
+# (logits [N, K], labels [N]) -> scalar loss.
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass
+class History:
+    """What training went through: one entry for each step, one more list entry for each epoch.
+
+    `loss` and `accuracy` are those of the step's batch, before the step. `selection` is the accuracy that
+    the kept epoch is chosen by (empty when the last is kept).
+    """
+
+    images_per_step: int
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    selection: list[float] = field(default_factory=list)
+    kept_epoch: int = 0
+
+
+def fit(
+    network: Network,
+    train: Split,
+    spec: TrainingSpec,
+    seed: int,
+    selection: Split | None = None,
+    loss: Loss | None = None,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> History:
+    """Train `network` in place.
+
+    Args:
+        network: fresh or trained; left in eval mode on `device`, with the kept epoch's weights.
+        train: the images to learn from.
+        spec: the recipe.
+        seed: decides the order of images, the augmentation and drop-path.
+        selection: the images that `spec.keep` chooses the epoch by (None when it is "last").
+        loss: replaces cross entropy with the recipe's label smoothing.
+        device: where to train.
+        progress: called after each step.
+
+    Raises:
+        NonFiniteError: the loss became NaN or infinite.
+        SpecError: the recipe keeps the best epoch and there is nothing to choose it by.
+    """
+    if spec.keep != "last" and (selection is None or len(selection) == 0):
+        raise SpecError("training.keep", "'last', since there are no images to choose an epoch by", spec.keep)
+    loss = loss or nn.CrossEntropyLoss(label_smoothing=spec.label_smoothing)
+    network.to(device).train()
+    batch_size = min(spec.batch_size, len(train))
+    steps_per_epoch = len(train) // batch_size
+    total_steps = max(1, spec.epochs * steps_per_epoch)
+    optimizer = _optimizer(network, spec)
+    schedule = _schedule(optimizer, spec, total_steps)
+    images, labels = train.images.to(device), train.labels.to(device)
+    generator = torch.Generator(device).manual_seed(derive_seed("training", seed))
+    if network.drop_path is not None:
+        network.drop_path.generator = generator
+
+    history = History(images_per_step=batch_size)
+    best: dict[str, Tensor] | None = None
+    for epoch in range(spec.epochs):
+        _set_drop_path(network, spec, epoch)
+        for positions in _batches(len(train), batch_size, generator):
+            batch = augment(images[positions], generator, spec.crop, spec.flip, spec.cutout)
+            pixels = batch.to(torch.float32, memory_format=torch.channels_last).div_(255)
+            value, correct = _step(network, pixels, labels[positions], spec, loss, optimizer)
+            schedule.step()
+            history.loss.append(value)
+            history.accuracy.append(correct)
+            progress(len(history.loss) / total_steps, f"epoch {epoch + 1}/{spec.epochs}, loss {value:.3f}")
+            if not value < float("inf"):
+                raise NonFiniteError(
+                    f"the training loss became {value} at step {len(history.loss)} (epoch {epoch + 1}); "
+                    f"expected a finite loss: lower training.learning_rate (now {spec.learning_rate:g})"
+                )
+        if spec.keep != "last" and selection is not None:
+            history.selection.append(accuracy(network, selection, device))
+            if history.selection[-1] == max(history.selection):
+                best, history.kept_epoch = copy.deepcopy(network.state_dict()), epoch + 1
+            network.train()
+    if best is None:
+        history.kept_epoch = spec.epochs
+    else:
+        network.load_state_dict(best)
+    if network.drop_path is not None:
+        network.drop_path.generator = None
+    network.eval()
+    return history
+
+
+def _step(
+    network: Network,
+    pixels: Tensor,
+    labels: Tensor,
+    spec: TrainingSpec,
+    loss: Loss,
+    optimizer: torch.optim.Optimizer,
+) -> tuple[float, float]:
+    """One step of the optimiser; the batch's loss and accuracy before it."""
+    optimizer.zero_grad(set_to_none=True)
+    with torch.autocast(pixels.device.type, torch.bfloat16, enabled=spec.precision == "bf16"):
+        logits, auxiliary = network.forward_both(pixels)
+    value = loss(logits.float(), labels)
+    total = value
+    if auxiliary is not None:
+        total = value + spec.auxiliary_weight * loss(auxiliary.float(), labels)
+    total.backward()  # type: ignore[no-untyped-call]
+    if spec.gradient_clip is not None:
+        nn.utils.clip_grad_norm_(network.parameters(), spec.gradient_clip)
+    optimizer.step()
+    with torch.no_grad():
+        correct = (logits.argmax(dim=1) == labels).float().mean()
+    return value.item(), correct.item()
+
+
+def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Positions in random order; a last incomplete batch is left out, as its BN statistics would be noise."""
+    order = torch.randperm(n, generator=generator, device=generator.device)
+    yield from order[: n // batch_size * batch_size].split(batch_size)
+
+
+def _optimizer(network: nn.Module, spec: TrainingSpec) -> torch.optim.Optimizer:
+    if spec.optimizer == "adamw":
+        return torch.optim.AdamW(network.parameters(), spec.learning_rate, weight_decay=spec.weight_decay)
+    return torch.optim.SGD(
+        network.parameters(), spec.learning_rate, spec.momentum, weight_decay=spec.weight_decay
+    )
+
+
+def _schedule(
+    optimizer: torch.optim.Optimizer, spec: TrainingSpec, total_steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    if spec.schedule == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total_steps)
+    # One more step than is taken: the scheduler steps once after the last one.
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, spec.learning_rate, total_steps=total_steps + 1, cycle_momentum=False
+    )
+
+
+def _set_drop_path(network: Network, spec: TrainingSpec, epoch: int) -> None:
+    """Scheduled drop-path (Zoph et al. 2018): the probability grows linearly with the epoch."""
+    if network.drop_path is None:
+        return
+    share = epoch / spec.epochs if spec.drop_path_schedule == "linear" else 1.0
+    network.drop_path.probability = network.spec.drop_path * share

@@ -1,0 +1,83 @@
+"""The work of a TrainTask, and the way back from its record to a victim."""
+
+import json
+
+import numpy as np
+
+from nasaudit.arch.network import build
+from nasaudit.data import load_data
+from nasaudit.data.split import DataBundle, Split
+from nasaudit.errors import CheckpointError
+from nasaudit.metrics import Measurement, proportion
+from nasaudit.randomness import derive_seed
+from nasaudit.spec.tasks import TrainTask
+from nasaudit.store.workspace import Workspace
+from nasaudit.training import checkpoint
+from nasaudit.training.evaluate import predict
+from nasaudit.training.loop import fit
+from nasaudit.victim.classifier import Classifier
+
+WEIGHTS, HISTORY, OUTCOMES = "weights.safetensors", "history.json", "outcomes.npz"
+# Another machine's rounding may turn a borderline image; more than this share means other weights or data.
+ACCURACY_TOLERANCE = 0.005
+
+
+def train_victim(task: TrainTask, workspace: Workspace) -> list[Measurement]:
+    """Train, measure the accuracy on all splits, leave weights, history and the outcome of each test image."""
+    bundle = load_data(task.data, workspace.downloads)
+    network = build(task.architecture, derive_seed("weights", task.seed), bundle.moments)
+    selection = {"best_validation": bundle.validation, "best_test": bundle.test}.get(task.training.keep)
+    history = fit(
+        network,
+        bundle.train,
+        task.training,
+        task.seed,
+        selection,
+        device=workspace.device,
+        progress=workspace.progress,
+    )
+    measurements = []
+    for name in ("train", "validation", "test"):
+        split: Split = getattr(bundle, name)
+        if not len(split):
+            continue
+        correct = predict(network, split, workspace.device).argmax(dim=1) == split.labels
+        share = proportion(int(correct.sum()), len(split))
+        metric = "clean_accuracy" if name == "test" else f"{name}_accuracy"
+        measurements.append(Measurement(metric, share, (("split", name),)))
+    # `correct` and `share` are the test split's: it comes last.
+    np.savez(workspace.folder / OUTCOMES, correct=correct.numpy(), index=bundle.test.indices.numpy())
+    checkpoint.save(network, workspace.folder / WEIGHTS, clean_accuracy=share.value)
+    (workspace.folder / HISTORY).write_text(
+        json.dumps(
+            {
+                "images_per_step": history.images_per_step,
+                "step": list(range(1, len(history.loss) + 1)),
+                "loss": history.loss,
+                "accuracy": history.accuracy,
+                "selection": history.selection,
+                "kept_epoch": history.kept_epoch,
+            }
+        )
+    )
+    return measurements
+
+
+def load_victim(task: TrainTask, workspace: Workspace) -> tuple[Classifier, DataBundle]:
+    """The victim of a finished TrainTask and its data, after checking that it is as accurate as recorded.
+
+    Raises:
+        CheckpointError: the weights do not fit, or the accuracy on the test split is not the recorded one.
+    """
+    record, folder = workspace.find(task)
+    bundle = load_data(task.data, workspace.downloads)
+    network = checkpoint.load(folder / WEIGHTS, task.architecture)
+    victim = Classifier(network, task.architecture.classes, workspace.device)
+    recorded = record.measured("clean_accuracy").value
+    measured = (predict(victim, bundle.test, workspace.device).argmax(dim=1) == bundle.test.labels).float()
+    if abs(measured.mean().item() - recorded) > ACCURACY_TOLERANCE:
+        raise CheckpointError(
+            f"{folder / WEIGHTS}: expected the recorded accuracy {recorded:.4f} on {task.data.name}, "
+            f"measured {measured.mean().item():.4f}: the weights or the data are not those that were trained"
+        )
+    return victim, bundle
