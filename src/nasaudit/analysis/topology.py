@@ -17,7 +17,7 @@ class Topology:
 
     Attributes:
         depth: edges on the longest path from a cell input to a node.
-        width: sum over nodes of the share of their edges that come from a cell input; 0 to the number of nodes.
+        width: sum over nodes of the share of their edges that come from a cell input, at most one a node.
         skips: edges that are `skip_connect`.
         skip_share: skips divided by edges, in [0,1].
         ops: how many edges carry each op, in the order of `OPS`; ops that no edge carries are left out.

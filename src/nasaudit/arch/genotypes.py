@@ -2,7 +2,7 @@
 
 They are written the way the field draws them: the nodes of a cell in order, `|` between nodes, each node the
 sum of its edges `op(source)`. Sources 0 and 1 are the outputs of the cell before the previous and of the
-previous cell; node k is number k + 2. `sep3` is `sep_conv_3x3`, and so on (`SHORT_NAMES`).
+previous cell; nodes are numbered from 2. `sep3` is `sep_conv_3x3`, and so on.
 The numbering and the choices among several published cells follow Pang et al., "On the Security Risks of
 AutoML", USENIX Security 2022.
 """
@@ -11,8 +11,7 @@ import re
 
 from nasaudit.spec.genotype import CELL_INPUTS, Cell, Edge, Genotype
 
-# The short name of every op; drawings use it too.
-SHORT_NAMES: dict[str, str] = {
+_SHORT_NAMES = {
     "none": "none",
     "skip_connect": "skip",
     "max_pool_3x3": "max3",
@@ -24,7 +23,7 @@ SHORT_NAMES: dict[str, str] = {
     "dil_conv_5x5": "dil5",
     "conv_7x1_1x7": "conv7",
 }
-_OPS = {short: op for op, short in SHORT_NAMES.items()}
+_OPS = {short: op for op, short in _SHORT_NAMES.items()}
 _EDGE = re.compile(r"(\w+)\((\d+)\)")
 
 
