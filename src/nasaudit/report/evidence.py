@@ -1,0 +1,114 @@
+"""Evidence: a study's results, indexed so that a section can ask for one row and cope with its absence."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+from nasaudit.arch.catalogue import CATALOGUE
+from nasaudit.report.palette import Style, styles
+from nasaudit.spec.arch import ArchSpec
+from nasaudit.study.results import Row, StudyResults
+
+NO_SETTING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An architecture as the report speaks of it."""
+
+    spec: ArchSpec
+    title: str  # as its authors write it: "PC-DARTS"
+    style: Style
+
+    @property
+    def name(self) -> str:
+        """The key that rows carry."""
+        return self.spec.name
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Results and the folder that their example files are in. Look-ups give None or [] for what is absent."""
+
+    results: StudyResults
+    folder: Path
+
+    @cached_property
+    def subjects(self) -> tuple[Subject, ...]:
+        """The architectures in the order of the study."""
+        specs = self.results.architectures
+        looks = styles(specs)
+        return tuple(Subject(spec, _title(spec), looks[spec.name]) for spec in specs)
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """How each architecture is written, by the name that rows carry."""
+        return {subject.name: subject.title for subject in self.subjects}
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, str, str], list[Row]]:
+        index: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+        for row in self.results.rows:
+            index[row.architecture, row.family, row.metric].append(row)
+        return index
+
+    def rows(
+        self,
+        architecture: str,
+        family: str,
+        metric: str,
+        setting: Mapping[str, str] = NO_SETTING,
+        attack: str = "",
+    ) -> list[Row]:
+        """Rows of all seeds whose setting says at least what `setting` says."""
+        return [
+            row
+            for row in self._index.get((architecture, family, metric), [])
+            if row.attack == attack and setting.items() <= row.setting.items()
+        ]
+
+    def pooled(
+        self,
+        architecture: str,
+        family: str,
+        metric: str,
+        setting: Mapping[str, str] = NO_SETTING,
+        attack: str = "",
+    ) -> Row | None:
+        """The row over all replicates; with a single replicate its own row serves."""
+        rows = self.rows(architecture, family, metric, setting, attack)
+        over_all = [row for row in rows if row.seed == "all"]
+        if over_all:
+            return over_all[0]
+        return rows[0] if len(rows) == 1 else None
+
+    def by_seed(
+        self,
+        architecture: str,
+        family: str,
+        metric: str,
+        setting: Mapping[str, str] = NO_SETTING,
+        attack: str = "",
+    ) -> list[Row]:
+        """One row for each training seed, in their order."""
+        return [row for row in self.rows(architecture, family, metric, setting, attack) if row.seed != "all"]
+
+    def of_family(self, family: str) -> list[Row]:
+        """All rows of a family, of any architecture."""
+        return [row for row in self.results.rows if row.family == family]
+
+    def accuracy(self, architecture: str) -> Row | None:
+        """Clean accuracy on the test split, over all replicates."""
+        return self.pooled(architecture, "training", "clean_accuracy", {"split": "test"})
+
+
+def _title(spec: ArchSpec) -> str:
+    return CATALOGUE[spec.name].title if spec.group != "custom" and spec.name in CATALOGUE else spec.name
+
+
+def unique(items: Iterable[str]) -> list[str]:
+    """Each once, in the order of first appearance."""
+    return list(dict.fromkeys(items))

@@ -1,0 +1,146 @@
+"""The one place where numbers become words. Fractions become percents here and nowhere else."""
+
+from collections.abc import Mapping
+
+from nasaudit.spec.units import format_epsilon
+from nasaudit.study.results import Row
+
+MILLION = 1_000_000
+# Estimates with these units are shares of something and are shown in percent.
+SHARES = frozenset({"fraction", "share"})
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with one decimal.
+
+    >>> percent(0.4149)
+    '41.5 %'
+    """
+    return f"{100 * share:.1f} %"
+
+
+def points(difference: float) -> str:
+    """The size of a difference of two shares, in percentage points.
+
+    >>> points(-0.113)
+    '11.3 points'
+    """
+    return f"{100 * abs(difference):.1f} points"
+
+
+def whole(count: float) -> str:
+    """A count with thousands separated.
+
+    >>> whole(3169414)
+    '3,169,414'
+    """
+    return f"{round(count):,}"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number to so many significant digits, without an exponent where that can be read.
+
+    >>> significant(0.012345), significant(1234.5), significant(2.5), significant(2.0)
+    ('0.0123', '1,234', '2.5', '2')
+    """
+    if value != 0 and not 1e-4 <= abs(value) < 1e7:
+        return f"{value:.{digits}g}"
+    if abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    return f"{float(f'{value:.{digits}g}'):.12g}"
+
+
+def millions(count: float) -> str:
+    """A large count in millions.
+
+    >>> millions(14_120_000)
+    '14.1 M'
+    """
+    return f"{count / MILLION:,.1f} M"
+
+
+def size_of_change(epsilon: float, norm: str) -> str:
+    """A measured epsilon: grey levels for linf (`8.9/255`), a length for l2 (`0.53`).
+
+    >>> size_of_change(0.0349, "linf"), size_of_change(0.5301, "l2")
+    ('8.9/255', '0.53')
+    """
+    if norm != "linf":
+        return significant(epsilon)
+    return format_epsilon(epsilon) if format_epsilon(epsilon).endswith("/255") else f"{255 * epsilon:.1f}/255"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(8.31), duration(125), duration(7322)
+    ('8.3 s', '2 min 5 s', '2 h 2 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def listing(words: list[str]) -> str:
+    """A list in a sentence.
+
+    >>> listing(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part) if words else "none"
+
+
+def is_exact(row: Row) -> bool:
+    """Whether the row was computed and not sampled: its interval is the value itself."""
+    return row.low == row.value == row.high
+
+
+def value(row: Row) -> str:
+    """The row's value in its unit, without its interval."""
+    if row.metric == "median_minimal_epsilon":
+        size = size_of_change(row.value, row.setting.get("norm", ""))
+        return f"more than {size}" if row.setting.get("bound") == "lower" else size
+    if row.unit in SHARES:
+        return percent(row.value)
+    if row.unit == "parameters":
+        return whole(row.value)
+    return significant(row.value)
+
+
+def interval(row: Row) -> str:
+    """The 95 % interval, e.g. `[37.0, 45.1]`, in the unit of `value`; empty for an exact quantity."""
+    if is_exact(row):
+        return ""
+    if row.metric == "median_minimal_epsilon":
+        if row.setting.get("bound") == "lower":
+            return ""
+        norm = row.setting.get("norm", "")
+        return f"[{size_of_change(row.low, norm)}, {size_of_change(row.high, norm)}]"
+    if row.unit in SHARES:
+        return f"[{100 * row.low:.1f}, {100 * row.high:.1f}]"
+    return f"[{significant(row.low)}, {significant(row.high)}]"
+
+
+def interval_and_n(row: Row) -> str:
+    """What stands in small print under a value: `[37.0, 45.1] · n = 500`."""
+    n = "" if is_exact(row) and row.n == 1 else f"n = {whole(row.n)}"
+    return " · ".join(part for part in (interval(row), n) if part)
+
+
+def estimate(row: Row) -> str:
+    """Value, interval and n in a sentence, e.g. `41.5 % [37.0, 45.1], n = 500`."""
+    n = "" if is_exact(row) and row.n == 1 else f", n = {whole(row.n)}"
+    return f"{value(row)} {interval(row)}".strip() + n
+
+
+def share_of(row: Row, whole_of: str) -> str:
+    """A share in a sentence with what it is a share of, e.g. `41.5 % of all images [37.0, 45.1; n = 500]`."""
+    return f"{value(row)} {whole_of} [{interval(row).strip('[]')}; n = {whole(row.n)}]"
+
+
+def setting(settings: Mapping[str, str]) -> str:
+    """A setting in a line of text, in the order in which it was measured."""
+    return ", ".join(f"{key} {text}" for key, text in settings.items())

@@ -1,0 +1,120 @@
+"""The page: sections in order, rendered into one file that needs no network."""
+
+import base64
+import hashlib
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from nasaudit.report import charts, format
+from nasaudit.report.evidence import Evidence
+from nasaudit.report.palette import GROUP_TITLES
+from nasaudit.report.parts import Figure, Section
+from nasaudit.report.sections import accuracy, convergence, examples, reproduce, summary
+from nasaudit.report.sections.families import FAMILIES
+from nasaudit.study.results import StudyResults
+
+REPORT_FILE = "report.html"
+
+
+def write_report(results: StudyResults, folder: Path) -> Path:
+    """Write `folder/report.html`: one file with everything in it, which makes no network request.
+
+    Args:
+        results: what the study found; nothing is computed anew.
+        folder: the study's folder, in which the example files are.
+
+    Returns:
+        The path of the report.
+    """
+    evidence = Evidence(results, folder)
+    path = folder / REPORT_FILE
+    path.write_text(render(evidence), encoding="utf-8")
+    return path
+
+
+def write_figures(results: StudyResults, folder: Path, png_dir: Path) -> list[Path]:
+    """Write every chart of the report as a PNG file at twice the screen's resolution.
+
+    Returns:
+        The files, in the order of the report.
+    """
+    evidence = Evidence(results, folder)
+    png_dir.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for figure in (figure for section in sections(evidence) for figure in section.figures):
+        chart = charts.standalone(figure.chart, evidence.subjects, figure.title)
+        path = png_dir / f"{figure.name}.png"
+        path.write_bytes(vl_convert.vegalite_to_png(chart.to_json(), scale=2))
+        paths.append(path)
+    return paths
+
+
+def sections(evidence: Evidence) -> list[Section]:
+    """The sections that this study has something to say in, in order."""
+    candidates = [
+        summary.section(evidence),
+        accuracy.section(evidence),
+        *(family.section(evidence) for family in FAMILIES),
+        examples.section(evidence),
+        convergence.section(evidence),
+        reproduce.methods(evidence),
+        reproduce.reproduce(evidence),
+        reproduce.failures(evidence),
+    ]
+    return [section for section in candidates if section is not None]
+
+
+def render(evidence: Evidence) -> str:
+    """The whole page as text."""
+    environment = _environment()
+    scripts = [vega_bundle(), _asset("report.js")]
+    return environment.get_template("page.html.j2").render(
+        evidence=evidence,
+        study=evidence.results.study,
+        subjects=evidence.subjects,
+        sections=sections(evidence),
+        scripts=[Markup(script) for script in scripts],  # noqa: S704 - our own files, never a user's text
+        script_hashes=[_csp_hash(script) for script in scripts],
+        style=Markup(_asset("style.css")),  # noqa: S704
+        group_titles=GROUP_TITLES,
+    )
+
+
+@lru_cache(maxsize=1)
+def vega_bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script. Taken from vl-convert, so chart and script fit."""
+    bundle = str(vl_convert.javascript_bundle())
+    # A script's text ends at the first "</script", wherever it stands.
+    return bundle.replace("</script", "<\\/script")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("nasaudit.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["duration"] = format.duration
+    environment.filters["chart_spec"] = lambda figure: _spec(figure)
+    return environment
+
+
+def _spec(figure: Figure) -> dict[str, object]:
+    return dict(figure.chart.to_dict())
+
+
+def _asset(name: str) -> str:
+    return (files("nasaudit.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _csp_hash(script: str) -> str:
+    """What the page's policy allows to run: this text and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

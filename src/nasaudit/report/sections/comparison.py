@@ -1,0 +1,160 @@
+"""Which architecture is easier to attack, by how much, and whether the intervals allow to say so."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from nasaudit.report import format
+from nasaudit.report.evidence import Evidence, Subject
+from nasaudit.report.sections.family import Family, Yardstick
+from nasaudit.study.results import Row
+
+# Vulnerability and accuracy are confounded: beyond this gap a difference may be one of training.
+ACCURACY_GAP = 0.02
+PUBLISHED = "Pang et al., USENIX Security 2022"
+
+Sign = Literal["higher", "lower", "undecided"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A headline and the sentences that qualify it."""
+
+    headline: str
+    sentences: tuple[str, ...]
+
+
+def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
+    """One finding for a pair of architectures, or one for the whole field."""
+    yardstick = family.yardstick(evidence)
+    if yardstick is None:
+        return
+    measured = [subject for subject in evidence.subjects if subject.name in yardstick.rows]
+    if len(measured) == 2:
+        yield _pair(evidence, family, yardstick, measured)
+    elif len(measured) > 2:
+        yield _field(evidence, family, yardstick, measured)
+
+
+def compare(first: Row, second: Row) -> Sign:
+    """Whether `first` is surely higher or lower: the intervals must not overlap."""
+    if first.low > second.high:
+        return "higher"
+    return "lower" if first.high < second.low else "undecided"
+
+
+def _pair(evidence: Evidence, family: Family, yardstick: Yardstick, pair: list[Subject]) -> Finding:
+    worse, better = sorted(pair, key=lambda subject: -yardstick.rows[subject.name].value)
+    high, low = yardstick.rows[worse.name], yardstick.rows[better.name]
+    decided = compare(high, low) == "higher"
+    headline = (
+        f"{worse.title} is easier to attack than {better.title} ({family.title})."
+        if decided
+        else f"Undecided: whether {worse.title} or {better.title} is easier to attack ({family.title})."
+    )
+    numbers = (
+        f"{_first_up(yardstick.measure)}: {format.estimate(high)} for {worse.title}, "
+        f"{format.estimate(low)} for {better.title}; a difference of {_difference(high, low)}."
+    )
+    overlap = [] if decided else ["The 95 % intervals overlap, so this study cannot tell them apart."]
+    return Finding(
+        headline,
+        (
+            numbers,
+            *_illustrated(yardstick, worse, better),
+            *overlap,
+            _direction(family, [_pair_sign(nas, hand, yardstick) for nas, hand in _nas_and_manual(pair)]),
+            *_gaps(evidence, [(worse, better)]),
+        ),
+    )
+
+
+def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: list[Subject]) -> Finding:
+    ranked = sorted(measured, key=lambda subject: -yardstick.rows[subject.name].value)
+    worst, best = ranked[0], ranked[-1]
+    high, low = yardstick.rows[worst.name], yardstick.rows[best.name]
+    pairs = _nas_and_manual(measured)
+    decided = compare(high, low) == "higher"
+    headline = (
+        f"Easiest to attack: {worst.title}; hardest: {best.title} ({family.title})."
+        if decided
+        else f"Undecided: no architecture is clearly easier to attack than another ({family.title})."
+    )
+    return Finding(
+        headline,
+        (
+            f"{_first_up(yardstick.measure)}: from {format.estimate(low)} ({best.title}) "
+            f"to {format.estimate(high)} ({worst.title}); a difference of {_difference(high, low)}.",
+            *_illustrated(yardstick, worst, best),
+            _direction(family, [_pair_sign(nas, hand, yardstick) for nas, hand in pairs]),
+            *_gaps(evidence, [(one, other) for k, one in enumerate(measured) for other in measured[k + 1 :]]),
+        ),
+    )
+
+
+def _difference(high: Row, low: Row) -> str:
+    """The difference, and the bounds that the two intervals leave to it (wider than a 95 % interval)."""
+    bounds = (high.low - low.high, high.high - low.low)
+    if high.unit in format.SHARES:
+        least, most = (f"{100 * bound:.1f}" for bound in bounds)
+        return f"{format.points(high.value - low.value)} (the intervals allow {least} to {most})"
+    least, most = (format.significant(bound) for bound in bounds)
+    return f"{format.significant(high.value - low.value)} (the intervals allow {least} to {most})"
+
+
+def _illustrated(yardstick: Yardstick, worse: Subject, better: Subject) -> list[str]:
+    rows = yardstick.illustration
+    if worse.name not in rows or better.name not in rows:
+        return []
+    return [
+        f"In plainer terms: {format.estimate(rows[worse.name])} {yardstick.illustration_text} "
+        f"with {worse.title}, {format.estimate(rows[better.name])} with {better.title}."
+    ]
+
+
+def _nas_and_manual(subjects: list[Subject]) -> list[tuple[Subject, Subject]]:
+    """All pairs of a NAS-designed and a hand-made model; random and custom cells are neither."""
+    nas = [subject for subject in subjects if subject.spec.group == "nas"]
+    manual = [subject for subject in subjects if subject.spec.group == "manual"]
+    return [(one, other) for one in nas for other in manual]
+
+
+def _pair_sign(nas: Subject, manual: Subject, yardstick: Yardstick) -> Sign:
+    return compare(yardstick.rows[nas.name], yardstick.rows[manual.name])
+
+
+def _direction(family: Family, signs: list[Sign]) -> str:
+    """Whether the study agrees with the published direction; one study of one data set settles nothing."""
+    claim = f"the published direction that {family.published} ({PUBLISHED})"
+    if not signs:
+        return f"It says nothing on {claim}: that takes a NAS-designed and a hand-made model."
+    count = Counter(signs)
+    if count["undecided"] == len(signs):
+        return f"It neither supports nor contradicts {claim}."
+    if len(signs) == 1:
+        return f"It {'agrees with' if count['higher'] else 'goes against'} {claim}."
+    return (
+        f"Of the {len(signs)} pairs of a NAS-designed and a hand-made model, {count['higher']} agree with {claim}, "
+        f"{count['lower']} go against it and {count['undecided']} are undecided."
+    )
+
+
+def _gaps(evidence: Evidence, pairs: list[tuple[Subject, Subject]]) -> list[str]:
+    gaps = []
+    for one, other in pairs:
+        first, second = evidence.accuracy(one.name), evidence.accuracy(other.name)
+        if first is not None and second is not None and abs(first.value - second.value) > ACCURACY_GAP:
+            gaps.append((abs(first.value - second.value), one, other))
+    if not gaps:
+        return []
+    widest, one, other = max(gaps, key=lambda gap: gap[0])
+    others = f" ({len(gaps)} pairs differ by more than {format.points(ACCURACY_GAP)})" if len(gaps) > 1 else ""
+    return [
+        f"Caution: the clean accuracies of {one.title} and {other.title} differ by {format.points(widest)}{others}. "
+        "A model that is less accurate is often easier to attack for that reason alone."
+    ]
+
+
+def _first_up(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,284 @@
+"""Evasion: security curves, the tables behind them, minimal epsilon and area."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from nasaudit.report import charts, format
+from nasaudit.report.evidence import Evidence, Subject, unique
+from nasaudit.report.parts import Cell, Figure, Section, Table
+from nasaudit.report.sections.family import Family, Yardstick
+from nasaudit.spec.attacks import ATTACKS
+from nasaudit.study.results import Row
+
+FAMILY = "evasion"
+# The epsilon that the field quotes most; another of the grid stands in where it was not measured.
+QUOTED: Mapping[str, str] = {"linf": "8/255", "l2": "0.5"}
+DENOMINATORS: Mapping[str, str] = {
+    "common": "of the images that every model classifies correctly",
+    "correct": "of the images that it classifies correctly",
+    "all": "of all attacked images",
+}
+GOALS: Mapping[str, str] = {
+    "untargeted": "any wrong class",
+    "least_likely": "the class the model holds least likely",
+    "targeted": "one chosen class",
+}
+ACCESS: Mapping[str, str] = {
+    "white_box": "knows the model's weights (white box)",
+    "score_based": "sees the model's scores",
+    "label_based": "sees only the predicted label",
+    "transfer": "has a similar model",
+}
+
+
+@dataclass(frozen=True)
+class Threat:
+    """One attack with its norm and goal: the rows of one security curve."""
+
+    attack: str
+    norm: str
+    goal: str
+
+    @property
+    def setting(self) -> dict[str, str]:
+        """The part of a row's setting that names this threat."""
+        return {"norm": self.norm, "goal": self.goal}
+
+    @property
+    def title(self) -> str:
+        """E.g. `PGD, linf, any wrong class`."""
+        return f"{_attack_title(self.attack)}, {self.norm}, {GOALS.get(self.goal, self.goal)}"
+
+    @property
+    def anchor(self) -> str:
+        """A name safe in a file name and in an id."""
+        words = f"{FAMILY}-{self.attack}-{self.norm}-{self.goal}"
+        return "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in words)
+
+    def change(self, epsilon: str) -> str:
+        """What this epsilon lets the attacker do, as a clause after "who"."""
+        if self.norm == "linf":
+            return f"may change each pixel by {epsilon}"
+        return f"may change the image by a length ({self.norm}) of {epsilon}"
+
+
+@dataclass(frozen=True)
+class Block:
+    """What the page shows of one threat; `others` are the same table with other denominators."""
+
+    title: str
+    anchor: str
+    summary: str
+    figure: Figure
+    scalars: Table
+    table: Table
+    others: tuple[Table, ...]
+
+
+def threats(evidence: Evidence) -> list[Threat]:
+    """Every threat that was measured, in the order of the rows."""
+    found = [
+        Threat(row.attack, row.setting.get("norm", ""), row.setting.get("goal", ""))
+        for row in evidence.of_family(FAMILY)
+        if row.metric == "asr"
+    ]
+    return list(dict.fromkeys(found))
+
+
+def main_threat(evidence: Evidence) -> Threat | None:
+    """The threat that verdicts quote: untargeted and linf where that was measured."""
+    found = threats(evidence)
+    return max(found, key=lambda threat: (threat.goal == "untargeted", threat.norm == "linf"), default=None)
+
+
+def epsilons(evidence: Evidence, threat: Threat) -> list[str]:
+    """The epsilons of the curve, ascending, as the rows write them."""
+    found = unique(
+        row.setting["epsilon"]
+        for row in evidence.of_family(FAMILY)
+        if row.metric == "asr" and row.attack == threat.attack and threat.setting.items() <= row.setting.items()
+    )
+    return sorted(found, key=Fraction)
+
+
+def quoted_epsilon(evidence: Evidence, threat: Threat) -> str:
+    """The epsilon that sentences quote."""
+    grid = epsilons(evidence, threat)
+    quoted = QUOTED.get(threat.norm, "")
+    return quoted if quoted in grid else grid[len(grid) // 2]
+
+
+def denominators(evidence: Evidence, threat: Threat, metric: str = "asr") -> list[str]:
+    """Which images the threat's rows count, the fairest for a comparison first."""
+    found = {
+        row.setting.get("images", "")
+        for row in evidence.of_family(FAMILY)
+        if row.metric == metric and row.attack == threat.attack and threat.setting.items() <= row.setting.items()
+    }
+    return [images for images in DENOMINATORS if images in found] + sorted(found - set(DENOMINATORS))
+
+
+def verdict(evidence: Evidence, subject: Subject) -> str | None:
+    """How often it is fooled at the quoted epsilon, and where half of its images fall."""
+    threat = main_threat(evidence)
+    if threat is None:
+        return None
+    epsilon = quoted_epsilon(evidence, threat)
+    for images in ("correct", "common", "all"):
+        setting = {**threat.setting, "images": images}
+        row = evidence.pooled(subject.name, FAMILY, "asr", {**setting, "epsilon": epsilon}, threat.attack)
+        if row is None:
+            continue
+        half = evidence.pooled(subject.name, FAMILY, "median_minimal_epsilon", setting, threat.attack)
+        return (
+            f"An attacker who {_access(threat.attack)} and {threat.change(epsilon)} fools it on "
+            f"{format.share_of(row, DENOMINATORS[images])}."
+        ) + ("" if half is None else f" Half of the images fall at {format.estimate(half)}.")
+    return None
+
+
+def yardstick(evidence: Evidence) -> Yardstick | None:
+    """The area under the security curve over the images that all models get right."""
+    threat = main_threat(evidence)
+    if threat is None:
+        return None
+    images = denominators(evidence, threat)[0]
+    epsilon = quoted_epsilon(evidence, threat)
+    setting = {**threat.setting, "images": images}
+    areas = _by_name(evidence, "curve_area", setting, threat)
+    shares = _by_name(evidence, "asr", {**setting, "epsilon": epsilon}, threat)
+    counted = DENOMINATORS.get(images, images)
+    if not areas:
+        return Yardstick(shares, f"attack success rate at {epsilon}", {}, "") if shares else None
+    return Yardstick(
+        areas,
+        f"area under the security curve ({threat.title})",
+        shares,
+        f"{counted} fall at {epsilon}",
+    )
+
+
+def section(evidence: Evidence) -> Section | None:
+    """A curve with its tables for every threat."""
+    blocks = [_block(evidence, threat) for threat in threats(evidence)]
+    if not blocks:
+        return None
+    figures = tuple(block.figure for block in blocks)
+    return Section("evasion", "Evasion", "evasion.html.j2", {"blocks": blocks}, figures)
+
+
+def _block(evidence: Evidence, threat: Threat) -> Block:
+    shown, *others = denominators(evidence, threat)
+    return Block(
+        title=threat.title,
+        anchor=threat.anchor,
+        summary=ATTACKS[threat.attack].summary if threat.attack in ATTACKS else "",
+        figure=_figure(evidence, threat, shown),
+        scalars=_scalar_table(evidence, threat, shown),
+        table=_curve_table(evidence, threat, shown),
+        others=tuple(_curve_table(evidence, threat, images) for images in others),
+    )
+
+
+def _figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
+    grid = epsilons(evidence, threat)
+    levels = threat.norm == "linf"
+    records = []
+    for subject in evidence.subjects:
+        for epsilon in grid:
+            row = _asr(evidence, subject, threat, images, epsilon)
+            if row is not None:
+                records.append(
+                    {
+                        "architecture": subject.name,
+                        "label": subject.title,
+                        "epsilon": round(float(Fraction(epsilon)) * (255 if levels else 1), 6),
+                        "share": row.value,
+                        "low": row.low,
+                        "high": row.high,
+                        "at": epsilon,
+                        "estimate": format.estimate(row),
+                    }
+                )
+    counted = DENOMINATORS.get(images, images)
+    return Figure(
+        name=threat.anchor,
+        title=f"Security curve: {threat.title}",
+        caption=f"Share {counted} that fall, by epsilon. The bands are 95 % intervals.",
+        alt=f"Line chart of the attack success rate by epsilon for {format.listing(list(evidence.titles.values()))}; "
+        "the numbers are in the table below.",
+        chart=charts.security_curve(
+            records,
+            evidence.subjects,
+            "epsilon: largest change of a pixel, in grey levels of 255" if levels else f"epsilon ({threat.norm})",
+            "images that fall",
+        ),
+    )
+
+
+def _curve_table(evidence: Evidence, threat: Threat, images: str) -> Table:
+    grid = epsilons(evidence, threat)
+    rows = tuple(
+        (Cell(subject.title), *(Cell.of(_asr(evidence, subject, threat, images, epsilon)) for epsilon in grid))
+        for subject in evidence.subjects
+    )
+    caption = f"Attack success rate by epsilon, {DENOMINATORS.get(images, images)}"
+    return Table(caption, ("", *grid), rows, tuple(subject.name for subject in evidence.subjects))
+
+
+def _scalar_table(evidence: Evidence, threat: Threat, images: str) -> Table:
+    setting = {**threat.setting, "images": images}
+    epsilon = quoted_epsilon(evidence, threat)
+    columns: list[tuple[str, str, Mapping[str, str]]] = [
+        ("half of the images fall at", "median_minimal_epsilon", setting),
+        ("area under the curve", "curve_area", setting),
+        (f"robust accuracy at {epsilon}", "robust_accuracy", {**threat.setting, "epsilon": epsilon}),
+        ("mean steps", "mean_steps", threat.setting),
+        ("zero gradients", "zero_gradient_share", threat.setting),
+    ]
+    table = [
+        [evidence.pooled(subject.name, FAMILY, metric, wanted, threat.attack) for _, metric, wanted in columns]
+        for subject in evidence.subjects
+    ]
+    kept = [k for k in range(len(columns)) if any(row[k] is not None for row in table)]
+    return Table(
+        f"What the curve adds up to, {DENOMINATORS.get(images, images)} (robust accuracy: of all attacked images)",
+        ("", *(columns[k][0] for k in kept)),
+        tuple(
+            (Cell(subject.title), *(Cell.of(row[k]) for k in kept))
+            for subject, row in zip(evidence.subjects, table, strict=True)
+        ),
+        tuple(subject.name for subject in evidence.subjects),
+    )
+
+
+def _asr(evidence: Evidence, subject: Subject, threat: Threat, images: str, epsilon: str) -> Row | None:
+    setting = {**threat.setting, "images": images, "epsilon": epsilon}
+    return evidence.pooled(subject.name, FAMILY, "asr", setting, threat.attack)
+
+
+def _by_name(evidence: Evidence, metric: str, setting: Mapping[str, str], threat: Threat) -> dict[str, Row]:
+    rows = {
+        subject.name: evidence.pooled(subject.name, FAMILY, metric, setting, threat.attack)
+        for subject in evidence.subjects
+    }
+    return {name: row for name, row in rows.items() if row is not None}
+
+
+def _attack_title(attack: str) -> str:
+    return attack.upper() if len(attack) <= 5 else attack.replace("_", " ")
+
+
+def _access(attack: str) -> str:
+    return ACCESS[ATTACKS[attack].threat_model] if attack in ATTACKS else f"uses {_attack_title(attack)}"
+
+
+EVASION = Family(
+    name=FAMILY,
+    title="evasion",
+    section=section,
+    verdict=verdict,
+    yardstick=yardstick,
+    published="NAS-designed models are easier to evade",
+)

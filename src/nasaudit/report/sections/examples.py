@@ -1,0 +1,87 @@
+"""Adversarial examples as pictures: the image, what the attack made of it, and the difference."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nasaudit.report import format
+from nasaudit.report.evidence import Evidence
+from nasaudit.report.images import amplified, data_uri, to_bytes
+from nasaudit.report.parts import Section
+from nasaudit.study.results import Examples
+
+SHOWN = 6  # images of a victim
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image in three pictures (data URIs) with what the victim says of it."""
+
+    index: int
+    label: str
+    prediction: str
+    epsilon: str
+    gain: str
+    clean: str
+    adversarial: str
+    difference: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The examples of one victim; `missing` says why there are none."""
+
+    title: str
+    examples: tuple[Example, ...]
+    missing: str = ""
+
+
+def section(evidence: Evidence) -> Section | None:
+    """A strip for each victim; of the seeds of an architecture, the first."""
+    chosen: dict[tuple[str, str], Examples] = {}
+    for entry in evidence.results.examples:
+        chosen.setdefault((entry.architecture, entry.attack), entry)
+    if not chosen:
+        return None
+    strips = [_strip(evidence, entry) for entry in chosen.values()]
+    return Section("examples", "Adversarial examples", "examples.html.j2", {"strips": strips})
+
+
+def _strip(evidence: Evidence, entry: Examples) -> Strip:
+    title = f"{evidence.titles.get(entry.architecture, entry.architecture)}, {entry.attack}, seed {entry.seed}"
+    path = evidence.folder / entry.file
+    if not path.is_file():
+        return Strip(title, (), f"The file {entry.file} is not in the study's folder.")
+    norms = {getattr(attack, "norm", "linf") for attack in evidence.results.study.attacks}
+    norm = "linf" if len(norms) != 1 else norms.pop()
+    return Strip(title, tuple(_read(path, evidence.results.class_names, norm)))
+
+
+def _read(path: Path, class_names: list[str], norm: str) -> list[Example]:
+    with np.load(path, allow_pickle=False) as arrays:
+        clean, adversarial = arrays["clean"], arrays["adversarial"]
+        index, label = arrays["index"], arrays["label"]
+        prediction, epsilon = arrays["prediction"], arrays["epsilon"]
+    examples = []
+    for k in range(min(SHOWN, len(clean))):
+        change = adversarial[k].astype(np.float64) - clean[k] / 255
+        largest = float(np.abs(change).max())
+        gain = 0.5 / largest if largest > 0 else 1.0
+        examples.append(
+            Example(
+                index=int(index[k]),
+                label=_class_name(class_names, int(label[k])),
+                prediction=_class_name(class_names, int(prediction[k])),
+                epsilon=format.size_of_change(float(epsilon[k]), norm),
+                gain=f"×{format.significant(gain, 2)}",
+                clean=data_uri(clean[k]),
+                adversarial=data_uri(to_bytes(adversarial[k])),
+                difference=data_uri(amplified(change, gain)),
+            )
+        )
+    return examples
+
+
+def _class_name(names: list[str], position: int) -> str:
+    return names[position] if 0 <= position < len(names) else str(position)

@@ -1,0 +1,46 @@
+"""What an attack family must bring to have a place in the report."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nasaudit.report.evidence import Evidence, Subject
+from nasaudit.report.parts import Section
+from nasaudit.study.results import Row
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """The one measure by which a family's architectures are compared: higher is worse for the defender.
+
+    Attributes:
+        rows: the measure of each architecture that has one, by name.
+        measure: its name in a sentence ("area under the security curve").
+        illustration: a plainer measure of the same, shown beside it, by name; may be empty.
+        illustration_text: what the plainer measure counts, in a clause that follows a percentage.
+    """
+
+    rows: dict[str, Row]
+    measure: str
+    illustration: dict[str, Row]
+    illustration_text: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a family shows its rows. Each function gives None where the study has no such rows.
+
+    Attributes:
+        name: the value of the column `family`.
+        title: as it stands in a heading or a sentence.
+        section: tables and curves.
+        verdict: what an attacker gets of one architecture, in one or two plain sentences.
+        yardstick: the measure that the comparison rests on.
+        published: the direction that the published study found, as a clause after "that".
+    """
+
+    name: str
+    title: str
+    section: Callable[[Evidence], Section | None]
+    verdict: Callable[[Evidence, Subject], str | None]
+    yardstick: Callable[[Evidence], Yardstick | None]
+    published: str

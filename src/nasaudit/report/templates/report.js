@@ -1,0 +1,65 @@
+"use strict";
+// Draws the charts and wires the legends. The page's policy lets no other script run, hence no `eval`:
+// `ast: true` makes Vega interpret its expressions.
+(() => {
+  const views = [];
+
+  async function draw(box) {
+    const spec = JSON.parse(box.nextElementSibling.textContent);
+    const result = await window.vegaEmbed(box, spec, {
+      renderer: "svg",
+      ast: true,
+      actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },
+    });
+    views.push(result.view);
+    box.dataset.state = "drawn";
+  }
+
+  function choose(name) {
+    for (const view of views) view.signal("chosen", name).runAsync();
+    for (const key of document.querySelectorAll(".key"))
+      key.setAttribute("aria-pressed", String(key.dataset.architecture === name));
+  }
+
+  function wireLegends() {
+    for (const key of document.querySelectorAll(".key"))
+      key.addEventListener("click", () =>
+        choose(key.getAttribute("aria-pressed") === "true" ? null : key.dataset.architecture));
+  }
+
+  function copyText(button) {
+    const code = button.nextElementSibling;
+    const range = document.createRange();
+    range.selectNodeContents(code);
+    const selection = window.getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+    // A page opened from a file may not have the clipboard API; the selection is then what remains.
+    const copied = document.execCommand("copy");
+    button.textContent = copied ? "Copied" : "Selected";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  }
+
+  function wireCopying() {
+    for (const button of document.querySelectorAll(".copy"))
+      button.addEventListener("click", () => copyText(button));
+  }
+
+  // Paper has nothing to unfold: pictures and tables are opened for it and put back after.
+  function wirePrinting() {
+    let opened = [];
+    window.addEventListener("beforeprint", () => {
+      opened = [...document.querySelectorAll("details:not([open])")];
+      for (const box of opened) box.open = true;
+    });
+    window.addEventListener("afterprint", () => {
+      for (const box of opened) box.open = false;
+    });
+  }
+
+  wireLegends();
+  wireCopying();
+  wirePrinting();
+  Promise.all([...document.querySelectorAll(".chart")].map(draw))
+    .then(() => { document.documentElement.dataset.charts = "drawn"; });
+})();
