@@ -1,0 +1,1 @@
+"""Attacks, by the moment at which they act; each in a file of its own."""

@@ -1,0 +1,1 @@
+"""For authors of attacks: tiny victims, synthetic data and inherited conformance suites."""

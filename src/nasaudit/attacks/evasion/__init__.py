@@ -1,0 +1,1 @@
+"""Evasion: images changed at prediction time."""

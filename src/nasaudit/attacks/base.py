@@ -1,0 +1,103 @@
+"""What attacks of one moment of action have in common, and how a spec finds its implementation.
+
+Evasion acts at prediction time: images in, images out. The types of the other moments (training data,
+queries, membership) live beside their families.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Generic, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from nasaudit.attacks.evasion.objective import Objective
+from nasaudit.errors import DataError
+from nasaudit.spec.attacks import AttackSpec, EvasionSpec
+from nasaudit.store.workspace import Progress, silent
+from nasaudit.victim.classifier import Classifier
+from nasaudit.victim.oracle import Oracle
+
+Access = TypeVar("Access", Classifier, Oracle)
+
+
+@dataclass(frozen=True, eq=False)
+class Perturbed:
+    """What an evasion attack returns. It is a claim; `curve.py` is the judge of it.
+
+    Attributes:
+        images: float32 [N, C, H, W], within the ball and within [0,1]. An image that was not broken is where
+            the attack ended.
+        steps: int64 [N], updates made until the image was broken; -1 if it never was. Restarts add up.
+        first_gradient: float32 [N], largest absolute entry of the loss gradient at the image's first step;
+            NaN where none was taken. A white-box attack that finds zeros here meets masked gradients.
+    """
+
+    images: Tensor
+    steps: Tensor
+    first_gradient: Tensor
+
+    @property
+    def broken(self) -> Tensor:
+        """Bool [N]: the images that the attack believes to have broken."""
+        return self.steps >= 0
+
+
+class EvasionAttack(ABC, Generic[Access]):
+    """An attack on images at prediction time. The type of victim it takes is its threat model.
+
+    Subclasses take their spec at construction and are final. An attack leaves its victim as it found it,
+    gives the same verdicts however a batch is split, and draws all its randomness from `seed` and `indices`.
+    """
+
+    spec: EvasionSpec
+
+    @abstractmethod
+    def perturb(
+        self,
+        victim: Access,
+        images: Tensor,
+        objective: Objective,
+        epsilon: float,
+        *,
+        seed: int,
+        indices: Tensor,
+        progress: Progress = silent,
+    ) -> Perturbed:
+        """Look for adversarial examples within distance `epsilon` of each image.
+
+        Args:
+            victim: white-box Classifier or black-box Oracle.
+            images: float32 [N, C, H, W] in [0,1], on the victim's device. N may be 0.
+            objective: what counts as broken, for these N images.
+            epsilon: radius of the ball in pixel units; 0 returns the images bit by bit.
+            seed: decides every random choice, together with an image's own index.
+            indices: int64 [N], the identity of each image: the same image is attacked in the same way
+                whichever others stand beside it.
+            progress: called at least once a second with the share that is done.
+
+        Raises:
+            DataError: images outside of [0,1], not finite, or of the wrong type or shape.
+            NonFiniteError: the victim's logits or gradients are NaN or infinite.
+        """
+
+
+def check_images(images: Tensor) -> None:
+    """Refuse what is not float32 [N, C, H, W] in [0,1]. Raises DataError, naming the first bad image."""
+    if images.dtype != torch.float32 or images.ndim != 4:
+        raise DataError(f"expected float32 images [N, C, H, W], got {images.dtype} {list(images.shape)}")
+    inside = ((images >= 0) & (images <= 1)).flatten(1).all(1)  # NaN compares false
+    if not inside.all():
+        first = int((~inside).nonzero()[0])
+        low, high = float(images[first].min()), float(images[first].max())
+        raise DataError(
+            f"expected pixels in [0, 1], got {low:.4g} to {high:.4g} in image {first}; "
+            "divide 8-bit images by 255"
+        )
+
+
+def load_attack(spec: AttackSpec) -> object:
+    """Import and construct the implementation that a spec's class names as `module:Class`."""
+    module, _, name = type(spec).implementation.partition(":")
+    return cast(object, getattr(import_module(module), name)(spec))

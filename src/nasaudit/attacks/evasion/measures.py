@@ -1,0 +1,133 @@
+"""From the smallest epsilon that broke each image to the figures of a security curve. No torch.
+
+All functions take `minimal`: float [..., N], the smallest epsilon of the grid at which an image was broken, 0
+for an image that was broken before the attack, infinity for one that withstood all of them; and `grid`: the
+epsilons, ascending.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nasaudit.errors import MeasurementError
+from nasaudit.metrics import FloatArray, Measurement, bootstrap, proportion
+from nasaudit.spec.attacks import EvasionSpec
+from nasaudit.spec.units import format_epsilon
+
+Setting = tuple[tuple[str, str], ...]
+
+
+def asr_curve(minimal: npt.ArrayLike, grid: Sequence[float]) -> FloatArray:
+    """Share of images broken at epsilon 0 and at each epsilon of the grid: float [1 + len(grid)]."""
+    points = np.array([0.0, *grid])
+    return np.asarray((np.asarray(minimal)[None, :] <= points[:, None]).mean(axis=1))
+
+
+def curve_area(minimal: npt.ArrayLike, grid: Sequence[float]) -> float:
+    """Area under the ASR from epsilon 0 to the largest of the grid, divided by that epsilon: in [0, 1].
+
+    Trapezoids between the points of the grid. 0 is a model that nothing breaks.
+    """
+    return float(np.trapezoid(asr_curve(minimal, grid), np.array([0.0, *grid])) / grid[-1])
+
+
+def median_epsilon(minimal: npt.ArrayLike, grid: Sequence[float]) -> float:
+    """The epsilon at which half of the images are broken, interpolated linearly on the ASR curve.
+
+    When fewer than half fall, the largest epsilon of the grid, which is then a lower bound.
+    """
+    shares, points = asr_curve(minimal, grid), np.array([0.0, *grid])
+    if shares[-1] < 0.5:
+        return float(points[-1])
+    above = int(np.argmax(shares >= 0.5))
+    if above == 0:
+        return 0.0
+    share_below, share_above = shares[above - 1], shares[above]
+    weight = (0.5 - share_below) / (share_above - share_below)
+    return float(points[above - 1] + weight * (points[above] - points[above - 1]))
+
+
+def curve_measurements(
+    spec: EvasionSpec,
+    minimal: npt.NDArray[np.float64],
+    steps: npt.NDArray[np.int64],
+    correct: npt.NDArray[np.bool_],
+    *,
+    steps_of_failure: int | None = None,
+    seed: int = 0,
+) -> list[Measurement]:
+    """All figures of one security curve.
+
+    The denominator is part of the setting: `images=all` counts every attacked image, `images=correct` those
+    that the victim gets right without an attack.
+
+    Args:
+        spec: the attack.
+        minimal: float64 [N], see above.
+        steps: int64 [N], updates used at the smallest epsilon; -1 for an image that withstood all.
+        correct: bool [N], which images the victim gets right.
+        steps_of_failure: what an unbroken image counts in `mean_steps`; None: the metric is left out.
+        seed: decides the bootstrap's draws.
+
+    Raises:
+        MeasurementError: no image is classified correctly.
+    """
+    if not correct.any():
+        raise MeasurementError(
+            f"the victim gets none of the {len(correct)} images right: there is nothing to attack"
+        )
+    common: Setting = (("norm", spec.norm), ("goal", spec.goal))
+    found = []
+    for images, counted in (("all", np.ones_like(correct)), ("correct", correct)):
+        n = int(counted.sum())
+        for epsilon in spec.epsilons:
+            at: Setting = (("epsilon", format_epsilon(epsilon)), *common, ("images", images))
+            broken = int((minimal[counted] <= epsilon).sum())
+            found.append(Measurement("asr", proportion(broken, n), at))
+            if images == "all" and spec.goal == "untargeted":
+                found.append(Measurement("robust_accuracy", proportion(n - broken, n), at))
+    attacked = minimal[correct]
+    setting: Setting = (*common, ("images", "correct"))
+    area = bootstrap(
+        [attacked], lambda sample: np.asarray(curve_area(sample, spec.epsilons)), "fraction", seed
+    )
+    found.append(Measurement("curve_area", area, setting))
+    found.append(_median_measurement(spec, attacked, setting, seed))
+    if len(spec.epsilons) == 1 and steps_of_failure is not None:
+        # With several epsilons the steps of an image belong to the epsilon that broke it, and have no common
+        # mean.
+        counted_steps = np.where(steps[correct] < 0, steps_of_failure, steps[correct])
+        mean = bootstrap([counted_steps], lambda sample: np.asarray(sample.mean()), "steps", seed)
+        found.append(
+            Measurement("mean_steps", mean, (("epsilon", format_epsilon(spec.epsilons[0])), *setting))
+        )
+    return found
+
+
+def zero_gradient_share(spec: EvasionSpec, first_gradient: npt.NDArray[np.float32]) -> list[Measurement]:
+    """Share of images whose gradient at the first step is exactly zero; empty when no gradient was taken.
+
+    Anything but 0 says that the victim hides its gradients, and that a low ASR proves nothing.
+    """
+    taken = ~np.isnan(first_gradient)
+    if not taken.any():
+        return []
+    zeros = int((first_gradient[taken] == 0).sum())
+    setting = (("norm", spec.norm), ("goal", spec.goal))
+    return [Measurement("zero_gradient_share", proportion(zeros, int(taken.sum())), setting)]
+
+
+def _median_measurement(
+    spec: EvasionSpec, attacked: npt.NDArray[np.float64], setting: Setting, seed: int
+) -> Measurement:
+    """The median minimal epsilon; its setting says `bound=lower` when fewer than half of the images fell.
+
+    An upper end of the interval at the grid's last epsilon means: this or more.
+    """
+    estimate = bootstrap(
+        [attacked], lambda sample: np.asarray(median_epsilon(sample, spec.epsilons)), "pixel fraction", seed
+    )
+    if (attacked <= spec.epsilons[-1]).mean() < 0.5:
+        setting = (*setting, ("bound", "lower"))
+    return Measurement("median_minimal_epsilon", estimate, setting)

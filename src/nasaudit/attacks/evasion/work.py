@@ -1,0 +1,112 @@
+"""The work of an EvasionTask: attack a trained victim's test images, and say what came of it."""
+
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+
+from nasaudit.attacks.base import EvasionAttack, load_attack
+from nasaudit.attacks.evasion.curve import SecurityCurve, predict, security_curve
+from nasaudit.attacks.evasion.measures import curve_measurements, zero_gradient_share
+from nasaudit.data import load_data, test_images
+from nasaudit.data.split import DataBundle, Split
+from nasaudit.metrics import Measurement
+from nasaudit.randomness import derive_seed
+from nasaudit.spec.attacks import EvasionSpec
+from nasaudit.spec.tasks import EvasionTask
+from nasaudit.store.workspace import Workspace
+from nasaudit.training.checkpoint import load
+from nasaudit.victim.classifier import Classifier
+
+# How many adversarial examples are kept as pictures.
+EXAMPLES = 8
+
+
+def measure_evasion(task: EvasionTask, workspace: Workspace) -> list[Measurement]:
+    """Run the attack's security curve on a victim's test images.
+
+    Leaves `evasion.npz`, one row an image (index: position in the source, label, correct, minimal_epsilon,
+    steps, target, and prediction: the class of the adversarial example, or of the clean image where none was
+    found), and `examples.npz` (see `study.results.Examples`).
+    """
+    spec = cast(EvasionSpec, task.attack)
+    _, folder = workspace.find(task.victim)
+    network = load(folder / "weights.safetensors", task.victim.architecture)
+    classes = task.victim.architecture.classes
+    victim = Classifier(network, classes, workspace.device)
+    judge = Classifier(network, classes, workspace.device, folding=False)
+    chosen = choose_images(
+        load_data(task.victim.data, workspace.downloads), spec, judge, task.victim.data.seed
+    )
+    curve = security_curve(
+        cast(EvasionAttack[Classifier], load_attack(spec)),
+        victim,
+        judge,
+        chosen.pixels().to(workspace.device),
+        chosen.labels.to(workspace.device),
+        indices=chosen.indices.to(workspace.device),
+        seed=derive_seed(task.digest()),
+        progress=workspace.progress,
+    )
+    correct = (curve.clean_prediction.cpu() == chosen.labels).numpy()
+    _save_outcomes(workspace.folder / "evasion.npz", chosen, correct, curve)
+    _save_examples(workspace.folder / "examples.npz", chosen, correct, curve)
+    minimal, steps = curve.minimal_epsilon.cpu().numpy(), curve.steps.cpu().numpy()
+    most_steps = getattr(spec, "steps", None)
+    return [
+        *curve_measurements(
+            spec, minimal, steps, correct, steps_of_failure=None if most_steps is None else 2 * most_steps
+        ),
+        *zero_gradient_share(spec, curve.first_gradient.cpu().numpy()),
+    ]
+
+
+def choose_images(bundle: DataBundle, spec: EvasionSpec, judge: Classifier, data_seed: int) -> Split:
+    """The test images to attack: the same for every architecture, in an order that the data seed decides.
+
+    With `only_correct` they are the first ones of that order that the victim gets right. Images of the class
+    that a `targeted` attack wants are left out: they would count as broken before the attack.
+    """
+    test = bundle.test
+    order = test.take(test_images(bundle, len(test), data_seed))
+    wanted = order.labels != spec.target_class if spec.target_class is not None else order.labels >= 0
+    if spec.only_correct:
+        predicted = predict(judge, order.pixels().to(judge.device)).argmax(1).cpu()
+        wanted &= predicted == order.labels
+    return order.take(wanted.nonzero().squeeze(1)[: spec.images])
+
+
+def _save_outcomes(file: Path, chosen: Split, correct: np.ndarray, curve: SecurityCurve) -> None:
+    np.savez(
+        file,
+        index=chosen.indices.numpy(),
+        label=chosen.labels.numpy(),
+        correct=correct,
+        minimal_epsilon=curve.minimal_epsilon.cpu().numpy(),
+        steps=curve.steps.cpu().numpy(),
+        target=curve.target.cpu().numpy(),
+        prediction=curve.prediction.cpu().numpy(),
+    )
+
+
+def _save_examples(file: Path, chosen: Split, correct: np.ndarray, curve: SecurityCurve) -> None:
+    """Broken images from the most to the least vulnerable, evenly spread over their order."""
+    minimal = curve.minimal_epsilon.cpu().numpy()
+    candidates = np.flatnonzero(correct & (minimal > 0) & np.isfinite(minimal))
+    ranked = candidates[np.argsort(minimal[candidates], kind="stable")]
+    picks = (
+        ranked[np.unique(np.linspace(0, len(ranked) - 1, EXAMPLES).round().astype(int))]
+        if len(ranked)
+        else ranked
+    )
+    rows = torch.from_numpy(picks)
+    np.savez(
+        file,
+        clean=chosen.images[rows].numpy(),
+        adversarial=curve.images.cpu()[rows].contiguous().numpy(),
+        index=chosen.indices[rows].numpy(),
+        label=chosen.labels[rows].numpy(),
+        prediction=curve.prediction.cpu()[rows].numpy(),
+        epsilon=minimal[picks],
+    )
