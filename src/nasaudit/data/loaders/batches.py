@@ -1,0 +1,40 @@
+"""What the published batches of CIFAR and ImageNet32 have in common: rows of flattened pixels, and labels."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nasaudit.data.raw import Labels, Pixels
+from nasaudit.errors import DataError
+
+
+def unpack_rows(
+    path: Path, batch: dict[str, Any], labels_key: str, shape: tuple[int, int, int]
+) -> tuple[Pixels, Labels]:
+    """Check one batch and give its rows their shape.
+
+    Args:
+        path: for messages.
+        batch: `data` uint8 [n, C*H*W] and the labels, a list or an array of n integers.
+        labels_key: where the labels are.
+        shape: (channels, height, width).
+
+    Raises:
+        DataError: a key is absent, or rows and labels are not as above.
+    """
+    for key in ("data", labels_key):
+        if key not in batch:
+            raise DataError(
+                f"{path}: expected {key!r} in the batch, found {', '.join(sorted(batch)) or 'nothing'}"
+            )
+    rows, labels = batch["data"], np.asarray(batch[labels_key])
+    width = int(np.prod(shape))
+    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != width:
+        got = f"{rows.dtype} {list(rows.shape)}" if isinstance(rows, np.ndarray) else type(rows).__name__
+        raise DataError(f"{path}: expected data uint8 [n, {width}], got {got}")
+    if labels.dtype.kind not in "iu" or labels.shape != (len(rows),):
+        raise DataError(
+            f"{path}: expected {len(rows)} whole-numbered labels, got {labels.dtype} {list(labels.shape)}"
+        )
+    return rows.reshape(-1, *shape), labels.astype(np.int64)

@@ -1,0 +1,135 @@
+"""The user's own arrays in one .npz file.
+
+`images` is [N, H, W], [N, H, W, C] or [N, C, H, W] with C of 1 or 3, as uint8 (0..255) or as floats in [0,1];
+`labels` is [N], whole numbers from 0. `test_images` and `test_labels`, when both are there, are the official
+test set. `class_names` (text) is optional.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nasaudit.data.raw import Labels, Pixels, RawData, check_images, check_labels
+from nasaudit.data.safe_npz import load_arrays
+from nasaudit.errors import DataError
+from nasaudit.spec.data import DataSpec
+
+CHANNELS = (1, 3)
+
+
+def load(spec: DataSpec, downloads: Path) -> RawData:
+    """Read, check and lay out the arrays."""
+    (path,) = files(spec, downloads)
+    arrays = load_arrays(path, ("images", "labels"), ("test_images", "test_labels", "class_names"))
+    images, labels = _part(path, arrays, "")
+    official_train = None
+    if "test_images" in arrays or "test_labels" in arrays:
+        test_images, test_labels = _part(path, arrays, "test_")
+        if test_images.shape[1:] != images.shape[1:]:
+            raise DataError(
+                f"{path}: expected test_images [C, H, W] like images, "
+                f"got {list(test_images.shape[1:])} and {list(images.shape[1:])}"
+            )
+        official_train = len(images)
+        images, labels = np.concatenate([images, test_images]), np.concatenate([labels, test_labels])
+    names = _class_names(path, arrays, labels)
+    return RawData(str(path), images, labels, names, official_train)
+
+
+def files(spec: DataSpec, downloads: Path) -> list[Path]:
+    """The one file. Raises DataError when it is not there."""
+    path = Path(spec.path or "")
+    if not path.is_file():
+        raise DataError(
+            f"{path}: expected an .npz file, " + ("got a folder" if path.is_dir() else "no such file")
+        )
+    return [path]
+
+
+def _part(path: Path, arrays: dict[str, npt.NDArray[Any]], prefix: str) -> tuple[Pixels, Labels]:
+    for name in (f"{prefix}images", f"{prefix}labels"):
+        if name not in arrays:
+            raise DataError(f"{path}: expected both {prefix}images and {prefix}labels, {name} is missing")
+    images = _as_pixels(f"{path}: {prefix}images", arrays[f"{prefix}images"])
+    labels = _as_labels(f"{path}: {prefix}labels", arrays[f"{prefix}labels"])
+    if len(images) != len(labels):
+        raise DataError(
+            f"{path}: expected as many {prefix}labels as {prefix}images, got {len(labels)} and {len(images)}"
+        )
+    return images, labels
+
+
+def _as_pixels(where: str, values: npt.NDArray[Any]) -> Pixels:
+    """uint8 [N, C, H, W] from any of the accepted layouts and number types."""
+    if values.size == 0:
+        raise DataError(f"{where}: expected images, got an empty array {list(values.shape)}")
+    laid_out = _channels_first(where, values)
+    if laid_out.dtype.kind == "f":
+        laid_out = _from_unit_floats(where, laid_out)
+    elif laid_out.dtype != np.uint8:
+        raise DataError(f"{where}: expected uint8 (0..255) or floats in [0,1], got {values.dtype}")
+    check_images(where, laid_out)
+    return np.ascontiguousarray(laid_out)
+
+
+def _channels_first(where: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if values.ndim == 3:
+        return values[:, None]
+    if values.ndim == 4 and values.shape[1] in CHANNELS:
+        return values
+    if values.ndim == 4 and values.shape[3] in CHANNELS:
+        return values.transpose(0, 3, 1, 2)
+    raise DataError(
+        f"{where}: expected [N, H, W], [N, H, W, C] or [N, C, H, W] with 1 or 3 channels, "
+        f"got {list(values.shape)}"
+    )
+
+
+def _from_unit_floats(where: str, values: npt.NDArray[Any]) -> Pixels:
+    flat = values.reshape(len(values), -1)
+    # Written so that NaN, which compares false with everything, counts as outside.
+    inside = ((flat >= 0) & (flat <= 1)).all(axis=1)
+    if not inside.all():
+        image = int(np.flatnonzero(~inside)[0])
+        worst = flat[image][~((flat[image] >= 0) & (flat[image] <= 1))][0]
+        advice = "; divide by 255, or store uint8" if 1 < worst <= 255 else ""
+        raise DataError(f"{where}: expected floats in [0,1], got {worst:g} in image {image}{advice}")
+    grey: Pixels = np.rint(values * values.dtype.type(255)).astype(np.uint8)
+    return grey
+
+
+def _as_labels(where: str, values: npt.NDArray[Any]) -> Labels:
+    if values.ndim != 1 or values.dtype.kind not in "iu":
+        raise DataError(f"{where}: expected whole numbers [N], got {values.dtype} {list(values.shape)}")
+    negative = np.flatnonzero(values < 0)
+    if len(negative):
+        raise DataError(
+            f"{where}: expected labels from 0, got {values[negative[0]]} at position {negative[0]}"
+        )
+    return values.astype(np.int64)
+
+
+def _class_names(path: Path, arrays: dict[str, npt.NDArray[Any]], labels: Labels) -> tuple[str, ...]:
+    """The names in the file, or the labels themselves; every class must have an image."""
+    if "class_names" in arrays:
+        names = arrays["class_names"]
+        if names.ndim != 1 or names.dtype.kind != "U":
+            raise DataError(
+                f"{path}: expected class_names as text [classes], got {names.dtype} {list(names.shape)}"
+            )
+        check_labels(str(path), labels, len(names))
+        found = tuple(str(name) for name in names)
+    else:
+        # Checked before a name is made for each: one stray label of a million is not a million classes.
+        present = np.unique(labels)
+        gaps = np.flatnonzero(present != np.arange(len(present)))
+        if len(gaps):
+            stray = present[gaps[0]]
+            raise DataError(
+                f"{path}: expected labels 0..k-1, each with an image, got {stray} at position "
+                f"{int(np.argmax(labels == stray))} but no {gaps[0]}"
+            )
+        found = tuple(str(label) for label in present)
+    return found

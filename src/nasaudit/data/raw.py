@@ -1,0 +1,78 @@
+"""RawData: what a loader hands over, before any split. NumPy only, so that planning needs no torch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nasaudit.errors import DataError
+
+Pixels = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+SMALLEST_SIDE = 8  # the reductions of a cell network halve the side twice
+
+
+@dataclass(frozen=True, eq=False)
+class RawData:
+    """All images of one data set.
+
+    Attributes:
+        where: the file or folder, for messages.
+        images: uint8 [N, C, H, W], C of 1 or 3, H and W of at least 8.
+        labels: int64 [N], in 0..classes-1.
+        class_names: one name for each class, two or more.
+        official_train: the images before this position are the official training set and those from it on
+            the official test set; None: there is no official test set.
+
+    Raises:
+        DataError: something is not as above.
+    """
+
+    where: str
+    images: Pixels
+    labels: Labels
+    class_names: tuple[str, ...]
+    official_train: int | None = None
+
+    def __post_init__(self) -> None:
+        check_images(self.where, self.images)
+        if len(self.labels) != len(self.images):
+            raise DataError(
+                f"{self.where}: expected as many labels as images, "
+                f"got {len(self.labels)} labels for {len(self.images)} images"
+            )
+        if len(self.class_names) < 2:
+            raise DataError(
+                f"{self.where}: expected two classes or more, got {len(self.class_names)}"
+                + "".join(f" ({name})" for name in self.class_names)
+            )
+        check_labels(self.where, self.labels, len(self.class_names))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+
+def check_images(where: str, images: npt.NDArray[Any]) -> None:
+    """Raise DataError unless the images are uint8 [N, 1 or 3, H, W] with sides of at least 8 pixels."""
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
+        raise DataError(
+            f"{where}: expected uint8 images [N, C, H, W] with 1 or 3 channels, "
+            f"got {images.dtype} {list(images.shape)}"
+        )
+    height, width = images.shape[2:]
+    if min(height, width) < SMALLEST_SIDE:
+        raise DataError(f"{where}: expected sides of at least {SMALLEST_SIDE} pixels, got {height}x{width}")
+
+
+def check_labels(where: str, labels: npt.NDArray[Any], classes: int) -> None:
+    """Raise DataError that names the first label outside 0..classes-1."""
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(outside):
+        raise DataError(
+            f"{where}: expected labels in 0..{classes - 1}, got {labels[outside[0]]} at position {outside[0]}"
+        )

@@ -1,0 +1,108 @@
+"""Who gets which image: disjoint train, validation, test and attacker pool, decided by the data seed alone.
+
+NumPy only, and only through raw bits of PCG64: NumPy promises that those stay the same in every version, so a
+split does not change with an upgrade of NumPy or torch.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nasaudit.data.raw import Labels, RawData
+from nasaudit.errors import DataError
+from nasaudit.randomness import derive_seed
+from nasaudit.spec.data import DataSpec
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Roles:
+    """Source positions int64 of each role, ascending; no position is in two of them."""
+
+    train: Labels
+    validation: Labels
+    test: Labels
+    pool: Labels
+
+
+def random_order(n: int, *seed_parts: object) -> npt.NDArray[np.int64]:
+    """A permutation of 0..n-1 that depends on `n` and `derive_seed(*seed_parts)` alone."""
+    keys = np.random.PCG64(derive_seed(*seed_parts)).random_raw(n)
+    return np.argsort(keys, kind="stable").astype(np.int64)
+
+
+def assign_roles(raw: RawData, spec: DataSpec) -> Roles:
+    """Split by class: every role gets the share of each class that it gets of the whole, to within one image.
+
+    With an official test set, that is the test role, and the fractions are of the official training set.
+
+    Args:
+        raw: the images, of which only labels, names and the official split are read.
+        spec: the seed and the fractions.
+
+    Raises:
+        DataError: a class that would have no training image, or no test image.
+    """
+    official = raw.official_train is not None
+    divided = raw.official_train if raw.official_train is not None else len(raw.labels)
+    labels = raw.labels[:divided]
+    available = np.bincount(labels, minlength=len(raw.class_names))
+    counts = _role_counts(available, spec, with_test=not official)
+    _check_train(raw, available - counts.sum(axis=0))
+
+    by_class, rank = _shuffled_within_class(labels, available, spec.seed)
+    # Within each class, the first images are for testing, the next for validation, then the pool.
+    role = (rank >= np.cumsum(counts, axis=0)[:, labels[by_class]]).sum(axis=0)
+    test, validation, pool, train = (np.sort(by_class[role == number]) for number in range(4))
+    if official:
+        test = np.arange(divided, len(raw.labels))
+    _check_test(raw, test)
+    return Roles(train=train, validation=validation, test=test, pool=pool)
+
+
+def _role_counts(available: Counts, spec: DataSpec, with_test: bool) -> Counts:
+    """How many images of each class go to test, validation and pool: [3, classes]."""
+    test = np.zeros_like(available)
+    if with_test and spec.test_fraction > 0:
+        test = np.maximum(_shares(available, spec.test_fraction), 1)
+    # In small classes, testing and training come first; validation and pool take what is left.
+    spare = np.maximum(available - test - 1, 0)
+    validation = np.minimum(_shares(available, spec.validation_fraction), spare)
+    pool = np.minimum(_shares(available, spec.pool_fraction), spare - validation)
+    return np.stack([test, validation, pool])
+
+
+def _shares(available: Counts, fraction: float) -> Counts:
+    """How many images of each class a role gets: each within one of its share, the total rounded once.
+
+    Rounding the running total, not each class, keeps a share of .05 alive when every class has 8 images.
+    """
+    running = np.floor(np.cumsum(available) * fraction + 0.5).astype(np.int64)
+    shares: Counts = np.diff(running, prepend=0)
+    return shares
+
+
+def _shuffled_within_class(labels: Labels, available: Counts, seed: int) -> tuple[Counts, Counts]:
+    """Positions sorted by class and in random order within it, and the rank of each within its class."""
+    order = random_order(len(labels), "split", seed)
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    starts = np.cumsum(available) - available
+    return by_class, np.arange(len(labels)) - starts[labels[by_class]]
+
+
+def _check_train(raw: RawData, train: Counts) -> None:
+    for label in np.flatnonzero(train < 1):
+        n = int((raw.labels == label).sum())
+        raise DataError(
+            f"{raw.where}: class {raw.class_names[label]!r} has {n} {'image' if n == 1 else 'images'}, "
+            "too few for one in training and one in the test set; add images or remove the class"
+        )
+
+
+def _check_test(raw: RawData, test: Labels) -> None:
+    tested = np.bincount(raw.labels[test], minlength=len(raw.class_names))
+    for label in np.flatnonzero(tested == 0):
+        advice = "raise test_fraction" if raw.official_train is None else "the official test set has none"
+        raise DataError(f"{raw.where}: class {raw.class_names[label]!r} has no test image; {advice}")
