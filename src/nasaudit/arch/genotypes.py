@@ -11,19 +11,17 @@ import re
 
 from nasaudit.spec.genotype import CELL_INPUTS, Cell, Edge, Genotype
 
-_SHORT_NAMES = {
-    "none": "none",
-    "skip_connect": "skip",
-    "max_pool_3x3": "max3",
-    "avg_pool_3x3": "avg3",
-    "sep_conv_3x3": "sep3",
-    "sep_conv_5x5": "sep5",
-    "sep_conv_7x7": "sep7",
-    "dil_conv_3x3": "dil3",
-    "dil_conv_5x5": "dil5",
-    "conv_7x1_1x7": "conv7",
+_OPS = {
+    "skip": "skip_connect",
+    "max3": "max_pool_3x3",
+    "avg3": "avg_pool_3x3",
+    "sep3": "sep_conv_3x3",
+    "sep5": "sep_conv_5x5",
+    "sep7": "sep_conv_7x7",
+    "dil3": "dil_conv_3x3",
+    "dil5": "dil_conv_5x5",
+    "conv7": "conv_7x1_1x7",
 }
-_OPS = {short: op for op, short in _SHORT_NAMES.items()}
 _EDGE = re.compile(r"(\w+)\((\d+)\)")
 
 
