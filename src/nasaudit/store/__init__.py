@@ -1,0 +1,1 @@
+"""The store: what each task left, by its digest."""

@@ -32,7 +32,9 @@ class Row(Plain):
     protocol: str
     family: str  # "training", "topology", "convergence", or an attack family
     attack: str  # "" outside of attacks
-    setting: dict[str, str]  # e.g. {"norm": "linf", "goal": "untargeted", "epsilon": "8/255", "images": "common"}
+    setting: dict[
+        str, str
+    ]  # e.g. {"norm": "linf", "goal": "untargeted", "epsilon": "8/255", "images": "common"}
     metric: str
     value: float
     low: float

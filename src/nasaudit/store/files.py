@@ -1,0 +1,80 @@
+"""Writing that survives a crash, and telling a full disk from other trouble."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nasaudit.errors import StoreError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or a folder's list of names is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, content: str) -> None:
+    """Replace a text file (UTF-8, line ends as given): a reader sees the old content or the new.
+
+    Raises:
+        StoreError: the disk is full; the old content is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with explain_full_disk(path.parent):
+        try:
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync(path.parent)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether a full disk is at the bottom of this error.
+
+    Libraries wrap it in errors of their own (safetensors, torch), so the text counts too.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        if os.strerror(errno.ENOSPC) in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def full_disk(folder: Path) -> StoreError:
+    """The error that says what to do about a full disk."""
+    return StoreError(
+        f"the disk that holds {folder} is full (or your quota is used up): free some space and run the same "
+        "command again; what is finished is kept"
+    )
+
+
+@contextmanager
+def explain_full_disk(folder: Path) -> Iterator[None]:
+    """Turn a full disk inside the block into a StoreError; other errors pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise full_disk(folder) from error
+        raise

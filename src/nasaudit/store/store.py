@@ -1,0 +1,190 @@
+"""Store: records by the digest of their task.
+
+    records/<first two digits>/<digest>/    artefacts and record.json
+    work/                                   unfinished work, removed by the next run
+
+A task writes its artefacts to a folder under `work`. `commit` syncs them, writes record.json beside them
+as the last file, and publishes the folder by one rename: a crash at any moment leaves a whole record, or
+rubbish under `work`, and nothing between.
+"""
+
+import logging
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nasaudit.errors import MissingRecordError, StoreError
+from nasaudit.spec.tasks import Task
+from nasaudit.store.files import explain_full_disk, sha256, sync, write_atomically
+from nasaudit.store.lock import hold
+from nasaudit.store.records import Artefact, Record
+
+RECORD_FILE = "record.json"
+
+_log = logging.getLogger(__name__)
+
+
+class Store:
+    """A folder of records. Many may read; only the process that is inside of `writing()` writes.
+
+    Args:
+        folder: made when the first record is written.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder.absolute()
+        self._records = self.folder / "records"
+        self._work = self.folder / "work"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the store, and first remove what a killed run left unfinished.
+
+        Raises:
+            ConflictError: another run is writing to this store.
+            StoreError: the folder cannot be written to.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot make the folder {self.folder}: {error.strerror}") from error
+        with hold(self.folder), explain_full_disk(self.folder):
+            # A worker of a killed run may live for an instant longer, and still write.
+            shutil.rmtree(self._work, ignore_errors=True)
+            self._work.mkdir(exist_ok=True)
+            try:
+                yield
+            finally:
+                shutil.rmtree(self._work, ignore_errors=True)
+
+    def path(self, digest: str) -> Path:
+        """Where the record of a task is, or would be."""
+        return self._records / digest[:2] / digest
+
+    def find(self, task: Task, *, deep: bool = False) -> Record | None:
+        """The record of a task, or None when there is none that can be trusted.
+
+        A record that cannot be read, or whose artefacts are missing or of another size, counts as absent,
+        and a warning is logged; its task is then done again.
+
+        Args:
+            task: whose record.
+            deep: read the artefacts too, and compare their SHA-256.
+        """
+        folder = self.path(task.digest())
+        try:
+            return _read(folder, task.digest(), deep)
+        except FileNotFoundError:
+            return None
+        except _DistrustError as why:
+            _log.warning("the record of %s %s and counts as absent: %s", task.label(), why, folder)
+            return None
+
+    def open(self, task: Task) -> tuple[Record, Path]:
+        """The record of a finished task and the folder of its artefacts, whose content was verified.
+
+        Raises:
+            MissingRecordError: there is no trustworthy record, or it is of a failure.
+        """
+        record = self.find(task, deep=True)
+        if record is None:
+            raise MissingRecordError(f"there is no record of: {task.label()} ({task.digest()})")
+        if record.state != "ok":
+            raise MissingRecordError(f"this task failed, and left nothing to read: {task.label()}")
+        return record, self.path(record.digest)
+
+    def workspace(self, task: Task) -> Path:
+        """A new, empty folder for a task to write its artefacts to; `commit` or `discard` ends it."""
+        with explain_full_disk(self.folder):
+            return self._new_folder(task.digest())
+
+    def commit(self, record: Record, workspace: Path) -> Record:
+        """Publish a record with the files of its workspace as artefacts; replaces an older record.
+
+        Returns:
+            The record as stored, artefacts listed.
+
+        Raises:
+            StoreError: the disk is full; nothing of the record is left.
+        """
+        with explain_full_disk(self.folder):
+            try:
+                if record.state == "failed":  # half of an artefact is worse than none
+                    _empty(workspace)
+                stored = record.model_copy(update={"artefacts": _artefacts(workspace)})
+                write_atomically(workspace / RECORD_FILE, stored.model_dump_json(indent=1))
+                self._publish(workspace, self.path(record.digest))
+            except BaseException:
+                self.discard(workspace)
+                raise
+        return stored
+
+    def discard(self, workspace: Path) -> None:
+        """Remove an unfinished workspace."""
+        shutil.rmtree(workspace, ignore_errors=True)
+
+    def _new_folder(self, digest: str) -> Path:
+        folder = self._work / f"{digest[:8]}-{uuid.uuid4().hex[:12]}"
+        folder.mkdir()
+        return folder
+
+    def _publish(self, workspace: Path, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            aside = self._new_folder(target.name)
+            target.rename(aside / target.name)
+            workspace.rename(target)
+            self.discard(aside)
+        else:
+            workspace.rename(target)
+        sync(target.parent)
+
+
+class _DistrustError(Exception):
+    """Why a record counts as absent."""
+
+
+def _read(folder: Path, digest: str, deep: bool) -> Record:
+    try:
+        record = Record.model_validate_json((folder / RECORD_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _DistrustError(f"cannot be read ({error.strerror})") from error
+    except ValueError as error:  # not UTF-8, not JSON, or not a record
+        raise _DistrustError("is damaged") from error
+    if record.digest != digest:
+        raise _DistrustError(f"is of another task ({record.label})")
+    for artefact in record.artefacts.values():
+        _check(folder / artefact.file, artefact, deep)
+    return record
+
+
+def _check(path: Path, artefact: Artefact, deep: bool) -> None:
+    try:
+        size = path.stat().st_size
+        altered = size == artefact.bytes and deep and sha256(path) != artefact.sha256
+    except OSError as error:
+        raise _DistrustError(f"lacks its artefact {artefact.file} ({error.strerror})") from error
+    if size != artefact.bytes:
+        raise _DistrustError(f"has {size} bytes of {artefact.file} instead of {artefact.bytes}")
+    if altered:
+        raise _DistrustError(f"has another content in {artefact.file} than was recorded")
+
+
+def _artefacts(workspace: Path) -> dict[str, Artefact]:
+    """Sync and describe every file of a workspace, by its path within it."""
+    artefacts = {}
+    for path in sorted(path for path in workspace.rglob("*") if path.is_file()):
+        sync(path)
+        sync(path.parent)
+        name = path.relative_to(workspace).as_posix()
+        artefacts[name] = Artefact(file=name, sha256=sha256(path), bytes=path.stat().st_size)
+    return artefacts
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()

@@ -1,0 +1,212 @@
+"""From records to StudyResults. Nothing is measured here; without torch, so that a report is quick."""
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nasaudit.data.catalogue import read_raw
+from nasaudit.metrics import Measurement
+from nasaudit.spec.tasks import Task, TrainTask
+from nasaudit.store.records import Record
+from nasaudit.store.store import Store
+from nasaudit.study.execute import versions
+from nasaudit.study.flags import Findings, raise_flags
+from nasaudit.study.folder import EXAMPLES_FOLDER, StudyFolder
+from nasaudit.study.groups import Group, Seed, distinguishing, groups, subject
+from nasaudit.study.plan import Plan
+from nasaudit.study.pooled import Indices, derived
+from nasaudit.study.results import Examples, Failure, History, Row, StudyResults
+from nasaudit.study.schedule import failed_need
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HISTORY_POINTS = 300
+OUTCOMES_FILE, HISTORY_FILE, EXAMPLES_FILE = "outcomes.npz", "history.json", "examples.npz"
+
+Opened = Mapping[str, tuple[Record, Path]]
+
+
+def collect(planned: Plan, records: Mapping[str, Record], store: Store, downloads: Path) -> StudyResults:
+    """Make results of a study's records.
+
+    Args:
+        planned: the study.
+        records: by digest; tasks without one are those whose needs failed.
+        store: where the artefacts are.
+        downloads: folder of the downloaded data sets (the names of the classes are read there).
+    """
+    opened = {
+        digest: (record, store.path(digest)) for digest, record in records.items() if record.state == "ok"
+    }
+    common = common_images(planned, opened)
+    rows = make_rows(planned, opened, common)
+    failures = list(find_failures(planned, records))
+    return StudyResults(
+        study=planned.study,
+        architectures=list(planned.architectures),
+        training=planned.training,
+        class_names=list(read_raw(planned.data, downloads).class_names),
+        rows=rows,
+        histories=[_history(task, opened) for task in _with(planned, opened, HISTORY_FILE)],
+        examples=[example(task) for task in tasks_with_examples(planned, opened)],
+        failures=failures,
+        flags=raise_flags(Findings(planned, records, rows, failures, len(common))),
+        environment=environment(records),
+        seconds={record.label: round(record.seconds, 3) for record in records.values()},
+    )
+
+
+def common_images(planned: Plan, opened: Opened) -> Indices:
+    """Source indices, ascending, of the test images that every trained model gets right."""
+    right = []
+    for task in _with(planned, opened, OUTCOMES_FILE):
+        with np.load(opened[task.digest()][1] / OUTCOMES_FILE, allow_pickle=False) as outcomes:
+            right.append(outcomes["index"][outcomes["correct"]].astype(np.int64))
+    return reduce(np.intersect1d, right) if right else np.empty(0, dtype=np.int64)
+
+
+def make_rows(planned: Plan, opened: Opened, common: Indices) -> list[Row]:
+    """All rows: architectures as asked; for each its experiments as planned; seeds, then the pooled ones."""
+    extra = distinguishing(planned.study.attacks)
+    rows = []
+    for group in groups(planned, opened):
+        told_apart = extra.get(group.attack.digest(), {}) if group.attack else {}
+        for seed, measurement in (*group.measurements(), *derived(group, common)):
+            rows.append(_row(planned, group, seed, measurement, told_apart))
+    return rows
+
+
+def find_failures(planned: Plan, records: Mapping[str, Record]) -> Iterable[Failure]:
+    """Tasks that failed, and those that could not run because of it."""
+    for task in planned.tasks:
+        record = records.get(task.digest())
+        need = failed_need(task, records)
+        if record is not None and record.problem is not None:
+            yield Failure(label=task.label(), digest=task.digest(), **record.problem.model_dump())
+        elif record is None and need is not None:
+            yield Failure(
+                label=task.label(),
+                digest=task.digest(),
+                type="NeedFailed",
+                message=f"needs {need.label()}, which failed",
+                traceback="",
+            )
+
+
+def tasks_with_examples(planned: Plan, opened: Opened) -> list[Task]:
+    """The tasks whose adversarial examples a report can show."""
+    return _with(planned, opened, EXAMPLES_FILE)
+
+
+def example(task: Task) -> Examples:
+    """Where a task's examples are copied to."""
+    what = subject(task)
+    return Examples(
+        architecture=what.architecture.name,
+        seed=int(what.seed),
+        attack=what.attack.name if what.attack else "",
+        file=f"{EXAMPLES_FOLDER}/{task.digest()}.npz",
+    )
+
+
+def copy_examples(planned: Plan, records: Mapping[str, Record], store: Store, folder: StudyFolder) -> None:
+    """Copy the examples into the study's folder, so that it can be moved without its store."""
+    opened = {
+        digest: (record, store.path(digest)) for digest, record in records.items() if record.state == "ok"
+    }
+    for task in tasks_with_examples(planned, opened):
+        folder.copy(opened[task.digest()][1] / EXAMPLES_FILE, example(task).file)
+
+
+def environment(records: Mapping[str, Record]) -> dict[str, str]:
+    """What the results were made with."""
+    devices = sorted(
+        {record.versions["device"] for record in records.values() if "device" in record.versions}
+    )
+    return {
+        **versions(),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "cores": str(os.cpu_count() or 1),
+        "devices": ", ".join(device for device in devices if device),
+    }
+
+
+def load_results(out: Path) -> StudyResults:
+    """The results of a study's folder.
+
+    Raises:
+        StoreError: the folder holds none.
+    """
+    return StudyFolder(out).results()
+
+
+def to_frame(results: StudyResults) -> "pd.DataFrame":
+    """The rows as a tidy frame; each key of the settings becomes a column `setting.key` beside `setting`."""
+    import pandas as pd
+
+    from nasaudit.study.folder import format_setting
+    from nasaudit.study.results import COLUMNS
+
+    keys = sorted({key for row in results.rows for key in row.setting})
+    values = [
+        {**dict(row), "setting": format_setting(row.setting)}
+        | {f"setting.{key}": row.setting.get(key) for key in keys}
+        for row in results.rows
+    ]
+    return pd.DataFrame(values, columns=[*COLUMNS, *(f"setting.{key}" for key in keys)])
+
+
+def _row(
+    planned: Plan, group: Group, seed: Seed, measurement: Measurement, told_apart: Mapping[str, str]
+) -> Row:
+    estimate = measurement.estimate
+    return Row(
+        architecture=group.architecture.name,
+        group=group.architecture.group,
+        data=planned.data.name,
+        scale=planned.study.scale,
+        seed=seed,
+        protocol=planned.study.protocol,
+        family=group.family,
+        attack=group.attack.name if group.attack else "",
+        setting={**dict(measurement.setting), **told_apart},
+        metric=measurement.metric,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        n=estimate.n,
+        unit=estimate.unit,
+    )
+
+
+def _with(planned: Plan, opened: Opened, file: str) -> list[Any]:
+    """The tasks, in the plan's order, whose record has an artefact of this name."""
+    return [
+        task
+        for task in planned.tasks
+        if task.digest() in opened and file in opened[task.digest()][0].artefacts
+    ]
+
+
+def _history(task: TrainTask, opened: Opened) -> History:
+    """A training's history with neighbouring steps averaged, so that a picture of it stays small."""
+    content = json.loads((opened[task.digest()][1] / HISTORY_FILE).read_text(encoding="utf-8"))
+    steps = content["step"]
+    parts = np.array_split(np.arange(len(steps)), min(HISTORY_POINTS, len(steps)) or 1)
+    parts = [part for part in parts if len(part)]
+    return History(
+        architecture=task.architecture.name,
+        seed=task.seed,
+        images_per_step=content["images_per_step"],
+        step=[steps[part[-1]] for part in parts],
+        loss=[float(np.mean([content["loss"][k] for k in part])) for part in parts],
+        accuracy=[float(np.mean([content["accuracy"][k] for k in part])) for part in parts],
+    )

@@ -1,0 +1,102 @@
+"""What runs a task: the protocol, and the few words that an executor and the runner exchange.
+
+An executor decides nothing: the order, the retries and the records are the runner's. It needs no more than
+to hand a Job to a process somewhere, and to say what became of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from nasaudit.spec.tasks import Task
+from nasaudit.store.records import Record
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task and the empty folder that its artefacts go to."""
+
+    task: Task
+    folder: Path
+
+    @property
+    def digest(self) -> str:
+        """The task's."""
+        return self.task.digest()
+
+
+@dataclass(frozen=True)
+class Started:
+    """A job began to run."""
+
+    digest: str
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """A job did some share, in [0,1], of its work."""
+
+    digest: str
+    done: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job ended; its record, of success or failure, is not yet stored and lists no artefacts."""
+
+    digest: str
+    record: Record
+
+
+@dataclass(frozen=True)
+class Died:
+    """The process that ran a job is gone, and with it the job."""
+
+    digest: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Halted:
+    """A job met trouble that every other job would meet too (a full disk): the run must stop."""
+
+    digest: str
+    message: str
+
+
+Event = Started | Progressed | Finished | Died | Halted
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all jobs of a run share.
+
+    Attributes:
+        store: folder of the store; jobs only read from it.
+        downloads: folder of the downloaded data sets.
+    """
+
+    store: Path
+    downloads: Path
+
+
+class Executor(Protocol):
+    """Runs jobs, at most `slots` at once."""
+
+    @property
+    def slots(self) -> int:
+        """How many jobs may be submitted and unfinished at the same time."""
+
+    def submit(self, job: Job) -> None:
+        """Take a job; there must be a free slot."""
+
+    def pump(self, handle: Callable[[Event], None], timeout: float) -> None:
+        """Wait at most `timeout` seconds for news and hand each event to `handle`.
+
+        An executor without processes does its job in here, and takes as long as that takes.
+        """
+
+    def close(self) -> None:
+        """Stop everything at once, finished or not, and leave no process behind."""

@@ -1,0 +1,57 @@
+"""What a run tells whoever watches it. `progress.py` shows it to a person; a test writes it down."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from nasaudit.spec.tasks import Task
+from nasaudit.store.records import Record
+
+
+class Observer(Protocol):
+    """Called from the runner's own thread, in the order in which things happen."""
+
+    def begin(self, tasks: Sequence[Task], cached: int) -> None:
+        """A run of these tasks begins; `cached` of them have records already."""
+
+    def started(self, task: Task) -> None:
+        """A task began to run (again, when its worker had died)."""
+
+    def progressed(self, task: Task, done: float, text: str) -> None:
+        """A running task did a share, in [0,1], of its work."""
+
+    def finished(self, task: Task, record: Record) -> None:
+        """A task's record, of success or of failure, is stored."""
+
+    def died(self, task: Task, reason: str) -> None:
+        """The worker of a running task died; the task will start again, or finish as failed."""
+
+    def skipped(self, task: Task, reason: str) -> None:
+        """A task will not run, because one that it needs failed."""
+
+    def end(self) -> None:
+        """The run is over, also when it was interrupted."""
+
+
+class Silent:
+    """An Observer that shows nothing."""
+
+    def begin(self, tasks: Sequence[Task], cached: int) -> None:
+        """Nothing."""
+
+    def started(self, task: Task) -> None:
+        """Nothing."""
+
+    def progressed(self, task: Task, done: float, text: str) -> None:
+        """Nothing."""
+
+    def finished(self, task: Task, record: Record) -> None:
+        """Nothing."""
+
+    def died(self, task: Task, reason: str) -> None:
+        """Nothing."""
+
+    def skipped(self, task: Task, reason: str) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""

@@ -1,0 +1,123 @@
+"""From a StudySpec to its tasks: every name resolved and every value checked before anything is trained.
+
+Planning a study on an embedded data set imports no torch.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nasaudit.arch.catalogue import resolve
+from nasaudit.data.catalogue import describe, fetch, fingerprint
+from nasaudit.errors import SpecError
+from nasaudit.spec.arch import ArchSpec
+from nasaudit.spec.attacks import AttackSpec, Family
+from nasaudit.spec.data import DataSpec
+from nasaudit.spec.recipes import recipe
+from nasaudit.spec.study import Analysis, StudySpec
+from nasaudit.spec.tasks import ConvergenceTask, EvasionTask, Task, TopologyTask, TrainTask
+from nasaudit.spec.training import TrainingSpec
+
+# What a study makes of an attack of each family, given a victim.
+EXPERIMENTS: dict[Family, Callable[[TrainTask, AttackSpec], Task]] = {
+    "evasion": lambda victim, attack: EvasionTask(victim=victim, attack=attack),
+}
+ANALYSES: dict[Analysis, Callable[[TrainTask], Task]] = {
+    "topology": lambda victim: TopologyTask(architecture=victim.architecture),
+    "convergence": lambda victim: ConvergenceTask(victim=victim),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a study will do.
+
+    Attributes:
+        study: what was asked.
+        data: its data set, with the fingerprint of the files.
+        training: the recipe of every victim.
+        architectures: what is built, in the order asked.
+        tasks: each once, after all that it needs.
+    """
+
+    study: StudySpec
+    data: DataSpec
+    training: TrainingSpec
+    architectures: tuple[ArchSpec, ...]
+    tasks: tuple[Task, ...]
+
+    def digest(self) -> str:
+        """Changes with anything that a result of the study depends on."""
+        parts = (self.study.digest(), *(task.digest() for task in self.tasks))
+        return hashlib.sha256("".join(parts).encode()).hexdigest()[:20]
+
+
+def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
+    """Plan a study.
+
+    Args:
+        study: what to do.
+        downloads: folder of the downloaded data sets.
+        download: fetch a data set that is not there.
+
+    Raises:
+        InputError: a name, value or file that the study cannot use; nothing was run.
+    """
+    if download:
+        fetch(study.data, downloads)
+    data = fingerprint(study.data, downloads)
+    shape, classes = describe(data, downloads)
+    training = study.training or recipe(study.scale, study.protocol, data.name)
+    architectures = tuple(resolve(choice, study.scale, classes, shape) for choice in study.architectures)
+    _each_once(architectures)
+    for position, attack in enumerate(study.attacks):
+        _check_attack(attack, classes, f"attacks[{position}]")
+    victims = [
+        TrainTask(architecture=architecture, data=data, training=training, seed=seed)
+        for architecture in architectures
+        for seed in study.seeds
+    ]
+    return Plan(study, data, training, architectures, closure(_wanted(study, victims)))
+
+
+def closure(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """The tasks and all that they need, each once, every one after its needs."""
+    ordered: dict[str, Task] = {}
+
+    def visit(task: Task) -> None:
+        if task.digest() not in ordered:
+            for need in task.needs():
+                visit(need)
+            ordered[task.digest()] = task
+
+    for task in tasks:
+        visit(task)
+    return tuple(ordered.values())
+
+
+def _wanted(study: StudySpec, victims: list[TrainTask]) -> Iterator[Task]:
+    for victim in victims:
+        yield victim
+        for analysis in study.analyses:
+            yield ANALYSES[analysis](victim)
+        for attack in study.attacks:
+            yield EXPERIMENTS[attack.family](victim, attack)
+
+
+def _each_once(architectures: tuple[ArchSpec, ...]) -> None:
+    """Two spellings of one name pass the spec's own check, because only the catalogue knows aliases."""
+    names = [architecture.name for architecture in architectures]
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise SpecError(f"architectures[{position}]", "each architecture once", name)
+
+
+def _check_attack(attack: AttackSpec, classes: int, field: str) -> None:
+    if attack.family not in EXPERIMENTS:
+        raise SpecError(
+            field, f"an attack of a family that a study can run ({', '.join(EXPERIMENTS)})", attack.name
+        )
+    target = getattr(attack, "target_class", None)
+    if target is not None and target >= classes:
+        raise SpecError(f"{field}.target_class", f"a class from 0 to {classes - 1}", target)

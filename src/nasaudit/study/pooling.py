@@ -1,0 +1,129 @@
+"""One estimate from the replicates of several training seeds. No torch.
+
+Uncertainty has two levels, which images and which seeds, and the bootstrap draws on both: seeds with
+replacement, then the images of each drawn seed with replacement (as `metrics.bootstrap`, of which the
+functions here are the closed forms: the number of successes among n images drawn with replacement is
+binomial, and the numbers of images on each level of an epsilon grid are multinomial).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nasaudit.metrics import Estimate, FloatArray, bootstrap
+
+CurveFigure = Callable[[FloatArray, Sequence[float]], FloatArray]
+
+DRAWS = 1000
+SEED = 0
+
+
+def pool_proportions(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean share of several seeds; n is the number of images x seeds.
+
+    Args:
+        estimates: shares of successes, one for each seed, each of its own `n` images.
+    """
+    if len(estimates) == 1:
+        return estimates[0]
+    shares = np.array([estimate.value for estimate in estimates])
+    sizes = np.array([estimate.n for estimate in estimates])
+    rng = np.random.default_rng(SEED)
+    chosen = rng.integers(len(shares), size=(DRAWS, len(shares)))
+    resampled = (rng.binomial(sizes[chosen], shares[chosen]) / sizes[chosen]).mean(axis=1)
+    return _interval(shares.mean(), resampled, int(sizes.sum()), estimates[0].unit)
+
+
+def pool_values(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean of values that are one number for each seed (a loss area, say); n is the number of seeds."""
+    if len(estimates) == 1:
+        return estimates[0]
+    values = [np.array([estimate.value]) for estimate in estimates]
+    return bootstrap(values, lambda units: units.mean(axis=0), estimates[0].unit, seed=SEED, draws=DRAWS)
+
+
+@dataclass(frozen=True)
+class CurvePool:
+    """The security curves of several seeds, with resampled ones beside them.
+
+    Attributes:
+        grid: ascending epsilons.
+        curves: float [seeds, 1 + len(grid)], the share of images broken at 0 and at each epsilon.
+        resampled: float [draws, seeds, 1 + len(grid)], the same of each bootstrap draw.
+        n: images x seeds.
+    """
+
+    grid: tuple[float, ...]
+    curves: FloatArray
+    resampled: FloatArray
+    n: int
+
+    @classmethod
+    def of(cls, minimal: Sequence[npt.ArrayLike], grid: Sequence[float]) -> "CurvePool":
+        """Resample.
+
+        Args:
+            minimal: for each seed float [images], the smallest epsilon that broke each image: 0 if it needed
+                none, infinity if none did. At least one image each.
+            grid: ascending epsilons.
+        """
+        points = np.array([0.0, *grid])
+        levels = np.stack([_histogram(np.asarray(of_seed, dtype=np.float64), points) for of_seed in minimal])
+        sizes = levels.sum(axis=1)
+        rng = np.random.default_rng(SEED)
+        chosen = rng.integers(len(levels), size=(DRAWS, len(levels)))
+        drawn = rng.multinomial(sizes[chosen], (levels / sizes[:, None])[chosen])
+        return cls(tuple(grid), _curve(levels), _curve(drawn), int(sizes.sum()))
+
+    def share_at(self, position: int, *, withstood: bool = False) -> Estimate:
+        """The share of images broken (or withstood) at one epsilon of the grid."""
+        at = position + 1
+        shares, resampled = self.curves[:, at].mean(), self.resampled[..., at].mean(axis=1)
+        if withstood:
+            shares, resampled = 1 - shares, 1 - resampled
+        return _interval(shares, resampled, self.n, "fraction")
+
+    def statistic(self, of_curves: CurveFigure, unit: str) -> Estimate:
+        """The mean over seeds of a figure of the curve.
+
+        Args:
+            of_curves: maps curves [..., 1 + len(grid)] and the grid to figures [...].
+            unit: of the figure.
+        """
+        value = of_curves(self.curves, self.grid).mean()
+        return _interval(value, of_curves(self.resampled, self.grid).mean(axis=1), self.n, unit)
+
+
+def area(curves: FloatArray, grid: Sequence[float]) -> FloatArray:
+    """Area under each curve from 0 to the largest epsilon by trapezoids, divided by that epsilon."""
+    points = np.array([0.0, *grid])
+    return np.asarray(np.trapezoid(curves, points, axis=-1) / points[-1])
+
+
+def median(curves: FloatArray, grid: Sequence[float]) -> FloatArray:
+    """The epsilon at which each curve reaches one half, linear between points; the largest if none is."""
+    points = np.array([0.0, *grid])
+    above = (curves >= 0.5).argmax(axis=-1)  # 0 also when no point is above
+    below = np.maximum(above - 1, 0)
+    high = np.take_along_axis(curves, above[..., None], axis=-1)[..., 0]
+    low = np.take_along_axis(curves, below[..., None], axis=-1)[..., 0]
+    weight = np.where(above > 0, (0.5 - low) / np.where(high > low, high - low, 1.0), 0.0)
+    crossing = points[below] + weight * (points[above] - points[below])
+    return np.asarray(np.where(curves[..., -1] < 0.5, points[-1], crossing))
+
+
+def _histogram(minimal: FloatArray, points: FloatArray) -> npt.NDArray[np.int64]:
+    """How many images fall at each point, and how many at none: int [len(points) + 1]."""
+    return np.bincount(np.searchsorted(points, minimal), minlength=len(points) + 1).astype(np.int64)
+
+
+def _curve(levels: npt.NDArray[np.int64]) -> FloatArray:
+    counts = levels.cumsum(axis=-1)
+    return np.asarray(counts[..., :-1] / counts[..., -1:])
+
+
+def _interval(value: float, resampled: FloatArray, n: int, unit: str) -> Estimate:
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return Estimate(float(value), min(float(low), float(value)), max(float(high), float(value)), n, unit)

@@ -1,0 +1,95 @@
+"""Which task runs next: the ready ones, longest first, so that no long task is left over at the end."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.tasks import Task, TrainTask
+from nasaudit.store.records import Record
+
+# Rough time of an op relative to a 3x3 separable convolution, forward and backward on a CPU core.
+# Only the order of the tasks hangs on it.
+OP_TIME = {
+    "none": 0.0,
+    "skip_connect": 0.1,
+    "max_pool_3x3": 0.2,
+    "avg_pool_3x3": 0.2,
+    "sep_conv_3x3": 1.0,
+    "sep_conv_5x5": 1.6,
+    "sep_conv_7x7": 2.5,
+    "dil_conv_3x3": 0.6,
+    "dil_conv_5x5": 1.0,
+    "conv_7x1_1x7": 1.2,
+}
+MANUAL_TIME = 4.0  # a manual family, in the same unit
+
+
+class Schedule:
+    """The tasks that have no record yet, and the order in which they may run.
+
+    Args:
+        tasks: a plan's, each after its needs.
+        records: those that exist, by digest.
+    """
+
+    def __init__(self, tasks: Sequence[Task], records: Mapping[str, Record]):
+        self._records = dict(records)
+        self._waiting = {task.digest(): task for task in tasks if task.digest() not in records}
+        self.running: dict[str, Task] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting or self.running)
+
+    def take(self) -> Task | None:
+        """The next task that can run, or None when all that is left waits for a running one."""
+        ready = [task for task in self._waiting.values() if self._is_ready(task)]
+        if not ready:
+            return None
+        task = max(ready, key=expected_time)  # the first of equals, so the plan's order breaks ties
+        self.running[task.digest()] = self._waiting.pop(task.digest())
+        return task
+
+    def finish(self, digest: str, record: Record) -> Task:
+        """A running task has its record."""
+        self._records[digest] = record
+        return self.running.pop(digest)
+
+    def blocked(self) -> Iterator[tuple[Task, str]]:
+        """Remove the waiting tasks that can never run, and say why."""
+        for digest, task in list(self._waiting.items()):
+            need = failed_need(task, self._records)
+            if need is not None:
+                del self._waiting[digest]
+                yield task, f"needs {need.label()}, which failed"
+
+    def _is_ready(self, task: Task) -> bool:
+        return all(
+            need.digest() in self._records and self._records[need.digest()].state == "ok"
+            for need in task.needs()
+        )
+
+
+def failed_need(task: Task, records: Mapping[str, Record]) -> Task | None:
+    """The task upstream whose failure keeps this one from running, or None."""
+    for need in _upstream(task):
+        record = records.get(need.digest())
+        if record is not None and record.state == "failed":
+            return need
+    return None
+
+
+def _upstream(task: Task) -> Iterable[Task]:
+    for need in task.needs():
+        yield from _upstream(need)
+        yield need
+
+
+def expected_time(task: Task) -> float:
+    """How long a task takes, in an arbitrary unit: trainings come before all that is measured on them."""
+    if not isinstance(task, TrainTask):
+        return 0.0
+    genotype = task.architecture.genotype
+    return task.training.epochs * (MANUAL_TIME if genotype is None else _cell_time(genotype))
+
+
+def _cell_time(genotype: Genotype) -> float:
+    return sum(OP_TIME[edge.op] for cell in (genotype.normal, genotype.reduction) for edge in cell.edges)
