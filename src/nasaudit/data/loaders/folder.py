@@ -52,6 +52,11 @@ def files(spec: DataSpec, downloads: Path) -> list[Path]:
     return _list(Path(spec.path or "")).pictures
 
 
+def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
+    """The names of the class folders."""
+    return _list(Path(spec.path or "")).class_names
+
+
 def _list(root: Path) -> _Listing:
     if not root.is_dir():
         raise DataError(

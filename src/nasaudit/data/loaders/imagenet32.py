@@ -36,7 +36,7 @@ def load(spec: DataSpec, downloads: Path) -> RawData:
         where=str(folder),
         images=np.concatenate([images for images, _ in batches]),
         labels=np.concatenate([labels for _, labels in batches]),
-        class_names=tuple(_class_names(folder)[old] for old in drawn),
+        class_names=class_names(spec, downloads),
         official_train=sum(len(labels) for _, labels in batches[:-1]),
     )
 
@@ -47,6 +47,12 @@ def files(spec: DataSpec, downloads: Path) -> list[Path]:
     batches = [_batch_file(folder, name) for name in (*TRAIN_BATCHES, TEST_BATCH)]
     names = folder / NAMES_FILE
     return [*batches, names] if names.is_file() else batches
+
+
+def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
+    """The names of the drawn classes, in the order of their new labels."""
+    names = _all_names(_root(spec, downloads))
+    return tuple(names[old] for old in draw_classes(spec.classes or CLASSES, spec.seed))
 
 
 def draw_classes(count: int, seed: int) -> Labels:
@@ -82,7 +88,7 @@ def _read(path: Path, new_label: Labels) -> tuple[Pixels, Labels]:
     return images[kept], labels[kept]
 
 
-def _class_names(folder: Path) -> list[str]:
+def _all_names(folder: Path) -> list[str]:
     """The names of the 1,000 classes; the batches carry none, so without the names' file they are numbers."""
     names = [f"class {number}" for number in range(1, CLASSES + 1)]
     path = folder / NAMES_FILE

