@@ -7,7 +7,9 @@ from nasaudit.arch.ops import FactorizedReduce
 
 
 @pytest.mark.parametrize("side", [(28, 28), (7, 9), (8, 5)])
-@pytest.mark.parametrize(("dilation", "stride", "kernel"), [(1, 1, 3), (1, 2, 5), (2, 1, 3), (2, 2, 5), (3, 1, 3), (2, 3, 3)])
+@pytest.mark.parametrize(
+    ("dilation", "stride", "kernel"), [(1, 1, 3), (1, 2, 5), (2, 1, 3), (2, 2, 5), (3, 1, 3), (2, 3, 3)]
+)
 def test_depthwise_equals_the_library_convolution(side, dilation, stride, kernel):
     """Values and both gradients, in float64."""
     torch.manual_seed(0)

@@ -4,7 +4,7 @@ Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019, section 3 an
 1/3 and 2/3 of the depth double the channels; each node adds up its edges; the cell's output concatenates nodes.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -55,13 +55,13 @@ class _DenseGradient(torch.autograd.Function):
         pass
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient.contiguous(memory_format=torch.channels_last)
 
 
 def dense_gradient(x: Tensor) -> Tensor:
     """`x` itself; see _DenseGradient."""
-    y: Tensor = _DenseGradient.apply(x)  # type: ignore[no-untyped-call]
+    y: Tensor = _DenseGradient.apply(x)
     return y
 
 
@@ -79,15 +79,13 @@ class Cell(nn.Module):
     ):
         super().__init__()
         before_previous, previous = channels_in
-        self.preprocess = nn.ModuleList(
-            [
-                # The older input has twice the resolution when the previous cell was a reduction.
-                FactorizedReduce(before_previous, channels)
-                if after_reduction
-                else relu_conv_bn(before_previous, channels),
-                relu_conv_bn(previous, channels),
-            ]
+        # The older input has twice the resolution when the previous cell was a reduction.
+        self.preprocess0 = (
+            FactorizedReduce(before_previous, channels)
+            if after_reduction
+            else relu_conv_bn(before_previous, channels)
         )
+        self.preprocess1 = relu_conv_bn(previous, channels)
         self.nodes = nn.ModuleList(
             nn.ModuleList(
                 build_op(edge.op, channels, stride=2 if reduction and edge.source < CELL_INPUTS else 1)
@@ -100,11 +98,9 @@ class Cell(nn.Module):
         self.channels_out = channels * len(genotype.concat)
 
     def forward(self, before_previous: Tensor, previous: Tensor) -> Tensor:  # noqa: D102
-        states = [
-            preprocess(x)
-            for preprocess, x in zip(self.preprocess, (before_previous, previous), strict=True)
-        ]
-        for node, ops in zip(self.genotype.nodes, self.nodes, strict=True):
+        states = [self.preprocess0(before_previous), self.preprocess1(previous)]
+        for position, node in enumerate(self.genotype.nodes):
+            ops = cast(nn.ModuleList, self.nodes[position])
             terms = [self._edge(op, states[edge.source]) for edge, op in zip(node, ops, strict=True)]
             total = terms[0]
             for term in terms[1:]:

@@ -25,8 +25,8 @@ class DepthwiseConv(nn.Conv2d):
             bias=bias,
         )
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002, D102 (nn.Conv2d's own name)
-        if self.dilation[0] == 1 or not input.device.type == "cpu":
+    def forward(self, input: Tensor) -> Tensor:  # noqa: D102 (nn.Conv2d's own name)
+        if self.dilation[0] == 1 or input.device.type != "cpu":
             return super().forward(input)
         return dilated(input, self.weight, self.bias, self.stride[0], self.dilation[0])
 

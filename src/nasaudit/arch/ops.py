@@ -49,8 +49,11 @@ class FactorizedReduce(nn.Module):
                 nn.functional.pad(self.even.weight, (0, 1, 0, 1)),
                 nn.functional.pad(self.odd.weight, (1, 0, 1, 0)),
             ]
-            return self.norm(nn.functional.conv2d(x, torch.cat(corners), stride=2))
-        return self.norm(torch.cat([self.even(x), self.odd(x[:, :, 1:, 1:])], dim=1))
+            y = nn.functional.conv2d(x, torch.cat(corners), stride=2)
+        else:
+            y = torch.cat([self.even(x), self.odd(x[:, :, 1:, 1:])], dim=1)
+        normalised: Tensor = self.norm(y)
+        return normalised
 
 
 def _round(channels_in: int, channels_out: int, kernel: int, stride: int, dilation: int) -> list[nn.Module]:

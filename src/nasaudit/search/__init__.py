@@ -1,0 +1,5 @@
+"""Search algorithms by name. None ships in this version; a plugin registers one under `nasaudit.searches`."""
+
+from nasaudit.registry import Registry
+
+SEARCHES: Registry[type] = Registry("search", entry_point_group="nasaudit.searches")

@@ -1,0 +1,1 @@
+"""Frozen specs: what can be asked for, checked, and hashed. No torch."""

@@ -6,7 +6,9 @@ Format of the text form: Liu et al., "DARTS: Differentiable Architecture Search"
 """
 
 import ast
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from pydantic import model_validator
@@ -124,6 +126,24 @@ class Genotype(Spec):
             if name not in values:
                 raise GenotypeError(name, "this cell to be present", sorted(map(str, values)))
         return cls.parse(dict(values))
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read a file that holds either JSON or the DARTS text form.
+
+        Raises:
+            GenotypeError: the file cannot be read, or does not hold a genotype.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise GenotypeError(str(path), "a readable text file with a genotype", str(error)) from error
+        if path.suffix != ".json":
+            return cls.from_text(text)
+        try:
+            return cls.from_json(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise GenotypeError(str(path), "JSON", str(error)) from error
 
     @classmethod
     def read(cls, value: Any) -> Any:

@@ -15,7 +15,11 @@ from nasaudit.spec.training import TrainingSpec
 from nasaudit.spec.units import Fractional
 
 Analysis = Literal["topology", "convergence"]
-ANALYSES: tuple[Analysis, ...] = ("topology", "convergence")
+ANALYSIS_SUMMARIES: dict[Analysis, str] = {
+    "topology": "parameters, FLOPs, and the depth, width and skips of the cells",
+    "convergence": "steps to fixed accuracies, area under the loss curve",
+}
+ANALYSES: tuple[Analysis, ...] = tuple(ANALYSIS_SUMMARIES)
 
 
 class ArchChoice(Spec):

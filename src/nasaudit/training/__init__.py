@@ -1,0 +1,1 @@
+"""Training: one loop, checkpoints, and the work of a TrainTask."""

@@ -16,7 +16,7 @@ _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")  # a raw pickle, and the zip that torc
 
 
 def save(network: Network, path: Path, clean_accuracy: float) -> None:
-    """Write weights and buffers with the ArchSpec and the accuracy they had (checked again by who loads them)."""
+    """Write weights and buffers with the ArchSpec and the accuracy they had, which a loader checks again."""
     metadata = {
         "format": FORMAT,
         "architecture": network.spec.canonical_json(),

@@ -135,7 +135,7 @@ def _step(
 def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Positions in random order; a last incomplete batch is left out, as its BN statistics would be noise."""
     order = torch.randperm(n, generator=generator, device=generator.device)
-    yield from order[: n // batch_size * batch_size].split(batch_size)
+    yield from order[: n // batch_size * batch_size].reshape(-1, batch_size)
 
 
 def _optimizer(network: nn.Module, spec: TrainingSpec) -> torch.optim.Optimizer:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from nasaudit.arch.network import build
+from nasaudit.arch.network import Network, build
 from nasaudit.data import load_data
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.errors import CheckpointError
@@ -13,9 +13,8 @@ from nasaudit.randomness import derive_seed
 from nasaudit.spec.tasks import TrainTask
 from nasaudit.store.workspace import Workspace
 from nasaudit.training import checkpoint
-from nasaudit.training.evaluate import predict
+from nasaudit.training.evaluate import accuracy, predict
 from nasaudit.training.loop import fit
-from nasaudit.victim.classifier import Classifier
 
 WEIGHTS, HISTORY, OUTCOMES = "weights.safetensors", "history.json", "outcomes.npz"
 # Another machine's rounding may turn a borderline image; more than this share means other weights or data.
@@ -23,7 +22,7 @@ ACCURACY_TOLERANCE = 0.005
 
 
 def train_victim(task: TrainTask, workspace: Workspace) -> list[Measurement]:
-    """Train, measure the accuracy on all splits, leave weights, history and the outcome of each test image."""
+    """Train, measure the accuracy on all splits; leave weights, history and each test image's outcome."""
     bundle = load_data(task.data, workspace.downloads)
     network = build(task.architecture, derive_seed("weights", task.seed), bundle.moments)
     selection = {"best_validation": bundle.validation, "best_test": bundle.test}.get(task.training.keep)
@@ -63,21 +62,20 @@ def train_victim(task: TrainTask, workspace: Workspace) -> list[Measurement]:
     return measurements
 
 
-def load_victim(task: TrainTask, workspace: Workspace) -> tuple[Classifier, DataBundle]:
-    """The victim of a finished TrainTask and its data, after checking that it is as accurate as recorded.
+def load_victim(task: TrainTask, workspace: Workspace) -> tuple[Network, DataBundle]:
+    """The network of a finished TrainTask and its data, after checking that it is as accurate as recorded.
 
     Raises:
         CheckpointError: the weights do not fit, or the accuracy on the test split is not the recorded one.
     """
     record, folder = workspace.find(task)
     bundle = load_data(task.data, workspace.downloads)
-    network = checkpoint.load(folder / WEIGHTS, task.architecture)
-    victim = Classifier(network, task.architecture.classes, workspace.device)
+    network = checkpoint.load(folder / WEIGHTS, task.architecture).to(workspace.device)
     recorded = record.measured("clean_accuracy").value
-    measured = (predict(victim, bundle.test, workspace.device).argmax(dim=1) == bundle.test.labels).float()
-    if abs(measured.mean().item() - recorded) > ACCURACY_TOLERANCE:
+    measured = accuracy(network, bundle.test, workspace.device)
+    if abs(measured - recorded) > ACCURACY_TOLERANCE:
         raise CheckpointError(
             f"{folder / WEIGHTS}: expected the recorded accuracy {recorded:.4f} on {task.data.name}, "
-            f"measured {measured.mean().item():.4f}: the weights or the data are not those that were trained"
+            f"measured {measured:.4f}: the weights or the data are not those that were trained"
         )
-    return victim, bundle
+    return network, bundle

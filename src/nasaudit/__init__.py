@@ -1,0 +1,52 @@
+"""nasaudit: how vulnerable is an architecture that AutoML designed, why, and what to change.
+
+>>> import nasaudit
+>>> nasaudit.__version__
+'0.1.0'
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nasaudit.api import Audit, audit, load_architecture, load_audit, run_study
+    from nasaudit.errors import NasauditError
+    from nasaudit.spec.genotype import Genotype
+    from nasaudit.spec.study import StudySpec
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Audit",
+    "Genotype",
+    "NasauditError",
+    "StudySpec",
+    "__version__",
+    "audit",
+    "load_architecture",
+    "load_audit",
+    "run_study",
+]
+
+# Where each public name lives. They are imported at first use: `import nasaudit` must stay instant.
+_HOMES = {
+    "Audit": "nasaudit.api",
+    "Genotype": "nasaudit.spec.genotype",
+    "NasauditError": "nasaudit.errors",
+    "StudySpec": "nasaudit.spec.study",
+    "audit": "nasaudit.api",
+    "load_architecture": "nasaudit.api",
+    "load_audit": "nasaudit.api",
+    "run_study": "nasaudit.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nasaudit' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

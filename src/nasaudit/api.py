@@ -1,0 +1,225 @@
+"""The Python API: what the command line does, as functions."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nasaudit.errors import InputError
+from nasaudit.spec.arch import IMAGE_SIDE, Scale
+from nasaudit.spec.data import DataSpec
+from nasaudit.spec.defaults import attacks_for
+from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.study import ArchChoice, StudySpec
+from nasaudit.spec.tasks import Protocol
+from nasaudit.study.folder import StudyFolder
+from nasaudit.study.results import StudyResults
+from nasaudit.study.run import Mode, run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nasaudit.arch.network import Network
+    from nasaudit.study.observer import Observer
+
+REPORT_FILE = "report.html"
+DEFAULT_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A finished study.
+
+    Attributes:
+        folder: holds report.html, results.csv, results.json and the store of records.
+        results: everything that was measured, as plain data.
+    """
+
+    folder: Path
+    results: StudyResults
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / REPORT_FILE
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """The tidy table: one row an estimate, the columns of results.csv."""
+        from nasaudit.study.collect import to_frame
+
+        return to_frame(self.results)
+
+    @property
+    def failed(self) -> bool:
+        """Whether any task left no result."""
+        return bool(self.results.failures)
+
+
+def load_architecture(
+    architecture: str | Genotype,
+    scale: Scale = "mini",
+    classes: int = 10,
+    input_shape: tuple[int, int, int] | None = None,
+    seed: int = 0,
+) -> "Network":
+    """A network with fresh weights: pixels in [0,1], [N, C, H, W] -> logits [N, classes].
+
+    Args:
+        architecture: a name of the catalogue in any spelling, a genotype, or the path of a genotype file.
+        scale: `mini` or `paper`.
+        classes: number of classes.
+        input_shape: (channels, height, width); None: (3, 28, 28) at `mini`, (3, 32, 32) at `paper`.
+        seed: decides the weights.
+
+    Raises:
+        UnknownNameError: no such architecture; the message has the nearest names.
+    """
+    from nasaudit.arch.catalogue import resolve
+    from nasaudit.arch.network import build
+
+    shape = input_shape or (3, IMAGE_SIDE[scale], IMAGE_SIDE[scale])
+    if isinstance(architecture, Genotype):
+        choice = ArchChoice(name="custom", genotype=architecture)
+    else:
+        choice = choose(architecture)
+    return build(resolve(choice, scale, classes, shape), seed)
+
+
+def audit(
+    *architectures: str,
+    data: str | DataSpec = "mnist5k",
+    scale: Scale = "mini",
+    protocol: Protocol = "sound",
+    attacks: Sequence[str] = ("evasion",),
+    seeds: int = DEFAULT_SEEDS,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    device: str = "auto",
+    mode: Mode = "cached",
+    store: str | Path | None = None,
+    download: bool = False,
+    observer: "Observer | None" = None,
+) -> Audit:
+    """Train, attack and analyse architectures on real images, and write the report.
+
+    Args:
+        architectures: names of the catalogue, or paths of genotype files.
+        data: `digits`, `mnist5k`, `cifar10`, `cifar100`, `imagenet32`, `folder:PATH` or `npz:PATH`.
+        scale: `mini` (a CPU) or `paper`.
+        protocol: `sound`, or `paper` for the talk's own measurements.
+        attacks: families or names of attacks; ("all",) for every family; () for none.
+        seeds: how many training seeds.
+        out: folder of the results; None: one under `audits/`, named after the study.
+        workers: processes side by side; None: one for each core or GPU.
+        device: "auto", "cpu", "cuda" or "cuda:K".
+        mode: what is done again, see `study.run`.
+        store: folder of records to share between studies; None: inside of `out`.
+        download: fetch the data set where it can be.
+        observer: who is told of progress; None: nobody.
+
+    Raises:
+        InputError: something is unknown or wrong; nothing was trained.
+    """
+    study = make_study(architectures, data, scale, protocol, attacks, seeds)
+    return run_study(
+        study,
+        out,
+        workers=workers,
+        device=device,
+        mode=mode,
+        store=store,
+        download=download,
+        observer=observer,
+    )
+
+
+def run_study(
+    study: StudySpec,
+    out: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    device: str = "auto",
+    mode: Mode = "cached",
+    store: str | Path | None = None,
+    download: bool = False,
+    observer: "Observer | None" = None,
+) -> Audit:
+    """Run a study and write its report; the arguments are those of `audit`."""
+    folder = Path(out) if out is not None else default_folder(study)
+    results = run(
+        study,
+        folder,
+        store=None if store is None else Path(store),
+        workers=workers,
+        mode=mode,
+        observer=observer,
+        device=device,
+        download=download,
+    )
+    if mode != "read_only":
+        refresh_report(results, folder)
+    return Audit(folder, results)
+
+
+def load_audit(folder: str | Path) -> Audit:
+    """A study that was run before, from its folder."""
+    return Audit(Path(folder), StudyFolder(Path(folder)).results())
+
+
+def refresh_report(results: StudyResults, folder: Path, *, always: bool = False) -> Path:
+    """Write the report unless it is newer than the results that it shows."""
+    report, source = folder / REPORT_FILE, folder / "results.json"
+    if always or not report.exists() or report.stat().st_mtime_ns <= source.stat().st_mtime_ns:
+        from nasaudit.report import write_report
+
+        write_report(results, folder)
+    return report
+
+
+def make_study(
+    architectures: Iterable[str],
+    data: str | DataSpec,
+    scale: Scale,
+    protocol: Protocol,
+    attacks: Sequence[str],
+    seeds: int,
+) -> StudySpec:
+    """The study that `audit` runs: names resolved, every value checked."""
+    from nasaudit.data.catalogue import parse_data, settle
+
+    if seeds < 1:
+        raise InputError(f"seeds: expected at least 1, got {seeds}")
+    choices = tuple(choose(architecture) for architecture in architectures)
+    spec = parse_data(data) if isinstance(data, str) else settle(data)
+    return StudySpec.parse(
+        {
+            "name": "-".join(choice.name for choice in choices)[:60] + f" on {spec.name}"
+            if choices
+            else "audit",
+            "architectures": choices,
+            "data": spec,
+            "scale": scale,
+            "protocol": protocol,
+            "seeds": tuple(range(seeds)),
+            "attacks": attacks_for(attacks, protocol, scale),
+        },
+        where="audit",
+    )
+
+
+def choose(architecture: str) -> ArchChoice:
+    """An architecture as it is written on the command line: a name, or a genotype's file."""
+    from nasaudit.arch.catalogue import CATALOGUE
+
+    path = Path(architecture)
+    if path.suffix in {".json", ".txt"}:
+        return ArchChoice(name=path.stem, genotype=Genotype.from_file(path))
+    return ArchChoice(name=CATALOGUE.canonical(architecture))
+
+
+def default_folder(study: StudySpec) -> Path:
+    """`audits/<architectures>-<data>-<digest>`: the same study always has the same folder."""
+    names = "-".join(choice.name for choice in study.architectures[:4])
+    readable = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{names}-{study.data.name}")
+    return Path("audits") / f"{readable[:60]}-{study.digest()[:8]}"

@@ -1,0 +1,300 @@
+"""The command line: thin. Each command turns words into a spec, calls the API and prints what came.
+
+Exit codes: 0 all done; 1 some tasks failed (the report is written and says which); 2 the input must be
+changed; 3 the machine or the folder cannot be used as asked; 130 interrupted (the next run resumes).
+"""
+
+import errno
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nasaudit import __version__
+from nasaudit.errors import InputError, NasauditError
+
+if TYPE_CHECKING:
+    from nasaudit.api import Audit
+    from nasaudit.study.observer import Observer
+
+app = typer.Typer(
+    name="nasaudit",
+    help="Measure how vulnerable an architecture is, explain why, and show what to change.",
+    epilog="Exit codes: 0 done; 1 some tasks failed; 2 bad input; 3 unusable machine or folder; 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+study_app = typer.Typer(
+    name="study", help="Run a study from a YAML file, or look at one.", no_args_is_help=True
+)
+app.add_typer(study_app)
+
+
+class ScaleName(StrEnum):
+    """`mini` trains in minutes on a CPU; `paper` is the published size."""
+
+    mini = "mini"
+    paper = "paper"
+
+
+class ProtocolName(StrEnum):
+    """`sound` repairs the measurements; `paper` repeats the talk's own."""
+
+    sound = "sound"
+    paper = "paper"
+
+
+class ModeName(StrEnum):
+    """What is done again."""
+
+    cached = "cached"
+    retry = "retry"
+    force = "force"
+    read_only = "read-only"
+
+
+class Catalogue(StrEnum):
+    """What can be listed."""
+
+    architectures = "architectures"
+    attacks = "attacks"
+    data = "data"
+    searches = "searches"
+    analyses = "analyses"
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+Out = Annotated[Path | None, typer.Option(help="Folder of the results. [default: one under audits/]")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes side by side. [default: one a core or GPU]")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")]
+Mode = Annotated[ModeName, typer.Option(help="cached; retry failures; force all; read-only.")]
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", envvar="NASAUDIT_STORE", help="Records to share between studies. [default: in --out]"
+    ),
+]
+Download = Annotated[bool, typer.Option("--download", help="Fetch the data set where that is possible.")]
+ScaleOption = Annotated[ScaleName, typer.Option(help="mini (a CPU, minutes) or paper (published size).")]
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Nothing runs here but `--version`; the commands are below."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def audit(
+    architectures: Annotated[list[str], typer.Argument(metavar="ARCH...", help="Names, or genotype files.")],
+    data: Annotated[
+        str, typer.Option(help="digits, mnist5k, cifar10, ..., folder:PATH, npz:PATH.")
+    ] = "mnist5k",
+    scale: ScaleOption = ScaleName.mini,
+    attacks: Annotated[
+        str, typer.Option(help="Families or attacks, comma-separated; all; none.")
+    ] = "evasion",
+    protocol: Annotated[
+        ProtocolName, typer.Option(help="sound, or paper (the talk's own).")
+    ] = ProtocolName.sound,
+    seeds: Annotated[int, typer.Option(min=1, help="Training seeds for each architecture.")] = 3,
+    workers: Workers = None,
+    device: Device = "auto",
+    out: Out = None,
+    mode: Mode = ModeName.cached,
+    store: StoreOption = None,
+    download: Download = False,
+    as_json: Json = False,
+) -> None:
+    """Train architectures, attack them, and write report.html, results.csv and results.json."""
+    from nasaudit import api
+
+    names = [name.strip() for name in attacks.split(",") if name.strip()]
+    study = api.make_study(
+        architectures, data, scale.value, protocol.value, [] if names == ["none"] else names, seeds
+    )
+    finished = api.run_study(
+        study,
+        out,
+        workers=workers,
+        device=device,
+        mode=_mode(mode),
+        store=store,
+        download=download,
+        observer=_observer(as_json),
+    )
+    _conclude(finished, as_json)
+
+
+@study_app.command("run")
+def study_run(
+    study: Annotated[str, typer.Argument(metavar="FILE.yaml|NAME", help="A YAML file, or a recipe's name.")],
+    workers: Workers = None,
+    device: Device = "auto",
+    out: Out = None,
+    mode: Mode = ModeName.cached,
+    store: StoreOption = None,
+    download: Download = False,
+    as_json: Json = False,
+) -> None:
+    """Run a study that a YAML file describes."""
+    from nasaudit import api
+    from nasaudit.study.recipes import load_study
+
+    finished = api.run_study(
+        load_study(study),
+        out,
+        workers=workers,
+        device=device,
+        mode=_mode(mode),
+        store=store,
+        download=download,
+        observer=_observer(as_json),
+    )
+    _conclude(finished, as_json)
+
+
+@study_app.command("status")
+def study_status(folder: Annotated[Path, typer.Argument(metavar="DIR")], as_json: Json = False) -> None:
+    """What of a study is done, failed or missing."""
+    from nasaudit.study.status import status
+
+    found = status(folder)
+    if as_json:
+        _print_json(found.as_dict())
+        return
+    typer.echo(found.as_text())
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder.")],
+    png: Annotated[Path | None, typer.Option(help="Write the figures as PNG files into this folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the report of a study anew, from its results."""
+    from nasaudit import api
+
+    loaded = api.load_audit(folder)
+    written = [api.refresh_report(loaded.results, folder, always=True)]
+    if png is not None:
+        from nasaudit.report import write_figures
+
+        written += write_figures(loaded.results, folder, png)
+    if as_json:
+        _print_json([str(path) for path in written])
+        return
+    for path in written:
+        typer.echo(path)
+
+
+@app.command("list")
+def list_names(what: Annotated[Catalogue, typer.Argument()], as_json: Json = False) -> None:
+    """List architectures, attacks, data, searches or analyses."""
+    from nasaudit import listing
+
+    entries = listing.entries(what.value)
+    if as_json:
+        _print_json(entries)
+        return
+    typer.echo(listing.table(what.value, entries))
+
+
+@app.command()
+def show(
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="A name, or a genotype file.")],
+    scale: ScaleOption = ScaleName.mini,
+    classes: Annotated[int, typer.Option(min=2, help="Number of classes.")] = 10,
+    svg: Annotated[Path | None, typer.Option(help="Write a picture of the cells to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Parameters, FLOPs and the shape of the cells, with a drawing."""
+    from nasaudit import listing
+
+    facts = listing.describe(architecture, scale.value, classes)
+    if svg is not None:
+        listing.write_svg(facts, svg)
+    if as_json:
+        _print_json(facts.as_dict())
+        return
+    typer.echo(facts.as_text())
+    if svg is not None:
+        typer.echo(f"\npicture: {svg}")
+
+
+def main() -> None:
+    """Entry point: errors that a user can act on are one line on stderr and an exit code, never a traceback."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        _complain("interrupted; run the same command again to resume")
+        sys.exit(130)
+    except NasauditError as error:
+        _complain(str(error))
+        sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            sys.exit(0)
+        _complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        sys.exit(3)
+    except Exception as error:
+        # Click's own usage errors know how to show themselves and what to exit with.
+        display = getattr(error, "show", None)
+        if display is None:
+            raise
+        display()
+        sys.exit(getattr(error, "exit_code", InputError.exit_code))
+
+
+def _conclude(finished: "Audit", as_json: bool) -> None:
+    failures = finished.results.failures
+    if as_json:
+        _print_json(
+            {
+                "folder": str(finished.folder),
+                "report": str(finished.report),
+                "results": str(finished.folder / "results.json"),
+                "table": str(finished.folder / "results.csv"),
+                "failures": [failure.model_dump() for failure in failures],
+                "flags": [flag.model_dump() for flag in finished.results.flags],
+            }
+        )
+    else:
+        for flag in finished.results.flags:
+            typer.echo(f"note: {flag.message}")
+        typer.echo(f"report: {finished.report}")
+    if finished.failed:
+        _complain(f"{len(failures)} tasks failed, the first: {failures[0].label}: {failures[0].message}")
+        raise typer.Exit(1)
+
+
+def _observer(as_json: bool) -> "Observer":
+    from nasaudit.study.progress import progress_observer
+
+    return progress_observer(sys.stderr if as_json else sys.stdout)
+
+
+def _mode(mode: ModeName) -> Any:
+    return mode.value.replace("-", "_")
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=1))
+
+
+def _complain(message: str) -> None:
+    typer.echo(f"nasaudit: {message}", err=True)

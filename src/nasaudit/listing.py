@@ -1,0 +1,183 @@
+"""What `nasaudit list` and `nasaudit show` say."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nasaudit.analysis.topology import Topology, topology
+from nasaudit.arch.catalogue import CATALOGUE, resolve
+from nasaudit.arch.drawing import describe_family, draw_svg, draw_text
+from nasaudit.data.catalogue import DATA
+from nasaudit.errors import InputError
+from nasaudit.spec.arch import IMAGE_SIDE, MINI_FLOPS, ArchSpec, Scale
+from nasaudit.spec.attacks import ATTACKS
+from nasaudit.spec.study import ANALYSIS_SUMMARIES
+
+Entry = dict[str, Any]
+
+
+def entries(what: str) -> list[Entry]:
+    """The names of one catalogue, each with what a reader needs to choose."""
+    return _LISTS[what]()
+
+
+def table(what: str, rows: list[Entry]) -> str:
+    """Entries as a table for the terminal."""
+    if not rows:
+        return f"no {what} in this version"
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in rows[0]:
+        grid.add_column(column)
+    for row in rows:
+        grid.add_row(*("" if value is None else str(value) for value in row.values()))
+    text = io.StringIO()
+    Console(file=text, width=120).print(grid)
+    return text.getvalue().rstrip()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One architecture as `nasaudit show` tells it; `parameters` and `flops` are for `spec.input_shape`."""
+
+    spec: ArchSpec
+    title: str
+    source: str
+    parameters: int
+    flops: int
+    topology: Mapping[str, Topology]
+
+    def as_dict(self) -> Entry:
+        """Plain data for a program."""
+        genotype = self.spec.genotype
+        return {
+            "name": self.spec.name,
+            "title": self.title,
+            "group": self.spec.group,
+            "scale": self.spec.scale,
+            "classes": self.spec.classes,
+            "input_shape": list(self.spec.input_shape),
+            "parameters": self.parameters,
+            "flops": self.flops,
+            "genotype": None if genotype is None else genotype.model_dump(mode="json"),
+            "topology": {
+                cell: asdict(shape) | {"ops": dict(shape.ops)} for cell, shape in self.topology.items()
+            },
+            "source": self.source,
+        }
+
+    def as_text(self) -> str:
+        """For a person."""
+        shape = "x".join(map(str, self.spec.input_shape))
+        lines = [
+            f"{self.title} ({self.spec.group}), scale {self.spec.scale}: {self.source}",
+            f"{self.parameters:,} parameters, {self.flops / 1e6:.1f} MFLOPs forward per {shape} image "
+            f"(2 per multiply-add), {self.spec.classes} classes",
+        ]
+        if self.spec.scale == "mini":
+            low, high = MINI_FLOPS
+            lines.append(f"budget of the scale: {low / 1e6:g} to {high / 1e6:g} MFLOPs per 3x28x28 image")
+        for cell, found in self.topology.items():
+            lines.append(
+                f"{cell} cell: depth {found.depth}, width {found.width:g}, "
+                f"{found.skips} skips ({found.skip_share:.0%} of the edges)"
+            )
+        lines.append("")
+        genotype = self.spec.genotype
+        lines.append(
+            describe_family(self.spec.name, self.spec.scale) if genotype is None else draw_text(genotype)
+        )
+        return "\n".join(lines)
+
+
+def describe(architecture: str, scale: Scale, classes: int) -> Facts:
+    """Build an architecture at a scale, for 3-channel images of the scale's size, and measure it."""
+    from nasaudit.api import choose
+    from nasaudit.arch.cost import count_flops, count_parameters
+    from nasaudit.arch.network import build
+
+    side = IMAGE_SIDE[scale]
+    choice = choose(architecture)
+    spec = resolve(choice, scale, classes, (3, side, side))
+    network = build(spec)
+    entry = CATALOGUE[choice.name] if choice.genotype is None else None
+    return Facts(
+        spec=spec,
+        title=entry.title if entry else choice.name,
+        source=entry.source if entry else architecture,
+        parameters=count_parameters(network),
+        flops=count_flops(network, spec.input_shape),
+        topology={} if spec.genotype is None else topology(spec.genotype),
+    )
+
+
+def write_svg(facts: Facts, path: Path) -> None:
+    """A picture of the cells.
+
+    Raises:
+        InputError: a manual family has no cells.
+    """
+    if facts.spec.genotype is None:
+        raise InputError(
+            f"--svg: expected an architecture with cells, got the manual family {facts.spec.name!r}"
+        )
+    path.write_text(draw_svg(facts.spec.genotype, facts.title), encoding="utf-8")
+
+
+def _architectures() -> list[Entry]:
+    return [
+        {"name": name, "title": entry.title, "group": entry.group, "source": entry.source}
+        for name in CATALOGUE
+        for entry in (CATALOGUE[name],)
+    ]
+
+
+def _attacks() -> list[Entry]:
+    return [
+        {
+            "name": name,
+            "family": spec.family,
+            "threat_model": spec.threat_model,
+            "summary": spec.summary,
+        }
+        for name in ATTACKS
+        for spec in (ATTACKS[name],)
+    ]
+
+
+def _data() -> list[Entry]:
+    return [
+        {
+            "name": name,
+            "shape": None if source.shape is None else "x".join(map(str, source.shape)),
+            "classes": source.classes,
+            "needs": source.needs,
+            "summary": source.summary,
+        }
+        for name in DATA
+        for source in (DATA[name],)
+    ]
+
+
+def _searches() -> list[Entry]:
+    from nasaudit.search import SEARCHES
+
+    return [{"name": name} for name in SEARCHES]
+
+
+def _analyses() -> list[Entry]:
+    return [{"name": name, "summary": summary} for name, summary in ANALYSIS_SUMMARIES.items()]
+
+
+_LISTS: dict[str, Callable[[], list[Entry]]] = {
+    "architectures": _architectures,
+    "attacks": _attacks,
+    "data": _data,
+    "searches": _searches,
+    "analyses": _analyses,
+}
