@@ -3,12 +3,16 @@
 Their weights come from a seed, never from the global generator.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
+from nasaudit.testing.data import synthetic_split
+
 
 class LinearVictim(nn.Module):
-    """Two classes and a margin that is linear in the pixels: logits (0, w.x + b).
+    """Two classes and a margin that is linear in the pixels: logits (0, w.(x - 1/2) + b).
 
     The optimum of an attack on it is known. With linf it is x - eps sign(w) (for the margin to fall), clipped
     to [0,1]; with l2, x - eps w / |w| as long as no pixel leaves [0,1].
@@ -21,8 +25,8 @@ class LinearVictim(nn.Module):
         self.b = nn.Parameter(torch.tensor(float(bias)))
 
     def margin(self, pixels: Tensor) -> Tensor:
-        """w.x + b, [N]: positive for class 1."""
-        return (pixels * self.w).flatten(1).sum(1) + self.b
+        """w.(x - 1/2) + b, [N]: positive for class 1."""
+        return ((pixels - 0.5) * self.w).flatten(1).sum(1) + self.b
 
     def forward(self, pixels: Tensor) -> Tensor:  # noqa: D102
         margin = self.margin(pixels)
@@ -57,3 +61,23 @@ class TinyConvNet(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:  # noqa: D102
         logits: Tensor = self.head(self.features(pixels).mean(dim=(2, 3)))
         return logits
+
+
+@cache
+def _trained_state(shape: tuple[int, int, int], classes: int) -> dict[str, Tensor]:
+    split = synthetic_split(128, classes, shape, seed=11)
+    network = TinyConvNet(shape, classes)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.03)
+    pixels = split.pixels()
+    for _ in range(40):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(network(pixels), split.labels).backward()
+        optimiser.step()
+    return network.state_dict()
+
+
+def trained_conv_net(shape: tuple[int, int, int] = (1, 8, 8), classes: int = 4) -> TinyConvNet:
+    """A TinyConvNet that has learned `synthetic_split`, in eval mode; a fresh copy at each call."""
+    network = TinyConvNet(shape, classes)
+    network.load_state_dict(_trained_state(shape, classes))
+    return network.eval()

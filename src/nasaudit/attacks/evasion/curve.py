@@ -1,11 +1,11 @@
 """The security curve: how much of a victim falls as epsilon grows.
 
-One strong setting breaks every undefended network and cannot tell two of them apart; the sweep can. An example
-within a small ball is within every larger one, so each epsilon is tried only on the images that all smaller
-ones left standing.
+One strong setting breaks every undefended network and cannot tell two of them apart; the sweep can. An
+example within a small ball is within every larger one, so each epsilon is tried only on the images that all
+smaller ones left standing.
 
-Biggio and Roli, "Wild Patterns: Ten Years After the Rise of Adversarial Machine Learning", Pattern Recognition
-2018, section 3.
+Biggio and Roli, "Wild Patterns: Ten Years After the Rise of Adversarial Machine Learning", Pattern
+Recognition 2018, section 3.
 """
 
 from collections.abc import Sequence

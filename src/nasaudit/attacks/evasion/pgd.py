@@ -92,14 +92,14 @@ class Pgd(EvasionAttack[Classifier]):
         if not self.spec.random_start and restart == 0:
             return ball.images.clone()
         shape = ball.images.shape
-        count = ball.images[0].numel() if len(ball.images) else 0
+        count = shape[1:].numel()
         purpose = ("pgd", seed, restart)
         if self.spec.norm == "linf":
             offset = ball.epsilon * (2 * noise.uniform(indices, count, *purpose) - 1)
         else:
             direction = noise.normal(indices, count, *purpose)
             # The share of a ball's volume within radius r grows as r^d.
-            radius = noise.uniform(indices, 1, *purpose, "radius") ** (1 / max(count, 1))
+            radius = noise.uniform(indices, 1, *purpose, "radius") ** (1 / count)
             offset = ball.epsilon * radius * direction / direction.norm(dim=1, keepdim=True).clamp_min(1e-12)
         return ball.project(ball.images + offset.reshape(shape))
 

@@ -1,0 +1,89 @@
+"""The conformance suite catches the attacks it is there to catch."""
+
+import pytest
+import torch
+
+from nasaudit.attacks.base import EvasionAttack, Perturbed
+from nasaudit.attacks.evasion.pgd import Pgd
+from nasaudit.spec.attacks import PgdSpec
+from nasaudit.testing.data import synthetic_bundle, synthetic_split
+from nasaudit.testing.evasion import EvasionConformance
+from nasaudit.testing.victims import trained_conv_net
+from nasaudit.victim.classifier import Classifier
+
+
+class Broken(EvasionAttack[Classifier]):
+    """PGD with one rule broken."""
+
+    def __init__(self, fault):
+        self.spec, self.fault = PgdSpec(steps=5), fault
+
+    def perturb(
+        self, victim, images, objective, epsilon, *, seed, indices, progress=lambda done, text="": None
+    ):
+        if self.fault == "weights":
+            next(victim.network.parameters()).data.add_(1e-7)
+        if self.fault == "training flag":
+            victim.network.train()
+        if self.fault == "input":
+            images.add_(0)[:, :, 0, 0] = 0.5
+        if self.fault == "global generator":
+            torch.rand(1)
+        if self.fault == "batch":
+            indices = torch.arange(len(images))
+        found = Pgd(self.spec).perturb(victim, images, objective, epsilon, seed=seed, indices=indices)
+        if self.fault == "ball":
+            return Perturbed(found.images + 1e-3, found.steps, found.first_gradient)
+        return found
+
+
+RULES = {
+    "weights": "test_the_network_is_left_bit_identical",
+    "training flag": "test_the_network_is_left_bit_identical",
+    "ball": "test_examples_stay_in_the_ball",
+    "input": "test_the_images_handed_in_are_left_alone",
+    "global generator": "test_the_global_generator_is_left_alone",
+}
+
+
+@pytest.mark.parametrize("fault", RULES)
+def test_the_suite_catches(fault):
+    class Suite(EvasionConformance):
+        def attack(self):
+            return Broken(fault)
+
+    network = trained_conv_net()
+    victim = Classifier(network, 4, input_shape=(1, 8, 8))
+    rule = getattr(Suite(), RULES[fault])
+    with pytest.raises(AssertionError):
+        rule(network, victim) if "network_is_left" in RULES[fault] else rule(victim)
+
+
+def test_the_suite_catches_randomness_by_position():
+    class Suite(EvasionConformance):
+        def attack(self):
+            return Broken("batch")
+
+    suite = Suite()
+    # By position, an image in a batch of its own gets the random start of the first image.
+    with pytest.raises(AssertionError):
+        suite.test_verdicts_do_not_depend_on_the_batch(Classifier(trained_conv_net(), 4), 1)
+
+
+def test_synthetic_data_is_learnable_and_disjoint():
+    split = synthetic_split(100, seed=77)
+    accuracy = (trained_conv_net()(split.pixels()).argmax(1) == split.labels).float().mean()
+    assert accuracy > 0.95
+    bundle = synthetic_bundle(20)
+    indices = torch.cat(
+        [part.indices for part in (bundle.train, bundle.validation, bundle.test, bundle.pool)]
+    )
+    assert len(indices.unique()) == 80
+    assert not torch.equal(bundle.train.images, bundle.test.images)
+    assert synthetic_bundle(20).train.digest == bundle.train.digest
+
+
+def test_making_victims_leaves_the_global_generator_alone():
+    state = torch.random.get_rng_state()
+    trained_conv_net((1, 8, 8), 3)
+    assert torch.equal(torch.random.get_rng_state(), state)
