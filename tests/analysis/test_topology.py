@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasaudit.analysis.topology import Topology, cell_topology, topology
@@ -75,6 +75,7 @@ def paths_to(cell, node):
     return [[*path, node] for source in sources for path in paths_to(cell, source)]
 
 
+@settings(deadline=None)
 @given(cells())
 def test_depth_and_width_equal_brute_force_over_all_paths(cell):
     shape = cell_topology(cell)

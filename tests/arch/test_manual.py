@@ -11,8 +11,8 @@ from nasaudit.errors import UnknownNameError
 from nasaudit.spec.arch import MINI_FLOPS, ArchSpec
 from nasaudit.spec.study import ArchChoice
 
-# Trainable values for 224x224 and 1,000 classes, and features that enter the last layer. Torchvision publishes
-# the counts with its weights; BiT (25.55 M) and DLA (15.74 M) are published in millions, and derived below.
+# Trainable values for 224x224 and 1,000 classes, and features that enter the last layer. Torchvision
+# publishes the counts with its weights; BiT's (25.55 M) and DLA's (15.74 M) are derived below.
 IMAGENET = {
     "bit": (25_549_352, 2048),
     "densenet": (7_978_856, 1024),
@@ -31,7 +31,8 @@ def spec_of(name, scale="mini", classes=10, shape=(3, 28, 28)):
 def small_image_count(name, classes):
     """What the swap of stem and head leaves of the published count.
 
-    Stem: a 7x7 convolution becomes 3x3, so 3 x width x (49 - 9) weights go: 64 channels, DLA 16; VGG has none.
+    Stem: a 7x7 convolution becomes 3x3, so 3 x width x (49 - 9) weights go; the width is 64, DLA's 16, and
+    VGG's stem is 3x3 already.
     Head: features x 1000 + 1000 becomes features x classes + classes.
     VGG also loses its hidden layers, (512 x 7 x 7 + 1) x 4096 + (4096 + 1) x 4096, and its head reads 512.
     So ResNet-18 for CIFAR10: 11,689,512 - 7,680 - 513,000 + 5,130 = 11,173,962.
@@ -47,7 +48,7 @@ def test_bit_is_resnet50_with_its_norms_moved():
     """ResNet-50 (25,557,032 published by torchvision) and BiT-50x1 have the same convolutions and head.
 
     A ResNet-50 norms its stem (64), in each block both inner widths and the output (1 + 1 + 4 times the inner
-    width), and each stage's shortcut. BiT norms the input of each block, both inner widths, and the end (2048).
+    width), and each stage's shortcut. BiT norms the input of each block, both inner widths, and the end.
     Every channel of a norm has a scale and a shift.
     """
     inner, blocks = (64, 128, 256, 512), (3, 4, 6, 3)
@@ -60,8 +61,8 @@ def test_bit_is_resnet50_with_its_norms_moved():
 def test_dla34_in_closed_form():
     """Yu et al., figure 3: four trees; the third and the fourth level are two trees deep.
 
-    A tree of two basic blocks has four 3x3 convolutions with norms, a projection where the width changes, and a
-    1x1 root that reads both blocks and whatever is handed down: the level's input, and the first subtree.
+    A tree of two basic blocks has four 3x3 convolutions with norms, a projection where the width changes, and
+    a 1x1 root that reads both blocks and whatever is handed down: the level's input, and the first subtree.
     """
 
     def tree(inputs, width, handed_down=0):
