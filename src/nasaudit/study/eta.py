@@ -1,0 +1,55 @@
+"""How much longer a task takes, from an exponential moving average of its speed."""
+
+import math
+
+
+class Eta:
+    """Estimates the time left from reports of the share done.
+
+    The speed is averaged with weights that fall off over `memory` seconds: a start that was slow is soon
+    forgotten, and one slow moment does not make the estimate jump.
+
+    Args:
+        now: a clock's reading in seconds, when the task started.
+        memory: seconds after which a report counts 1/e.
+    """
+
+    def __init__(self, now: float, memory: float = 20.0):
+        self._memory = memory
+        self._time, self._done = now, 0.0
+        self._speed: float | None = None  # share per second
+
+    def update(self, done: float, now: float) -> None:
+        """Report the share done, in [0,1]. A report without time or progress since the last one waits."""
+        elapsed, gained = now - self._time, done - self._done
+        if elapsed <= 0 or gained <= 0:
+            return
+        speed = gained / elapsed
+        if self._speed is None:
+            self._speed = speed
+        else:
+            weight = 1 - math.exp(-elapsed / self._memory)
+            self._speed += weight * (speed - self._speed)
+        self._time, self._done = now, done
+
+    def left(self, now: float) -> float | None:
+        """Seconds left, or None before there is anything to judge by."""
+        if self._speed is None:
+            return None
+        return max(0.0, (1 - self._done) / self._speed - (now - self._time))
+
+
+def format_seconds(seconds: float | None) -> str:
+    """A duration for a person.
+
+    >>> format_seconds(None), format_seconds(5.2), format_seconds(125), format_seconds(7260)
+    ('-', '5 s', '2:05', '2:01:00')
+    """
+    if seconds is None:
+        return "-"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,213 @@
+"""Showing a run to a person: live bars on a terminal, plain lines everywhere else."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+
+from nasaudit.spec.tasks import Task
+from nasaudit.store.records import Record
+from nasaudit.study.eta import Eta, format_seconds
+from nasaudit.study.observer import Observer
+
+LINE_EVERY = 5.0  # seconds between plain lines about running tasks
+
+
+def progress_observer(stream: TextIO) -> Observer:
+    """Live bars if the stream is a terminal, lines if it is a file or a pipe."""
+    return LiveProgress(stream) if stream.isatty() else PlainProgress(stream)
+
+
+@dataclass
+class _Running:
+    label: str
+    eta: Eta
+    done: float = 0.0
+    text: str = ""
+
+
+@dataclass
+class _Tally:
+    """What has been seen of a run; both displays are views of it."""
+
+    total: int = 0
+    cached: int = 0
+    done: int = 0
+    failed: int = 0
+    running: dict[str, _Running] = field(default_factory=dict)
+
+    def start(self, task: Task, now: float) -> None:
+        self.running[task.digest()] = _Running(task.label(), Eta(now))
+
+    def progress(self, task: Task, done: float, text: str, now: float) -> _Running:
+        running = self.running[task.digest()]
+        running.done, running.text = done, text
+        running.eta.update(done, now)
+        return running
+
+    def end(self, task: Task, failed: bool) -> None:
+        self.running.pop(task.digest(), None)
+        self.done += 1
+        self.failed += failed
+
+    def words(self) -> str:
+        """E.g. `7 of 12 tasks, 1 failed`."""
+        return f"{self.done} of {self.total} tasks" + (f", {self.failed} failed" if self.failed else "")
+
+
+class PlainProgress:
+    """One line for each task that ends, and every few seconds one for each that runs.
+
+    Args:
+        stream: where the lines go.
+        clock: seconds; a test brings its own.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic):
+        self._stream, self._clock = stream, clock
+        self._tally = _Tally()
+        self._last = 0.0
+
+    def begin(self, tasks: Sequence[Task], cached: int) -> None:
+        """Say how much there is to do."""
+        self._tally = _Tally(total=len(tasks), cached=cached, done=cached)
+        self._last = self._clock()
+        if cached < len(tasks):
+            self._write(f"{len(tasks)} tasks, {cached} of them done before")
+
+    def started(self, task: Task) -> None:
+        """Say that a task began."""
+        self._tally.start(task, self._clock())
+        self._write(f"started: {task.label()}")
+
+    def progressed(self, task: Task, done: float, text: str) -> None:
+        """Every few seconds, say how far the running tasks are."""
+        now = self._clock()
+        self._tally.progress(task, done, text, now)
+        if now - self._last < LINE_EVERY:
+            return
+        self._last = now
+        for running in self._tally.running.values():
+            left = format_seconds(running.eta.left(now))
+            words = f", {running.text}" if running.text else ""
+            self._write(f"running: {running.label}: {running.done:.0%}, {left} left{words}")
+
+    def finished(self, task: Task, record: Record) -> None:
+        """Say how a task ended."""
+        self._tally.end(task, record.state == "failed")
+        if record.problem is None:
+            self._write(f"done: {task.label()} in {format_seconds(record.seconds)} ({self._tally.words()})")
+        else:
+            self._write(f"FAILED: {task.label()}: {_first_line(record)} ({self._tally.words()})")
+
+    def died(self, task: Task, reason: str) -> None:
+        """Say that a worker died."""
+        self._write(f"worker lost: {task.label()}: {reason}")
+
+    def skipped(self, task: Task, reason: str) -> None:
+        """Say that a task cannot run."""
+        self._tally.end(task, failed=True)
+        self._write(f"skipped: {task.label()}: {reason}")
+
+    def end(self) -> None:
+        """Nothing more to say: each task had its line."""
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+class LiveProgress:
+    """A bar for each running task with its time left, one for the whole study, and a line for each failure.
+
+    Args:
+        stream: a terminal.
+        clock: seconds; a test brings its own.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic):
+        self._console = Console(file=stream)
+        self._clock = clock
+        self._tally = _Tally()
+        self._bars: dict[str, TaskID] = {}
+        self._display = Progress(
+            # A label may hold what a user named: no markup is read from it.
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
+            TextColumn("{task.fields[words]}", markup=False),
+            console=self._console,
+            transient=True,
+        )
+        self._whole = self._display.add_task("study", left="", words="")
+
+    def begin(self, tasks: Sequence[Task], cached: int) -> None:
+        """Show the bar of the study; a study with nothing to do shows nothing."""
+        self._tally = _Tally(total=len(tasks), cached=cached, done=cached)
+        if cached < len(tasks):
+            self._display.start()
+        self._show_whole()
+
+    def started(self, task: Task) -> None:
+        """Add the task's bar."""
+        self._tally.start(task, self._clock())
+        self._remove(task)
+        self._bars[task.digest()] = self._display.add_task(task.label(), total=1.0, left="", words="")
+
+    def progressed(self, task: Task, done: float, text: str) -> None:
+        """Move the task's bar."""
+        now = self._clock()
+        running = self._tally.progress(task, done, text, now)
+        left = running.eta.left(now)
+        self._display.update(
+            self._bars[task.digest()],
+            completed=done,
+            left="" if left is None else f"{format_seconds(left)} left",
+            words=text,
+        )
+
+    def finished(self, task: Task, record: Record) -> None:
+        """Take the task's bar away; a failure leaves a line."""
+        self._tally.end(task, record.state == "failed")
+        self._remove(task)
+        if record.problem is not None:
+            self._say(f"FAILED: {task.label()}: {_first_line(record)}")
+        self._show_whole()
+
+    def died(self, task: Task, reason: str) -> None:
+        """Leave a line."""
+        self._say(f"worker lost: {task.label()}: {reason}")
+
+    def skipped(self, task: Task, reason: str) -> None:
+        """Leave a line."""
+        self._tally.end(task, failed=True)
+        self._say(f"skipped: {task.label()}: {reason}")
+        self._show_whole()
+
+    def end(self) -> None:
+        """Give the terminal back."""
+        self._display.stop()
+
+    def _show_whole(self) -> None:
+        self._display.update(
+            self._whole, total=self._tally.total, completed=self._tally.done, words=self._tally.words()
+        )
+
+    def _remove(self, task: Task) -> None:
+        bar = self._bars.pop(task.digest(), None)
+        if bar is not None:
+            self._display.remove_task(bar)
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False)
+
+
+def _first_line(record: Record) -> str:
+    problem = record.problem
+    if problem is None:
+        return ""
+    return f"{problem.type}: {problem.message}".partition("\n")[0]

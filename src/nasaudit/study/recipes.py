@@ -1,0 +1,87 @@
+"""Studies as YAML: files of the user's own, and the recipes that come with the package."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nasaudit.errors import InputError, SpecError, UnknownNameError
+from nasaudit.registry import normalise
+from nasaudit.spec.defaults import attacks_for
+from nasaudit.spec.study import StudySpec
+
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The studies that come with the package."""
+    return tuple(sorted(entry.name[: -len(".yaml")] for entry in _shipped() if entry.name.endswith(".yaml")))
+
+
+def load_study(text: str) -> StudySpec:
+    """Read a study.
+
+    Args:
+        text: path of a YAML or JSON file, or the name of a recipe.
+
+    Raises:
+        UnknownNameError: no recipe of this name, and no file.
+        InputError: the file cannot be read, or a field is wrong; the message has the field's path.
+    """
+    path = Path(text)
+    if path.suffix.lower() in SUFFIXES or path.exists():
+        try:
+            content = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise InputError(f"{path}: cannot be read ({reason})") from error
+        return parse_study(content, str(path))
+    for entry in _shipped():
+        if entry.name.endswith(".yaml") and normalise(entry.name[: -len(".yaml")]) == normalise(text):
+            return parse_study(entry.read_text(encoding="utf-8"), entry.name)
+    raise UnknownNameError("study", text, recipe_names())
+
+
+def parse_study(content: str, where: str) -> StudySpec:
+    """Parse YAML (or JSON) with the fields of StudySpec, and two short forms.
+
+    `seeds: 3` stands for `[0, 1, 2]`. A family's name among the attacks (`evasion`) stands for its
+    default attacks under the study's protocol.
+
+    Args:
+        content: the text.
+        where: the file's name, for messages.
+
+    Raises:
+        InputError: with the path of the field, what was expected and what came.
+    """
+    try:
+        values = yaml.safe_load(content)
+    except yaml.YAMLError as error:
+        raise SpecError(where, "YAML", " ".join(str(error).split())) from error
+    if not isinstance(values, Mapping):
+        raise SpecError(where, "a mapping with `architectures`, `data`, `seeds`, ...", values)
+    return StudySpec.parse(_expand(dict(values)), where=where)
+
+
+def _expand(values: dict[str, Any]) -> dict[str, Any]:
+    """Write the short forms out; whatever is wrong is left for the spec's own checks."""
+    seeds, attacks = values.get("seeds"), values.get("attacks")
+    if type(seeds) is int and 0 < seeds < 1000:
+        values["seeds"] = list(range(seeds))
+    if isinstance(attacks, str):
+        attacks = [attacks]
+    if isinstance(attacks, list):
+        protocol, scale = values.get("protocol", "sound"), values.get("scale", "mini")
+        values["attacks"] = [
+            attack
+            for entry in attacks
+            for attack in (attacks_for([entry], protocol, scale) if isinstance(entry, str) else [entry])
+        ]
+    return values
+
+
+def _shipped() -> list[Any]:
+    return sorted(files("nasaudit").joinpath("studies").iterdir(), key=lambda entry: entry.name)
