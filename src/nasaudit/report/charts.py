@@ -15,28 +15,35 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 INK, FAINT, RULE = "#1b1f24", "#57606a", "#e3e6ea"
 # Points of the running mean in convergence charts: single batches are too noisy to follow.
 SMOOTHED = 11
+LEGEND = alt.Legend(title=None, orient="bottom", columns=6, symbolSize=110, labelLimit=160)
+
+# A chart's records stand apart from its description, which Altair checks against its schema: checking
+# thousands of records as well would take longer than all the rest of the report.
+DATA = alt.NamedData(name="records")
 
 Records = Sequence[Mapping[str, object]]
+Spec = dict[str, object]
 
 
-def security_curve(records: Records, subjects: Sequence[Subject], x_title: str, y_title: str) -> alt.LayerChart:
+def security_curve(subjects: Sequence[Subject], x_title: str, y_title: str) -> alt.LayerChart:
     """Share of images that fall, by epsilon, with the 95 % interval as a band.
 
+    Records: `label`, `epsilon` (in the units of `x_title`), `share`, `low`, `high`, and for the tooltip `at`
+    and `estimate`.
+
     Args:
-        records: `architecture`, `epsilon` (in the units of `x_title`), `share`, `low`, `high`, and for the
-            tooltip `label`, `at`, `estimate`.
         subjects: whom to draw, in this order.
         x_title: what epsilon is counted in.
         y_title: what falls.
     """
-    base = alt.Chart(alt.Data(values=list(records))).encode(
-        x=alt.X("epsilon:Q").title(x_title).scale(nice=False, padding=6),
+    base = alt.Chart(DATA).encode(
+        x=alt.X("epsilon:Q").title(x_title).scale(nice=False, padding=6).axis(format="~g", tickCount=8),
         color=_colour(subjects),
     )
-    band = base.mark_area(interpolate="monotone").encode(
+    band = base.mark_area(interpolate="linear").encode(
         y=alt.Y("low:Q"), y2="high:Q", opacity=_emphasis(shown=0.15, faded=0.03)
     )
-    line = base.mark_line(interpolate="monotone", strokeWidth=2).encode(
+    line = base.mark_line(interpolate="linear", strokeWidth=2).encode(
         y=_share("share", y_title), strokeDash=_dash(subjects), opacity=_emphasis()
     )
     point = base.mark_point(filled=True, size=46, stroke="white", strokeWidth=0.7).encode(
@@ -52,26 +59,27 @@ def security_curve(records: Records, subjects: Sequence[Subject], x_title: str, 
     return _framed(alt.layer(band, line, point))
 
 
-def convergence_curve(records: Records, subjects: Sequence[Subject], field: str, y_title: str) -> alt.LayerChart:
+def convergence_curve(subjects: Sequence[Subject], field: str, y_title: str) -> alt.LayerChart:
     """Loss or accuracy of the training batches by images seen: one line for each seed, running mean.
 
+    Records: `label`, `seed`, `images`, and the column `field`.
+
     Args:
-        records: `architecture`, `label`, `seed`, `images`, and the column `field`.
         subjects: whom to draw, in this order.
         field: "loss" or "accuracy".
         y_title: what the line means.
     """
     half = SMOOTHED // 2
     base = (
-        alt.Chart(alt.Data(values=list(records)))
+        alt.Chart(DATA)
         .transform_window(
             smooth=f"mean({field})",
             frame=[-half, half],
-            groupby=["architecture", "seed"],
+            groupby=["label", "seed"],
             sort=[alt.SortField("images")],
         )
         .encode(
-            x=alt.X("images:Q").title("training images seen").axis(format="~s"),
+            x=alt.X("images:Q").title("training images seen").scale(nice=False).axis(format="~s", tickCount=6),
             y=_share("smooth", y_title) if field == "accuracy" else alt.Y("smooth:Q").title(y_title),
             color=_colour(subjects),
             detail="seed:N",
@@ -85,16 +93,17 @@ def convergence_curve(records: Records, subjects: Sequence[Subject], field: str,
     return _framed(alt.layer(line))
 
 
-def interval_chart(records: Records, subjects: Sequence[Subject], x_title: str) -> alt.LayerChart:
+def interval_chart(subjects: Sequence[Subject], x_title: str) -> alt.LayerChart:
     """One estimate for each architecture as a point on its interval, in the order of `subjects`.
 
+    Records: `label`, `value`, `low`, `high`, `estimate`.
+
     Args:
-        records: `architecture`, `label`, `value`, `low`, `high`, `estimate`.
         subjects: whom to draw, from top to bottom.
         x_title: what is estimated.
     """
     labels = [subject.title for subject in subjects]
-    base = alt.Chart(alt.Data(values=list(records))).encode(
+    base = alt.Chart(DATA).encode(
         y=alt.Y("label:N").title(None).sort(labels).axis(ticks=False, domain=False, labelLimit=130),
         color=_colour(subjects),
         opacity=_emphasis(),
@@ -108,35 +117,36 @@ def interval_chart(records: Records, subjects: Sequence[Subject], x_title: str) 
     return _framed(alt.layer(rule, point), height=max(70, 26 * len(labels)))
 
 
-def standalone(chart: alt.LayerChart | alt.Chart, subjects: Sequence[Subject], title: str) -> alt.LayerChart:
-    """The same chart as a file of its own: with a fixed width, a title and the legend that the page draws."""
-    whole = chart.properties(width=640, title=title)
-    anchor = (
-        alt.Chart(alt.Data(values=[{"label": subject.title} for subject in subjects]))
-        .mark_point(opacity=0, filled=True)
-        .encode(
-            fill=alt.Fill("label:N")
-            .scale(domain=[s.title for s in subjects], range=[s.style.colour for s in subjects])
-            .legend(title=None, orient="bottom", columns=6, symbolOpacity=1, symbolSize=90),
-        )
-    )
-    return alt.layer(whole, anchor).properties(config=whole.config)
+def for_page(chart: alt.LayerChart, records: Records) -> Spec:
+    """The Vega-Lite specification of a chart as wide as its place; the page draws the legend."""
+    return _finished(chart.properties(width="container"), records, legend=False)
 
 
-def _framed(chart: alt.LayerChart, height: int = 300) -> alt.LayerChart:
-    """Size, type and rules that all charts share; the width is the page's."""
-    framed = chart.add_params(alt.param(name=CHOSEN, value=None)).properties(
-        width="container", height=height, background="white", autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
-    )
-    return (
-        framed.configure(font=FONT)
+def for_file(chart: alt.LayerChart, records: Records, title: str, legend: bool) -> Spec:
+    """The Vega-Lite specification of a chart that stands alone."""
+    return _finished(chart.properties(width=640, title=title), records, legend)
+
+
+def _finished(chart: alt.LayerChart, records: Records, legend: bool) -> Spec:
+    """Type and rules that all charts share, and the records."""
+    styled = (
+        chart.configure(font=FONT, background="white")
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=FAINT, titleColor=INK, titleFontWeight="normal", titlePadding=8, labelFontSize=12,
             titleFontSize=13, gridColor=RULE, domainColor="#9aa4ae", tickColor="#9aa4ae", labelOverlap=True,
         )
         .configure_title(anchor="start", color=INK, fontSize=15, offset=12)
+        .configure_legend(disable=not legend, labelColor=INK, labelFontSize=12)
     )  # fmt: skip
+    return {**styled.to_dict(), "datasets": {DATA.name: list(records)}}
+
+
+def _framed(chart: alt.LayerChart, height: int = 300) -> alt.LayerChart:
+    """The height, and the parameter behind the legend."""
+    return chart.add_params(alt.param(name=CHOSEN, value=None)).properties(
+        height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
+    )
 
 
 def _share(field: str, title: str) -> alt.Y:
@@ -144,27 +154,27 @@ def _share(field: str, title: str) -> alt.Y:
 
 
 def _share_x(field: str, title: str) -> alt.X:
-    return alt.X(f"{field}:Q").title(title).scale(domain=[0, 1]).axis(format=".0%", tickCount=5)
+    return alt.X(f"{field}:Q").title(title).scale(zero=False, padding=8).axis(format="~%", tickCount=6)
 
 
 def _colour(subjects: Sequence[Subject]) -> alt.Color:
-    names, colours = [s.name for s in subjects], [s.style.colour for s in subjects]
-    return alt.Color("architecture:N").scale(domain=names, range=colours).legend(None)
+    titles, colours = [s.title for s in subjects], [s.style.colour for s in subjects]
+    return alt.Color("label:N").scale(domain=titles, range=colours).legend(LEGEND)
 
 
 def _dash(subjects: Sequence[Subject]) -> alt.StrokeDash:
-    names, dashes = [s.name for s in subjects], [s.style.dash for s in subjects]
-    return alt.StrokeDash("architecture:N").scale(domain=names, range=dashes).legend(None)
+    titles, dashes = [s.title for s in subjects], [s.style.dash for s in subjects]
+    return alt.StrokeDash("label:N").scale(domain=titles, range=dashes).legend(LEGEND)
 
 
 def _shape(subjects: Sequence[Subject]) -> alt.Shape:
-    names, shapes = [s.name for s in subjects], [s.style.shape for s in subjects]
-    return alt.Shape("architecture:N").scale(domain=names, range=shapes).legend(None)
+    titles, shapes = [s.title for s in subjects], [s.style.shape for s in subjects]
+    return alt.Shape("label:N").scale(domain=titles, range=shapes).legend(LEGEND)
 
 
 def _emphasis(shown: float = 1.0, faded: float = 0.12) -> dict[str, object]:
     """Full strength unless another architecture was picked in the legend."""
     return {
-        "condition": {"test": f"!{CHOSEN} || datum.architecture === {CHOSEN}", "value": shown},
+        "condition": {"test": f"!{CHOSEN} || datum.label === {CHOSEN}", "value": shown},
         "value": faded,
     }

@@ -1,6 +1,6 @@
 """Evidence: a study's results, indexed so that a section can ask for one row and cope with its absence."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ class Subject:
     """An architecture as the report speaks of it."""
 
     spec: ArchSpec
-    title: str  # as its authors write it: "PC-DARTS"
+    title: str  # as its authors write it: "PC-DARTS"; unique in a report
     style: Style
 
     @property
@@ -41,12 +41,24 @@ class Evidence:
         """The architectures in the order of the study."""
         specs = self.results.architectures
         looks = styles(specs)
-        return tuple(Subject(spec, _title(spec), looks[spec.name]) for spec in specs)
+        titles = Counter(_title(spec) for spec in specs)
+        # A user's own "DARTS" beside the catalogue's: the names, which are unique, then tell them apart.
+        return tuple(
+            Subject(spec, _title(spec) if titles[_title(spec)] == 1 else spec.name, looks[spec.name])
+            for spec in specs
+        )
 
     @cached_property
     def titles(self) -> dict[str, str]:
         """How each architecture is written, by the name that rows carry."""
         return {subject.name: subject.title for subject in self.subjects}
+
+    @cached_property
+    def _families(self) -> dict[str, list[Row]]:
+        families: dict[str, list[Row]] = defaultdict(list)
+        for row in self.results.rows:
+            families[row.family].append(row)
+        return families
 
     @cached_property
     def _index(self) -> dict[tuple[str, str, str], list[Row]]:
@@ -98,7 +110,7 @@ class Evidence:
 
     def of_family(self, family: str) -> list[Row]:
         """All rows of a family, of any architecture."""
-        return [row for row in self.results.rows if row.family == family]
+        return self._families.get(family, [])
 
     def accuracy(self, architecture: str) -> Row | None:
         """Clean accuracy on the test split, over all replicates."""

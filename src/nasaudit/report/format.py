@@ -1,11 +1,9 @@
 """The one place where numbers become words. Fractions become percents here and nowhere else."""
 
-from collections.abc import Mapping
-
-from nasaudit.spec.units import format_epsilon
 from nasaudit.study.results import Row
 
 MILLION = 1_000_000
+NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
 # Estimates with these units are shares of something and are shown in percent.
 SHARES = frozenset({"fraction", "share"})
 
@@ -13,19 +11,19 @@ SHARES = frozenset({"fraction", "share"})
 def percent(share: float) -> str:
     """A share as a percentage with one decimal.
 
-    >>> percent(0.4149)
+    >>> percent(0.4149).replace(NBSP, " ")
     '41.5 %'
     """
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}{NBSP}%"
 
 
 def points(difference: float) -> str:
     """The size of a difference of two shares, in percentage points.
 
-    >>> points(-0.113)
+    >>> points(-0.113).replace(NBSP, " ")
     '11.3 points'
     """
-    return f"{100 * abs(difference):.1f} points"
+    return f"{100 * abs(difference):.1f}{NBSP}points"
 
 
 def whole(count: float) -> str:
@@ -53,21 +51,19 @@ def significant(value: float, digits: int = 3) -> str:
 def millions(count: float) -> str:
     """A large count in millions.
 
-    >>> millions(14_120_000)
+    >>> millions(14_120_000).replace(NBSP, " ")
     '14.1 M'
     """
-    return f"{count / MILLION:,.1f} M"
+    return f"{count / MILLION:,.1f}{NBSP}M"
 
 
-def size_of_change(epsilon: float, norm: str) -> str:
-    """A measured epsilon: grey levels for linf (`8.9/255`), a length for l2 (`0.53`).
+def measured_epsilon(epsilon: float, norm: str) -> str:
+    """An epsilon between those of a grid: grey levels for linf (`8.9/255`), a length for l2 (`0.53`).
 
-    >>> size_of_change(0.0349, "linf"), size_of_change(0.5301, "l2")
+    >>> measured_epsilon(0.0349, "linf"), measured_epsilon(0.5301, "l2")
     ('8.9/255', '0.53')
     """
-    if norm != "linf":
-        return significant(epsilon)
-    return format_epsilon(epsilon) if format_epsilon(epsilon).endswith("/255") else f"{255 * epsilon:.1f}/255"
+    return f"{255 * epsilon:.1f}/255" if norm == "linf" else significant(epsilon)
 
 
 def duration(seconds: float) -> str:
@@ -99,10 +95,15 @@ def is_exact(row: Row) -> bool:
 
 
 def value(row: Row) -> str:
-    """The row's value in its unit, without its interval."""
+    """The row's value in its unit, without its interval; a lower bound says that it is one."""
+    return f"more than{NBSP}{_bare(row)}" if row.setting.get("bound") == "lower" else _bare(row)
+
+
+def _bare(row: Row) -> str:
     if row.metric == "median_minimal_epsilon":
-        size = size_of_change(row.value, row.setting.get("norm", ""))
-        return f"more than {size}" if row.setting.get("bound") == "lower" else size
+        return measured_epsilon(row.value, row.setting.get("norm", ""))
+    if row.metric == "curve_area":
+        return f"{row.value:.3f}"
     if row.unit in SHARES:
         return percent(row.value)
     if row.unit == "parameters":
@@ -112,35 +113,43 @@ def value(row: Row) -> str:
 
 def interval(row: Row) -> str:
     """The 95 % interval, e.g. `[37.0, 45.1]`, in the unit of `value`; empty for an exact quantity."""
-    if is_exact(row):
-        return ""
+    return "" if is_exact(row) else f"[{bounds(row)}]"
+
+
+def bounds(row: Row) -> str:
+    """The ends of the interval without brackets; percents and grey levels without their unit."""
     if row.metric == "median_minimal_epsilon":
-        if row.setting.get("bound") == "lower":
-            return ""
         norm = row.setting.get("norm", "")
-        return f"[{size_of_change(row.low, norm)}, {size_of_change(row.high, norm)}]"
-    if row.unit in SHARES:
-        return f"[{100 * row.low:.1f}, {100 * row.high:.1f}]"
-    return f"[{significant(row.low)}, {significant(row.high)}]"
+        ends = [measured_epsilon(end, norm).removesuffix("/255") for end in (row.low, row.high)]
+    elif row.metric == "curve_area":
+        ends = [f"{end:.3f}" for end in (row.low, row.high)]
+    elif row.unit in SHARES:
+        ends = [f"{100 * end:.1f}" for end in (row.low, row.high)]
+    else:
+        ends = [significant(end) for end in (row.low, row.high)]
+    return f",{NBSP}".join(ends)
+
+
+def sample_size(row: Row) -> str:
+    """`n = 500`; empty for a quantity that was computed once."""
+    return "" if is_exact(row) and row.n == 1 else f"n{NBSP}={NBSP}{whole(row.n)}"
 
 
 def interval_and_n(row: Row) -> str:
     """What stands in small print under a value: `[37.0, 45.1] · n = 500`."""
-    n = "" if is_exact(row) and row.n == 1 else f"n = {whole(row.n)}"
-    return " · ".join(part for part in (interval(row), n) if part)
+    return " · ".join(part for part in (interval(row), sample_size(row)) if part)
 
 
 def estimate(row: Row) -> str:
-    """Value, interval and n in a sentence, e.g. `41.5 % [37.0, 45.1], n = 500`."""
-    n = "" if is_exact(row) and row.n == 1 else f", n = {whole(row.n)}"
-    return f"{value(row)} {interval(row)}".strip() + n
+    """Value, interval and n in a sentence, e.g. `41.5 % [37.0, 45.1; n = 500]`."""
+    return f"{value(row)} {_bracket(row)}".strip()
 
 
 def share_of(row: Row, whole_of: str) -> str:
     """A share in a sentence with what it is a share of, e.g. `41.5 % of all images [37.0, 45.1; n = 500]`."""
-    return f"{value(row)} {whole_of} [{interval(row).strip('[]')}; n = {whole(row.n)}]"
+    return f"{value(row)} {whole_of} {_bracket(row)}".strip()
 
 
-def setting(settings: Mapping[str, str]) -> str:
-    """A setting in a line of text, in the order in which it was measured."""
-    return ", ".join(f"{key} {text}" for key, text in settings.items())
+def _bracket(row: Row) -> str:
+    inside = "; ".join(part for part in ("" if is_exact(row) else bounds(row), sample_size(row)) if part)
+    return f"[{inside}]" if inside else ""

@@ -10,12 +10,12 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from nasaudit.report import charts, format
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import GROUP_TITLES
-from nasaudit.report.parts import Figure, Section
+from nasaudit.report.parts import Section
 from nasaudit.report.sections import accuracy, convergence, examples, reproduce, summary
 from nasaudit.report.sections.families import FAMILIES
+from nasaudit.store.files import write_atomically
 from nasaudit.study.results import StudyResults
 
 REPORT_FILE = "report.html"
@@ -33,7 +33,7 @@ def write_report(results: StudyResults, folder: Path) -> Path:
     """
     evidence = Evidence(results, folder)
     path = folder / REPORT_FILE
-    path.write_text(render(evidence), encoding="utf-8")
+    write_atomically(path, render(evidence))
     return path
 
 
@@ -47,9 +47,8 @@ def write_figures(results: StudyResults, folder: Path, png_dir: Path) -> list[Pa
     png_dir.mkdir(parents=True, exist_ok=True)
     paths = []
     for figure in (figure for section in sections(evidence) for figure in section.figures):
-        chart = charts.standalone(figure.chart, evidence.subjects, figure.title)
         path = png_dir / f"{figure.name}.png"
-        path.write_bytes(vl_convert.vegalite_to_png(chart.to_json(), scale=2))
+        path.write_bytes(vl_convert.vegalite_to_png(figure.for_file(), scale=2))
         paths.append(path)
     return paths
 
@@ -77,6 +76,7 @@ def render(evidence: Evidence) -> str:
         evidence=evidence,
         study=evidence.results.study,
         subjects=evidence.subjects,
+        colours={subject.name: subject.style.colour for subject in evidence.subjects},
         sections=sections(evidence),
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - our own files, never a user's text
         script_hashes=[_csp_hash(script) for script in scripts],
@@ -102,13 +102,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["duration"] = format.duration
-    environment.filters["chart_spec"] = lambda figure: _spec(figure)
     return environment
-
-
-def _spec(figure: Figure) -> dict[str, object]:
-    return dict(figure.chart.to_dict())
 
 
 def _asset(name: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import altair as alt
 
-from nasaudit.report import format
+from nasaudit.report import charts, format
 from nasaudit.study.results import Row
 
 ABSENT = "–"
@@ -25,6 +25,14 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Tile:
+    """A figure in large print: what it is, the figure, its interval and n."""
+
+    label: str
+    cell: Cell
+
+
+@dataclass(frozen=True)
 class Table:
     """The first column names the row. `swatches` are architecture names whose colour marks the row."""
 
@@ -40,14 +48,33 @@ class Figure:
 
     Attributes:
         name: unique in the report; the PNG's file name without its ending.
+        title: heading on the page; `about` completes it where the figure stands alone.
         alt: what the chart shows, in words.
+        records: what it draws.
+        legend: whether the reader needs one (not where the architectures label an axis).
     """
 
     name: str
     title: str
     caption: str
     alt: str
-    chart: alt.LayerChart | alt.Chart
+    chart: alt.LayerChart
+    records: charts.Records
+    about: str = ""
+    legend: bool = True
+
+    @property
+    def full_title(self) -> str:
+        """The title where no heading stands above."""
+        return f"{self.title}: {self.about}" if self.about else self.title
+
+    def for_page(self) -> charts.Spec:
+        """The Vega-Lite specification that the page embeds."""
+        return charts.for_page(self.chart, self.records)
+
+    def for_file(self) -> charts.Spec:
+        """The Vega-Lite specification of the figure as a file of its own."""
+        return charts.for_file(self.chart, self.records, self.full_title, self.legend)
 
 
 @dataclass(frozen=True)

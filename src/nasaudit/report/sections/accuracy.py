@@ -105,7 +105,6 @@ def _figure(evidence: Evidence) -> Figure | None:
         if row is not None:
             records.append(
                 {
-                    "architecture": subject.name,
                     "label": subject.title,
                     "value": row.value,
                     "low": row.low,
@@ -120,5 +119,7 @@ def _figure(evidence: Evidence) -> Figure | None:
         "Clean accuracy",
         "Accuracy on the test images, over all seeds. The bars are 95 % intervals.",
         "Dot plot of the clean accuracy of each architecture; the numbers are in the table below.",
-        charts.interval_chart(records, evidence.subjects, "clean accuracy"),
+        charts.interval_chart(evidence.subjects, "clean accuracy"),
+        records,
+        legend=False,
     )

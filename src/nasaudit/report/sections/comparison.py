@@ -13,6 +13,8 @@ from nasaudit.study.results import Row
 # Vulnerability and accuracy are confounded: beyond this gap a difference may be one of training.
 ACCURACY_GAP = 0.02
 PUBLISHED = "Pang et al., USENIX Security 2022"
+# Differences of these are said in percentage points; of the others as plain numbers.
+SHARES_IN_POINTS = frozenset({"asr"})
 
 Sign = Literal["higher", "lower", "undecided"]
 
@@ -49,9 +51,9 @@ def _pair(evidence: Evidence, family: Family, yardstick: Yardstick, pair: list[S
     high, low = yardstick.rows[worse.name], yardstick.rows[better.name]
     decided = compare(high, low) == "higher"
     headline = (
-        f"{worse.title} is easier to attack than {better.title} ({family.title})."
+        f"{worse.title} is easier to {family.verb} than {better.title}."
         if decided
-        else f"Undecided: whether {worse.title} or {better.title} is easier to attack ({family.title})."
+        else f"Undecided: whether {worse.title} or {better.title} is easier to {family.verb}."
     )
     numbers = (
         f"{_first_up(yardstick.measure)}: {format.estimate(high)} for {worse.title}, "
@@ -61,8 +63,8 @@ def _pair(evidence: Evidence, family: Family, yardstick: Yardstick, pair: list[S
     return Finding(
         headline,
         (
-            numbers,
             *_illustrated(yardstick, worse, better),
+            numbers,
             *overlap,
             _direction(family, [_pair_sign(nas, hand, yardstick) for nas, hand in _nas_and_manual(pair)]),
             *_gaps(evidence, [(worse, better)]),
@@ -77,16 +79,16 @@ def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: l
     pairs = _nas_and_manual(measured)
     decided = compare(high, low) == "higher"
     headline = (
-        f"Easiest to attack: {worst.title}; hardest: {best.title} ({family.title})."
+        f"Easiest to {family.verb}: {worst.title}. Hardest: {best.title}."
         if decided
-        else f"Undecided: no architecture is clearly easier to attack than another ({family.title})."
+        else f"Undecided: no architecture is clearly easier to {family.verb} than another."
     )
     return Finding(
         headline,
         (
+            *_illustrated(yardstick, worst, best),
             f"{_first_up(yardstick.measure)}: from {format.estimate(low)} ({best.title}) "
             f"to {format.estimate(high)} ({worst.title}); a difference of {_difference(high, low)}.",
-            *_illustrated(yardstick, worst, best),
             _direction(family, [_pair_sign(nas, hand, yardstick) for nas, hand in pairs]),
             *_gaps(evidence, [(one, other) for k, one in enumerate(measured) for other in measured[k + 1 :]]),
         ),
@@ -95,21 +97,20 @@ def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: l
 
 def _difference(high: Row, low: Row) -> str:
     """The difference, and the bounds that the two intervals leave to it (wider than a 95 % interval)."""
-    bounds = (high.low - low.high, high.high - low.low)
-    if high.unit in format.SHARES:
-        least, most = (f"{100 * bound:.1f}" for bound in bounds)
-        return f"{format.points(high.value - low.value)} (the intervals allow {least} to {most})"
-    least, most = (format.significant(bound) for bound in bounds)
-    return f"{format.significant(high.value - low.value)} (the intervals allow {least} to {most})"
+    least, most = high.low - low.high, high.high - low.low
+    if high.metric in SHARES_IN_POINTS:
+        return f"{format.points(high.value - low.value)} (the intervals allow {100 * least:.1f} to {100 * most:.1f})"
+    return f"{high.value - low.value:.3f} (the intervals allow {least:.3f} to {most:.3f})"
 
 
 def _illustrated(yardstick: Yardstick, worse: Subject, better: Subject) -> list[str]:
     rows = yardstick.illustration
     if worse.name not in rows or better.name not in rows:
         return []
+    counted, happens = yardstick.illustration_text
     return [
-        f"In plainer terms: {format.estimate(rows[worse.name])} {yardstick.illustration_text} "
-        f"with {worse.title}, {format.estimate(rows[better.name])} with {better.title}."
+        f"{counted}, {format.estimate(rows[worse.name])} {happens} with {worse.title} "
+        f"and {format.estimate(rows[better.name])} with {better.title}."
     ]
 
 
@@ -126,17 +127,17 @@ def _pair_sign(nas: Subject, manual: Subject, yardstick: Yardstick) -> Sign:
 
 def _direction(family: Family, signs: list[Sign]) -> str:
     """Whether the study agrees with the published direction; one study of one data set settles nothing."""
-    claim = f"the published direction that {family.published} ({PUBLISHED})"
+    claim = f"the published direction: NAS-designed models are easier to {family.verb} ({PUBLISHED})"
     if not signs:
-        return f"It says nothing on {claim}: that takes a NAS-designed and a hand-made model."
+        return f"It says nothing on {claim}. That takes a NAS-designed and a hand-made model."
     count = Counter(signs)
     if count["undecided"] == len(signs):
         return f"It neither supports nor contradicts {claim}."
     if len(signs) == 1:
         return f"It {'agrees with' if count['higher'] else 'goes against'} {claim}."
     return (
-        f"Of the {len(signs)} pairs of a NAS-designed and a hand-made model, {count['higher']} agree with {claim}, "
-        f"{count['lower']} go against it and {count['undecided']} are undecided."
+        f"Of the {len(signs)} pairs of a NAS-designed and a hand-made model, {count['higher']} agree with, "
+        f"{count['lower']} go against and {count['undecided']} leave undecided {claim}."
     )
 
 

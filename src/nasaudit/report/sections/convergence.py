@@ -22,7 +22,6 @@ def _figures(evidence: Evidence) -> tuple[Figure, ...]:
     for field, title in (("loss", "training loss"), ("accuracy", "training accuracy")):
         records = [
             {
-                "architecture": history.architecture,
                 "label": evidence.titles.get(history.architecture, history.architecture),
                 "seed": history.seed,
                 "images": step * history.images_per_step,
@@ -38,7 +37,8 @@ def _figures(evidence: Evidence) -> tuple[Figure, ...]:
                 f"{title.capitalize()} of the batches, one line for each seed; "
                 f"running mean over {charts.SMOOTHED} of the points that the history keeps.",
                 f"Line chart of the {title} by images seen for {names}.",
-                charts.convergence_curve(records, evidence.subjects, field, title),
+                charts.convergence_curve(evidence.subjects, field, title),
+                records,
             )
         )
     return tuple(figures)

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from nasaudit.report import charts, format
 from nasaudit.report.evidence import Evidence, Subject, unique
-from nasaudit.report.parts import Cell, Figure, Section, Table
+from nasaudit.report.parts import Cell, Figure, Section, Table, Tile
 from nasaudit.report.sections.family import Family, Yardstick
 from nasaudit.spec.attacks import ATTACKS
 from nasaudit.study.results import Row
@@ -78,12 +78,12 @@ class Block:
 
 def threats(evidence: Evidence) -> list[Threat]:
     """Every threat that was measured, in the order of the rows."""
-    found = [
-        Threat(row.attack, row.setting.get("norm", ""), row.setting.get("goal", ""))
+    found = dict.fromkeys(
+        (row.attack, row.setting.get("norm", ""), row.setting.get("goal", ""))
         for row in evidence.of_family(FAMILY)
         if row.metric == "asr"
-    ]
-    return list(dict.fromkeys(found))
+    )
+    return [Threat(*key) for key in found]
 
 
 def main_threat(evidence: Evidence) -> Threat | None:
@@ -138,6 +138,22 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
     return None
 
 
+def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
+    """The share that falls at the quoted epsilon, and the epsilon at which half of the images fall."""
+    threat = main_threat(evidence)
+    if threat is None:
+        return ()
+    epsilon = quoted_epsilon(evidence, threat)
+    for images in ("correct", "common", "all"):
+        setting = {**threat.setting, "images": images}
+        share = evidence.pooled(subject.name, FAMILY, "asr", {**setting, "epsilon": epsilon}, threat.attack)
+        half = evidence.pooled(subject.name, FAMILY, "median_minimal_epsilon", setting, threat.attack)
+        found = [(f"fooled at {epsilon}", share), ("half fall at", half)]
+        if share is not None:
+            return tuple(Tile(label, Cell.of(row)) for label, row in found if row is not None)
+    return ()
+
+
 def yardstick(evidence: Evidence) -> Yardstick | None:
     """The area under the security curve over the images that all models get right."""
     threat = main_threat(evidence)
@@ -150,12 +166,12 @@ def yardstick(evidence: Evidence) -> Yardstick | None:
     shares = _by_name(evidence, "asr", {**setting, "epsilon": epsilon}, threat)
     counted = DENOMINATORS.get(images, images)
     if not areas:
-        return Yardstick(shares, f"attack success rate at {epsilon}", {}, "") if shares else None
+        return Yardstick(shares, f"attack success rate at {epsilon}", {}, ("", "")) if shares else None
     return Yardstick(
         areas,
         f"area under the security curve ({threat.title})",
         shares,
-        f"{counted} fall at {epsilon}",
+        (_first_up(counted), f"fall at {epsilon}"),
     )
 
 
@@ -191,7 +207,6 @@ def _figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
             if row is not None:
                 records.append(
                     {
-                        "architecture": subject.name,
                         "label": subject.title,
                         "epsilon": round(float(Fraction(epsilon)) * (255 if levels else 1), 6),
                         "share": row.value,
@@ -204,14 +219,16 @@ def _figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
     counted = DENOMINATORS.get(images, images)
     return Figure(
         name=threat.anchor,
-        title=f"Security curve: {threat.title}",
-        caption=f"Share {counted} that fall, by epsilon. The bands are 95 % intervals.",
+        title="Security curve",
+        about=threat.title,
+        caption=f"Share {counted} that the attack turns into {GOALS.get(threat.goal, threat.goal)}, by epsilon. "
+        "The bands are 95 % intervals.",
         alt=f"Line chart of the attack success rate by epsilon for {format.listing(list(evidence.titles.values()))}; "
         "the numbers are in the table below.",
+        records=records,
         chart=charts.security_curve(
-            records,
             evidence.subjects,
-            "epsilon: largest change of a pixel, in grey levels of 255" if levels else f"epsilon ({threat.norm})",
+            "epsilon, in grey levels of 255" if levels else f"epsilon ({threat.norm})",
             "images that fall",
         ),
     )
@@ -233,7 +250,7 @@ def _scalar_table(evidence: Evidence, threat: Threat, images: str) -> Table:
     columns: list[tuple[str, str, Mapping[str, str]]] = [
         ("half of the images fall at", "median_minimal_epsilon", setting),
         ("area under the curve", "curve_area", setting),
-        (f"robust accuracy at {epsilon}", "robust_accuracy", {**threat.setting, "epsilon": epsilon}),
+        (f"robust accuracy at {epsilon} (all images)", "robust_accuracy", {**threat.setting, "epsilon": epsilon}),
         ("mean steps", "mean_steps", threat.setting),
         ("zero gradients", "zero_gradient_share", threat.setting),
     ]
@@ -243,7 +260,7 @@ def _scalar_table(evidence: Evidence, threat: Threat, images: str) -> Table:
     ]
     kept = [k for k in range(len(columns)) if any(row[k] is not None for row in table)]
     return Table(
-        f"What the curve adds up to, {DENOMINATORS.get(images, images)} (robust accuracy: of all attacked images)",
+        f"The curve in single numbers, {DENOMINATORS.get(images, images)}",
         ("", *(columns[k][0] for k in kept)),
         tuple(
             (Cell(subject.title), *(Cell.of(row[k]) for k in kept))
@@ -266,6 +283,10 @@ def _by_name(evidence: Evidence, metric: str, setting: Mapping[str, str], threat
     return {name: row for name, row in rows.items() if row is not None}
 
 
+def _first_up(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _attack_title(attack: str) -> str:
     return attack.upper() if len(attack) <= 5 else attack.replace("_", " ")
 
@@ -279,6 +300,7 @@ EVASION = Family(
     title="evasion",
     section=section,
     verdict=verdict,
+    tiles=tiles,
     yardstick=yardstick,
-    published="NAS-designed models are easier to evade",
+    verb="evade",
 )

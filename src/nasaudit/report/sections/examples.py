@@ -9,6 +9,7 @@ from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.images import amplified, data_uri, to_bytes
 from nasaudit.report.parts import Section
+from nasaudit.spec.units import format_epsilon
 from nasaudit.study.results import Examples
 
 SHOWN = 6  # images of a victim
@@ -53,12 +54,10 @@ def _strip(evidence: Evidence, entry: Examples) -> Strip:
     path = evidence.folder / entry.file
     if not path.is_file():
         return Strip(title, (), f"The file {entry.file} is not in the study's folder.")
-    norms = {getattr(attack, "norm", "linf") for attack in evidence.results.study.attacks}
-    norm = "linf" if len(norms) != 1 else norms.pop()
-    return Strip(title, tuple(_read(path, evidence.results.class_names, norm)))
+    return Strip(title, tuple(_read(path, evidence.results.class_names)))
 
 
-def _read(path: Path, class_names: list[str], norm: str) -> list[Example]:
+def _read(path: Path, class_names: list[str]) -> list[Example]:
     with np.load(path, allow_pickle=False) as arrays:
         clean, adversarial = arrays["clean"], arrays["adversarial"]
         index, label = arrays["index"], arrays["label"]
@@ -73,7 +72,7 @@ def _read(path: Path, class_names: list[str], norm: str) -> list[Example]:
                 index=int(index[k]),
                 label=_class_name(class_names, int(label[k])),
                 prediction=_class_name(class_names, int(prediction[k])),
-                epsilon=format.size_of_change(float(epsilon[k]), norm),
+                epsilon=format_epsilon(float(epsilon[k])),
                 gain=f"×{format.significant(gain, 2)}",
                 clean=data_uri(clean[k]),
                 adversarial=data_uri(to_bytes(adversarial[k])),

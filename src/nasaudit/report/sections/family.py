@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Section
+from nasaudit.report.parts import Section, Tile
 from nasaudit.study.results import Row
 
 
@@ -16,13 +16,13 @@ class Yardstick:
         rows: the measure of each architecture that has one, by name.
         measure: its name in a sentence ("area under the security curve").
         illustration: a plainer measure of the same, shown beside it, by name; may be empty.
-        illustration_text: what the plainer measure counts, in a clause that follows a percentage.
+        illustration_text: "Of these images" and "do this", around the percentages of the plainer measure.
     """
 
     rows: dict[str, Row]
     measure: str
     illustration: dict[str, Row]
-    illustration_text: str
+    illustration_text: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Family:
         section: tables and curves.
         verdict: what an attacker gets of one architecture, in one or two plain sentences.
         yardstick: the measure that the comparison rests on.
-        published: the direction that the published study found, as a clause after "that".
+        tiles: the figures of one architecture that deserve large print.
+        verb: what the attacker does, as in "easier to evade".
     """
 
     name: str
     title: str
     section: Callable[[Evidence], Section | None]
     verdict: Callable[[Evidence, Subject], str | None]
+    tiles: Callable[[Evidence, Subject], tuple[Tile, ...]]
     yardstick: Callable[[Evidence], Yardstick | None]
-    published: str
+    verb: str

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Section
+from nasaudit.report.parts import Cell, Section, Tile
 from nasaudit.report.sections.cells import Drawing, drawings
 from nasaudit.report.sections.comparison import Finding, findings
 from nasaudit.report.sections.families import FAMILIES
-from nasaudit.study.results import Flag
 
 
 @dataclass(frozen=True)
@@ -16,13 +15,13 @@ class Card:
     """One architecture in plain words."""
 
     subject: Subject
+    tiles: tuple[Tile, ...]
     sentences: tuple[str, ...]
     drawings: tuple[Drawing, ...]
-    flags: tuple[Flag, ...]
 
 
 @dataclass(frozen=True)
-class Warning:
+class Notice:
     """A line of the box at the top."""
 
     message: str
@@ -36,23 +35,23 @@ def section(evidence: Evidence) -> Section:
         "verdict",
         "Verdict",
         "summary.html.j2",
-        {"warnings": warnings(evidence), "findings": compare(evidence), "cards": cards(evidence)},
+        {"notices": notices(evidence), "findings": compare(evidence), "cards": cards(evidence)},
     )
 
 
-def warnings(evidence: Evidence) -> list[Warning]:
+def notices(evidence: Evidence) -> list[Notice]:
     """The study's flags, and one line for its failures if no flag says so."""
     results = evidence.results
     lines = [
-        Warning(flag.message, format.listing([evidence.titles.get(name, name) for name in flag.architectures]))
+        Notice(flag.message, format.listing([evidence.titles.get(name, name) for name in flag.architectures]))
         if flag.architectures
-        else Warning(flag.message)
+        else Notice(flag.message)
         for flag in results.flags
     ]
     if results.failures and not any(flag.kind == "failed_task" for flag in results.flags):
         count = len(results.failures)
         said = "1 task failed" if count == 1 else f"{count} tasks failed"
-        lines.append(Warning(f"{said}; the results below are without it", target="failures"))
+        lines.append(Notice(f"{said}; the results below are without it", target="failures"))
     return lines
 
 
@@ -66,12 +65,18 @@ def cards(evidence: Evidence) -> list[Card]:
     return [
         Card(
             subject,
+            _tiles(evidence, subject),
             _sentences(evidence, subject),
             drawings(evidence, subject),
-            tuple(flag for flag in evidence.results.flags if subject.name in flag.architectures),
         )
         for subject in evidence.subjects
     ]
+
+
+def _tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
+    accuracy = evidence.accuracy(subject.name)
+    first = () if accuracy is None else (Tile("accurate", Cell.of(accuracy)),)
+    return first + tuple(tile for family in FAMILIES for tile in family.tiles(evidence, subject))
 
 
 def _sentences(evidence: Evidence, subject: Subject) -> tuple[str, ...]:

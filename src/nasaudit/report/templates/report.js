@@ -18,13 +18,13 @@
   function choose(name) {
     for (const view of views) view.signal("chosen", name).runAsync();
     for (const key of document.querySelectorAll(".key"))
-      key.setAttribute("aria-pressed", String(key.dataset.architecture === name));
+      key.setAttribute("aria-pressed", String(key.dataset.label === name));
   }
 
   function wireLegends() {
     for (const key of document.querySelectorAll(".key"))
       key.addEventListener("click", () =>
-        choose(key.getAttribute("aria-pressed") === "true" ? null : key.dataset.architecture));
+        choose(key.getAttribute("aria-pressed") === "true" ? null : key.dataset.label));
   }
 
   function copyText(button) {
