@@ -8,7 +8,6 @@ Pytest runs the inherited tests. Override `epsilon` for another norm's scale.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -45,7 +44,7 @@ class EvasionConformance(ABC):
         return self.attack().perturb(victim, pixels, Objective(labels), radius, seed=seed, indices=indices)
 
     @pytest.fixture
-    def network(self) -> Iterator[nn.Module]:
+    def network(self) -> nn.Module:
         """The user's own network: in training mode and with gradients, as one may hand it over."""
         network = trained_conv_net(SHAPE, CLASSES)
         network.train()
@@ -64,39 +63,46 @@ class EvasionConformance(ABC):
         assert 0 < int(broken.sum()) < len(broken)
 
     def test_what_it_calls_broken_is_broken(self, victim: Classifier) -> None:
+        """The verdicts of the attack are those of a fresh forward pass."""
         result = self.perturb(victim)
         labels = synthetic_split(48, CLASSES, SHAPE, seed=5).labels
         assert torch.equal(victim(result.images).argmax(1) != labels, result.broken)
 
     def test_the_network_is_left_bit_identical(self, network: nn.Module, victim: Classifier) -> None:
+        """Weights, gradients, BN statistics and training flags: the user's own and the Classifier's."""
         before_user, before_copy = _everything(network), _everything(victim.network)
         self.perturb(victim)
         _assert_same(before_user, _everything(network))
         _assert_same(before_copy, _everything(victim.network))
 
     def test_examples_stay_in_the_ball(self, victim: Classifier) -> None:
+        """At most epsilon away, to the last bit of float32."""
         result, clean = self.perturb(victim), synthetic_split(48, CLASSES, SHAPE, seed=5).pixels()
         change = (result.images - clean).flatten(1)
         size = change.abs().amax(1) if self.attack().spec.norm == "linf" else change.norm(dim=1)
         assert (size <= self.epsilon).all()
 
     def test_examples_stay_in_the_range_of_pixels(self, victim: Classifier) -> None:
+        """Within [0,1], to the last bit."""
         images = self.perturb(victim).images
         assert images.dtype == torch.float32
         assert images.min() >= 0
         assert images.max() <= 1
 
     def test_epsilon_zero_returns_the_images(self, victim: Classifier) -> None:
+        """Bit by bit."""
         clean = synthetic_split(48, CLASSES, SHAPE, seed=5).pixels()
         assert torch.equal(self.perturb(victim, epsilon=0.0).images, clean)
 
     @pytest.mark.parametrize("size", [1, 7, 20])
     def test_verdicts_do_not_depend_on_the_batch(self, victim: Classifier, size: int) -> None:
+        """Images are attacked alike in batches of any size: randomness hangs on their indices."""
         whole = self.perturb(victim)
         parts = [self.perturb(victim, slice(start, start + size)) for start in range(0, 48, size)]
         assert torch.equal(torch.cat([part.steps for part in parts]), whole.steps)
 
     def test_a_seed_decides_everything(self, victim: Classifier) -> None:
+        """Twice the same seed, twice the same examples."""
         first = self.perturb(victim, seed=3)
         torch.rand(5)  # the global generator must not matter
         again = self.perturb(victim, seed=3)
@@ -104,11 +110,13 @@ class EvasionConformance(ABC):
         assert torch.equal(first.steps, again.steps)
 
     def test_the_global_generator_is_left_alone(self, victim: Classifier) -> None:
+        """Randomness is an argument: no seed is set, and no number drawn, behind the back of others."""
         state = torch.random.get_rng_state()
         self.perturb(victim)
         assert torch.equal(torch.random.get_rng_state(), state)
 
     def test_the_images_handed_in_are_left_alone(self, victim: Classifier) -> None:
+        """No in-place edit of the clean images."""
         split = synthetic_split(8, CLASSES, SHAPE)
         pixels = split.pixels()
         before = pixels.clone()
@@ -118,12 +126,14 @@ class EvasionConformance(ABC):
         assert torch.equal(pixels, before)
 
     def test_an_empty_batch_is_fine(self, victim: Classifier) -> None:
+        """No image: an empty result of the right shape."""
         result = self.perturb(victim, slice(0, 0))
         assert result.images.shape == (0, *SHAPE)
         assert len(result.steps) == 0
 
     @pytest.mark.parametrize("bad", [1.5, -0.1, float("nan")])
     def test_images_outside_of_the_range_are_refused(self, victim: Classifier, bad: float) -> None:
+        """The first bad image is named."""
         split = synthetic_split(4, CLASSES, SHAPE)
         pixels = split.pixels()
         pixels[2, 0, 3, 3] = bad

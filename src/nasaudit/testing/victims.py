@@ -71,7 +71,7 @@ def _trained_state(shape: tuple[int, int, int], classes: int) -> dict[str, Tenso
     pixels = split.pixels()
     for _ in range(40):
         optimiser.zero_grad()
-        nn.functional.cross_entropy(network(pixels), split.labels).backward()
+        torch.autograd.backward(nn.functional.cross_entropy(network(pixels), split.labels))
         optimiser.step()
     return network.state_dict()
 

@@ -9,14 +9,14 @@ import torch
 from nasaudit.attacks.base import EvasionAttack, load_attack
 from nasaudit.attacks.evasion.curve import SecurityCurve, predict, security_curve
 from nasaudit.attacks.evasion.measures import curve_measurements, zero_gradient_share
-from nasaudit.data import load_data, test_images
+from nasaudit.data import test_images
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.metrics import Measurement
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.tasks import EvasionTask
 from nasaudit.store.workspace import Workspace
-from nasaudit.training.checkpoint import load
+from nasaudit.training.work import load_victim
 from nasaudit.victim.classifier import Classifier
 
 # How many adversarial examples are kept as pictures.
@@ -31,14 +31,11 @@ def measure_evasion(task: EvasionTask, workspace: Workspace) -> list[Measurement
     found), and `examples.npz` (see `study.results.Examples`).
     """
     spec = cast(EvasionSpec, task.attack)
-    _, folder = workspace.find(task.victim)
-    network = load(folder / "weights.safetensors", task.victim.architecture)
+    network, bundle = load_victim(task.victim, workspace)
     classes = task.victim.architecture.classes
     victim = Classifier(network, classes, workspace.device)
     judge = Classifier(network, classes, workspace.device, folding=False)
-    chosen = choose_images(
-        load_data(task.victim.data, workspace.downloads), spec, judge, task.victim.data.seed
-    )
+    chosen = choose_images(bundle, spec, judge, task.victim.data.seed)
     curve = security_curve(
         cast(EvasionAttack[Classifier], load_attack(spec)),
         victim,

@@ -1,0 +1,143 @@
+"""The work of an EvasionTask on a victim that was really trained, briefly, on the embedded digits."""
+
+import numpy as np
+import pytest
+import torch
+
+from nasaudit.arch.catalogue import resolve
+from nasaudit.attacks.evasion.curve import predict
+from nasaudit.attacks.evasion.work import choose_images, measure_evasion
+from nasaudit.data import load_data
+from nasaudit.data.load import test_images as test_positions
+from nasaudit.spec.attacks import PgdSpec
+from nasaudit.spec.data import DataSpec
+from nasaudit.spec.study import ArchChoice
+from nasaudit.spec.tasks import EvasionTask, TrainTask
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.store.records import Record
+from nasaudit.store.workspace import Workspace
+from nasaudit.training.work import load_victim, train_victim
+from nasaudit.victim.classifier import Classifier
+
+VICTIM = TrainTask(
+    architecture=resolve(ArchChoice(name="vgg"), "mini", 10, (1, 8, 8)),
+    data=DataSpec(name="digits"),
+    training=TrainingSpec(epochs=4, crop=0, learning_rate=0.05),
+    seed=0,
+)
+
+
+@pytest.fixture(scope="module")
+def find(tmp_path_factory):
+    """What a store gives: the victim's record and folder."""
+    folder = tmp_path_factory.mktemp("victim")
+    measurements = train_victim(VICTIM, Workspace(folder, find=None))
+    record = Record(
+        digest=VICTIM.digest(),
+        kind="train",
+        label=VICTIM.label(),
+        task=VICTIM.model_dump(mode="json"),
+        state="ok",
+        measurements=tuple(measurements),
+        seconds=1.0,
+        finished="2026-01-01T00:00:00Z",
+        versions={},
+    )
+    return lambda task: (record, folder)
+
+
+def run(find, folder, spec):
+    folder.mkdir()
+    found = measure_evasion(EvasionTask(victim=VICTIM, attack=spec), Workspace(folder, find))
+    return found, dict(np.load(folder / "evasion.npz")), dict(np.load(folder / "examples.npz"))
+
+
+def value(found, metric, **setting):
+    (only,) = [m for m in found if m.metric == metric and set(setting.items()) <= set(m.setting)]
+    return only.estimate
+
+
+def test_outcomes_examples_and_measurements_agree(find, tmp_path):
+    spec = PgdSpec(images=60, steps=5, epsilons=(8 / 255, 16 / 255, 64 / 255))
+    found, outcomes, examples = run(find, tmp_path / "a", spec)
+    assert {key: len(array) for key, array in outcomes.items()} == dict.fromkeys(outcomes, 60)
+    broken = outcomes["minimal_epsilon"] <= 16 / 255
+    assert value(found, "asr", epsilon="16/255", images="all").value == broken.mean()
+    assert value(found, "asr", epsilon="16/255", images="correct").value == broken[outcomes["correct"]].mean()
+    assert np.array_equal(
+        outcomes["prediction"] != outcomes["label"], np.isfinite(outcomes["minimal_epsilon"])
+    )
+    assert value(found, "zero_gradient_share").value == 0
+    assert {"curve_area", "median_minimal_epsilon", "robust_accuracy"} < {m.metric for m in found}
+
+    # The pictures are what a reader is told they are: another forward pass says so.
+    network, bundle = load_victim(VICTIM, Workspace(tmp_path, find))
+    assert 0 < len(examples["label"]) <= 8
+    assert examples["clean"].dtype == np.uint8
+    size = np.abs(examples["adversarial"] - examples["clean"].astype(np.float32) / 255).max(axis=(1, 2, 3))
+    assert (size <= examples["epsilon"].astype(np.float32)).all()
+    predicted = network(torch.from_numpy(examples["adversarial"])).argmax(1).numpy()
+    assert np.array_equal(predicted, examples["prediction"])
+    assert (predicted != examples["label"]).all()
+    assert (np.diff(examples["epsilon"]) >= 0).all()
+    position = {int(index): k for k, index in enumerate(bundle.test.indices)}
+    first = position[int(examples["index"][0])]
+    assert np.array_equal(bundle.test.images[first].numpy(), examples["clean"][0])
+
+
+def test_a_task_gives_the_same_bytes_twice(find, tmp_path):
+    spec = PgdSpec(images=20, steps=3, epsilons=(16 / 255, 64 / 255))
+    first = run(find, tmp_path / "a", spec)[0]
+    assert run(find, tmp_path / "b", spec)[0] == first
+    for name in ("evasion.npz", "examples.npz"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_the_published_protocol(find, tmp_path):
+    spec = PgdSpec(
+        goal="least_likely",
+        epsilons=(8 / 255,),
+        step_size=2 / 255,
+        steps=7,
+        random_start=False,
+        min_confidence=0.99,
+        only_correct=True,
+        images=50,
+    )
+    found, outcomes, _ = run(find, tmp_path / "a", spec)
+    assert outcomes["correct"].all()
+    steps = np.where(outcomes["steps"] < 0, 14, outcomes["steps"])
+    assert value(found, "mean_steps").value == pytest.approx(steps.mean())
+    assert value(found, "asr", images="correct") == value(found, "asr", images="all")
+    assert (outcomes["target"] != outcomes["label"]).all()
+
+
+def test_every_architecture_gets_the_same_images(tmp_path):
+    bundle = load_data(VICTIM.data, tmp_path)
+
+    def chosen(spec, seed=0, constant=3):
+        class Constant(torch.nn.Module):
+            def forward(self, x):
+                return torch.nn.functional.one_hot(torch.full((len(x),), constant), 10).float()
+
+        return choose_images(bundle, spec, Classifier(Constant(), 10), seed)
+
+    plain = chosen(PgdSpec(images=30))
+    assert torch.equal(plain.indices, chosen(PgdSpec(images=30), constant=5).indices)
+    assert torch.equal(plain.indices, chosen(PgdSpec(images=40)).indices[:30])
+    assert not torch.equal(plain.indices, chosen(PgdSpec(images=30), seed=1).indices)
+    assert torch.equal(plain.indices, bundle.test.indices[test_positions(bundle, 30, 0)])
+    assert (chosen(PgdSpec(images=10, only_correct=True)).labels == 3).all()
+    targeted = chosen(PgdSpec(images=200, goal="targeted", target_class=4))
+    assert len(targeted) == 200
+    assert not (targeted.labels == 4).any()
+    assert len(chosen(PgdSpec(images=10**6))) == len(bundle.test)
+
+
+def test_predictions_come_in_batches(find, tmp_path):
+    network, bundle = load_victim(VICTIM, Workspace(tmp_path, find))
+    judge = Classifier(network, 10, folding=False)
+    pixels = bundle.test.pixels()
+    assert len(pixels) > 256
+    torch.testing.assert_close(predict(judge, pixels), network(pixels).detach(), rtol=1e-4, atol=1e-4)
+    assert predict(judge, pixels[:0]).shape == (0, 10)
