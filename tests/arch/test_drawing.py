@@ -26,7 +26,7 @@ def cells(draw):
     return Cell(nodes=nodes, concat=concat)
 
 
-few = settings(deadline=None, max_examples=40)
+few = settings(deadline=None, max_examples=30)
 genotypes = st.builds(Genotype, normal=cells(), reduction=cells())
 
 
@@ -88,8 +88,8 @@ def points(path):
     if "C" not in path:
         return
     x0, y0, x1, y1, x2, y2, x3, y3, end = numbers
-    for step in range(41):
-        t = step / 40
+    for step in range(21):
+        t = step / 20
         weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
         yield (
             sum(w * x for w, x in zip(weights, (x0, x1, x2, x3), strict=True)),
