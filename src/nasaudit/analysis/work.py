@@ -1,8 +1,11 @@
 """The work of analysis tasks: from a task to its measurements."""
 
+import json
+
+from nasaudit.analysis.convergence import convergence
 from nasaudit.analysis.topology import topology
 from nasaudit.metrics import Measurement, exact
-from nasaudit.spec.tasks import TopologyTask
+from nasaudit.spec.tasks import ConvergenceTask, TopologyTask
 from nasaudit.store.workspace import Workspace
 
 
@@ -33,3 +36,10 @@ def measure_topology(task: TopologyTask, workspace: Workspace) -> list[Measureme
             Measurement("skip_share", exact(shape.skip_share, "fraction"), setting),
         ]
     return measurements
+
+
+def measure_convergence(task: ConvergenceTask, workspace: Workspace) -> list[Measurement]:
+    """How fast a victim learned: `loss_area`, and `steps_to_accuracy` for each threshold."""
+    _, folder = workspace.find(task.victim)
+    history = json.loads((folder / "history.json").read_text())
+    return convergence(history["loss"], history["accuracy"], history["images_per_step"])

@@ -11,7 +11,7 @@ from nasaudit.spec.units import Fractional
 class TrainingSpec(Spec):
     """A training recipe. `recipes.py` holds the named ones; a study may override any field."""
 
-    epochs: Annotated[int, Field(ge=0)] = 12
+    epochs: Annotated[int, Field(ge=0)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 64
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: Annotated[float, Field(gt=0)] = 0.1

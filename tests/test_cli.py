@@ -1,0 +1,181 @@
+"""The command line as a script sees it: what it prints, what it writes, what it exits with."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nasaudit.cli import main
+from nasaudit.study.results import COLUMNS
+
+GENOTYPE = "Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1)], normal_concat=[2], reduce=[('max_pool_3x3', 0), ('skip_connect', 1)], reduce_concat=[2])"
+SMALL_STUDY = """
+name: smoke
+architectures: [{architectures}]
+data: digits
+seeds: [0]
+attacks: [{{name: pgd, images: 40, steps: 5, epsilons: [2/255, 16/255]}}]
+training: {{epochs: 3, batch_size: 64, learning_rate: {learning_rate}, gradient_clip: {clip}}}
+"""
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Run one command in an empty folder; (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["nasaudit", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_help_imports_no_torch_and_neither_does_planning():
+    program = """
+import sys, contextlib, io
+sys.argv = ["nasaudit", "--help"]
+from nasaudit.cli import main
+with contextlib.redirect_stdout(io.StringIO()):
+    try: main()
+    except SystemExit: pass
+heavy = {"torch", "numpy", "pandas", "altair", "scipy"} & set(sys.modules)
+assert not heavy, heavy
+from pathlib import Path
+from nasaudit.api import make_study
+from nasaudit.study.plan import plan
+plan(make_study(["darts", "resnet"], "mnist5k", "mini", "sound", ["evasion"], 2), Path("data"))
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_version_and_bare_call(command):
+    assert command("--version")[:2] == (0, "0.1.0\n")
+    assert "audit" in command()[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["audit", "dartz"], "unknown architecture 'dartz'; did you mean darts"),
+        (["audit", "darts", "--data", "minst5k"], "unknown data set 'minst5k'; did you mean mnist5k"),
+        (["audit", "darts", "--attacks", "pdg"], "did you mean pgd"),
+        (["audit", "darts", "--sede", "3"], "--seeds"),
+        (["audit", "darts", "--scale", "huge"], "mini"),
+        (["audit", "darts", "DARTS"], "each entry once"),
+        (["audit", "darts", "--data", "folder"], "folder:PATH"),
+        (["audit", "darts", "--data", "folder:nowhere"], "nowhere"),
+        (["audit", "darts", "--data", "npz:nowhere.npz"], "nowhere.npz"),
+        (["audit", "darts", "--data", "cifar10"], "--download"),
+        (["audit", "darts", "--seeds", "0"], "--seeds"),
+        (["audit", "missing.json"], "missing.json"),
+        (["audit"], "ARCH"),
+        (["show", "no such thing"], "unknown architecture"),
+        (["show", "vgg", "--svg", "vgg.svg"], "manual family"),
+        (["study", "run", "nothing.yaml"], "nothing.yaml"),
+        (["study", "run", "no-such-recipe"], "no-such-recipe"),
+        (["list", "dragons"], "architectures"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_2(command, words, expected):
+    code, out, err = command(*words)
+    assert code == 2, err
+    assert expected in out + err
+    assert "Traceback" not in out + err
+    assert not Path("audits").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("architectures: [darts]\nsedes: [1]", "sedes"),
+        ("architectures: [darts]\nseeds: [-1]", "seeds[0]"),
+        ("architectures: [darts]\nattacks: [{name: pgd, epsilons: [8]}]", "attacks[0].epsilons"),
+        ("architectures: [darts]\nattacks: [{name: pgd, goal: targeted, target_class: 12}]", "target_class"),
+        ("architectures: [darts]\ntraining: {learning_rate: -1}", "training.learning_rate"),
+        ("architectures: [{name: mine, genotype: 'Genotype(normal=[1])'}]", "architectures[0].genotype"),
+        ("architectures: [darts\n", "line"),
+        ("- darts", "mapping"),
+        ("architectures: !!python/object/apply:os.system ['true']", "study.yaml"),
+    ],
+)
+def test_bad_yaml_names_the_field(command, text, expected):
+    Path("study.yaml").write_text(text)
+    code, out, err = command("study", "run", "study.yaml")
+    assert code == 2, err
+    assert expected in err
+    assert "Traceback" not in out + err
+
+
+def test_lists_and_show_are_json_for_programs(command):
+    for what, least in (("architectures", 18), ("attacks", 1), ("data", 7), ("searches", 0), ("analyses", 2)):
+        entries = json.loads(command("list", what, "--json")[1])
+        assert len(entries) >= least
+        assert command("list", what)[0] == 0
+    facts = json.loads(command("show", "P-DARTS", "--scale", "paper", "--json")[1])
+    assert facts["parameters"] == 3433798
+    normal = facts["topology"]["normal"]
+    assert (normal["depth"], normal["width"], normal["skips"]) == (3, 3.0, 2)
+    assert facts["topology"]["reduction"]["skips"] == 0
+    assert facts["genotype"]["normal"]["concat"] == [2, 3, 4, 5]
+    assert 9e6 <= json.loads(command("show", "resnet", "--json")[1])["flops"] <= 18e6
+
+
+def test_a_genotype_file_is_an_architecture(command):
+    Path("mine.txt").write_text(GENOTYPE)
+    code, out, _ = command("show", "mine.txt", "--svg", "mine.svg")
+    assert code == 0
+    assert "mine (custom)" in out
+    assert Path("mine.svg").read_text().startswith("<svg")
+
+
+def test_a_study_ends_with_a_report_and_its_repetition_computes_nothing(command):
+    Path("study.yaml").write_text(SMALL_STUDY.format(architectures="darts, resnet", learning_rate=0.05, clip=5))
+    code, out, err = command("study", "run", "study.yaml", "--out", "out", "--json")
+    assert code == 0, err
+    said = json.loads(out)
+    assert Path(said["report"]).read_text().startswith("<!doctype html>")
+    rows = list(csv.DictReader(Path("out/results.csv").open()))
+    assert tuple(rows[0]) == COLUMNS
+    assert {row["architecture"] for row in rows} == {"darts", "resnet"}
+    assert {"training", "evasion", "topology", "convergence"} <= {row["family"] for row in rows}
+    for row in rows:
+        assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
+        assert int(row["n"]) >= 1
+
+    before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*") if path.is_file()}
+    assert command("study", "run", "study.yaml", "--out", "out")[0] == 0
+    after = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*") if path.is_file()}
+    assert after == before
+
+    status = json.loads(command("study", "status", "out", "--json")[1])
+    assert status["missing"] == status["failed"] == []
+    code, out, err = command("report", "out", "--png", "figures", "--json")
+    assert code == 0, err
+    assert any(path.endswith(".png") for path in json.loads(out))
+
+    other = command("audit", "darts", "--data", "digits", "--out", "out")
+    assert other[0] == 3
+    assert "another study" in other[2]
+
+
+def test_a_failed_task_is_reported_and_the_others_go_on(command):
+    Path("study.yaml").write_text(SMALL_STUDY.format(architectures="snas", learning_rate=1e30, clip="null"))
+    code, out, err = command("study", "run", "study.yaml", "--out", "out")
+    assert code == 1
+    assert "learning_rate" in err
+    assert "report: out/report.html" in out
+    results = json.loads(Path("out/results.json").read_text())
+    assert results["failures"][0]["type"] == "NonFiniteError"
+    assert any(row["family"] == "topology" for row in results["rows"])
+    assert "NonFiniteError" in Path("out/report.html").read_text()
