@@ -10,31 +10,35 @@ import numpy.typing as npt
 
 from nasaudit.errors import DataError, UnsafeFileError
 
+Arrays = dict[str, npt.NDArray[Any]]
 
-def load_arrays(
-    path: Path, required: Iterable[str], optional: Iterable[str] = ()
-) -> dict[str, npt.NDArray[Any]]:
+
+def load_arrays(path: Path, required: Iterable[str], optional: Iterable[str] = ()) -> Arrays:
     """The named arrays of an archive; an optional one that is absent is left out.
 
     Raises:
         UnsafeFileError: an array of Python objects, or a pickle: reading it could run code.
         DataError: the file is missing, truncated or no archive, or a required array is absent.
     """
-    required = tuple(required)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path}: expected an .npz archive (numpy.savez), got a single array")
-            for name in required:
-                if name not in archive.files:
-                    found = ", ".join(archive.files) or "nothing"
-                    raise DataError(f"{path}: expected an array {name!r}, found {found}")
-            wanted = [*required, *(name for name in optional if name in archive.files)]
-            return {name: _read(path, archive, name) for name in wanted}
+        opened = np.load(path, allow_pickle=False)
+        if not isinstance(opened, np.lib.npyio.NpzFile):
+            raise DataError(f"{path}: expected an .npz archive (numpy.savez), got a single array")
+        with opened as archive:
+            return _read_named(path, archive, tuple(required), tuple(optional))
     except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read, or truncated ({error})") from error
     except ValueError as error:
         raise _refusal(path, error) from error
+
+
+def _read_named(path: Path, archive: Any, required: tuple[str, ...], optional: tuple[str, ...]) -> Arrays:
+    for name in required:
+        if name not in archive.files:
+            found = ", ".join(archive.files) or "nothing"
+            raise DataError(f"{path}: expected an array {name!r}, found {found}")
+    wanted = [*required, *(name for name in optional if name in archive.files)]
+    return {name: _read(path, archive, name) for name in wanted}
 
 
 def _read(path: Path, archive: Any, name: str) -> npt.NDArray[Any]:

@@ -28,7 +28,11 @@ def unpack_rows(
             raise DataError(
                 f"{path}: expected {key!r} in the batch, found {', '.join(sorted(batch)) or 'nothing'}"
             )
-    rows, labels = batch["data"], np.asarray(batch[labels_key])
+    rows = batch["data"]
+    try:
+        labels = np.asarray(batch[labels_key])
+    except ValueError as error:  # a list of lists
+        raise DataError(f"{path}: expected a list of whole numbers under {labels_key!r} ({error})") from error
     width = int(np.prod(shape))
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != width:
         got = f"{rows.dtype} {list(rows.shape)}" if isinstance(rows, np.ndarray) else type(rows).__name__
