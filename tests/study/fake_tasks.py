@@ -48,7 +48,7 @@ class FakeConvergence(ConvergenceTask):
 def fake_train(task: FakeTrain, workspace: Workspace) -> list[Measurement]:
     for nap in range(task.naps):
         time.sleep(0.01)
-        workspace.progress(nap / task.naps, "napping")
+        workspace.progress(nap / task.naps, str(os.getpid()))  # so that a test knows whom to kill
     if task.trouble:
         TROUBLES[task.trouble](task)
     rng = np.random.default_rng(len(task.architecture.name) * 100 + task.seed)
@@ -68,7 +68,9 @@ def fake_evasion(task: FakeEvasion, workspace: Workspace) -> list[Measurement]:
     grid = np.array([*task.attack.epsilons, np.inf])
     minimal = np.where(correct, grid[(index * 7 + task.victim.seed) % len(grid)], 0.0)
     steps = np.where(np.isinf(minimal), -1, 3)
-    np.savez(workspace.folder / "evasion.npz", index=index, correct=correct, minimal_epsilon=minimal, steps=steps)
+    np.savez(
+        workspace.folder / "evasion.npz", index=index, correct=correct, minimal_epsilon=minimal, steps=steps
+    )
     np.savez(workspace.folder / "examples.npz", clean=np.zeros((1, *SHAPE), np.uint8))
     workspace.progress(1.0, "done")
     return [Measurement("zero_gradient_share", proportion(0, TEST_IMAGES), (("norm", "linf"),))]
@@ -77,7 +79,9 @@ def fake_evasion(task: FakeEvasion, workspace: Workspace) -> list[Measurement]:
 def fake_convergence(task: FakeConvergence, workspace: Workspace) -> list[Measurement]:
     bound = (("bound", "lower"),) if task.victim.seed == 1 else ()
     return [
-        Measurement("steps_to_accuracy", exact(10 + task.victim.seed, "steps"), (("accuracy", "0.9"), *bound)),
+        Measurement(
+            "steps_to_accuracy", exact(10 + task.victim.seed, "steps"), (("accuracy", "0.9"), *bound)
+        ),
         Measurement("loss_area", exact(0.1 + task.victim.seed / 3, "nats")),
     ]
 
@@ -104,9 +108,10 @@ def fill_disk(task: FakeTrain) -> None:
     raise RuntimeError("I/O error: No space left on device (os error 28)")
 
 
-def hang(task: FakeTrain) -> None:
-    Path(task.folder, f"hangs-{os.getpid()}").touch()
-    time.sleep(600)
+def hang_once(task: FakeTrain) -> None:
+    if _first_time(task):
+        Path(task.folder, f"hangs-{os.getpid()}").touch()
+        time.sleep(600)
 
 
 TROUBLES = {
@@ -115,7 +120,7 @@ TROUBLES = {
     "die": die,
     "die_once": die_once,
     "fill_disk": fill_disk,
-    "hang": hang,
+    "hang_once": hang_once,
 }
 
 
@@ -127,16 +132,23 @@ def _first_time(task: FakeTrain) -> bool:
 
 
 def fake_plan(
+    folder: Path,
     names: tuple[str, ...] = ("darts", "resnet"),
     seeds: tuple[int, ...] = (0, 1),
     *,
     trouble: str = "",
-    folder: Path | str = "",
     naps: int = 3,
 ) -> Plan:
-    """A plan of fake tasks; `trouble` befalls the first architecture's first seed."""
+    """A plan of fake tasks; `trouble` befalls the first architecture's first seed.
+
+    Plans with the same `folder` have the same digests; a tiny data set is written there.
+    """
     attack = PgdSpec(images=TEST_IMAGES)
-    data = DataSpec(name="digits")
+    folder.mkdir(parents=True, exist_ok=True)
+    images = folder / "tiny.npz"
+    if not images.exists():
+        np.savez(images, images=np.zeros((10, 8, 8), np.uint8), labels=np.arange(10))
+    data = DataSpec(name="npz", path=str(images))
     study = StudySpec(name="fake", architectures=names, data=data, seeds=seeds, attacks=(attack,))
     tasks: list[Task] = []
     architectures = tuple(resolve(ArchChoice(name=name), "mini", 10, SHAPE) for name in names)

@@ -33,6 +33,10 @@ class AttackSpec(Spec):
 
     name: str
 
+    def label(self) -> str:
+        """What a person reads beside the progress bar."""
+        return self.name
+
 
 class EvasionSpec(AttackSpec):
     """What every evasion attack shares: a norm, a goal, the epsilons of its security curve, the images."""
@@ -64,6 +68,10 @@ class EvasionSpec(AttackSpec):
         if (self.goal == "targeted") != (self.target_class is not None):
             raise SpecError("target_class", "a class for the goal `targeted`, none otherwise", self.target_class)
         return self
+
+    def label(self) -> str:
+        """E.g. `pgd (linf, untargeted)`."""
+        return f"{self.name} ({self.norm}, {self.goal})"
 
 
 class PgdSpec(EvasionSpec):

@@ -65,8 +65,8 @@ class EvasionTask(Task):
         return (self.victim,)
 
     def label(self) -> str:
-        """E.g. `pgd on darts (seed 0)`."""
-        return f"{self.attack.name} on {self.victim.architecture.name} (seed {self.victim.seed})"
+        """E.g. `pgd (linf, untargeted) on darts (seed 0)`."""
+        return f"{self.attack.label()} on {self.victim.architecture.name} (seed {self.victim.seed})"
 
 
 class TopologyTask(Task):

@@ -177,9 +177,11 @@ def _check(path: Path, artefact: Artefact, deep: bool) -> None:
 def _artefacts(workspace: Path) -> dict[str, Artefact]:
     """Sync and describe every file of a workspace, by its path within it."""
     artefacts = {}
-    for path in sorted(path for path in workspace.rglob("*") if path.is_file()):
+    files = sorted(path for path in workspace.rglob("*") if path.is_file())
+    for folder in {path.parent for path in files} - {workspace}:  # that one is synced after its last file
+        sync(folder)
+    for path in files:
         sync(path)
-        sync(path.parent)
         name = path.relative_to(workspace).as_posix()
         artefacts[name] = Artefact(file=name, sha256=sha256(path), bytes=path.stat().st_size)
     return artefacts

@@ -37,8 +37,8 @@ class Findings:
 
 
 def raise_flags(findings: Findings) -> list[Flag]:
-    """All flags, the most serious kinds first."""
-    return [flag for check in CHECKS for flag in check(findings)]
+    """All flags, each once, the most serious kinds first."""
+    return list(dict.fromkeys(flag for check in CHECKS for flag in check(findings)))
 
 
 def failed_task(findings: Findings) -> Iterator[Flag]:

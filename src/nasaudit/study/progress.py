@@ -190,7 +190,8 @@ class LiveProgress:
 
     def end(self) -> None:
         """Give the terminal back."""
-        self._display.stop()
+        if self._display.live.is_started:
+            self._display.stop()
 
     def _show_whole(self) -> None:
         self._display.update(

@@ -1,0 +1,223 @@
+import errno
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from nasaudit.errors import MissingRecordError, StoreError
+from nasaudit.metrics import Measurement, exact
+from nasaudit.spec.tasks import Task
+from nasaudit.store import store as store_module
+from nasaudit.store.records import Problem, Record
+from nasaudit.store.store import Store
+
+
+class Nap(Task):
+    """A task that nobody runs."""
+
+    work = "nowhere:nothing"
+
+    kind: str = "nap"
+    seed: int = 0
+
+
+def record_of(task: Task, **changes: object) -> Record:
+    fields = {
+        "digest": task.digest(),
+        "kind": task.kind,
+        "label": task.label(),
+        "task": task.model_dump(mode="json"),
+        "state": "ok",
+        "measurements": (Measurement("length", exact(1.5, "seconds"), (("bed", "soft"),)),),
+        "seconds": 0.1,
+        "finished": "2026-01-01T00:00:00+00:00",
+        "versions": {"nasaudit": "0"},
+    }
+    return Record.model_validate({**fields, **changes})
+
+
+def put(store: Store, task: Task, content: bytes = b"weights") -> Record:
+    with store.writing():
+        folder = store.workspace(task)
+        (folder / "deep").mkdir()
+        (folder / "weights.bin").write_bytes(content)
+        (folder / "deep" / "other.txt").write_text("other")
+        return store.commit(record_of(task), folder)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def test_a_record_reads_back_as_it_was_written(store: Store) -> None:
+    written = put(store, Nap())
+    found, folder = store.open(Nap())
+    assert found == written
+    assert found.measured("length", bed="soft").value == 1.5
+    assert sorted(found.artefacts) == ["deep/other.txt", "weights.bin"]
+    assert (folder / "weights.bin").read_bytes() == b"weights"
+
+
+def test_another_task_has_no_record(store: Store) -> None:
+    put(store, Nap())
+    assert store.find(Nap(seed=1)) is None
+    with pytest.raises(MissingRecordError, match="nap"):
+        store.open(Nap(seed=1))
+
+
+def test_a_later_record_replaces_an_earlier_one(store: Store) -> None:
+    put(store, Nap(), b"first")
+    put(store, Nap(), b"second")
+    assert (store.open(Nap())[1] / "weights.bin").read_bytes() == b"second"
+
+
+def test_a_failure_is_a_record_without_artefacts(store: Store) -> None:
+    problem = Problem(type="ValueError", message="no", traceback="")
+    with store.writing():
+        folder = store.workspace(Nap())
+        (folder / "half").write_bytes(b"written")
+        store.commit(record_of(Nap(), state="failed", problem=problem, measurements=()), folder)
+    found = store.find(Nap())
+    assert found is not None
+    assert found.problem == problem
+    assert found.artefacts == {}
+    assert [path.name for path in store.path(Nap().digest()).iterdir()] == ["record.json"]
+    with pytest.raises(MissingRecordError, match="failed"):
+        store.open(Nap())
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def alter(path: Path) -> None:
+    path.write_bytes(b"Weights")
+
+
+@pytest.mark.parametrize("damage", [remove, truncate])
+def test_a_damaged_artefact_makes_the_record_absent(store, damage, caplog) -> None:
+    put(store, Nap())
+    damage(store.path(Nap().digest()) / "weights.bin")
+    with caplog.at_level(logging.WARNING):
+        assert store.find(Nap()) is None
+    assert "weights.bin" in caplog.text
+
+
+def test_an_altered_artefact_is_found_by_its_hash(store: Store) -> None:
+    put(store, Nap())
+    alter(store.path(Nap().digest()) / "weights.bin")
+    assert store.find(Nap()) is not None  # the size is right
+    assert store.find(Nap(), deep=True) is None
+    with pytest.raises(MissingRecordError):
+        store.open(Nap())
+
+
+def test_every_truncation_of_a_record_makes_it_absent(store: Store) -> None:
+    put(store, Nap())
+    path = store.path(Nap().digest()) / "record.json"
+    whole = path.read_bytes()
+    for length in range(len(whole.rstrip()) - 1):
+        path.write_bytes(whole[:length])
+        assert store.find(Nap()) is None, length
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[]", b"null", b'{"digest": 3}'])
+def test_a_record_of_rubbish_is_absent_with_a_warning(store, content, caplog) -> None:
+    put(store, Nap())
+    (store.path(Nap().digest()) / "record.json").write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        assert store.find(Nap()) is None
+    assert "is damaged" in caplog.text
+
+
+def test_a_record_in_the_wrong_place_is_absent(store: Store) -> None:
+    put(store, Nap())
+    put(store, Nap(seed=1))
+    ours, theirs = (store.path(Nap(seed=seed).digest()) / "record.json" for seed in (0, 1))
+    ours.write_text(theirs.read_text())
+    assert store.find(Nap()) is None
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(store: Store) -> None:
+    with store.writing():
+        abandoned = store.workspace(Nap())
+        (abandoned / "half").write_bytes(b"x")
+        elsewhere = abandoned.rename(store.folder / "kept")
+    (store.folder / "work").mkdir()
+    elsewhere.rename(store.folder / "work" / "stale")
+    with store.writing():
+        assert list((store.folder / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_a_crash_at_any_moment_of_a_commit_leaves_a_whole_record_or_none(
+    store: Store, moment: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sync and rename is a point at which a machine may stop; what is on the disk then is all there is."""
+    put(store, Nap(), b"old")
+
+    class Crash(BaseException):
+        pass
+
+    calls = 0
+
+    def crash_at_moment(original):
+        def wrapped(*arguments):
+            nonlocal calls
+            calls += 1
+            if calls == moment + 1:
+                raise Crash
+            return original(*arguments)
+
+        return wrapped
+
+    monkeypatch.setattr(store_module, "sync", crash_at_moment(store_module.sync))
+    monkeypatch.setattr(store_module, "write_atomically", crash_at_moment(store_module.write_atomically))
+    monkeypatch.setattr(Path, "rename", crash_at_moment(Path.rename))
+    monkeypatch.setattr(Store, "discard", lambda self, folder: None)  # a dead process cleans nothing up
+
+    def run_until_it_crashes() -> None:
+        with store.writing():
+            folder = store.workspace(Nap())
+            (folder / "weights.bin").write_bytes(b"new")
+            store.commit(record_of(Nap()), folder)
+            raise Crash  # the last moments lie behind the end of the commit
+
+    with pytest.raises(Crash):
+        run_until_it_crashes()
+    monkeypatch.undo()
+    found = store.find(Nap(), deep=True)
+    if found is not None:
+        content = (store.path(Nap().digest()) / "weights.bin").read_bytes()
+        assert content in (b"old", b"new")
+        assert len(content) == found.artefacts["weights.bin"].bytes
+    put(store, Nap(), b"newest")
+    assert (store.open(Nap())[1] / "weights.bin").read_bytes() == b"newest"
+
+
+def test_a_full_disk_leaves_nothing_and_says_what_to_do(store, monkeypatch) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with store.writing():
+        folder = store.workspace(Nap())
+        (folder / "weights.bin").write_bytes(b"x")
+        monkeypatch.setattr(store_module, "sync", full)
+        with pytest.raises(StoreError, match="free some space"):
+            store.commit(record_of(Nap()), folder)
+        assert not folder.exists()
+    assert store.find(Nap()) is None
+    assert not store.path(Nap().digest()).exists()
+
+
+def test_records_are_plain_json(store: Store) -> None:
+    put(store, Nap())
+    content = json.loads((store.path(Nap().digest()) / "record.json").read_text())
+    assert content["task"] == {"kind": "nap", "seed": 0}
+    assert content["artefacts"]["weights.bin"]["bytes"] == 7

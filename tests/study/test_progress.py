@@ -1,0 +1,117 @@
+import io
+from pathlib import Path
+
+import pytest
+from fake_tasks import fake_plan
+
+from nasaudit.study.eta import Eta, format_seconds
+from nasaudit.study.execute import death
+from nasaudit.study.plan import Plan
+from nasaudit.study.progress import LiveProgress, PlainProgress, progress_observer
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Plan:
+    return fake_plan(tmp_path)
+
+
+def test_a_steady_task_has_a_steady_eta() -> None:
+    eta = Eta(100.0)
+    assert eta.left(100.0) is None
+    for second in range(1, 41):
+        eta.update(second / 100, 100.0 + second)
+        assert eta.left(100.0 + second) == pytest.approx(100 - second)
+    assert eta.left(145.0) == pytest.approx(55)  # it counts down between reports
+
+
+def test_a_change_of_speed_is_taken_up_and_not_all_at_once() -> None:
+    eta = Eta(0.0, memory=20.0)
+    for second in range(1, 11):
+        eta.update(second * 0.01, float(second))
+    eta.update(0.102, 11.0)  # a fifth of the speed
+    at_once, fully = 0.898 / 0.002, 0.898 / 0.01
+    assert fully < eta.left(11.0) < at_once
+    for second in range(12, 200):
+        eta.update(0.102 + 0.002 * (second - 11), float(second))
+    assert eta.left(199.0) == pytest.approx((1 - 0.102 - 0.002 * 188) / 0.002, rel=0.01)
+
+
+def test_reports_without_progress_or_time_change_nothing() -> None:
+    eta = Eta(0.0)
+    eta.update(0.5, 5.0)
+    eta.update(0.5, 7.0)
+    eta.update(0.6, 5.0)
+    assert eta.left(5.0) == pytest.approx(5.0)
+    assert eta.left(60.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "-"), (0.4, "0 s"), (59.6, "1:00"), (3599.7, "1:00:00")]
+)
+def test_durations_are_readable(seconds: float | None, text: str) -> None:
+    assert format_seconds(seconds) == text
+
+
+def drive(observer, planned: Plan, clock: Clock) -> None:
+    train, attack = planned.tasks[0], planned.tasks[1]
+    observer.begin(planned.tasks, 3)
+    observer.started(train)
+    for second in range(1, 13):
+        clock.now = float(second)
+        observer.progressed(train, second / 20, "epoch [1]")
+    observer.died(train, "the worker was killed by SIGKILL")
+    observer.started(train)
+    observer.finished(train, death(train, "the worker was killed by SIGKILL", 3))
+    observer.skipped(attack, f"needs {train.label()}, which failed")
+    observer.started(planned.tasks[2])
+    observer.finished(
+        planned.tasks[2], death(planned.tasks[2], "", 1).model_copy(update={"state": "ok", "problem": None})
+    )
+    observer.end()
+
+
+def test_plain_lines_say_what_happens_every_few_seconds(planned: Plan) -> None:
+    stream, clock = io.StringIO(), Clock()
+    drive(PlainProgress(stream, clock), planned, clock)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "12 tasks, 3 of them done before"
+    running = [line for line in lines if line.startswith("running")]
+    assert running == [
+        "running: train darts (seed 0): 25%, 15 s left, epoch [1]",
+        "running: train darts (seed 0): 50%, 10 s left, epoch [1]",
+    ]
+    assert any(line.startswith("worker lost: train darts") for line in lines)
+    assert any(line.startswith("FAILED: train darts (seed 0): WorkerDied") for line in lines)
+    assert lines[-1].endswith("(6 of 12 tasks, 2 failed)")
+
+
+def test_the_live_display_survives_a_whole_run_and_shows_failures(planned: Plan) -> None:
+    stream, clock = Terminal(), Clock()
+    drive(LiveProgress(stream, clock), planned, clock)
+    shown = stream.getvalue()
+    assert "FAILED: train darts (seed 0)" in shown
+    assert "skipped:" in shown
+
+
+def test_a_run_with_nothing_to_do_is_silent(planned: Plan) -> None:
+    for observer in (PlainProgress(stream := io.StringIO()), LiveProgress(stream)):
+        observer.begin(planned.tasks, len(planned.tasks))
+        observer.end()
+        assert stream.getvalue() == ""
+
+
+def test_the_stream_decides_the_display() -> None:
+    assert isinstance(progress_observer(io.StringIO()), PlainProgress)
+    assert isinstance(progress_observer(Terminal()), LiveProgress)
