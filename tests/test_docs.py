@@ -1,0 +1,98 @@
+"""Every command that the documentation shows is a command: the quick ones run, the long ones are checked."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from nasaudit import api
+from nasaudit.cli import main
+from nasaudit.spec.study import StudySpec
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHELL = re.compile(r"^```(?:sh|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+# Commands that look at the results of an earlier one: test_the_cli_page_runs_as_written has them.
+NEEDS_RESULTS = ("report", "study status")
+
+
+def commands():
+    for page in PAGES:
+        for block in SHELL.findall(page.read_text()):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = line.removeprefix("$ ").split("#")[0].strip().removeprefix(".venv/bin/")
+                words = words.removeprefix("nasaudit ") if words.startswith("nasaudit ") else ""
+                if words and not words.startswith(NEEDS_RESULTS):
+                    yield pytest.param(words, id=f"{page.stem}: {words}")
+
+
+class Planned(Exception):
+    pass
+
+
+@pytest.mark.parametrize("words", list(commands()))
+def test_a_documented_command_is_accepted(words, monkeypatch, tmp_path, capsys):
+    def stop(study, *_, **__):
+        assert isinstance(study, StudySpec)
+        raise Planned
+
+    monkeypatch.chdir(tmp_path)
+    for block in (block for page in PAGES for block in YAML.findall(page.read_text())):
+        Path("study.yaml").write_text(block)
+    monkeypatch.setattr(api, "run_study", stop)
+    monkeypatch.setattr(sys, "argv", ["nasaudit", *shlex.split(words)])
+    try:
+        main()
+    except Planned:
+        return
+    except SystemExit as end:
+        assert not end.code, capsys.readouterr().err
+
+
+def yaml_blocks():
+    for page in PAGES:
+        for position, block in enumerate(YAML.findall(page.read_text())):
+            if "architectures:" in block:
+                yield pytest.param(block, id=f"{page.stem}-{position}")
+
+
+@pytest.mark.parametrize("block", list(yaml_blocks()))
+def test_a_documented_study_is_valid(block, tmp_path):
+    from nasaudit.study.recipes import load_study
+
+    path = tmp_path / "study.yaml"
+    path.write_text(block)
+    assert load_study(str(path)).architectures
+
+
+@pytest.mark.parametrize("document", PAGES, ids=lambda document: document.stem)
+def test_links_lead_somewhere(document):
+    for target in LINK.findall(document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_cli_page_runs_as_written(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    for line in SHELL.findall((ROOT / "docs/cli.md").read_text())[0].splitlines():
+        monkeypatch.setattr(sys, "argv", shlex.split(line))
+        try:
+            main()
+        except SystemExit as end:
+            assert not end.code, (line, capsys.readouterr().err)
+    assert list(Path("audits/digits/figures").glob("*.png"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_readme_example_runs_as_written(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    for block in PYTHON.findall((ROOT / "README.md").read_text()):
+        exec(compile(block, "README.md", "exec"), {})
+    assert "darts" in capsys.readouterr().out
