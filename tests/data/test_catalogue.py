@@ -86,6 +86,9 @@ def test_digest_files(tmp_path):
     whole = digest_files([one, two, top])
     assert whole == digest_files([one, two, top])
     assert whole != digest_files([two, one, top])
+    renamed = top.rename(tmp_path / "z")
+    assert whole != digest_files([one, two, renamed])
+    renamed.rename(top)
     two.write_bytes(b"1")
     assert whole != digest_files([one, two, top])
     with pytest.raises(DataError, match="gone: cannot be read"):

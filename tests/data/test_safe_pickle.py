@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from nasaudit.data.safe_pickle import load_batch
+from nasaudit.data.safe_pickle import _STAND_INS, load_batch
 from nasaudit.errors import DataError, UnsafeFileError
 
 
@@ -82,6 +82,16 @@ def test_code_is_refused_by_name_and_not_run(tmp_path, protocol, name):
     assert not flag.exists()
 
 
+NAMES = (
+    b"numpy\nndarray",
+    b"numpy\ndtype",
+    b"_codecs\nencode",
+    b"numpy.core.multiarray\n_reconstruct",
+    b"numpy.core.multiarray\nscalar",
+    b"numpy.core.numeric\n_frombuffer",
+)
+
+
 @pytest.mark.parametrize(
     "payload",
     [
@@ -91,11 +101,14 @@ def test_code_is_refused_by_name_and_not_run(tmp_path, protocol, name):
         b"\x80\x02}(U\x01xcnumpy\ndtype\n(U\x06V99999tRu.",
         b"\x80\x02}(U\x01xc_codecs\nencode\n(U\x01aU\x06rot_13tRu.",
         b"\x80\x02}(U\x01xcnumpy.core.multiarray\n_reconstruct\n)R(K\x01tbu.",
+        *(b"\x80\x02}(U\x01xc" + name + b"\n(N}X\x07\x00\x00\x00planted" + b"K\x01stbu." for name in NAMES),
     ],
 )
 def test_misused_names_of_numpy_are_damage(tmp_path, payload):
     with pytest.raises(DataError, match="batch"):
         load_batch(written(tmp_path, payload))
+    # ... and nothing of the reader itself was changed on the way.
+    assert not any(hasattr(stand_in, "planted") for stand_in in _STAND_INS.values())
 
 
 def test_arrays_of_objects_are_damage(tmp_path):

@@ -65,6 +65,12 @@ def test_small_shares_survive_small_classes():
     assert np.bincount(roles.validation % 100).max() == 1
 
 
+def test_the_total_is_rounded_not_cut():
+    """Three classes of 5 images: a tenth is 1.5 of 15, which rounds to 2."""
+    roles = assign_roles(raw_data(np.arange(15) % 3), DataSpec(pool_fraction=0.1))
+    assert len(roles.pool) == 2
+
+
 def test_official_test_images_stay_the_test_set():
     labels = [*(np.arange(60) % 3), *(np.arange(9) % 3)]
     roles = assign_roles(raw_data(labels, official_train=60), DataSpec(pool_fraction=0.2, test_fraction=0.5))

@@ -41,7 +41,17 @@ def load_batch(path: Path) -> dict[str, Any]:
     return {_text(key): _plain(path, value) for key, value in content.items()}
 
 
-class _Type:
+class _StandIn:
+    """A value of the file, or a name in it. A file must not change the stand-ins themselves.
+
+    Pickle's BUILD sets any attribute of what has no `__setstate__`, classes included.
+    """
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        raise ValueError("a state for something that has none")
+
+
+class _Type(_StandIn):
     """Stands for numpy.dtype: keeps the code of a plain number type and its byte order."""
 
     def __init__(self, code: str | bytes, align: bool = False, copy: bool = False):
@@ -56,7 +66,7 @@ class _Type:
         self.code = order + self.code.lstrip("<>|=")
 
 
-class _Array:
+class _Array(_StandIn):
     """Stands for an array under reconstruction: (type, shape, order, bytes) until `value` is asked for."""
 
     def __init__(self, *reconstruct_arguments: Any):
@@ -84,14 +94,14 @@ class _Buffer(_Array):
         self._state = (kind, shape, order == "F", content)
 
 
-class _Number:
+class _Number(_StandIn):
     """Stands for numpy's `scalar`: a label that was pickled as a NumPy number."""
 
     def __new__(cls, kind: _Type, content: bytes) -> Any:
         return np.frombuffer(content, dtype=np.dtype(kind.code))[0].item()
 
 
-class _Encoded:
+class _Encoded(_StandIn):
     """Stands for `_codecs.encode`: how protocol 2 writes bytes from Python 3. Latin-1 only."""
 
     def __new__(cls, text: str, encoding: str) -> Any:
@@ -100,14 +110,14 @@ class _Encoded:
         return text.encode("latin1")
 
 
-class _ArrayClass:
+class _ArrayClass(_StandIn):
     """Stands for numpy.ndarray, which is only ever named, never called."""
 
     def __init__(self) -> None:
         raise ValueError("a bare numpy.ndarray")
 
 
-_STAND_INS: dict[str, type] = {
+_STAND_INS: dict[str, type[_StandIn]] = {
     "numpy.dtype": _Type,
     "numpy.ndarray": _ArrayClass,
     "_codecs.encode": _Encoded,
@@ -123,7 +133,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         super().__init__(file, encoding="bytes")  # Python 2's strings hold pixels: they stay bytes
         self._path = path
 
-    def find_class(self, module: str, name: str) -> type:
+    def find_class(self, module: str, name: str) -> type[_StandIn]:
         stand_in = _STAND_INS.get(f"{module}.{name}")
         if stand_in is None:
             raise UnsafeFileError(
