@@ -49,7 +49,7 @@ def fake_train(task: FakeTrain, workspace: Workspace) -> list[Measurement]:
     for nap in range(task.naps):
         time.sleep(0.01)
         workspace.progress(nap / task.naps, str(os.getpid()))  # so that a test knows whom to kill
-    if task.trouble:
+    if task.trouble in TROUBLES:
         TROUBLES[task.trouble](task)
     rng = np.random.default_rng(len(task.architecture.name) * 100 + task.seed)
     correct = rng.random(TEST_IMAGES) < 0.97
@@ -58,6 +58,8 @@ def fake_train(task: FakeTrain, workspace: Workspace) -> list[Measurement]:
     history = {"images_per_step": 64, "step": [1, 2, 3], "loss": [2.0, 1.0, 0.5], "accuracy": [0.1, 0.5, 0.9]}
     (workspace.folder / "history.json").write_text(json.dumps(history))
     share = proportion(int(correct.sum()), TEST_IMAGES)
+    if task.trouble == "nan":
+        return [Measurement("clean_accuracy", exact(float("nan"), "fraction"))]
     return [Measurement("clean_accuracy", share, (("split", "test"),))]
 
 

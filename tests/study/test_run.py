@@ -165,14 +165,22 @@ def test_a_failed_task_is_stored_and_the_others_go_on(house: House) -> None:
 def test_a_failure_is_kept_until_a_retry_is_asked_for(house: House) -> None:
     planned = house.plan(trouble="fail_once")
     assert len(house.run(planned)[0].failures) == 3
+    modified = (house.out / "results.json").stat().st_mtime_ns
     results, diary = house.run(planned, no_executor)
     assert len(results.failures) == 3
-    assert diary.of("started") == []
+    assert diary.lines == []
+    assert (house.out / "results.json").stat().st_mtime_ns == modified
     results, diary = house.run(planned, mode="retry")
     assert results.failures == []
     assert sorted(diary.of("started")) == sorted(
         ["train darts (seed 0)", "convergence of darts (seed 0)", planned.tasks[1].label()]
     )
+
+
+def test_a_measurement_that_is_no_number_is_a_failure(house: House) -> None:
+    results = house.run(house.plan(trouble="nan"))[0]
+    assert results.failures[0].type == "NonFiniteError"
+    assert "clean_accuracy" in results.failures[0].message
 
 
 def test_force_does_everything_again(house: House) -> None:
@@ -314,6 +322,10 @@ def test_killed_workers_at_ten_random_moments_change_nothing(tmp_path: Path) -> 
     assert workers_of(os.getpid()) == []
 
 
+def count_records(house: House) -> int:
+    return len(list(house.store.folder.glob("records/*/*/record.json")))
+
+
 def start_runner(inputs: Path, out: Path, *trouble: str) -> subprocess.Popen[bytes]:
     script = Path(__file__).parent / "fake_runner.py"
     return subprocess.Popen(
@@ -329,16 +341,22 @@ def test_a_runner_killed_at_ten_random_moments_resumes_to_the_same_table(tmp_pat
     calm.run(planned)
     stormy = House(tmp_path / "stormy")
     rng = random.Random(1)
-    for _ in range(10):
+    interrupted = 0
+    for moment in range(10):
+        records = count_records(stormy)
         runner = start_runner(inputs, stormy.out)
-        time.sleep(rng.uniform(0.05, 1.3))
+        if moment % 2:  # or else the start itself is interrupted
+            wait_until(lambda r=runner, n=records: count_records(stormy) > n or r.poll() is not None, 60)
+        time.sleep(rng.uniform(0, 0.1 if moment % 2 else 0.6))
         workers = workers_of(runner.pid)
+        interrupted += runner.poll() is None
         runner.kill()
         runner.communicate()
         assert wait_until(lambda pids=workers: not any(map(is_alive, pids)), 5), (
             "workers outlive their runner"
         )
     results, _ = stormy.run(planned)
+    assert interrupted >= 7
     assert results.failures == []
     assert stormy.table == calm.table
     assert not (stormy.store.folder / "work").exists()

@@ -1,10 +1,11 @@
 """One task from spec to record: call its work function, and turn whatever happens into a Record."""
 
+import math
 import platform
 import shutil
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
@@ -12,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
+from nasaudit.errors import NonFiniteError
 from nasaudit.metrics import Measurement
 from nasaudit.spec.tasks import Task
 from nasaudit.store.files import full_disk, is_full_disk
@@ -44,7 +46,7 @@ def execute(
     workspace = Workspace(folder, store.open, progress, device, downloads)
     start = time.perf_counter()
     try:
-        measurements = tuple(resolve_work(task)(task, workspace))
+        measurements = _finite(resolve_work(task)(task, workspace))
     except Exception as error:
         if is_full_disk(error):
             # The folder goes at once: what is in it may be all that fills the disk.
@@ -52,6 +54,16 @@ def execute(
             raise full_disk(store.folder) from error
         return failure(task, error, time.perf_counter() - start, device)
     return _record(task, time.perf_counter() - start, device, state="ok", measurements=measurements)
+
+
+def _finite(measurements: Iterable[Measurement]) -> tuple[Measurement, ...]:
+    """The measurements, if all are numbers: JSON has no other ones, and a result that is none is a failure."""
+    checked = tuple(measurements)
+    for measurement in checked:
+        estimate = measurement.estimate
+        if not all(map(math.isfinite, (estimate.value, estimate.low, estimate.high))):
+            raise NonFiniteError(f"{measurement.metric} {dict(measurement.setting)} came out as {estimate}")
+    return checked
 
 
 def resolve_work(task: Task) -> Work:

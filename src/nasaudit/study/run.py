@@ -5,6 +5,7 @@ costs the tasks that were running and nothing else.
 """
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -103,7 +104,7 @@ def run_plan(
     if mode == "read_only":
         return collect(planned, _all_records(planned, store), store, setting.downloads)
     kept = _kept_records(planned, store, mode, deep=False)
-    if len(kept) == len(planned.tasks) and folder.is_current(_source(planned, store)):
+    if _next_task(planned, kept) is None and folder.is_current(_source(planned, store)):
         return folder.results()
     with _locked(folder.path), store.writing():
         folder.claim(planned.study, setting.store, setting.downloads)
@@ -201,15 +202,19 @@ def _kept_records(planned: Plan, store: Store, mode: Mode, *, deep: bool) -> Rec
 
 def _all_records(planned: Plan, store: Store) -> Records:
     records = _kept_records(planned, store, "cached", deep=True)
-    schedule = Schedule(planned.tasks, records)
-    for _ in schedule.blocked():
-        pass  # these have no record, and need none
-    task = schedule.take()
+    task = _next_task(planned, records)
     if task is not None:
         raise MissingRecordError(
             f"read-only, but this task has no record yet: {task.label()}; run the study without read-only"
         )
     return records
+
+
+def _next_task(planned: Plan, records: Records) -> Task | None:
+    """A task that has no record and could run, or None: what waits for a failed one could not."""
+    schedule = Schedule(planned.tasks, records)
+    deque(schedule.blocked(), maxlen=0)
+    return schedule.take()
 
 
 def _source(planned: Plan, store: Store) -> str:
