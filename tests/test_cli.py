@@ -140,7 +140,9 @@ def test_a_genotype_file_is_an_architecture(command):
 
 
 def test_a_study_ends_with_a_report_and_its_repetition_computes_nothing(command):
-    Path("study.yaml").write_text(SMALL_STUDY.format(architectures="darts, resnet", learning_rate=0.05, clip=5))
+    Path("study.yaml").write_text(
+        SMALL_STUDY.format(architectures="darts, resnet", learning_rate=0.05, clip=5)
+    )
     code, out, err = command("study", "run", "study.yaml", "--out", "out", "--json")
     assert code == 0, err
     said = json.loads(out)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nasaudit.arch.catalogue import choose
 from nasaudit.errors import InputError
 from nasaudit.spec.arch import IMAGE_SIDE, Scale
 from nasaudit.spec.data import DataSpec
@@ -206,16 +207,6 @@ def make_study(
         },
         where="audit",
     )
-
-
-def choose(architecture: str) -> ArchChoice:
-    """An architecture as it is written on the command line: a name, or a genotype's file."""
-    from nasaudit.arch.catalogue import CATALOGUE
-
-    path = Path(architecture)
-    if path.suffix in {".json", ".txt"}:
-        return ArchChoice(name=path.stem, genotype=Genotype.from_file(path))
-    return ArchChoice(name=CATALOGUE.canonical(architecture))
 
 
 def default_folder(study: StudySpec) -> Path:

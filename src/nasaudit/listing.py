@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nasaudit.analysis.topology import Topology, topology
-from nasaudit.arch.catalogue import CATALOGUE, resolve
+from nasaudit.arch.catalogue import CATALOGUE, choose, resolve
 from nasaudit.arch.drawing import describe_family, draw_svg, draw_text
 from nasaudit.data.catalogue import DATA
 from nasaudit.errors import InputError
@@ -97,7 +97,6 @@ class Facts:
 
 def describe(architecture: str, scale: Scale, classes: int) -> Facts:
     """Build an architecture at a scale, for 3-channel images of the scale's size, and measure it."""
-    from nasaudit.api import choose
     from nasaudit.arch.cost import count_flops, count_parameters
     from nasaudit.arch.network import build
 

@@ -4,11 +4,12 @@ A plugin registers an `Entry` with a genotype under the entry point group `nasau
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from nasaudit.arch import genotypes
 from nasaudit.errors import NasauditError, SpecError
 from nasaudit.registry import Registry
-from nasaudit.spec.arch import CELL_SIZE, ArchSpec, Group, Scale
+from nasaudit.spec.arch import CELL_SIZE, PAPER_DROP_PATH, ArchSpec, Group, Scale
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.study import ArchChoice
 
@@ -90,6 +91,9 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
     """
     name, group, genotype = _identify(choice)
     channels, cells = CELL_SIZE[scale] if genotype is not None else (None, None)
+    drop_path = choice.drop_path
+    if drop_path is None:
+        drop_path = PAPER_DROP_PATH if scale == "paper" and genotype is not None else 0.0
     return ArchSpec.parse(
         {
             "name": name,
@@ -101,7 +105,7 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
             "init_channels": channels,
             "n_cells": cells,
             "auxiliary": choice.auxiliary,
-            "drop_path": choice.drop_path,
+            "drop_path": drop_path,
         },
         where=choice.name,
     )
@@ -116,3 +120,16 @@ def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None]:
             "name", f"another name for this genotype ({entry.title} is in the catalogue)", choice.name
         )
     return CATALOGUE.canonical(choice.name), entry.group, entry.genotype
+
+
+def choose(architecture: str) -> ArchChoice:
+    """An architecture as it is written on the command line: a name, or a genotype's file (.json, .txt).
+
+    Raises:
+        UnknownNameError: no such architecture; the message has the nearest names.
+        GenotypeError: the file cannot be read, or does not hold a genotype.
+    """
+    path = Path(architecture)
+    if path.suffix in {".json", ".txt"}:
+        return ArchChoice(name=path.stem, genotype=Genotype.from_file(path))
+    return ArchChoice(name=CATALOGUE.canonical(architecture))

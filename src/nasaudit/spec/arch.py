@@ -15,6 +15,8 @@ Group = Literal["manual", "nas", "random", "custom"]
 # (init_channels, n_cells) of a cell network at each scale; image side that sizes are stated for.
 CELL_SIZE: dict[Scale, tuple[int, int]] = {"mini": (8, 5), "paper": (36, 20)}
 IMAGE_SIDE: dict[Scale, int] = {"mini": 28, "paper": 32}
+# Drop-path of the published training of cell networks (Liu et al. 2019), the default at `paper` scale.
+PAPER_DROP_PATH = 0.2
 # Forward FLOPs (2 per multiply-add) per 3x28x28 image that every `mini` network stays within.
 MINI_FLOPS: tuple[float, float] = (9e6, 18e6)
 
@@ -42,10 +44,14 @@ class ArchSpec(Spec):
         is_cell = self.genotype is not None
         for field in ("init_channels", "n_cells"):
             if (getattr(self, field) is not None) != is_cell:
-                raise SpecError(field, "a number for a genotype, nothing for a manual family", getattr(self, field))
+                raise SpecError(
+                    field, "a number for a genotype, nothing for a manual family", getattr(self, field)
+                )
         for field, default in (("auxiliary", False), ("drop_path", 0.0)):
             if not is_cell and getattr(self, field) != default:
-                raise SpecError(field, f"{default} (the option exists for cell networks)", getattr(self, field))
+                raise SpecError(
+                    field, f"{default} (the option exists for cell networks)", getattr(self, field)
+                )
         channels, height, width = self.input_shape
         if channels not in (1, 3) or min(height, width) < 8:
             raise SpecError("input_shape", "1 or 3 channels and sides of at least 8", self.input_shape)

@@ -66,7 +66,9 @@ class EvasionSpec(AttackSpec):
         if self.norm == "linf" and self.epsilons[-1] > 1:
             raise SpecError("epsilons", "at most 1 for linf: write 8/255, not 8", self.epsilons[-1])
         if (self.goal == "targeted") != (self.target_class is not None):
-            raise SpecError("target_class", "a class for the goal `targeted`, none otherwise", self.target_class)
+            raise SpecError(
+                "target_class", "a class for the goal `targeted`, none otherwise", self.target_class
+            )
         return self
 
     def label(self) -> str:

@@ -33,4 +33,3 @@ def recipe(scale: Scale, protocol: Protocol, data: str) -> TrainingSpec:
         keep="best_test" if protocol == "paper" else "best_validation",
         drop_path_schedule="constant" if protocol == "paper" else "linear",
     )
-

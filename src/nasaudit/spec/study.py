@@ -28,7 +28,7 @@ class ArchChoice(Spec):
     name: Annotated[str, Field(min_length=1, max_length=80)]
     genotype: Annotated[Genotype, BeforeValidator(Genotype.read)] | None = None
     auxiliary: bool = False
-    drop_path: Fractional = 0.0
+    drop_path: Fractional | None = None  # None: 0 at `mini`, the published PAPER_DROP_PATH at `paper`
 
 
 def _named(value: Any) -> Any:
@@ -51,6 +51,19 @@ class StudySpec(Spec):
     attacks: tuple[AnyAttack, ...] = ()
     analyses: tuple[Analysis, ...] = ANALYSES
     training: TrainingSpec | None = None  # None: the recipe of the scale, protocol and data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paper_trains_on_everything(cls, values: Any) -> Any:
+        """The talk's artifact held nothing back from training: no validation images, no pool."""
+        if not isinstance(values, dict) or values.get("protocol") != "paper":
+            return values
+        data = _named(values.get("data", {}))
+        if isinstance(data, DataSpec):
+            data = data.model_dump(exclude_unset=True)
+        if isinstance(data, dict):
+            return {**values, "data": {"validation_fraction": 0.0, "pool_fraction": 0.0, **data}}
+        return values
 
     @model_validator(mode="after")
     def _each_once(self) -> "StudySpec":

@@ -102,6 +102,7 @@ class ConvergenceTask(Task):
 
 
 TASKS: dict[str, type[Task]] = {
-    kind.model_fields["kind"].default: kind for kind in (TrainTask, EvasionTask, TopologyTask, ConvergenceTask)
+    kind.model_fields["kind"].default: kind
+    for kind in (TrainTask, EvasionTask, TopologyTask, ConvergenceTask)
 }
 AnyTask = SerializeAsAny[Task]

@@ -1,0 +1,34 @@
+from nasaudit.spec.recipes import recipe
+from nasaudit.spec.study import StudySpec
+
+
+def test_the_paper_recipe_is_the_published_one_and_sound_never_looks_at_test_data():
+    paper, sound = recipe("paper", "paper", "cifar10"), recipe("paper", "sound", "cifar10")
+    assert (paper.epochs, paper.batch_size, paper.learning_rate, paper.weight_decay) == (200, 96, 0.025, 5e-4)
+    assert (paper.schedule, paper.gradient_clip, paper.crop, paper.flip, paper.cutout) == (
+        "cosine",
+        5,
+        4,
+        True,
+        16,
+    )
+    assert (paper.keep, paper.drop_path_schedule) == ("best_test", "constant")
+    assert (sound.keep, sound.drop_path_schedule, sound.weight_decay) == ("best_validation", "linear", 3e-4)
+    assert recipe("mini", "paper", "mnist5k").keep == "last"
+
+
+def test_digits_are_never_mirrored():
+    for scale in ("mini", "paper"):
+        assert not recipe(scale, "sound", "mnist5k").flip
+        assert recipe(scale, "sound", "cifar100").flip
+
+
+def test_the_paper_protocol_trains_on_all_training_images():
+    study = StudySpec.parse({"architectures": ["darts"], "data": "cifar10", "protocol": "paper"})
+    assert (study.data.validation_fraction, study.data.pool_fraction) == (0, 0)
+    kept = StudySpec.parse(
+        {"architectures": ["darts"], "data": {"name": "cifar10", "pool_fraction": 0.1}, "protocol": "paper"}
+    )
+    assert (kept.data.validation_fraction, kept.data.pool_fraction) == (0, 0.1)
+    assert StudySpec.parse({"architectures": ["darts"], "data": "cifar10"}).data.pool_fraction > 0
+    assert StudySpec.parse(study.model_dump(mode="json")) == study
