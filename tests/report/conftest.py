@@ -37,7 +37,14 @@ class Builder:
         self.specs: list[ArchSpec] = []
 
     def row(
-        self, spec: ArchSpec, seed: int | str, family: str, metric: str, estimate: Estimate, attack: str = "", **setting: str
+        self,
+        spec: ArchSpec,
+        seed: int | str,
+        family: str,
+        metric: str,
+        estimate: Estimate,
+        attack: str = "",
+        **setting: str,
     ) -> None:
         self.rows.append(
             Row(
@@ -70,13 +77,17 @@ class Builder:
                 self._evasion(spec, seed, attack, half * (1.5 if attack.goal == "least_likely" else 1), runs)
 
     def _topology(self, spec: ArchSpec) -> None:
-        self.row(spec, "all", "topology", "parameters", exact(169_402 if spec.genotype else 174_970, "parameters"))
+        self.row(
+            spec, "all", "topology", "parameters", exact(169_402 if spec.genotype else 174_970, "parameters")
+        )
         self.row(spec, "all", "topology", "flops", exact(14_120_448, "flops"))
         if spec.genotype is None:
             return
         for cell, shape in (("normal", (2, 3.5, 1, 0.125)), ("reduction", (3, 2.5, 3, 0.375))):
             for metric, value in zip(("depth", "width", "skips", "skip_share"), shape, strict=True):
-                unit = {"depth": "edges", "width": "inputs", "skips": "edges", "skip_share": "fraction"}[metric]
+                unit = {"depth": "edges", "width": "inputs", "skips": "edges", "skip_share": "fraction"}[
+                    metric
+                ]
                 self.row(spec, "all", "topology", metric, exact(value, unit), cell=cell)
 
     def _training(self, spec: ArchSpec, seed: int | str, accuracy: float, runs: int) -> None:
@@ -85,7 +96,9 @@ class Builder:
             ("validation_accuracy", 250, {}),
             ("train_accuracy", 3000, {}),
         ):
-            self.row(spec, seed, "training", metric, proportion(round(accuracy * n * runs), n * runs), **setting)
+            self.row(
+                spec, seed, "training", metric, proportion(round(accuracy * n * runs), n * runs), **setting
+            )
         steps = Estimate(210.0, 190.0, 230.0, runs, "steps")
         self.row(spec, seed, "convergence", "steps_to_accuracy", steps, accuracy="0.9")
         self.row(spec, seed, "convergence", "loss_area", Estimate(0.31, 0.29, 0.33, runs, "loss"))
@@ -100,16 +113,44 @@ class Builder:
                 self.row(spec, seed, "evasion", "asr", asr, "pgd", **where, epsilon=at, images=images)
                 if images == "all":
                     robust = proportion(round((1 - share) * n * runs), n * runs)
-                    self.row(spec, seed, "evasion", "robust_accuracy", robust, "pgd", **where, epsilon=at, images=images)
+                    self.row(
+                        spec,
+                        seed,
+                        "evasion",
+                        "robust_accuracy",
+                        robust,
+                        "pgd",
+                        **where,
+                        epsilon=at,
+                        images=images,
+                    )
             area = float(np.mean(fallen))
-            area_row = Estimate(area, area - 0.02, area + 0.02, n * runs, "fraction")
+            area_row = Estimate(area, max(0.0, area - 0.02), area + 0.02, n * runs, "fraction")
             self.row(spec, seed, "evasion", "curve_area", area_row, "pgd", **where, images=images)
             lower = {"bound": "lower"} if half > 16 else {}
-            median = Estimate(half / 255, (half - 0.3) / 255, (half + 0.4) / 255, n * runs, "pixel")
+            median = Estimate(half / 255, (half - 0.3) / 255, (half + 0.4) / 255, n * runs, "pixel fraction")
             if lower:
-                median = Estimate(16 / 255, 16 / 255, 16 / 255, n * runs, "pixel")
-            self.row(spec, seed, "evasion", "median_minimal_epsilon", median, "pgd", **where, images=images, **lower)
-        self.row(spec, seed, "evasion", "mean_steps", Estimate(7.2, 7.0, 7.4, IMAGES * runs, "steps"), "pgd", **where)
+                median = Estimate(16 / 255, 16 / 255, 16 / 255, n * runs, "pixel fraction")
+            self.row(
+                spec,
+                seed,
+                "evasion",
+                "median_minimal_epsilon",
+                median,
+                "pgd",
+                **where,
+                images=images,
+                **lower,
+            )
+        self.row(
+            spec,
+            seed,
+            "evasion",
+            "mean_steps",
+            Estimate(7.2, 7.0, 7.4, IMAGES * runs, "steps"),
+            "pgd",
+            **where,
+        )
         zero = proportion(0, IMAGES * runs)
         self.row(spec, seed, "evasion", "zero_gradient_share", zero, "pgd", **where)
 
@@ -130,7 +171,7 @@ def _write_examples(path: Path, rng: np.random.Generator, channels: int = 3, cou
     for k in range(count):
         clean[k, :, 5:23, 6 + k : 10 + k] = 230
         clean[k, :, 5:9, 6:22] = 180
-    epsilon = np.linspace(4, 12, count) / 255
+    epsilon = np.array([4, 6, 6, 8, 8, 10, 10, 12])[:count] / 255
     change = np.sign(rng.standard_normal(clean.shape)) * epsilon[:, None, None, None]
     adversarial = np.clip(clean / 255 + change, 0, 1).astype(np.float32)
     path.parent.mkdir(parents=True, exist_ok=True)

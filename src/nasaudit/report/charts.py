@@ -15,17 +15,17 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 INK, FAINT, RULE = "#1b1f24", "#57606a", "#e3e6ea"
 # Points of the running mean in convergence charts: single batches are too noisy to follow.
 SMOOTHED = 11
-LEGEND = alt.Legend(title=None, orient="bottom", columns=6, symbolSize=110, labelLimit=160)
 
 # A chart's records stand apart from its description, which Altair checks against its schema: checking
 # thousands of records as well would take longer than all the rest of the report.
 DATA = alt.NamedData(name="records")
 
 Records = Sequence[Mapping[str, object]]
-Spec = dict[str, object]
+Chart = alt.LayerChart
+Spec = dict[str, object]  # Vega-Lite, as JSON has it
 
 
-def security_curve(subjects: Sequence[Subject], x_title: str, y_title: str) -> alt.LayerChart:
+def security_curve(subjects: Sequence[Subject], x_title: str, y_title: str) -> Chart:
     """Share of images that fall, by epsilon, with the 95 % interval as a band.
 
     Records: `label`, `epsilon` (in the units of `x_title`), `share`, `low`, `high`, and for the tooltip `at`
@@ -56,10 +56,10 @@ def security_curve(subjects: Sequence[Subject], x_title: str, y_title: str) -> a
             alt.Tooltip("estimate:N", title="falls"),
         ],
     )
-    return _framed(alt.layer(band, line, point))
+    return _framed(Chart(layer=[band, line, point]))
 
 
-def convergence_curve(subjects: Sequence[Subject], field: str, y_title: str) -> alt.LayerChart:
+def convergence_curve(subjects: Sequence[Subject], field: str, y_title: str) -> Chart:
     """Loss or accuracy of the training batches by images seen: one line for each seed, running mean.
 
     Records: `label`, `seed`, `images`, and the column `field`.
@@ -79,7 +79,10 @@ def convergence_curve(subjects: Sequence[Subject], field: str, y_title: str) -> 
             sort=[alt.SortField("images")],
         )
         .encode(
-            x=alt.X("images:Q").title("training images seen").scale(nice=False).axis(format="~s", tickCount=6),
+            x=alt.X("images:Q")
+            .title("training images seen")
+            .scale(nice=False)
+            .axis(format="~s", tickCount=6),
             y=_share("smooth", y_title) if field == "accuracy" else alt.Y("smooth:Q").title(y_title),
             color=_colour(subjects),
             detail="seed:N",
@@ -90,10 +93,10 @@ def convergence_curve(subjects: Sequence[Subject], field: str, y_title: str) -> 
         opacity=_emphasis(shown=0.85),
         tooltip=[alt.Tooltip("label:N", title="architecture"), alt.Tooltip("seed:N", title="training seed")],
     )
-    return _framed(alt.layer(line))
+    return _framed(Chart(layer=[line]))
 
 
-def interval_chart(subjects: Sequence[Subject], x_title: str) -> alt.LayerChart:
+def interval_chart(subjects: Sequence[Subject], x_title: str) -> Chart:
     """One estimate for each architecture as a point on its interval, in the order of `subjects`.
 
     Records: `label`, `value`, `low`, `high`, `estimate`.
@@ -114,20 +117,20 @@ def interval_chart(subjects: Sequence[Subject], x_title: str) -> alt.LayerChart:
         shape=_shape(subjects),
         tooltip=[alt.Tooltip("label:N", title="architecture"), alt.Tooltip("estimate:N", title=x_title)],
     )
-    return _framed(alt.layer(rule, point), height=max(70, 26 * len(labels)))
+    return _framed(Chart(layer=[rule, point]), height=max(70, 26 * len(labels)))
 
 
-def for_page(chart: alt.LayerChart, records: Records) -> Spec:
+def for_page(chart: Chart, records: Records) -> Spec:
     """The Vega-Lite specification of a chart as wide as its place; the page draws the legend."""
     return _finished(chart.properties(width="container"), records, legend=False)
 
 
-def for_file(chart: alt.LayerChart, records: Records, title: str, legend: bool) -> Spec:
+def for_file(chart: Chart, records: Records, title: str, legend: bool) -> Spec:
     """The Vega-Lite specification of a chart that stands alone."""
     return _finished(chart.properties(width=640, title=title), records, legend)
 
 
-def _finished(chart: alt.LayerChart, records: Records, legend: bool) -> Spec:
+def _finished(chart: Chart, records: Records, legend: bool) -> Spec:
     """Type and rules that all charts share, and the records."""
     styled = (
         chart.configure(font=FONT, background="white")
@@ -137,12 +140,15 @@ def _finished(chart: alt.LayerChart, records: Records, legend: bool) -> Spec:
             titleFontSize=13, gridColor=RULE, domainColor="#9aa4ae", tickColor="#9aa4ae", labelOverlap=True,
         )
         .configure_title(anchor="start", color=INK, fontSize=15, offset=12)
-        .configure_legend(disable=not legend, labelColor=INK, labelFontSize=12)
+        .configure_legend(
+            disable=not legend, title=None, orient="bottom", columns=6, labelColor=INK, labelFontSize=12,
+            labelLimit=160, symbolSize=110, symbolOpacity=1,
+        )
     )  # fmt: skip
     return {**styled.to_dict(), "datasets": {DATA.name: list(records)}}
 
 
-def _framed(chart: alt.LayerChart, height: int = 300) -> alt.LayerChart:
+def _framed(chart: Chart, height: int = 300) -> Chart:
     """The height, and the parameter behind the legend."""
     return chart.add_params(alt.param(name=CHOSEN, value=None)).properties(
         height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
@@ -159,17 +165,17 @@ def _share_x(field: str, title: str) -> alt.X:
 
 def _colour(subjects: Sequence[Subject]) -> alt.Color:
     titles, colours = [s.title for s in subjects], [s.style.colour for s in subjects]
-    return alt.Color("label:N").scale(domain=titles, range=colours).legend(LEGEND)
+    return alt.Color("label:N").scale(domain=titles, range=colours)
 
 
 def _dash(subjects: Sequence[Subject]) -> alt.StrokeDash:
     titles, dashes = [s.title for s in subjects], [s.style.dash for s in subjects]
-    return alt.StrokeDash("label:N").scale(domain=titles, range=dashes).legend(LEGEND)
+    return alt.StrokeDash("label:N").scale(domain=titles, range=dashes).legend(None)
 
 
 def _shape(subjects: Sequence[Subject]) -> alt.Shape:
     titles, shapes = [s.title for s in subjects], [s.style.shape for s in subjects]
-    return alt.Shape("label:N").scale(domain=titles, range=shapes).legend(LEGEND)
+    return alt.Shape("label:N").scale(domain=titles, range=shapes)
 
 
 def _emphasis(shown: float = 1.0, faded: float = 0.12) -> dict[str, object]:

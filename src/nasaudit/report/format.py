@@ -4,6 +4,7 @@ from nasaudit.study.results import Row
 
 MILLION = 1_000_000
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
+INTERVAL = f"95{NBSP}% interval"
 # Estimates with these units are shares of something and are shown in percent.
 SHARES = frozenset({"fraction", "share"})
 

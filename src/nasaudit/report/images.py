@@ -23,7 +23,8 @@ def data_uri(pixels: npt.NDArray[np.uint8]) -> str:
 
 def to_bytes(pixels: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     """Pixels in [0,1] to grey levels 0..255."""
-    return np.rint(255 * np.clip(pixels, 0, 1)).astype(np.uint8)
+    levels: npt.NDArray[np.uint8] = np.rint(255 * np.clip(pixels, 0, 1)).astype(np.uint8)
+    return levels
 
 
 def amplified(change: npt.NDArray[np.floating], gain: float) -> npt.NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 The colours stay apart for readers with any of the three common colour-vision deficiencies, and each has a
 contrast of at least 3:1 with white (WCAG 2.2, 1.4.11); the tests compute both. They come from the palettes
-of Okabe & Ito (2008) and Tol (2021), the light ones darkened until the contrast holds.
+of Okabe & Ito (2008) and Tol (2021), the last one darkened until the contrast holds.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from nasaudit.spec.arch import ArchSpec, Group
 
-COLOURS: tuple[str, ...] = ("#0072b2", "#d55e00", "#00866a", "#aa4499", "#2b2350", "#a88400")
+COLOURS: tuple[str, ...] = ("#0072b2", "#d55e00", "#117733", "#cc79a7", "#332288", "#949430")
 # Vega's marker shapes, easy to tell apart when small. Colour changes first, then the shape.
 SHAPES: tuple[str, ...] = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 # Lengths of dash and gap in pixels; [1, 0] is a solid line.

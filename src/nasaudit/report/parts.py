@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import altair as alt
-
 from nasaudit.report import charts, format
 from nasaudit.study.results import Row
 
@@ -58,7 +56,7 @@ class Figure:
     title: str
     caption: str
     alt: str
-    chart: alt.LayerChart
+    chart: charts.Chart
     records: charts.Records
     about: str = ""
     legend: bool = True

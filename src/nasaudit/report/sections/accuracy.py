@@ -1,5 +1,7 @@
 """How accurate, how big, how deep and wide: the table that every comparison starts from."""
 
+from collections.abc import Callable
+
 from nasaudit.report import charts, format
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.palette import GROUP_TITLES
@@ -11,7 +13,7 @@ SHAPE = (("depth", "depth"), ("width", "width"), ("skips", "skips"), ("skip_shar
 
 def section(evidence: Evidence) -> Section:
     """Accuracy with its spread over seeds, size, and the shape of the cells."""
-    tables = (_accuracy(evidence), _size(evidence), _shape(evidence))
+    tables = (_accuracy_and_size(evidence), _shape(evidence))
     figure = _figure(evidence)
     return Section(
         "accuracy",
@@ -22,15 +24,25 @@ def section(evidence: Evidence) -> Section:
     )
 
 
-def _accuracy(evidence: Evidence) -> Table:
+def _accuracy_and_size(evidence: Evidence) -> Table:
     return Table(
-        "Accuracy",
-        ("", "test", "test, by training seed", "validation", "training"),
+        "Accuracy and size (size is exact; FLOPs: 2 for each multiply-add, one image forward)",
+        (
+            "",
+            "test accuracy",
+            "by training seed",
+            "parameters",
+            "FLOPs",
+            "validation accuracy",
+            "training accuracy",
+        ),
         tuple(
             (
                 Cell(subject.title, GROUP_TITLES[subject.spec.group]),
                 Cell.of(evidence.accuracy(subject.name)),
                 _spread(evidence, subject),
+                _size(evidence, subject, "parameters", format.whole),
+                _size(evidence, subject, "flops", format.millions),
                 Cell.of(evidence.pooled(subject.name, "training", "validation_accuracy")),
                 Cell.of(evidence.pooled(subject.name, "training", "train_accuracy")),
             )
@@ -45,56 +57,43 @@ def _spread(evidence: Evidence, subject: Subject) -> Cell:
     if not rows:
         return Cell(ABSENT)
     values = [row.value for row in rows]
-    seeds = f"{len(rows)} seeds: {', '.join(str(row.seed) for row in rows)}" if len(rows) > 1 else f"seed {rows[0].seed}"
+    seeds = (
+        f"{len(rows)} seeds: {', '.join(str(row.seed) for row in rows)}"
+        if len(rows) > 1
+        else f"seed {rows[0].seed}"
+    )
     if len(rows) == 1:
         return Cell(format.percent(values[0]), seeds)
     return Cell(f"{format.percent(min(values))} to {format.percent(max(values))}", seeds)
 
 
-def _size(evidence: Evidence) -> Table:
-    rows = []
-    for subject in evidence.subjects:
-        parameters = evidence.pooled(subject.name, "topology", "parameters")
-        flops = evidence.pooled(subject.name, "topology", "flops")
-        if parameters is None and flops is None:
-            continue
-        rows.append(
-            (
-                Cell(subject.title, GROUP_TITLES[subject.spec.group]),
-                Cell(ABSENT) if parameters is None else Cell(format.whole(parameters.value)),
-                Cell(ABSENT) if flops is None else Cell(format.millions(flops.value)),
-            )
-        )
-    return Table(
-        "Size (exact; FLOPs: 2 for each multiply-add, one image forward)",
-        ("", "parameters", "FLOPs"),
-        tuple(rows),
-        _measured(evidence, "parameters"),
-    )
+def _size(evidence: Evidence, subject: Subject, metric: str, written: Callable[[float], str]) -> Cell:
+    row = evidence.pooled(subject.name, "topology", metric)
+    return Cell(ABSENT) if row is None else Cell(written(row.value))
 
 
 def _shape(evidence: Evidence) -> Table:
-    subjects = [s for s in evidence.subjects if s.name in _measured(evidence, "depth")]
-    columns = [(f"{cell} {title}", cell, metric) for cell in CELLS for metric, title in SHAPE]
+    rows = [
+        (subject, cell)
+        for subject in evidence.subjects
+        for cell in CELLS
+        if evidence.rows(subject.name, "topology", "depth", {"cell": cell})
+    ]
     return Table(
         "Shape of the cells (exact, from the genotype; a hand-made network has none)",
-        ("", *(title for title, _, _ in columns)),
+        ("", *(title for _, title in SHAPE)),
         tuple(
             (
-                Cell(subject.title),
+                Cell(subject.title, f"{cell} cell"),
                 *(
                     Cell.of(evidence.pooled(subject.name, "topology", metric, {"cell": cell}))
-                    for _, cell, metric in columns
+                    for metric, _ in SHAPE
                 ),
             )
-            for subject in subjects
+            for subject, cell in rows
         ),
-        tuple(subject.name for subject in subjects),
+        tuple(subject.name for subject, _ in rows),
     )
-
-
-def _measured(evidence: Evidence, metric: str) -> tuple[str, ...]:
-    return tuple(s.name for s in evidence.subjects if evidence.rows(s.name, "topology", metric))
 
 
 def _figure(evidence: Evidence) -> Figure | None:
@@ -117,7 +116,7 @@ def _figure(evidence: Evidence) -> Figure | None:
     return Figure(
         "accuracy",
         "Clean accuracy",
-        "Accuracy on the test images, over all seeds. The bars are 95 % intervals.",
+        f"Accuracy on the test images, over all seeds. The bars are {format.INTERVAL}s.",
         "Dot plot of the clean accuracy of each architecture; the numbers are in the table below.",
         charts.interval_chart(evidence.subjects, "clean accuracy"),
         records,

@@ -59,14 +59,14 @@ def _pair(evidence: Evidence, family: Family, yardstick: Yardstick, pair: list[S
         f"{_first_up(yardstick.measure)}: {format.estimate(high)} for {worse.title}, "
         f"{format.estimate(low)} for {better.title}; a difference of {_difference(high, low)}."
     )
-    overlap = [] if decided else ["The 95 % intervals overlap, so this study cannot tell them apart."]
+    overlap = [] if decided else [f"The {format.INTERVAL}s overlap, so this study cannot tell them apart."]
     return Finding(
         headline,
         (
             *_illustrated(yardstick, worse, better),
             numbers,
             *overlap,
-            _direction(family, [_pair_sign(nas, hand, yardstick) for nas, hand in _nas_and_manual(pair)]),
+            _direction(evidence, family, [_pair_sign(*both, yardstick) for both in _nas_and_manual(pair)]),
             *_gaps(evidence, [(worse, better)]),
         ),
     )
@@ -76,7 +76,6 @@ def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: l
     ranked = sorted(measured, key=lambda subject: -yardstick.rows[subject.name].value)
     worst, best = ranked[0], ranked[-1]
     high, low = yardstick.rows[worst.name], yardstick.rows[best.name]
-    pairs = _nas_and_manual(measured)
     decided = compare(high, low) == "higher"
     headline = (
         f"Easiest to {family.verb}: {worst.title}. Hardest: {best.title}."
@@ -89,7 +88,9 @@ def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: l
             *_illustrated(yardstick, worst, best),
             f"{_first_up(yardstick.measure)}: from {format.estimate(low)} ({best.title}) "
             f"to {format.estimate(high)} ({worst.title}); a difference of {_difference(high, low)}.",
-            _direction(family, [_pair_sign(nas, hand, yardstick) for nas, hand in pairs]),
+            _direction(
+                evidence, family, [_pair_sign(*both, yardstick) for both in _nas_and_manual(measured)]
+            ),
             *_gaps(evidence, [(one, other) for k, one in enumerate(measured) for other in measured[k + 1 :]]),
         ),
     )
@@ -125,18 +126,20 @@ def _pair_sign(nas: Subject, manual: Subject, yardstick: Yardstick) -> Sign:
     return compare(yardstick.rows[nas.name], yardstick.rows[manual.name])
 
 
-def _direction(family: Family, signs: list[Sign]) -> str:
+def _direction(evidence: Evidence, family: Family, signs: list[Sign]) -> str:
     """Whether the study agrees with the published direction; one study of one data set settles nothing."""
+    study = evidence.results.study
+    here = f"On {study.data.name} at scale {study.scale}"
     claim = f"the published direction: NAS-designed models are easier to {family.verb} ({PUBLISHED})"
     if not signs:
         return f"It says nothing on {claim}. That takes a NAS-designed and a hand-made model."
     count = Counter(signs)
     if count["undecided"] == len(signs):
-        return f"It neither supports nor contradicts {claim}."
+        return f"{here}, this neither supports nor contradicts {claim}."
     if len(signs) == 1:
-        return f"It {'agrees with' if count['higher'] else 'goes against'} {claim}."
+        return f"{here}, this {'agrees with' if count['higher'] else 'goes against'} {claim}."
     return (
-        f"Of the {len(signs)} pairs of a NAS-designed and a hand-made model, {count['higher']} agree with, "
+        f"{here}, of the {len(signs)} pairs of a NAS-designed and a hand-made model, {count['higher']} agree with, "
         f"{count['lower']} go against and {count['undecided']} leave undecided {claim}."
     )
 
@@ -150,7 +153,9 @@ def _gaps(evidence: Evidence, pairs: list[tuple[Subject, Subject]]) -> list[str]
     if not gaps:
         return []
     widest, one, other = max(gaps, key=lambda gap: gap[0])
-    others = f" ({len(gaps)} pairs differ by more than {format.points(ACCURACY_GAP)})" if len(gaps) > 1 else ""
+    others = (
+        f" ({len(gaps)} pairs differ by more than {format.points(ACCURACY_GAP)})" if len(gaps) > 1 else ""
+    )
     return [
         f"Caution: the clean accuracies of {one.title} and {other.title} differ by {format.points(widest)}{others}. "
         "A model that is less accurate is often easier to attack for that reason alone."

@@ -13,7 +13,9 @@ def section(evidence: Evidence) -> Section | None:
     table = _milestones(evidence)
     if not figures and table is None:
         return None
-    return Section("convergence", "Convergence", "convergence.html.j2", {"figures": figures, "table": table}, figures)
+    return Section(
+        "convergence", "Convergence", "convergence.html.j2", {"figures": figures, "table": table}, figures
+    )
 
 
 def _figures(evidence: Evidence) -> tuple[Figure, ...]:
@@ -47,7 +49,8 @@ def _figures(evidence: Evidence) -> tuple[Figure, ...]:
 def _milestones(evidence: Evidence) -> Table | None:
     rows = evidence.of_family(FAMILY)
     accuracies = sorted(
-        unique(row.setting.get("accuracy", "") for row in rows if row.metric == "steps_to_accuracy"), key=_number
+        unique(row.setting.get("accuracy", "") for row in rows if row.metric == "steps_to_accuracy"),
+        key=_number,
     )
     if not rows:
         return None
@@ -59,7 +62,9 @@ def _milestones(evidence: Evidence) -> Table | None:
             (
                 Cell(subject.title),
                 *(
-                    Cell.of(evidence.pooled(subject.name, FAMILY, "steps_to_accuracy", {"accuracy": accuracy}))
+                    Cell.of(
+                        evidence.pooled(subject.name, FAMILY, "steps_to_accuracy", {"accuracy": accuracy})
+                    )
                     for accuracy in accuracies
                 ),
                 Cell.of(evidence.pooled(subject.name, FAMILY, "loss_area")),

@@ -97,7 +97,9 @@ def epsilons(evidence: Evidence, threat: Threat) -> list[str]:
     found = unique(
         row.setting["epsilon"]
         for row in evidence.of_family(FAMILY)
-        if row.metric == "asr" and row.attack == threat.attack and threat.setting.items() <= row.setting.items()
+        if row.metric == "asr"
+        and row.attack == threat.attack
+        and threat.setting.items() <= row.setting.items()
     )
     return sorted(found, key=Fraction)
 
@@ -114,7 +116,9 @@ def denominators(evidence: Evidence, threat: Threat, metric: str = "asr") -> lis
     found = {
         row.setting.get("images", "")
         for row in evidence.of_family(FAMILY)
-        if row.metric == metric and row.attack == threat.attack and threat.setting.items() <= row.setting.items()
+        if row.metric == metric
+        and row.attack == threat.attack
+        and threat.setting.items() <= row.setting.items()
     }
     return [images for images in DENOMINATORS if images in found] + sorted(found - set(DENOMINATORS))
 
@@ -222,7 +226,7 @@ def _figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
         title="Security curve",
         about=threat.title,
         caption=f"Share {counted} that the attack turns into {GOALS.get(threat.goal, threat.goal)}, by epsilon. "
-        "The bands are 95 % intervals.",
+        f"The bands are {format.INTERVAL}s.",
         alt=f"Line chart of the attack success rate by epsilon for {format.listing(list(evidence.titles.values()))}; "
         "the numbers are in the table below.",
         records=records,
@@ -237,11 +241,20 @@ def _figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
 def _curve_table(evidence: Evidence, threat: Threat, images: str) -> Table:
     grid = epsilons(evidence, threat)
     rows = tuple(
-        (Cell(subject.title), *(Cell.of(_asr(evidence, subject, threat, images, epsilon)) for epsilon in grid))
+        _curve_row(subject.title, [_asr(evidence, subject, threat, images, epsilon) for epsilon in grid])
         for subject in evidence.subjects
     )
     caption = f"Attack success rate by epsilon, {DENOMINATORS.get(images, images)}"
     return Table(caption, ("", *grid), rows, tuple(subject.name for subject in evidence.subjects))
+
+
+def _curve_row(title: str, rows: list[Row | None]) -> tuple[Cell, ...]:
+    """The sample size is said once, under the name, where it is the same at every epsilon."""
+    sizes = unique(format.sample_size(row) for row in rows if row is not None)
+    if len(sizes) != 1:
+        return (Cell(title), *(Cell.of(row) for row in rows))
+    cells = (Cell.of(row) if row is None else Cell(format.value(row), format.interval(row)) for row in rows)
+    return (Cell(title, sizes[0]), *cells)
 
 
 def _scalar_table(evidence: Evidence, threat: Threat, images: str) -> Table:
@@ -250,12 +263,19 @@ def _scalar_table(evidence: Evidence, threat: Threat, images: str) -> Table:
     columns: list[tuple[str, str, Mapping[str, str]]] = [
         ("half of the images fall at", "median_minimal_epsilon", setting),
         ("area under the curve", "curve_area", setting),
-        (f"robust accuracy at {epsilon} (all images)", "robust_accuracy", {**threat.setting, "epsilon": epsilon}),
+        (
+            f"robust accuracy at {epsilon} (all images)",
+            "robust_accuracy",
+            {**threat.setting, "epsilon": epsilon},
+        ),
         ("mean steps", "mean_steps", threat.setting),
         ("zero gradients", "zero_gradient_share", threat.setting),
     ]
     table = [
-        [evidence.pooled(subject.name, FAMILY, metric, wanted, threat.attack) for _, metric, wanted in columns]
+        [
+            evidence.pooled(subject.name, FAMILY, metric, wanted, threat.attack)
+            for _, metric, wanted in columns
+        ]
         for subject in evidence.subjects
     ]
     kept = [k for k in range(len(columns)) if any(row[k] is not None for row in table)]

@@ -50,7 +50,9 @@ def section(evidence: Evidence) -> Section | None:
 
 
 def _strip(evidence: Evidence, entry: Examples) -> Strip:
-    title = f"{evidence.titles.get(entry.architecture, entry.architecture)}, {entry.attack}, seed {entry.seed}"
+    title = (
+        f"{evidence.titles.get(entry.architecture, entry.architecture)}, {entry.attack}, seed {entry.seed}"
+    )
     path = evidence.folder / entry.file
     if not path.is_file():
         return Strip(title, (), f"The file {entry.file} is not in the study's folder.")

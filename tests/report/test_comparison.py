@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from nasaudit.report.evidence import Evidence
+from nasaudit.report.format import NBSP
+from nasaudit.report.sections.comparison import Finding, compare, findings
+from nasaudit.report.sections.evasion import EVASION
+
+CLEAR = {"darts": (8.0, 0.976), "resnet": (10.5, 0.969)}
+
+
+@pytest.fixture
+def finding(make_study, tmp_path: Path):
+    def make(**changes: object) -> tuple[Finding, str]:
+        found = list(findings(Evidence(make_study(**changes), tmp_path), EVASION))
+        assert len(found) == 1
+        return found[0], " ".join(found[0].sentences).replace(NBSP, " ")
+
+    return make
+
+
+def test_a_clear_difference_names_the_easier_one_and_the_direction(finding) -> None:
+    found, text = finding(character=CLEAR)
+    assert found.headline == "DARTS is easier to evade than ResNet."
+    assert "this agrees with the published direction" in text
+    assert "Caution" not in text
+
+
+def test_the_opposite_difference_goes_against_the_published_direction(finding) -> None:
+    found, text = finding(character={"darts": (10.5, 0.976), "resnet": (8.0, 0.969)})
+    assert found.headline == "ResNet is easier to evade than DARTS."
+    assert "this goes against the published direction" in text
+
+
+def test_overlapping_intervals_are_undecided(finding) -> None:
+    found, text = finding(character={"darts": (8.6, 0.976), "resnet": (8.7, 0.969)})
+    assert found.headline.startswith("Undecided")
+    assert "easier to evade than" not in found.headline + text
+    assert "intervals overlap" in text
+    assert "neither supports nor contradicts" in text
+
+
+def test_the_stated_difference_is_that_of_the_rows(make_study, tmp_path: Path) -> None:
+    evidence = Evidence(make_study(character=CLEAR), tmp_path)
+    setting = {"norm": "linf", "goal": "untargeted", "images": "common"}
+    darts, resnet = (
+        evidence.pooled(name, "evasion", "curve_area", setting, "pgd") for name in ("darts", "resnet")
+    )
+    (found,) = findings(evidence, EVASION)
+    said = " ".join(found.sentences)
+    assert f"a difference of {darts.value - resnet.value:.3f}" in said
+    # Interval arithmetic: the least and the most that two numbers within their intervals can differ.
+    assert f"(the intervals allow {darts.low - resnet.high:.3f} to {darts.high - resnet.low:.3f})" in said
+
+
+@pytest.mark.parametrize(("accuracy", "warned"), [(0.957, False), (0.955, True)])
+def test_accuracies_more_than_two_points_apart_are_warned_of(finding, accuracy: float, warned: bool) -> None:
+    _, text = finding(character={"darts": (8.0, 0.976), "resnet": (10.5, accuracy)}, seeds=(0,))
+    assert ("Caution: the clean accuracies of" in text) is warned
+
+
+def test_a_custom_cell_says_nothing_on_the_published_direction(finding) -> None:
+    _, text = finding(renamed={"darts": "my cell"}, character=CLEAR)
+    assert "says nothing on the published direction" in text
+
+
+def test_many_architectures_count_their_pairs(finding) -> None:
+    found, text = finding(architectures=("darts", "enas", "random", "resnet", "vgg"), character={
+        "darts": (7.0, 0.97), "enas": (9.0, 0.97), "random": (8.0, 0.97), "resnet": (9.0, 0.97), "vgg": (11.0, 0.97),
+    })  # fmt: skip
+    assert found.headline == "Easiest to evade: DARTS. Hardest: VGG."
+    # darts and enas against resnet and vgg: only enas against resnet is a tie; random counts as neither.
+    assert "of the 4 pairs" in text
+    assert "3 agree with, 0 go against and 1 leave undecided" in text
+
+
+def test_one_architecture_is_not_compared(make_study, tmp_path: Path) -> None:
+    assert list(findings(Evidence(make_study(architectures=["darts"]), tmp_path), EVASION)) == []
+
+
+def test_intervals_that_touch_are_undecided(make_study) -> None:
+    row = make_study().rows[0]
+    low, high = (row.model_copy(update={"low": a, "high": b}) for a, b in ((0.1, 0.2), (0.2, 0.3)))
+    assert compare(low, high) == compare(high, low) == "undecided"
+    clear = row.model_copy(update={"low": 0.21, "high": 0.3})
+    assert (compare(low, clear), compare(clear, low)) == ("lower", "higher")
