@@ -11,7 +11,10 @@ import pytest
 from nasaudit.cli import main
 from nasaudit.study.results import COLUMNS
 
-GENOTYPE = "Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1)], normal_concat=[2], reduce=[('max_pool_3x3', 0), ('skip_connect', 1)], reduce_concat=[2])"
+GENOTYPE = """Genotype(
+    normal=[('sep_conv_3x3', 0), ('skip_connect', 1)], normal_concat=[2],
+    reduce=[('max_pool_3x3', 0), ('skip_connect', 1)], reduce_concat=[2],
+)"""
 SMALL_STUDY = """
 name: smoke
 architectures: [{architectures}]
@@ -147,7 +150,7 @@ def test_a_study_ends_with_a_report_and_its_repetition_computes_nothing(command)
     assert code == 0, err
     said = json.loads(out)
     assert Path(said["report"]).read_text().startswith("<!doctype html>")
-    rows = list(csv.DictReader(Path("out/results.csv").open()))
+    rows = list(csv.DictReader(Path("out/results.csv").read_text().splitlines()))
     assert tuple(rows[0]) == COLUMNS
     assert {row["architecture"] for row in rows} == {"darts", "resnet"}
     assert {"training", "evasion", "topology", "convergence"} <= {row["family"] for row in rows}

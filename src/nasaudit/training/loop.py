@@ -71,16 +71,20 @@ def fit(
     optimizer = _optimizer(network, spec)
     schedule = _schedule(optimizer, spec, total_steps)
     images, labels = train.images.to(device), train.labels.to(device)
-    generator = torch.Generator(device).manual_seed(derive_seed("training", seed))
+    generator = torch.Generator().manual_seed(derive_seed("training", seed))
     if network.drop_path is not None:
-        network.drop_path.generator = generator
+        network.drop_path.generator = torch.Generator(device).manual_seed(derive_seed("drop-path", seed))
+    # Cutout paints the mean colour, which is zero after normalisation, as its authors do.
+    mean_colour = network.normalise.mean.flatten() * 255
 
     history = History(images_per_step=batch_size)
     best: dict[str, Tensor] | None = None
     for epoch in range(spec.epochs):
         _set_drop_path(network, spec, epoch)
         for positions in _batches(len(train), batch_size, generator):
-            batch = augment(images[positions], generator, spec.crop, spec.flip, spec.cutout)
+            batch = augment(
+                images[positions], generator, spec.crop, spec.flip, spec.cutout, fill=mean_colour
+            )
             pixels = batch.to(torch.float32, memory_format=torch.channels_last).div_(255)
             value, correct = _step(network, pixels, labels[positions], spec, loss, optimizer)
             schedule.step()
@@ -134,7 +138,7 @@ def _step(
 
 def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Positions in random order; a last incomplete batch is left out, as its BN statistics would be noise."""
-    order = torch.randperm(n, generator=generator, device=generator.device)
+    order = torch.randperm(n, generator=generator)
     yield from order[: n // batch_size * batch_size].reshape(-1, batch_size)
 
 
