@@ -28,7 +28,8 @@ def planned(tmp_path: Path) -> Plan:
 
 
 def test_a_steady_task_has_a_steady_eta() -> None:
-    eta = Eta(100.0)
+    eta = Eta()
+    eta.update(0.0, 100.0)
     assert eta.left(100.0) is None
     for second in range(1, 41):
         eta.update(second / 100, 100.0 + second)
@@ -37,7 +38,8 @@ def test_a_steady_task_has_a_steady_eta() -> None:
 
 
 def test_a_change_of_speed_is_taken_up_and_not_all_at_once() -> None:
-    eta = Eta(0.0, memory=20.0)
+    eta = Eta(memory=20.0)
+    eta.update(0.0, 0.0)
     for second in range(1, 11):
         eta.update(second * 0.01, float(second))
     eta.update(0.102, 11.0)  # a fifth of the speed
@@ -48,8 +50,16 @@ def test_a_change_of_speed_is_taken_up_and_not_all_at_once() -> None:
     assert eta.left(199.0) == pytest.approx((1 - 0.102 - 0.002 * 188) / 0.002, rel=0.01)
 
 
+def test_the_time_before_the_first_report_does_not_count() -> None:
+    eta = Eta()
+    eta.update(0.1, 1000.0)
+    eta.update(0.2, 1001.0)
+    assert eta.left(1001.0) == pytest.approx(8.0)
+
+
 def test_reports_without_progress_or_time_change_nothing() -> None:
-    eta = Eta(0.0)
+    eta = Eta()
+    eta.update(0.0, 0.0)
     eta.update(0.5, 5.0)
     eta.update(0.5, 7.0)
     eta.update(0.6, 5.0)

@@ -9,19 +9,26 @@ class Eta:
     The speed is averaged with weights that fall off over `memory` seconds: a start that was slow is soon
     forgotten, and one slow moment does not make the estimate jump.
 
+    The time before the first report does not count: it went into imports and loading.
+
     Args:
-        now: a clock's reading in seconds, when the task started.
         memory: seconds after which a report counts 1/e.
     """
 
-    def __init__(self, now: float, memory: float = 20.0):
+    def __init__(self, memory: float = 20.0):
         self._memory = memory
-        self._time, self._done = now, 0.0
+        self._last: tuple[float, float] | None = None  # time and share of the last report that counted
         self._speed: float | None = None  # share per second
 
     def update(self, done: float, now: float) -> None:
-        """Report the share done, in [0,1]. A report without time or progress since the last one waits."""
-        elapsed, gained = now - self._time, done - self._done
+        """Report the share done, in [0,1], at a clock's reading in seconds.
+
+        A report without time or progress since the last one waits.
+        """
+        if self._last is None:
+            self._last = now, done
+            return
+        elapsed, gained = now - self._last[0], done - self._last[1]
         if elapsed <= 0 or gained <= 0:
             return
         speed = gained / elapsed
@@ -30,13 +37,14 @@ class Eta:
         else:
             weight = 1 - math.exp(-elapsed / self._memory)
             self._speed += weight * (speed - self._speed)
-        self._time, self._done = now, done
+        self._last = now, done
 
     def left(self, now: float) -> float | None:
         """Seconds left, or None before there is anything to judge by."""
-        if self._speed is None:
+        if self._last is None or self._speed is None:
             return None
-        return max(0.0, (1 - self._done) / self._speed - (now - self._time))
+        time, done = self._last
+        return max(0.0, (1 - done) / self._speed - (now - time))
 
 
 def format_seconds(seconds: float | None) -> str:

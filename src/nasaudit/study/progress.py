@@ -39,8 +39,8 @@ class _Tally:
     failed: int = 0
     running: dict[str, _Running] = field(default_factory=dict)
 
-    def start(self, task: Task, now: float) -> None:
-        self.running[task.digest()] = _Running(task.label(), Eta(now))
+    def start(self, task: Task) -> None:
+        self.running[task.digest()] = _Running(task.label(), Eta())
 
     def progress(self, task: Task, done: float, text: str, now: float) -> _Running:
         running = self.running[task.digest()]
@@ -80,7 +80,7 @@ class PlainProgress:
 
     def started(self, task: Task) -> None:
         """Say that a task began."""
-        self._tally.start(task, self._clock())
+        self._tally.start(task)
         self._write(f"started: {task.label()}")
 
     def progressed(self, task: Task, done: float, text: str) -> None:
@@ -154,7 +154,7 @@ class LiveProgress:
 
     def started(self, task: Task) -> None:
         """Add the task's bar."""
-        self._tally.start(task, self._clock())
+        self._tally.start(task)
         self._remove(task)
         self._bars[task.digest()] = self._display.add_task(task.label(), total=1.0, left="", words="")
 
