@@ -1,0 +1,1 @@
+"""How fast nasaudit is beside other libraries, on this machine: `python -m benchmarks`."""
