@@ -43,7 +43,7 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
+def chromium() -> Iterator["playwright.Browser"]:
     with playwright.sync_playwright() as driver:
         launched = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield launched
@@ -51,8 +51,8 @@ def browser() -> Iterator["playwright.Browser"]:
 
 
 @pytest.fixture
-def open_report(browser, make_study, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
-    context = browser.new_context()
+def open_report(chromium, make_study, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+    context = chromium.new_context()
 
     def open_at(width: int, **changes: object) -> Opened:
         path = write_report(make_study(**changes), tmp_path)

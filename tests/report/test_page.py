@@ -69,7 +69,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def page(make_study: Callable[..., StudyResults], tmp_path: Path) -> Callable[..., Page]:
+def report_page(make_study: Callable[..., StudyResults], tmp_path: Path) -> Callable[..., Page]:
     def make(**changes: object) -> Page:
         return Page(write_report(make_study(**changes), tmp_path))
 
@@ -124,9 +124,9 @@ def test_convergence_draws_every_seed_by_images_seen(make_study, tmp_path: Path)
     assert [record["accuracy"] for record in first] == pytest.approx(history.accuracy, rel=1e-3)
 
 
-def test_whatever_a_user_names_stays_text(page) -> None:
-    clean = page(failures=[FAILURE])
-    hostile = page(
+def test_whatever_a_user_names_stays_text(report_page) -> None:
+    clean = report_page(failures=[FAILURE])
+    hostile = report_page(
         renamed={"darts": HOSTILE},
         failures=[FAILURE],
         flags=[
@@ -143,8 +143,8 @@ def test_whatever_a_user_names_stays_text(page) -> None:
     assert not any(name.startswith("on") for _, attributes in hostile.elements for name in attributes)
 
 
-def test_the_policy_allows_exactly_the_scripts_of_the_page(page) -> None:
-    made = page()
+def test_the_policy_allows_exactly_the_scripts_of_the_page(report_page) -> None:
+    made = report_page()
     (policy,) = [meta["content"] for meta in made.all("meta") if meta.get("http-equiv")]
     assert policy.startswith("default-src 'none'")
     allowed = set(re.findall(r"'sha256-([^']+)'", policy))
@@ -156,14 +156,14 @@ def test_the_policy_allows_exactly_the_scripts_of_the_page(page) -> None:
     assert "'unsafe-inline'" not in policy.split("script-src")[1]
 
 
-def test_nothing_is_loaded_from_elsewhere(page) -> None:
-    made = page()
+def test_nothing_is_loaded_from_elsewhere(report_page) -> None:
+    made = report_page()
     links = [made_of.get("src") or made_of.get("href") or "" for _, made_of in made.elements]
     assert {link.split(":")[0] for link in links if link and not link.startswith("#")} == {"data"}
 
 
-def test_links_and_ids_fit_together(page) -> None:
-    made = page(failures=[FAILURE])
+def test_links_and_ids_fit_together(report_page) -> None:
+    made = report_page(failures=[FAILURE])
     ids = [attributes["id"] for _, attributes in made.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     targets = {link["href"][1:] for link in made.all("a")}
@@ -171,8 +171,8 @@ def test_links_and_ids_fit_together(page) -> None:
     assert "failures" in targets
 
 
-def test_every_picture_has_words(page) -> None:
-    assert all(image["alt"] for image in page().all("img"))
+def test_every_picture_has_words(report_page) -> None:
+    assert all(image["alt"] for image in report_page().all("img"))
 
 
 @pytest.mark.parametrize(
@@ -185,25 +185,52 @@ def test_every_picture_has_words(page) -> None:
         {"seeds": (5,), "channels": 1, "protocol": "paper"},
     ],
 )
-def test_incomplete_studies_are_shown_as_far_as_they_go(page, changes: dict[str, object]) -> None:
-    made = page(**changes)
+def test_incomplete_studies_are_shown_as_far_as_they_go(report_page, changes: dict[str, object]) -> None:
+    made = report_page(**changes)
     assert made.text.count("Verdict") >= 2  # contents and heading
     assert "None" not in made.text
     assert " nan" not in made.text.lower().replace("became nan", "")
 
 
-def test_an_architecture_without_results_says_so(page) -> None:
-    made = page(without_results=["darts"], failures=[FAILURE])
+def test_an_architecture_without_results_says_so(report_page) -> None:
+    made = report_page(without_results=["darts"], failures=[FAILURE])
     assert "Its accuracy was not measured. No attack on it was measured." in made.text
     assert "1 task failed; the results below are without it" in made.text
     assert FAILURE.traceback.splitlines()[1].strip() in made.text
 
 
-def test_a_failure_with_a_flag_of_its_own_is_not_said_twice(page) -> None:
+def test_a_failure_with_a_flag_of_its_own_is_not_said_twice(report_page) -> None:
     flag = Flag(kind="failed_task", architectures=("darts",), message="1 of 8 tasks failed")
-    made = page(failures=[FAILURE], flags=[flag])
+    made = report_page(failures=[FAILURE], flags=[flag])
     assert "1 of 8 tasks failed" in made.text
     assert "1 task failed;" not in made.text
+
+
+def test_many_flags_of_a_kind_are_folded_and_none_is_lost(report_page) -> None:
+    flags = [Flag(kind="accuracy_gap", architectures=(), message=f"gap number {k};") for k in range(9)]
+    made = report_page(flags=[*flags, Flag(kind="few_seeds", architectures=(), message="few seeds;")])
+    assert "6 more like this" in made.text
+    assert all(f"Gap number {k};" in made.text for k in range(9))
+    assert made.text.index("Few seeds;") > made.text.index("Gap number 8;")
+
+
+def test_two_runs_of_one_attack_keep_their_curves_apart(make_study, tmp_path: Path) -> None:
+    results = make_study()
+    rows = [row for row in results.rows if row.attack == "" or row.setting["goal"] == "untargeted"]
+    weak = [row.model_copy(update={"setting": {**row.setting, "steps": "5"}}) for row in rows if row.attack]
+    strong = [
+        row.model_copy(update={"setting": {**row.setting, "steps": "20"}, "value": row.value / 2})
+        for row in rows
+        if row.attack
+    ]
+    plain = [row for row in rows if not row.attack]
+    made = Page(write_report(results.model_copy(update={"rows": [*plain, *weak, *strong]}), tmp_path))
+    assert "PGD, linf, any wrong class, steps 5" in made.text
+    curves = [
+        chart["datasets"]["records"] for chart in made.charts() if "share" in chart["datasets"]["records"][0]
+    ]
+    assert len(curves) == 2
+    assert [record["share"] / 2 for record in curves[0]] == [record["share"] for record in curves[1]]
 
 
 def test_the_spec_in_the_report_is_the_spec_of_the_study(make_study, tmp_path: Path) -> None:

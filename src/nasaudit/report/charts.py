@@ -44,7 +44,7 @@ def security_curve(subjects: Sequence[Subject], x_title: str, y_title: str) -> C
         y=alt.Y("low:Q"), y2="high:Q", opacity=_emphasis(shown=0.15, faded=0.03)
     )
     line = base.mark_line(interpolate="linear", strokeWidth=2).encode(
-        y=_share("share", y_title), strokeDash=_dash(subjects), opacity=_emphasis()
+        y=_share("share", y_title), strokeDash=_dash(subjects, legend=False), opacity=_emphasis()
     )
     point = base.mark_point(filled=True, size=46, stroke="white", strokeWidth=0.7).encode(
         y=_share("share", y_title),
@@ -89,7 +89,7 @@ def convergence_curve(subjects: Sequence[Subject], field: str, y_title: str) -> 
         )
     )
     line = base.mark_line(strokeWidth=1.6).encode(
-        strokeDash=_dash(subjects),
+        strokeDash=_dash(subjects, legend=True),
         opacity=_emphasis(shown=0.85),
         tooltip=[alt.Tooltip("label:N", title="architecture"), alt.Tooltip("seed:N", title="training seed")],
     )
@@ -168,9 +168,10 @@ def _colour(subjects: Sequence[Subject]) -> alt.Color:
     return alt.Color("label:N").scale(domain=titles, range=colours)
 
 
-def _dash(subjects: Sequence[Subject]) -> alt.StrokeDash:
+def _dash(subjects: Sequence[Subject], legend: bool) -> alt.StrokeDash:
     titles, dashes = [s.title for s in subjects], [s.style.dash for s in subjects]
-    return alt.StrokeDash("label:N").scale(domain=titles, range=dashes).legend(None)
+    dash = alt.StrokeDash("label:N").scale(domain=titles, range=dashes)
+    return dash if legend else dash.legend(None)
 
 
 def _shape(subjects: Sequence[Subject]) -> alt.Shape:

@@ -19,6 +19,8 @@ DENOMINATORS: Mapping[str, str] = {
     "correct": "of the images that it classifies correctly",
     "all": "of all attacked images",
 }
+# What differs between the rows of one curve, and so does not name it.
+VARYING = frozenset({"epsilon", "images", "bound"})
 GOALS: Mapping[str, str] = {
     "untargeted": "any wrong class",
     "least_likely": "the class the model holds least likely",
@@ -34,26 +36,51 @@ ACCESS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Threat:
-    """One attack with its norm and goal: the rows of one security curve."""
+    """One attack as it was run: the rows of one security curve.
+
+    Attributes:
+        attack: its name.
+        identity: what its rows' settings share: norm, goal, and what tells it from another run of the attack.
+    """
 
     attack: str
-    norm: str
-    goal: str
+    identity: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, row: Row) -> "Threat":
+        """The threat that a row belongs to."""
+        return cls(row.attack, tuple((key, text) for key, text in row.setting.items() if key not in VARYING))
 
     @property
     def setting(self) -> dict[str, str]:
         """The part of a row's setting that names this threat."""
-        return {"norm": self.norm, "goal": self.goal}
+        return dict(self.identity)
+
+    @property
+    def norm(self) -> str:
+        """E.g. `linf`."""
+        return self.setting.get("norm", "")
+
+    @property
+    def goal(self) -> str:
+        """E.g. `untargeted`."""
+        return self.setting.get("goal", "")
+
+    @property
+    def aim(self) -> str:
+        """The goal in words."""
+        return GOALS.get(self.goal, self.goal)
 
     @property
     def title(self) -> str:
         """E.g. `PGD, linf, any wrong class`."""
-        return f"{_attack_title(self.attack)}, {self.norm}, {GOALS.get(self.goal, self.goal)}"
+        others = [f"{key} {text}" for key, text in self.identity if key not in ("norm", "goal")]
+        return ", ".join([attack_title(self.attack), self.norm, self.aim, *others])
 
     @property
     def anchor(self) -> str:
         """A name safe in a file name and in an id."""
-        words = f"{FAMILY}-{self.attack}-{self.norm}-{self.goal}"
+        words = "-".join([FAMILY, self.attack, *(text for _, text in self.identity)])
         return "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in words)
 
     def change(self, epsilon: str) -> str:
@@ -78,12 +105,7 @@ class Block:
 
 def threats(evidence: Evidence) -> list[Threat]:
     """Every threat that was measured, in the order of the rows."""
-    found = dict.fromkeys(
-        (row.attack, row.setting.get("norm", ""), row.setting.get("goal", ""))
-        for row in evidence.of_family(FAMILY)
-        if row.metric == "asr"
-    )
-    return [Threat(*key) for key in found]
+    return list(dict.fromkeys(Threat.of(row) for row in evidence.of_family(FAMILY) if row.metric == "asr"))
 
 
 def main_threat(evidence: Evidence) -> Threat | None:
@@ -152,7 +174,7 @@ def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
         setting = {**threat.setting, "images": images}
         share = evidence.pooled(subject.name, FAMILY, "asr", {**setting, "epsilon": epsilon}, threat.attack)
         half = evidence.pooled(subject.name, FAMILY, "median_minimal_epsilon", setting, threat.attack)
-        found = [(f"fooled at {epsilon}", share), ("half fall at", half)]
+        found = [(f"fall at {epsilon}", share), ("half fall at", half)]
         if share is not None:
             return tuple(Tile(label, Cell.of(row)) for label, row in found if row is not None)
     return ()
@@ -225,7 +247,7 @@ def _figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
         name=threat.anchor,
         title="Security curve",
         about=threat.title,
-        caption=f"Share {counted} that the attack turns into {GOALS.get(threat.goal, threat.goal)}, by epsilon. "
+        caption=f"Share {counted} that the attack turns into {threat.aim}, by epsilon. "
         f"The bands are {format.INTERVAL}s.",
         alt=f"Line chart of the attack success rate by epsilon for {format.listing(list(evidence.titles.values()))}; "
         "the numbers are in the table below.",
@@ -307,12 +329,13 @@ def _first_up(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _attack_title(attack: str) -> str:
+def attack_title(attack: str) -> str:
+    """The name as it is written in prose: an acronym in capitals, a longer name in words."""
     return attack.upper() if len(attack) <= 5 else attack.replace("_", " ")
 
 
 def _access(attack: str) -> str:
-    return ACCESS[ATTACKS[attack].threat_model] if attack in ATTACKS else f"uses {_attack_title(attack)}"
+    return ACCESS[ATTACKS[attack].threat_model] if attack in ATTACKS else f"uses {attack_title(attack)}"
 
 
 EVASION = Family(

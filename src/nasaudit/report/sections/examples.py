@@ -9,6 +9,7 @@ from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.images import amplified, data_uri, to_bytes
 from nasaudit.report.parts import Section
+from nasaudit.report.sections.evasion import attack_title
 from nasaudit.spec.units import format_epsilon
 from nasaudit.study.results import Examples
 
@@ -50,9 +51,8 @@ def section(evidence: Evidence) -> Section | None:
 
 
 def _strip(evidence: Evidence, entry: Examples) -> Strip:
-    title = (
-        f"{evidence.titles.get(entry.architecture, entry.architecture)}, {entry.attack}, seed {entry.seed}"
-    )
+    victim = evidence.titles.get(entry.architecture, entry.architecture)
+    title = f"{victim}, seed {entry.seed}, attacked with {attack_title(entry.attack)}"
     path = evidence.folder / entry.file
     if not path.is_file():
         return Strip(title, (), f"The file {entry.file} is not in the study's folder.")

@@ -1,5 +1,6 @@
 """The top of the report: flags, what the comparison says, and a card for each architecture."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from nasaudit.report import format
@@ -8,6 +9,9 @@ from nasaudit.report.parts import Cell, Section, Tile
 from nasaudit.report.sections.cells import Drawing, drawings
 from nasaudit.report.sections.comparison import Finding, findings
 from nasaudit.report.sections.families import FAMILIES
+
+# A study of 17 architectures can raise dozens of flags of one kind.
+SHOWN_OF_A_KIND = 3
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Notice:
-    """A line of the box at the top."""
+    """A line of the box at the top; `folded` are more of its kind, shown when asked for."""
 
     message: str
-    about: str = ""
     target: str = ""  # anchor of the section with the details
+    folded: tuple[str, ...] = ()
 
 
 def section(evidence: Evidence) -> Section:
@@ -40,18 +44,20 @@ def section(evidence: Evidence) -> Section:
 
 
 def notices(evidence: Evidence) -> list[Notice]:
-    """The study's flags, and one line for its failures if no flag says so."""
-    results = evidence.results
-    lines = [
-        Notice(flag.message, format.listing([evidence.titles.get(name, name) for name in flag.architectures]))
-        if flag.architectures
-        else Notice(flag.message)
-        for flag in results.flags
-    ]
-    if results.failures and not any(flag.kind == "failed_task" for flag in results.flags):
-        count = len(results.failures)
+    """The study's flags by kind, and a line for its failures if no flag speaks of them."""
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    for flag in evidence.results.flags:
+        by_kind[flag.kind].append(flag.message)
+    lines = []
+    for kind, messages in by_kind.items():
+        target = "failures" if kind == "failed_task" and evidence.results.failures else ""
+        *first, last = messages[:SHOWN_OF_A_KIND]
+        lines += [Notice(message, target) for message in first]
+        lines.append(Notice(last, target, tuple(messages[SHOWN_OF_A_KIND:])))
+    count = len(evidence.results.failures)
+    if count and "failed_task" not in by_kind:
         said = "1 task failed" if count == 1 else f"{count} tasks failed"
-        lines.append(Notice(f"{said}; the results below are without it", target="failures"))
+        lines.append(Notice(f"{said}; the results below are without it", "failures"))
     return lines
 
 
