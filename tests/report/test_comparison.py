@@ -69,10 +69,20 @@ def test_many_architectures_count_their_pairs(finding) -> None:
     found, text = finding(architectures=("darts", "enas", "random", "resnet", "vgg"), character={
         "darts": (7.0, 0.97), "enas": (9.0, 0.97), "random": (8.0, 0.97), "resnet": (9.0, 0.97), "vgg": (11.0, 0.97),
     })  # fmt: skip
-    assert found.headline == "Easiest to evade: DARTS. Hardest: VGG."
+    assert found.headline == "The easiest to evade: DARTS. The hardest: VGG."
     # darts and enas against resnet and vgg: only enas against resnet is a tie; random counts as neither.
     assert "of the 4 pairs" in text
     assert "3 agree with, 0 go against and 1 leave undecided" in text
+
+
+def test_an_extreme_that_others_reach_is_only_among_the_extremes(finding) -> None:
+    found, text = finding(
+        architectures=("darts", "enas", "vgg"),
+        character={"darts": (7, 0.97), "enas": (7.1, 0.97), "vgg": (11, 0.97)},
+    )
+    assert found.headline == "Among the easiest to evade: DARTS. The hardest: VGG."
+    assert "Not clearly apart from DARTS: ENAS." in text
+    assert "Not clearly apart from VGG" not in text
 
 
 def test_one_architecture_is_not_compared(make_study, tmp_path: Path) -> None:

@@ -77,8 +77,10 @@ def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: l
     worst, best = ranked[0], ranked[-1]
     high, low = yardstick.rows[worst.name], yardstick.rows[best.name]
     decided = compare(high, low) == "higher"
+    rivals = [_not_apart(yardstick, ranked, extreme) for extreme in (worst, best)]
+    among = ["among the " if tied else "the " for tied in rivals]
     headline = (
-        f"Easiest to {family.verb}: {worst.title}. Hardest: {best.title}."
+        f"{_first_up(among[0])}easiest to {family.verb}: {worst.title}. {_first_up(among[1])}hardest: {best.title}."
         if decided
         else f"Undecided: no architecture is clearly easier to {family.verb} than another."
     )
@@ -88,12 +90,27 @@ def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: l
             *_illustrated(yardstick, worst, best),
             f"{_first_up(yardstick.measure)}: from {format.estimate(low)} ({best.title}) "
             f"to {format.estimate(high)} ({worst.title}); a difference of {_difference(high, low)}.",
+            *(
+                f"Not clearly apart from {extreme.title}: {format.listing(tied)}."
+                for extreme, tied in zip((worst, best), rivals, strict=True)
+                if decided and tied
+            ),
             _direction(
                 evidence, family, [_pair_sign(*both, yardstick) for both in _nas_and_manual(measured)]
             ),
             *_gaps(evidence, [(one, other) for k, one in enumerate(measured) for other in measured[k + 1 :]]),
         ),
     )
+
+
+def _not_apart(yardstick: Yardstick, subjects: list[Subject], extreme: Subject) -> list[str]:
+    """The others whose interval overlaps that of the extreme one, which is then not alone at its end."""
+    row = yardstick.rows[extreme.name]
+    return [
+        subject.title
+        for subject in subjects
+        if subject is not extreme and compare(row, yardstick.rows[subject.name]) == "undecided"
+    ]
 
 
 def _difference(high: Row, low: Row) -> str:
