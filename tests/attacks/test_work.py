@@ -8,7 +8,7 @@ from nasaudit.arch.catalogue import resolve
 from nasaudit.attacks.evasion.curve import predict
 from nasaudit.attacks.evasion.work import choose_images, measure_evasion
 from nasaudit.data import load_data
-from nasaudit.data.load import test_images as test_positions
+from nasaudit.data.load import test_images as attacked_positions
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice
@@ -126,7 +126,7 @@ def test_every_architecture_gets_the_same_images(tmp_path):
     assert torch.equal(plain.indices, chosen(PgdSpec(images=30), constant=5).indices)
     assert torch.equal(plain.indices, chosen(PgdSpec(images=40)).indices[:30])
     assert not torch.equal(plain.indices, chosen(PgdSpec(images=30), seed=1).indices)
-    assert torch.equal(plain.indices, bundle.test.indices[test_positions(bundle, 30, 0)])
+    assert torch.equal(plain.indices, bundle.test.indices[attacked_positions(bundle, 30, 0)])
     assert (chosen(PgdSpec(images=10, only_correct=True)).labels == 3).all()
     targeted = chosen(PgdSpec(images=200, goal="targeted", target_class=4))
     assert len(targeted) == 200
