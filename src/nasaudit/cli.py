@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nasaudit import __version__
-from nasaudit.errors import InputError, NasauditError
+from nasaudit.errors import InputError, NasauditError, StoreError
 
 if TYPE_CHECKING:
     from nasaudit.api import Audit
@@ -84,14 +84,20 @@ Download = Annotated[bool, typer.Option("--download", help="Fetch the data set w
 ScaleOption = Annotated[ScaleName, typer.Option(help="mini (a CPU, minutes) or paper (published size).")]
 
 
-@app.callback()
-def root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
-) -> None:
-    """Nothing runs here but `--version`; the commands are below."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    """Options that come before a command."""
 
 
 @app.command()
@@ -232,32 +238,34 @@ def show(
         typer.echo(f"\npicture: {svg}")
 
 
+INTERRUPTED = 130
+
+
 def main() -> None:
     """Entry point: errors that a user can act on are one line on stderr and an exit code, never a traceback."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as exit_:
-        sys.exit(exit_.exit_code)
-    except typer.Abort:
-        sys.exit(130)
+        # Without its standalone mode Typer returns the code of an Exit, and 130 for Ctrl-C.
+        code = app(standalone_mode=False) or 0
     except KeyboardInterrupt:
-        _complain("interrupted; run the same command again to resume")
-        sys.exit(130)
+        code = INTERRUPTED
     except NasauditError as error:
         _complain(str(error))
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except OSError as error:
-        if error.errno == errno.EPIPE:
+        if error.errno == errno.EPIPE:  # `nasaudit list ... | head`
             sys.exit(0)
         _complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-        sys.exit(3)
+        code = StoreError.exit_code
     except Exception as error:
-        # Click's own usage errors know how to show themselves and what to exit with.
-        display = getattr(error, "show", None)
-        if display is None:
+        # Typer's own usage errors know how to show themselves.
+        show_usage = getattr(error, "show", None)
+        if show_usage is None:
             raise
-        display()
-        sys.exit(getattr(error, "exit_code", InputError.exit_code))
+        show_usage()
+        code = InputError.exit_code
+    if code == INTERRUPTED:
+        _complain("interrupted; run the same command again to resume")
+    sys.exit(code)
 
 
 def _conclude(finished: "Audit", as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nasaudit.data.catalogue import read_raw
+from nasaudit.data.catalogue import class_names
 from nasaudit.metrics import Measurement
 from nasaudit.spec.tasks import Task, TrainTask
 from nasaudit.store.records import Record
@@ -52,7 +52,7 @@ def collect(planned: Plan, records: Mapping[str, Record], store: Store, download
         study=planned.study,
         architectures=list(planned.architectures),
         training=planned.training,
-        class_names=list(read_raw(planned.data, downloads).class_names),
+        class_names=list(class_names(planned.data, downloads)),
         rows=rows,
         histories=[_history(task, opened) for task in _with(planned, opened, HISTORY_FILE)],
         examples=[example(task) for task in tasks_with_examples(planned, opened)],
