@@ -94,3 +94,18 @@ def test_single_values_are_pooled_over_seeds() -> None:
     assert (pooled.value, pooled.n, pooled.unit) == (3.0, 3, "nats")
     assert pooled.low == pytest.approx(1.0)
     assert pooled.high == pytest.approx(6.0)
+
+
+def test_a_share_of_nothing_still_has_an_interval():
+    """No image of 48 fell with either seed: Wilson's upper end for 0 of 48 is z^2 / (48 + z^2) = .0741."""
+    pooled = CurvePool.of([np.full(48, np.inf)] * 2, GRID).share_at(0)
+    assert (pooled.value, pooled.low, pooled.n) == (0, 0, 96)
+    assert pooled.high == pytest.approx(1.959964**2 / (48 + 1.959964**2), rel=1e-5)
+
+
+def test_seeds_that_agree_do_not_pretend_to_more_images_than_there_are():
+    """The same 1,000 images twice: the interval is that of 1,000 images, not of 2,000."""
+    pooled = pool_proportions([proportion(500, 1000)] * 2)
+    alone = proportion(500, 1000)
+    assert pooled.low <= alone.low
+    assert pooled.high >= alone.high

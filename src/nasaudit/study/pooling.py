@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nasaudit.metrics import Estimate, FloatArray, bootstrap
+from nasaudit.metrics import Estimate, FloatArray, bootstrap, proportion
 
+Counts = npt.NDArray[np.int64]
 CurveFigure = Callable[[FloatArray, Sequence[float]], FloatArray]
 
 DRAWS = 1000
@@ -33,7 +34,7 @@ def pool_proportions(estimates: Sequence[Estimate]) -> Estimate:
     rng = np.random.default_rng(SEED)
     chosen = rng.integers(len(shares), size=(DRAWS, len(shares)))
     resampled = (rng.binomial(sizes[chosen], shares[chosen]) / sizes[chosen]).mean(axis=1)
-    return _interval(shares.mean(), resampled, int(sizes.sum()), estimates[0].unit)
+    return _share(shares.mean(), resampled, sizes, estimates[0].unit)
 
 
 def pool_values(estimates: Sequence[Estimate]) -> Estimate:
@@ -52,13 +53,18 @@ class CurvePool:
         grid: ascending epsilons.
         curves: float [seeds, 1 + len(grid)], the share of images broken at 0 and at each epsilon.
         resampled: float [draws, seeds, 1 + len(grid)], the same of each bootstrap draw.
-        n: images x seeds.
+        sizes: int [seeds], the images of each seed.
     """
 
     grid: tuple[float, ...]
     curves: FloatArray
     resampled: FloatArray
-    n: int
+    sizes: Counts
+
+    @property
+    def n(self) -> int:
+        """Images x seeds."""
+        return int(self.sizes.sum())
 
     @classmethod
     def of(cls, minimal: Sequence[npt.ArrayLike], grid: Sequence[float]) -> "CurvePool":
@@ -75,7 +81,7 @@ class CurvePool:
         rng = np.random.default_rng(SEED)
         chosen = rng.integers(len(levels), size=(DRAWS, len(levels)))
         drawn = rng.multinomial(sizes[chosen], (levels / sizes[:, None])[chosen])
-        return cls(tuple(grid), _curve(levels), _curve(drawn), int(sizes.sum()))
+        return cls(tuple(grid), _curve(levels), _curve(drawn), sizes)
 
     def share_at(self, position: int, *, withstood: bool = False) -> Estimate:
         """The share of images broken (or withstood) at one epsilon of the grid."""
@@ -83,7 +89,7 @@ class CurvePool:
         shares, resampled = self.curves[:, at].mean(), self.resampled[..., at].mean(axis=1)
         if withstood:
             shares, resampled = 1 - shares, 1 - resampled
-        return _interval(shares, resampled, self.n, "fraction")
+        return _share(shares, resampled, self.sizes, "fraction")
 
     def statistic(self, of_curves: CurveFigure, unit: str) -> Estimate:
         """The mean over seeds of a figure of the curve.
@@ -114,14 +120,26 @@ def median(curves: FloatArray, grid: Sequence[float]) -> FloatArray:
     return np.asarray(np.where(curves[..., -1] < 0.5, points[-1], crossing))
 
 
-def _histogram(minimal: FloatArray, points: FloatArray) -> npt.NDArray[np.int64]:
+def _histogram(minimal: FloatArray, points: FloatArray) -> Counts:
     """How many images fall at each point, and how many at none: int [len(points) + 1]."""
     return np.bincount(np.searchsorted(points, minimal), minlength=len(points) + 1).astype(np.int64)
 
 
-def _curve(levels: npt.NDArray[np.int64]) -> FloatArray:
+def _curve(levels: Counts) -> FloatArray:
     counts = levels.cumsum(axis=-1)
     return np.asarray(counts[..., :-1] / counts[..., -1:])
+
+
+def _share(share: float, resampled: FloatArray, sizes: Counts, unit: str) -> Estimate:
+    """A share's interval: never narrower than Wilson's for the images of one seed.
+
+    The seeds are measured on the same images, so the luck of that draw does not average out over them; and at a
+    share of 0 or 1 the bootstrap sees no spread at all, where Wilson's interval still tells how little n images say.
+    """
+    drawn = _interval(share, resampled, int(sizes.sum()), unit)
+    images = int(sizes.min())
+    wilson = proportion(round(share * images), images)
+    return Estimate(drawn.value, min(drawn.low, wilson.low), max(drawn.high, wilson.high), drawn.n, unit)
 
 
 def _interval(value: float, resampled: FloatArray, n: int, unit: str) -> Estimate:
