@@ -4,12 +4,13 @@ Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019, section 3 an
 1/3 and 2/3 of the depth double the channels; each node adds up its edges; the cell's output concatenates nodes.
 """
 
+from functools import cached_property
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from nasaudit.arch.ops import FactorizedReduce, build_op, relu_conv_bn
+from nasaudit.arch.ops import FactorizedReduce, build_op, conv_bn, reads_rectified
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.genotype import CELL_INPUTS
 from nasaudit.spec.genotype import Cell as CellGenotype
@@ -65,6 +66,18 @@ def dense_gradient(x: Tensor) -> Tensor:
     return y
 
 
+class State:
+    """The output of a node or a cell, and its rectified form, computed once for all that begin with a ReLU."""
+
+    def __init__(self, raw: Tensor):
+        self.raw = raw
+
+    @cached_property
+    def rectified(self) -> Tensor:
+        """relu(raw)."""
+        return torch.relu(self.raw)
+
+
 class Cell(nn.Module):
     """One cell: (output of the cell before the previous, output of the previous) -> its own output."""
 
@@ -83,9 +96,9 @@ class Cell(nn.Module):
         self.preprocess0 = (
             FactorizedReduce(before_previous, channels)
             if after_reduction
-            else relu_conv_bn(before_previous, channels)
+            else conv_bn(before_previous, channels)
         )
-        self.preprocess1 = relu_conv_bn(previous, channels)
+        self.preprocess1 = conv_bn(previous, channels)
         self.nodes = nn.ModuleList(
             nn.ModuleList(
                 build_op(edge.op, channels, stride=2 if reduction and edge.source < CELL_INPUTS else 1)
@@ -97,25 +110,28 @@ class Cell(nn.Module):
         self.drop_path = drop_path
         self.channels_out = channels * len(genotype.concat)
 
-    def forward(self, before_previous: Tensor, previous: Tensor) -> Tensor:  # noqa: D102
-        states = [self.preprocess0(before_previous), self.preprocess1(previous)]
+    def forward(self, before_previous: State, previous: State) -> State:  # noqa: D102
+        states = [
+            State(self.preprocess0(before_previous.rectified)),
+            State(self.preprocess1(previous.rectified)),
+        ]
         for position, node in enumerate(self.genotype.nodes):
             ops = cast(nn.ModuleList, self.nodes[position])
             terms = [self._edge(op, states[edge.source]) for edge, op in zip(node, ops, strict=True)]
             total = terms[0]
             for term in terms[1:]:
                 total = total + term
-            states.append(total)
-        return torch.cat([dense_gradient(states[node]) for node in self.genotype.concat], dim=1)
+            states.append(State(total))
+        return State(torch.cat([dense_gradient(states[node].raw) for node in self.genotype.concat], dim=1))
 
-    def _edge(self, op: nn.Module, x: Tensor) -> Tensor:
-        y: Tensor = op(x)
+    def _edge(self, op: nn.Module, state: State) -> Tensor:
+        y: Tensor = op(state.rectified if reads_rectified(op) else state.raw)
         # The identity is never dropped: a node would lose the image altogether.
         return y if isinstance(op, nn.Identity) else self.drop_path(y)
 
 
 class AuxiliaryHead(nn.Module):
-    """A second classifier on the features at 2/3 of the depth, used while training only.
+    """A second classifier on the (rectified) features at 2/3 of the depth, used while training only.
 
     Published for 8x8 features (5x5 average pooling with stride 3, giving 2x2). Other sizes are pooled to 2x2
     adaptively.
@@ -134,7 +150,6 @@ class AuxiliaryHead(nn.Module):
         self.classifier = nn.Linear(768, classes)
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        x = torch.relu(x)
         if x.shape[2:] == (8, 8):
             x = nn.functional.avg_pool2d(x, 5, stride=3, count_include_pad=False)
         else:
@@ -188,10 +203,10 @@ class CellNetwork(nn.Module):
 
     def forward_both(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits of the classifier, and of the auxiliary head while training (None otherwise)."""
-        before_previous = previous = self.stem(x)
+        before_previous = previous = State(self.stem(x))
         auxiliary = None
         for position, cell in enumerate(self.cells):
             before_previous, previous = previous, cell(before_previous, previous)
             if position == self.auxiliary_position and self.auxiliary is not None and self.training:
-                auxiliary = self.auxiliary(previous)
-        return self.classifier(previous.mean(dim=(2, 3))), auxiliary
+                auxiliary = self.auxiliary(previous.rectified)
+        return self.classifier(previous.raw.mean(dim=(2, 3))), auxiliary

@@ -1,6 +1,8 @@
 """The ops that edges carry: ReLU-conv-BN as in Liu et al., "DARTS", ICLR 2019, appendix A.
 
-Each op maps [N, C, H, W] to [N, C', H/stride, W/stride]; sides that are odd are rounded up.
+Each op maps [N, C, H, W] to [N, C', H/stride, W/stride]; sides that are odd are rounded up. The ReLU that the
+convolutional ops begin with is not in them: several edges read one node, and its rectified form is computed
+once for all of them (`cells.State`). `reads_rectified` says which ops want it.
 """
 
 from collections.abc import Callable
@@ -17,19 +19,15 @@ def batch_norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels)
 
 
-def relu_conv_bn(channels_in: int, channels_out: int) -> nn.Sequential:
-    """A 1x1 convolution between ReLU and BN: how a cell brings its inputs to its own width."""
-    return nn.Sequential(
-        nn.ReLU(),
-        nn.Conv2d(channels_in, channels_out, 1, bias=False),
-        batch_norm(channels_out),
-    )
+def conv_bn(channels_in: int, channels_out: int) -> nn.Sequential:
+    """A 1x1 convolution and BN: how a cell brings its (rectified) inputs to its own width."""
+    return nn.Sequential(nn.Conv2d(channels_in, channels_out, 1, bias=False), batch_norm(channels_out))
 
 
 class FactorizedReduce(nn.Module):
-    """Halve the resolution with two 1x1 stride-2 convolutions, the second one pixel off, so that no pixel is lost.
+    """Halve the resolution of a rectified input with two 1x1 stride-2 convolutions.
 
-    With gradients on, both run as one 2x2 stride-2 convolution whose kernel holds their weights at its corners
+    The second one reads one pixel off, so that no pixel is lost. With gradients on, both run as one 2x2 stride-2 convolution whose kernel holds their weights at its corners
     and zeros elsewhere: the same sums, and a backward pass 4 times as fast on a CPU, since no strided view of
     the image needs a gradient of its own.
     """
@@ -43,7 +41,7 @@ class FactorizedReduce(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         # An odd side has no pixel after its last: zeros stand in, so that both halves have one shape.
-        x = nn.functional.pad(torch.relu(x), (0, x.shape[3] % 2, 0, x.shape[2] % 2))
+        x = nn.functional.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))
         if torch.is_grad_enabled():
             corners = [
                 nn.functional.pad(self.even.weight, (0, 1, 0, 1)),
@@ -57,9 +55,8 @@ class FactorizedReduce(nn.Module):
 
 
 def _round(channels_in: int, channels_out: int, kernel: int, stride: int, dilation: int) -> list[nn.Module]:
-    """ReLU, depthwise convolution, pointwise convolution, BN."""
+    """Depthwise convolution, pointwise convolution, BN."""
     return [
-        nn.ReLU(),
         DepthwiseConv(channels_in, kernel, stride=stride, dilation=dilation),
         nn.Conv2d(channels_in, channels_out, 1, bias=False),
         batch_norm(channels_out),
@@ -70,6 +67,7 @@ def separable_conv(channels: int, kernel: int, stride: int) -> nn.Sequential:
     """Two rounds of depthwise-separable convolution; only the first one strides."""
     return nn.Sequential(
         *_round(channels, channels, kernel, stride, dilation=1),
+        nn.ReLU(),
         *_round(channels, channels, kernel, 1, dilation=1),
     )
 
@@ -82,7 +80,6 @@ def dilated_conv(channels: int, kernel: int, stride: int) -> nn.Sequential:
 def conv_7x1_1x7(channels: int, stride: int) -> nn.Sequential:
     """A 1x7 and a 7x1 convolution in a row (AmoebaNet, NASNet)."""
     return nn.Sequential(
-        nn.ReLU(),
         nn.Conv2d(channels, channels, (1, 7), stride=(1, stride), padding=(0, 3), bias=False),
         nn.Conv2d(channels, channels, (7, 1), stride=(stride, 1), padding=(3, 0), bias=False),
         batch_norm(channels),
@@ -135,3 +132,8 @@ BUILDERS: dict[str, Callable[[int, int], nn.Module]] = {
 def build_op(name: str, channels: int, stride: int) -> nn.Module:
     """The op of a genotype's edge, at this width and stride."""
     return BUILDERS[name](channels, stride)
+
+
+def reads_rectified(op: nn.Module) -> bool:
+    """Whether an op begins with a ReLU, which whoever calls it has to apply."""
+    return not isinstance(op, nn.Identity | Pool | Zero)

@@ -14,10 +14,10 @@ class TrainingSpec(Spec):
     epochs: Annotated[int, Field(ge=0)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 64
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    learning_rate: Annotated[float, Field(gt=0)] = 0.025
     momentum: Fractional = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 3e-4
-    schedule: Literal["cosine", "one_cycle"] = "one_cycle"
+    schedule: Literal["cosine", "one_cycle"] = "cosine"
     label_smoothing: Fractional = 0.0
     gradient_clip: Annotated[float, Field(gt=0)] | None = 5.0  # L2 norm over all parameters
     crop: Annotated[int, Field(ge=0)] = 2  # pixels of zero padding for random crops; 0: none
