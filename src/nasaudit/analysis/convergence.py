@@ -58,7 +58,10 @@ def convergence(loss: Sequence[float], accuracy: Sequence[float], images_per_ste
     measurements = [Measurement("loss_area", exact(loss_area(loss), "nats"))]
     for threshold in ACCURACIES:
         steps = steps_to(accuracy, threshold, window)
-        setting: tuple[tuple[str, str], ...] = (("accuracy", f"{threshold:g}"), ("images_per_step", str(images_per_step)))
+        setting: tuple[tuple[str, str], ...] = (
+            ("accuracy", f"{threshold:g}"),
+            ("images_per_step", str(images_per_step)),
+        )
         if steps is None:
             setting = (*setting, ("bound", "lower"))
         measurements.append(Measurement("steps_to_accuracy", exact(steps or len(accuracy), "steps"), setting))

@@ -27,9 +27,9 @@ def conv_bn(channels_in: int, channels_out: int) -> nn.Sequential:
 class FactorizedReduce(nn.Module):
     """Halve the resolution of a rectified input with two 1x1 stride-2 convolutions.
 
-    The second one reads one pixel off, so that no pixel is lost. With gradients on, both run as one 2x2 stride-2 convolution whose kernel holds their weights at its corners
-    and zeros elsewhere: the same sums, and a backward pass 4 times as fast on a CPU, since no strided view of
-    the image needs a gradient of its own.
+    The second one reads one pixel off, so that no pixel is lost. With gradients on, both run as one 2x2 stride-2
+    convolution whose kernel holds their weights at its corners and zeros elsewhere: the same sums, and a backward
+    pass 4 times as fast on a CPU, since no strided view of the image needs a gradient of its own.
     """
 
     def __init__(self, channels_in: int, channels_out: int):

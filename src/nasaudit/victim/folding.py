@@ -114,7 +114,7 @@ def _merge(convolution: nn.Module, norm: nn.Module) -> tuple[nn.Module, nn.Modul
 
 
 class FoldedReduce(nn.Module):
-    """A factorized reduce (of a rectified input) whose two 1x1 convolutions and BN are one 2x2 stride-2 convolution with a bias.
+    """A factorized reduce whose two 1x1 convolutions and BN are one 2x2 stride-2 convolution with a bias.
 
     The first half of the channels reads the top left pixel of each 2x2 square, the second the bottom right.
     """
