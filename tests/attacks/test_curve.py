@@ -1,4 +1,4 @@
-"""The security curve: survivors only, confirmed verdicts, and its figures against plain reference code."""
+"""The security curve: bisection, confirmed verdicts, and its figures against plain reference code."""
 
 import numpy as np
 import pytest
@@ -47,22 +47,28 @@ def test_minimal_epsilons_are_those_of_the_closed_form():
     assert (size[broken] <= curve.minimal_epsilon[broken]).all()
 
 
-def test_only_survivors_are_attacked_again():
+def test_bisection_finds_what_a_sweep_finds_with_fewer_attacks():
     _, victim, pixels, labels = linear_setting()
-    seen = []
+    grid = tuple(level / 1000 for level in range(1, 11))
+    tried = torch.zeros(120, dtype=torch.int64)
 
-    class Spy(EvasionAttack[Classifier]):
-        spec = PgdSpec(epsilons=(0.001, 0.003, 0.006))
+    class Counted(EvasionAttack[Classifier]):
+        spec = PgdSpec(epsilons=grid, steps=50)
 
         def perturb(self, victim, images, objective, epsilon, *, seed, indices, progress):
-            seen.append(indices)
+            tried[indices] += 1
             return Pgd(self.spec).perturb(victim, images, objective, epsilon, seed=seed, indices=indices)
 
-    curve = security_curve(Spy(), victim, victim, pixels, labels, indices=torch.arange(120))
-    assert torch.equal(seen[0], torch.arange(120))
-    for position, epsilon in enumerate((0.001, 0.003)):
-        survivors = (curve.minimal_epsilon > epsilon).nonzero().squeeze(1)
-        assert torch.equal(seen[position + 1], survivors)
+    indices = torch.arange(120)
+    curve = security_curve(Counted(), victim, victim, pixels, labels, indices=indices)
+    assert tried.max() == 4  # 11 possible answers
+    sweep = torch.full((120,), INF, dtype=torch.float64)
+    for epsilon in reversed(grid):
+        attack = Pgd(PgdSpec(epsilons=(epsilon,), steps=50))
+        alone = security_curve(attack, victim, victim, pixels, labels, indices=indices)
+        sweep = torch.where(alone.minimal_epsilon.isfinite(), epsilon, sweep)
+    assert torch.equal(curve.minimal_epsilon, sweep)
+    assert len(curve.minimal_epsilon.unique()) > 5
 
 
 def test_a_claim_that_the_judge_denies_does_not_count():

@@ -82,9 +82,7 @@ def fit(
     for epoch in range(spec.epochs):
         _set_drop_path(network, spec, epoch)
         for positions in _batches(len(train), batch_size, generator):
-            batch = augment(
-                images[positions], generator, spec.crop, spec.flip, spec.cutout, fill=mean_colour
-            )
+            batch = augment(images[positions], generator, spec.crop, spec.flip, spec.cutout, fill=mean_colour)
             pixels = batch.to(torch.float32, memory_format=torch.channels_last).div_(255)
             value, correct = _step(network, pixels, labels[positions], spec, loss, optimizer)
             schedule.step()

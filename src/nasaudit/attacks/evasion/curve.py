@@ -1,8 +1,8 @@
 """The security curve: how much of a victim falls as epsilon grows.
 
 One strong setting breaks every undefended network and cannot tell two of them apart; the sweep can. An
-example within a small ball is within every larger one, so each epsilon is tried only on the images that all
-smaller ones left standing.
+example within a small ball is within every larger one, so the smallest epsilon that breaks an image is found
+by bisection of the grid: 4 attacks an image for 10 epsilons, where a sweep makes up to 10.
 
 Biggio and Roli, "Wild Patterns: Ten Years After the Rise of Adversarial Machine Learning", Pattern
 Recognition 2018, section 3.
@@ -37,7 +37,7 @@ class SecurityCurve:
         prediction: int64 [N], what the judge takes `images` for.
         clean_prediction: int64 [N].
         target: int64 [N], the class to reach; -1 in untargeted attacks.
-        first_gradient: float32 [N], see `Perturbed`, at the smallest epsilon; NaN where none was taken.
+        first_gradient: float32 [N], see `Perturbed`, of the first attack; NaN where none was taken.
     """
 
     minimal_epsilon: Tensor
@@ -86,7 +86,10 @@ def security_curve(
     seed: int = 0,
     progress: Progress = silent,
 ) -> SecurityCurve:
-    """Attack the survivors at each epsilon in turn.
+    """Find the smallest epsilon of the grid that breaks each image.
+
+    Every finite verdict has an example that the judge confirmed. As with any attack, an image that stands may
+    still fall to a stronger one; a sweep of the whole grid would try it more often.
 
     Args:
         attack: any white-box evasion attack.
@@ -114,43 +117,74 @@ def security_curve(
         target=objective.classes if objective.targeted else torch.full_like(labels, -1),
         first_gradient=torch.full((len(images),), torch.nan, device=images.device),
     )
-    for position, epsilon in enumerate(grid):
-        report = _Share(progress, position, len(grid), f"{int(fallen.sum())} of {len(images)} images broken")
-        report(0.0)
-        rows = (~fallen).nonzero().squeeze(1)
-        if len(rows) == 0:
-            break
-        found = attack.perturb(
-            victim,
-            images[rows],
-            objective.take(rows),
-            epsilon,
-            seed=derive_seed("evasion", seed, epsilon),
-            indices=indices[rows],
-            progress=report,
-        )
-        if position == 0:
-            curve.first_gradient[rows] = found.first_gradient
-        claimed = found.broken.nonzero().squeeze(1)
-        logits = predict(judge, found.images[claimed])
-        confirmed = objective.take(rows[claimed]).reached(logits)
-        broken, source = rows[claimed[confirmed]], claimed[confirmed]
-        curve.minimal_epsilon[broken] = epsilon
-        curve.steps[broken] = found.steps[source]
-        curve.images[broken] = found.images[source]
-        curve.prediction[broken] = logits[confirmed].argmax(1)
-        fallen[broken] = True
+    trial = _Trial(attack, victim, judge, images, objective, indices, seed, curve)
+    # The answer of an image is a position of the grid in lowest..highest; len(grid): no epsilon breaks it.
+    lowest = torch.zeros_like(labels)
+    highest = torch.where(fallen, 0, len(grid))
+    rounds = len(grid).bit_length()
+    for turn in range(rounds):
+        middle = (lowest + highest) // 2
+        undecided = lowest < highest
+        done = 0
+        for position in middle[undecided].unique().tolist():
+            rows = (undecided & (middle == position)).nonzero().squeeze(1)
+            words = f"{int(curve.minimal_epsilon.isfinite().sum())} of {len(images)} images broken"
+            share = len(rows) / int(undecided.sum())
+            report = _Share(progress, (turn + done) / rounds, share / rounds, words)
+            report(0.0)
+            broken = trial(rows, grid[position], report)
+            highest[rows[broken]] = position
+            lowest[rows[~broken]] = position + 1
+            done += share
     return curve
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """One epsilon tried on some images; what falls is noted in the curve."""
+
+    attack: EvasionAttack[Classifier]
+    victim: Classifier
+    judge: Classifier
+    images: Tensor
+    objective: Objective
+    indices: Tensor
+    seed: int
+    curve: SecurityCurve
+
+    def __call__(self, rows: Tensor, epsilon: float, progress: Progress) -> Tensor:
+        """Bool [len(rows)]: which of these images fell, confirmed by the judge."""
+        found = self.attack.perturb(
+            self.victim,
+            self.images[rows],
+            self.objective.take(rows),
+            epsilon,
+            seed=derive_seed("evasion", self.seed, epsilon),
+            indices=self.indices[rows],
+            progress=progress,
+        )
+        logits = predict(self.judge, found.images)
+        confirmed = found.broken & self.objective.take(rows).reached(logits)
+        fell = rows[confirmed]
+        curve = self.curve
+        curve.minimal_epsilon[fell] = epsilon
+        curve.steps[fell] = found.steps[confirmed]
+        curve.images[fell] = found.images[confirmed]
+        curve.prediction[fell] = logits[confirmed].argmax(1)
+        curve.first_gradient[rows] = torch.where(
+            curve.first_gradient[rows].isnan(), found.first_gradient, curve.first_gradient[rows]
+        )
+        return confirmed
 
 
 @dataclass(frozen=True)
 class _Share:
-    """Progress of one epsilon, as a share of the whole curve."""
+    """Progress of one attack, as a share of the whole curve."""
 
     progress: Progress
-    position: int
-    epsilons: int
+    start: float
+    length: float
     words: str
 
     def __call__(self, done: float, text: str = "") -> None:
-        self.progress((self.position + done) / self.epsilons, self.words)
+        self.progress(self.start + done * self.length, self.words)
