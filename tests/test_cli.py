@@ -21,7 +21,7 @@ architectures: [{architectures}]
 data: digits
 seeds: [0]
 attacks: [{{name: pgd, images: 40, steps: 5, epsilons: [2/255, 16/255]}}]
-training: {{epochs: 3, batch_size: 64, learning_rate: {learning_rate}, gradient_clip: {clip}}}
+training: {{epochs: 3, optimizer: sgd, batch_size: 64, learning_rate: {learning_rate}, gradient_clip: {clip}}}
 """
 
 

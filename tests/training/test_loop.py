@@ -13,7 +13,9 @@ from nasaudit.spec.training import TrainingSpec
 from nasaudit.training.evaluate import accuracy, predict
 from nasaudit.training.loop import fit
 
-PLAIN = TrainingSpec(epochs=2, batch_size=8, crop=0, schedule="cosine", learning_rate=0.1)
+PLAIN = TrainingSpec(
+    epochs=2, batch_size=8, crop=0, optimizer="sgd", schedule="cosine", learning_rate=0.1, weight_decay=3e-4
+)
 
 
 def split(n=40, seed=0):

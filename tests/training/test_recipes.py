@@ -5,6 +5,7 @@ from nasaudit.spec.study import StudySpec
 def test_the_paper_recipe_is_the_published_one_and_sound_never_looks_at_test_data():
     paper, sound = recipe("paper", "paper", "cifar10"), recipe("paper", "sound", "cifar10")
     assert (paper.epochs, paper.batch_size, paper.learning_rate, paper.weight_decay) == (200, 96, 0.025, 5e-4)
+    assert (paper.optimizer, paper.momentum) == ("sgd", 0.9)
     assert (paper.schedule, paper.gradient_clip, paper.crop, paper.flip, paper.cutout) == (
         "cosine",
         5,

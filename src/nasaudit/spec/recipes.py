@@ -19,11 +19,13 @@ def recipe(scale: Scale, protocol: Protocol, data: str) -> TrainingSpec:
     """
     flip = data not in NOT_MIRRORED
     if scale == "mini":
-        # The protocols' training differs in schedule only at full scale; at `mini` the one recipe serves both.
-        return TrainingSpec(flip=flip, epochs=40 if data == "digits" else TrainingSpec().epochs)
+        # One recipe for both protocols and all families, found by trial: with it all 18 end within 2 points of
+        # accuracy. The published one (SGD, .025) leaves BiT, whose group norm learns slowly, at 91 %.
+        return TrainingSpec(flip=flip, epochs=30 if data == "digits" else TrainingSpec().epochs)
     return TrainingSpec(
         epochs=200 if protocol == "paper" else 600,
         batch_size=96,
+        optimizer="sgd",
         learning_rate=0.025,
         weight_decay=5e-4 if protocol == "paper" else 3e-4,
         schedule="cosine",

@@ -9,14 +9,14 @@ from nasaudit.spec.units import Fractional
 
 
 class TrainingSpec(Spec):
-    """A training recipe. `recipes.py` holds the named ones; a study may override any field."""
+    """A training recipe; the defaults are those of `mini`, `recipes.py` has the others. A study may set any field."""
 
     epochs: Annotated[int, Field(ge=0)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 64
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: Annotated[float, Field(gt=0)] = 0.025
-    momentum: Fractional = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 3e-4
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    learning_rate: Annotated[float, Field(gt=0)] = 0.002
+    momentum: Fractional = 0.9  # of sgd
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
     schedule: Literal["cosine", "one_cycle"] = "cosine"
     label_smoothing: Fractional = 0.0
     gradient_clip: Annotated[float, Field(gt=0)] | None = 5.0  # L2 norm over all parameters
