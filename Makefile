@@ -9,7 +9,7 @@ setup: .venv/.installed
 .venv/.installed: pyproject.toml
 	@echo "Setting up .venv (PyTorch included: some gigabytes, a minute or more) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --editable '.[dev]'
 	@touch $@
 
 audit: setup
@@ -29,8 +29,8 @@ test-all: setup peers
 	@$(BIN)/python -m pytest -n 2
 
 peers: setup
-	@$(BIN)/python -m pip install --quiet --editable '.[peers]'
-	@$(BIN)/python -m pip install --quiet --no-deps torchattacks
+	@$(BIN)/python -m pip install -qq --editable '.[peers]'
+	@$(BIN)/python -m pip install -qq --no-deps torchattacks
 
 bench: peers
 	@$(BIN)/python -m benchmarks

@@ -1,11 +1,14 @@
 """Run every benchmark and print its table. Trained victims are kept in `build/benchmarks`."""
 
+import os
 import sys
 from pathlib import Path
 
-from benchmarks import pgd
+from benchmarks import pgd, training
+from nasaudit.study.executors.threads import KEEP_FREED_MEMORY, ONE_THREAD
 
-BENCHMARKS = {"pgd": pgd.run}
+BENCHMARKS = {"pgd": pgd.run, "training": training.run}
+WORKER_SETTINGS = {**ONE_THREAD, **KEEP_FREED_MEMORY}
 
 
 def main(names: list[str]) -> int:
@@ -21,4 +24,9 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # As in a worker of a study: one thread, and an allocator that keeps freed memory. The peers get both too.
+    if any(os.environ.get(name) != value for name, value in WORKER_SETTINGS.items()):
+        os.execve(
+            sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]], os.environ | WORKER_SETTINGS
+        )
     sys.exit(main(sys.argv[1:]))

@@ -19,10 +19,10 @@ _INPUT_NAMES = ("c_{k-2}", "c_{k-1}")
 
 
 def draw_text(genotype: Genotype) -> str:
-    """Both cells as text of at most 80 columns: each node with the edges that it adds up.
+    r"""Both cells as text of at most 80 columns: each node with the edges that it adds up.
 
     >>> from nasaudit.arch.genotypes import DARTS
-    >>> print(draw_text(DARTS)[:87])
+    >>> print("\n".join(draw_text(DARTS).splitlines()[:3]))
     normal cell
       c_{k-2} ── sep_conv_3x3 ──┐
       c_{k-1} ── sep_conv_3x3 ──┴─▶ node 0

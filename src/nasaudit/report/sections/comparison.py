@@ -8,10 +8,9 @@ from typing import Literal
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.sections.family import Family, Yardstick
+from nasaudit.study.flags import ACCURACY_GAP
 from nasaudit.study.results import Row
 
-# Vulnerability and accuracy are confounded: beyond this gap a difference may be one of training.
-ACCURACY_GAP = 0.02
 PUBLISHED = "Pang et al., USENIX Security 2022"
 # Differences of these are said in percentage points; of the others as plain numbers.
 SHARES_IN_POINTS = frozenset({"asr"})
