@@ -100,6 +100,11 @@ def value(row: Row) -> str:
     return f"more than{NBSP}{_bare(row)}" if row.setting.get("bound") == "lower" else _bare(row)
 
 
+def short_value(row: Row) -> str:
+    """The row's value for large print: `> 16/255` for a lower bound."""
+    return f">{NBSP}{_bare(row)}" if row.setting.get("bound") == "lower" else _bare(row)
+
+
 def _bare(row: Row) -> str:
     if row.metric == "median_minimal_epsilon":
         return measured_epsilon(row.value, row.setting.get("norm", ""))

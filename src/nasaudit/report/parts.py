@@ -29,6 +29,11 @@ class Tile:
     label: str
     cell: Cell
 
+    @classmethod
+    def of(cls, label: str, row: Row) -> "Tile":
+        """A row's value in its shortest form, so that three tiles fit beside each other on a phone."""
+        return cls(label, Cell(format.short_value(row), format.interval_and_n(row)))
+
 
 @dataclass(frozen=True)
 class Table:

@@ -176,7 +176,7 @@ def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
         half = evidence.pooled(subject.name, FAMILY, "median_minimal_epsilon", setting, threat.attack)
         found = [(f"fall at {epsilon}", share), ("half fall at", half)]
         if share is not None:
-            return tuple(Tile(label, Cell.of(row)) for label, row in found if row is not None)
+            return tuple(Tile.of(label, row) for label, row in found if row is not None)
     return ()
 
 

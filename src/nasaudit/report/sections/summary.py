@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Cell, Section, Tile
+from nasaudit.report.parts import Section, Tile
 from nasaudit.report.sections.cells import Drawing, drawings
 from nasaudit.report.sections.comparison import Finding, findings
 from nasaudit.report.sections.families import FAMILIES
@@ -81,7 +81,7 @@ def cards(evidence: Evidence) -> list[Card]:
 
 def _tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     accuracy = evidence.accuracy(subject.name)
-    first = () if accuracy is None else (Tile("accurate", Cell.of(accuracy)),)
+    first = () if accuracy is None else (Tile.of("accurate", accuracy),)
     return first + tuple(tile for family in FAMILIES for tile in family.tiles(evidence, subject))
 
 
