@@ -59,12 +59,12 @@ def millions(count: float) -> str:
 
 
 def measured_epsilon(epsilon: float, norm: str) -> str:
-    """An epsilon on or between those of a grid: grey levels for linf (`8.9/255`, `16/255`), a length for l2 (`0.53`).
+    """An epsilon between those of a grid: grey levels for linf (`8.9/255`), a length for l2 (`0.53`).
 
-    >>> measured_epsilon(0.0349, "linf"), measured_epsilon(16 / 255, "linf"), measured_epsilon(0.5301, "l2")
-    ('8.9/255', '16/255', '0.53')
+    >>> measured_epsilon(0.0349, "linf"), measured_epsilon(0.5301, "l2")
+    ('8.9/255', '0.53')
     """
-    return f"{round(255 * epsilon, 1):g}/255" if norm == "linf" else significant(epsilon)
+    return f"{255 * epsilon:.1f}/255" if norm == "linf" else significant(epsilon)
 
 
 def duration(seconds: float) -> str:
@@ -101,7 +101,7 @@ def value(row: Row) -> str:
 
 
 def short_value(row: Row) -> str:
-    """The row's value for large print: `> 16/255` for a lower bound."""
+    """The row's value for large print: `> 16.0/255` for a lower bound."""
     return f">{NBSP}{_bare(row)}" if row.setting.get("bound") == "lower" else _bare(row)
 
 
