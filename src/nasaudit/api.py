@@ -1,5 +1,6 @@
 """The Python API: what the command line does, as functions."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +118,7 @@ def audit(
         mode: what is done again, see `study.run`.
         store: folder of records to share between studies; None: inside of `out`.
         download: fetch the data set where it can be.
-        observer: who is told of progress; None: nobody.
+        observer: who is told of progress; None: bars on a terminal's stderr, nobody elsewhere.
 
     Raises:
         InputError: something is unknown or wrong; nothing was trained.
@@ -154,7 +155,7 @@ def run_study(
         store=None if store is None else Path(store),
         workers=workers,
         mode=mode,
-        observer=observer,
+        observer=observer or _default_observer(),
         device=device,
         download=download,
     )
@@ -214,3 +215,9 @@ def default_folder(study: StudySpec) -> Path:
     names = "-".join(choice.name for choice in study.architectures[:4])
     readable = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{names}-{study.data.name}")
     return Path("audits") / f"{readable[:60]}-{study.digest()[:8]}"
+
+
+def _default_observer() -> "Observer | None":
+    from nasaudit.study.progress import progress_observer
+
+    return progress_observer(sys.stderr) if sys.stderr.isatty() else None

@@ -24,10 +24,12 @@ class Registry(Generic[T]):
     Args:
         kind: the singular used in messages ("attack").
         entry_point_group: the group whose entry points plugins add to, or None.
+        plugin_type: what a plugin's entry point must be an instance of.
     """
 
-    def __init__(self, kind: str, entry_point_group: str | None = None):
+    def __init__(self, kind: str, entry_point_group: str | None = None, plugin_type: type = object):
         self.kind = kind
+        self._plugin_type = plugin_type
         self._group = entry_point_group
         self._items: dict[str, T] = {}
         self._canonical: dict[str, str] = {}
@@ -77,4 +79,10 @@ class Registry(Generic[T]):
             return
         self._plugins_read = True
         for entry_point in entry_points(group=self._group):
-            self.add(entry_point.name, entry_point.load())
+            item = entry_point.load()
+            if not isinstance(item, self._plugin_type):
+                raise NasauditError(
+                    f"the plugin {entry_point.value} ({self._group}: {entry_point.name}) is no {self.kind}: "
+                    f"expected an instance of {self._plugin_type.__name__}, got {item!r}"
+                )
+            self.add(entry_point.name, item)

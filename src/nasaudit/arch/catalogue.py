@@ -40,7 +40,7 @@ class Entry:
             )
 
 
-CATALOGUE: Registry[Entry] = Registry("architecture", "nasaudit.architectures")
+CATALOGUE: Registry[Entry] = Registry("architecture", "nasaudit.architectures", Entry)
 
 
 def _manual(name: str, title: str, source: str, *aliases: str) -> None:

@@ -54,7 +54,7 @@ class DataSource:
     options: tuple[str, ...] = ()
 
 
-DATA: Registry[DataSource] = Registry("data set", entry_point_group="nasaudit.data")
+DATA: Registry[DataSource] = Registry("data set", "nasaudit.data", DataSource)
 
 DIGITS = tuple("0123456789")
 _LOADERS = "nasaudit.data.loaders"

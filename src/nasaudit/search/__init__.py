@@ -2,4 +2,4 @@
 
 from nasaudit.registry import Registry
 
-SEARCHES: Registry[type] = Registry("search", entry_point_group="nasaudit.searches")
+SEARCHES: Registry[type] = Registry("search", "nasaudit.searches", type)

@@ -92,7 +92,7 @@ class PgdSpec(EvasionSpec):
     random_start: bool = True
 
 
-ATTACKS: Registry[type[AttackSpec]] = Registry("attack", entry_point_group="nasaudit.attacks")
+ATTACKS: Registry[type[AttackSpec]] = Registry("attack", "nasaudit.attacks", type)
 ATTACKS.add("pgd", PgdSpec)
 
 

@@ -1,0 +1,87 @@
+"""What all specs share, and the checks of each."""
+
+import pytest
+
+from nasaudit.errors import SpecError, UnknownNameError
+from nasaudit.spec.arch import ArchSpec
+from nasaudit.spec.attacks import LINF_GRID, PgdSpec
+from nasaudit.spec.data import DataSpec
+from nasaudit.spec.defaults import attacks_for, paper_pgd
+from nasaudit.spec.study import StudySpec
+from nasaudit.spec.tasks import TASKS, EvasionTask, TrainTask
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.spec.units import format_epsilon
+
+
+def test_a_digest_covers_defaults_and_not_their_spelling():
+    assert PgdSpec().digest() == PgdSpec(steps=PgdSpec().steps, norm="linf", epsilons=LINF_GRID).digest()
+    assert PgdSpec().digest() != PgdSpec(steps=PgdSpec().steps + 1).digest()
+    assert TrainingSpec().digest() != DataSpec().digest()
+    assert len(PgdSpec().digest()) == 20
+
+
+def test_a_task_digest_covers_all_upstream():
+    def task(**training):
+        architecture = ArchSpec(name="resnet", group="manual")
+        victim = TrainTask(
+            architecture=architecture, data=DataSpec(), training=TrainingSpec(**training), seed=0
+        )
+        return EvasionTask(victim=victim, attack=PgdSpec())
+
+    assert task().digest() == task().digest()
+    assert task().digest() != task(epochs=11).digest()
+    assert task().needs() == (task().victim,)
+    assert set(TASKS) == {"train", "evasion", "topology", "convergence"}
+
+
+def test_a_stored_study_is_the_same_study():
+    study = StudySpec.parse({"architectures": ["darts"], "attacks": ["pgd", {"name": "PGD", "norm": "l2"}]})
+    again = StudySpec.parse(study.model_dump(mode="json"))
+    assert again == study
+    assert again.digest() == study.digest()
+
+
+@pytest.mark.parametrize(
+    ("spec", "values", "message"),
+    [
+        (TrainingSpec, {"epochs": -1}, r"epochs: expected greater than or equal to 0, got -1"),
+        (TrainingSpec, {"epoch": 3}, r"epoch: expected no field of this name"),
+        (TrainingSpec, {"learning_rate": float("nan")}, "learning_rate"),
+        (DataSpec, {"test_fraction": 0.9, "pool_fraction": 0.2}, "fractions to add up to less than 1"),
+        (PgdSpec, {"epsilons": ["8/0"]}, r"epsilons\[0\]: expected a number or a fraction such as 8/255"),
+        (PgdSpec, {"epsilons": [0.2, 0.1]}, "epsilons: expected ascending values"),
+        (PgdSpec, {"epsilons": [8]}, "write 8/255, not 8"),
+        (PgdSpec, {"goal": "targeted"}, "target_class: expected a class"),
+        (PgdSpec, {"target_class": 3}, "target_class: expected a class for the goal `targeted`"),
+        (ArchSpec, {"name": "x", "group": "nas", "init_channels": 8}, "init_channels"),
+        (ArchSpec, {"name": "x", "group": "manual", "drop_path": 0.1}, "drop_path"),
+        (ArchSpec, {"name": "x", "group": "manual", "input_shape": (2, 28, 28)}, "1 or 3 channels"),
+    ],
+)
+def test_a_wrong_field_is_named(spec, values, message):
+    with pytest.raises(SpecError, match=message):
+        spec.parse(values)
+
+
+def test_epsilons_are_fractions_of_the_pixel_range():
+    assert PgdSpec.parse({"epsilons": ["2/255", 0.5]}).epsilons == (2 / 255, 0.5)
+    assert [format_epsilon(e) for e in (8 / 255, 0.5, 1.0)] == ["8/255", "0.5", "1"]
+    assert PgdSpec(norm="l2").epsilons[-1] > 1
+
+
+def test_the_protocols_attacks():
+    assert attacks_for(["all"], "paper", "paper") == (paper_pgd(),)
+    paper = paper_pgd()
+    assert (paper.steps, paper.step_size, paper.epsilons) == (7, 2 / 255, (8 / 255,))
+    assert (paper.goal, paper.random_start, paper.min_confidence, paper.images) == (
+        "least_likely",
+        False,
+        0.99,
+        1000,
+    )
+    sound = attacks_for(["evasion"], "sound", "mini")
+    assert [attack.goal for attack in sound] == ["untargeted", "least_likely"]
+    assert all(attack.min_confidence == 0 and not attack.only_correct for attack in sound)
+    assert attacks_for(["pgd", "evasion"], "sound", "mini") == sound
+    with pytest.raises(UnknownNameError, match="did you mean evasion"):
+        attacks_for(["evasoin"], "sound", "mini")
