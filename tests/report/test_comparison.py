@@ -21,14 +21,22 @@ def finding(make_study, tmp_path: Path):
 
 
 def test_a_clear_difference_names_the_easier_one_and_the_direction(finding) -> None:
-    found, text = finding(character=CLEAR)
+    found, text = finding(character=CLEAR, seeds=(0, 1, 2))
     assert found.headline == "DARTS is easier to evade than ResNet."
     assert "this agrees with the published direction" in text
     assert "Caution" not in text
+    assert "trainings of each" not in text
+
+
+@pytest.mark.parametrize(("seeds", "said"), [((0, 1), "2 trainings of each"), ((0,), "one training of each")])
+def test_few_seeds_say_something_of_these_models_only(finding, seeds, said) -> None:
+    found, text = finding(character=CLEAR, seeds=seeds)
+    assert found.headline == "These DARTS models are easier to evade than these ResNet models."
+    assert f"With {said}, that holds for these models" in text
 
 
 def test_the_opposite_difference_goes_against_the_published_direction(finding) -> None:
-    found, text = finding(character={"darts": (10.5, 0.976), "resnet": (8.0, 0.969)})
+    found, text = finding(character={"darts": (10.5, 0.976), "resnet": (8.0, 0.969)}, seeds=(0, 1, 2))
     assert found.headline == "ResNet is easier to evade than DARTS."
     assert "this goes against the published direction" in text
 

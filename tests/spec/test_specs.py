@@ -2,11 +2,10 @@
 
 import pytest
 
-from nasaudit.errors import SpecError, UnknownNameError
+from nasaudit.errors import SpecError
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import LINF_GRID, PgdSpec
 from nasaudit.spec.data import DataSpec
-from nasaudit.spec.defaults import attacks_for, paper_pgd
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import TASKS, EvasionTask, TrainTask
 from nasaudit.spec.training import TrainingSpec
@@ -67,21 +66,3 @@ def test_epsilons_are_fractions_of_the_pixel_range():
     assert PgdSpec.parse({"epsilons": ["2/255", 0.5]}).epsilons == (2 / 255, 0.5)
     assert [format_epsilon(e) for e in (8 / 255, 0.5, 1.0)] == ["8/255", "0.5", "1"]
     assert PgdSpec(norm="l2").epsilons[-1] > 1
-
-
-def test_the_protocols_attacks():
-    assert attacks_for(["all"], "paper", "paper") == (paper_pgd(),)
-    paper = paper_pgd()
-    assert (paper.steps, paper.step_size, paper.epsilons) == (7, 2 / 255, (8 / 255,))
-    assert (paper.goal, paper.random_start, paper.min_confidence, paper.images) == (
-        "least_likely",
-        False,
-        0.99,
-        1000,
-    )
-    sound = attacks_for(["evasion"], "sound", "mini")
-    assert [attack.goal for attack in sound] == ["untargeted", "least_likely"]
-    assert all(attack.min_confidence == 0 and not attack.only_correct for attack in sound)
-    assert attacks_for(["pgd", "evasion"], "sound", "mini") == sound
-    with pytest.raises(UnknownNameError, match="did you mean evasion"):
-        attacks_for(["evasoin"], "sound", "mini")

@@ -8,7 +8,7 @@ from typing import Literal
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.sections.family import Family, Yardstick
-from nasaudit.study.flags import ACCURACY_GAP
+from nasaudit.study.flags import ACCURACY_GAP, FEW_SEEDS
 from nasaudit.study.results import Row
 
 PUBLISHED = "Pang et al., USENIX Security 2022"
@@ -50,7 +50,7 @@ def _pair(evidence: Evidence, family: Family, yardstick: Yardstick, pair: list[S
     high, low = yardstick.rows[worse.name], yardstick.rows[better.name]
     decided = compare(high, low) == "higher"
     headline = (
-        f"{worse.title} is easier to {family.verb} than {better.title}."
+        _easier(evidence, family, worse, better)
         if decided
         else f"Undecided: whether {worse.title} or {better.title} is easier to {family.verb}."
     )
@@ -65,6 +65,7 @@ def _pair(evidence: Evidence, family: Family, yardstick: Yardstick, pair: list[S
             *_illustrated(yardstick, worse, better),
             numbers,
             *overlap,
+            *(_only_these_models(evidence) if decided else ()),
             _direction(evidence, family, [_pair_sign(*both, yardstick) for both in _nas_and_manual(pair)]),
             *_gaps(evidence, [(worse, better)]),
         ),
@@ -94,12 +95,27 @@ def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: l
                 for extreme, tied in zip((worst, best), rivals, strict=True)
                 if decided and tied
             ),
+            *(_only_these_models(evidence) if decided else ()),
             _direction(
                 evidence, family, [_pair_sign(*both, yardstick) for both in _nas_and_manual(measured)]
             ),
             *_gaps(evidence, [(one, other) for k, one in enumerate(measured) for other in measured[k + 1 :]]),
         ),
     )
+
+
+def _easier(evidence: Evidence, family: Family, worse: Subject, better: Subject) -> str:
+    """A claim on architectures needs several trainings of each; with fewer it is one on the models at hand."""
+    if len(evidence.results.study.seeds) < FEW_SEEDS:
+        return f"These {worse.title} models are easier to {family.verb} than these {better.title} models."
+    return f"{worse.title} is easier to {family.verb} than {better.title}."
+
+
+def _only_these_models(evidence: Evidence) -> Iterator[str]:
+    seeds = len(evidence.results.study.seeds)
+    if seeds < FEW_SEEDS:
+        trainings = "one training" if seeds == 1 else f"{seeds} trainings"
+        yield f"With {trainings} of each, that holds for these models; another training may come out otherwise."
 
 
 def _not_apart(yardstick: Yardstick, subjects: list[Subject], extreme: Subject) -> list[str]:
