@@ -8,7 +8,7 @@ from benchmarks import pgd, training
 from nasaudit.study.executors.threads import KEEP_FREED_MEMORY, ONE_THREAD
 
 BENCHMARKS = {"pgd": pgd.run, "training": training.run}
-WORKER_SETTINGS = {**ONE_THREAD, **KEEP_FREED_MEMORY}
+DEFAULT_ALLOCATOR = "--default-allocator"
 
 
 def main(names: list[str]) -> int:
@@ -24,9 +24,8 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    wanted = ONE_THREAD if DEFAULT_ALLOCATOR in sys.argv else {**ONE_THREAD, **KEEP_FREED_MEMORY}
     # As in a worker of a study: one thread, and an allocator that keeps freed memory. The peers get both too.
-    if any(os.environ.get(name) != value for name, value in WORKER_SETTINGS.items()):
-        os.execve(
-            sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]], os.environ | WORKER_SETTINGS
-        )
-    sys.exit(main(sys.argv[1:]))
+    if any(os.environ.get(name) != value for name, value in wanted.items()):
+        os.execve(sys.executable, [sys.executable, "-m", "benchmarks", *sys.argv[1:]], os.environ | wanted)
+    sys.exit(main([name for name in sys.argv[1:] if name != DEFAULT_ALLOCATOR]))
