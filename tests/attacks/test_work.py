@@ -9,6 +9,8 @@ from nasaudit.attacks.evasion.curve import predict
 from nasaudit.attacks.evasion.work import choose_images, measure_evasion
 from nasaudit.data import load_data
 from nasaudit.data.load import test_images as attacked_positions
+from nasaudit.errors import CheckpointError
+from nasaudit.metrics import Measurement, proportion
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice
@@ -22,7 +24,7 @@ from nasaudit.victim.classifier import Classifier
 VICTIM = TrainTask(
     architecture=resolve(ArchChoice(name="vgg"), "mini", 10, (1, 8, 8)),
     data=DataSpec(name="digits"),
-    training=TrainingSpec(epochs=4, crop=0, learning_rate=0.05),
+    training=TrainingSpec(epochs=4, crop=0, optimizer="sgd", learning_rate=0.05),
     seed=0,
 )
 
@@ -55,6 +57,16 @@ def run(find, folder, spec):
 def value(found, metric, **setting):
     (only,) = [m for m in found if m.metric == metric and set(setting.items()) <= set(m.setting)]
     return only.estimate
+
+
+def test_a_victim_that_is_not_as_accurate_as_recorded_is_refused(find, tmp_path):
+    record, folder = find(VICTIM)
+    claimed = Measurement("clean_accuracy", proportion(0, 359))
+    other = record.model_copy(update={"measurements": (claimed,)})
+    with pytest.raises(
+        CheckpointError, match=r"expected the recorded accuracy 0\.0000 on digits, measured 0\.[1-9]"
+    ):
+        load_victim(VICTIM, Workspace(tmp_path, lambda task: (other, folder)))
 
 
 def test_outcomes_examples_and_measurements_agree(find, tmp_path):
