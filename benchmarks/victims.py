@@ -13,6 +13,7 @@ from nasaudit.spec.data import DataSpec
 from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import TrainTask
+from nasaudit.store.artefacts import WEIGHTS
 from nasaudit.store.workspace import Workspace
 from nasaudit.training.checkpoint import load
 from nasaudit.training.work import train_victim
@@ -37,7 +38,7 @@ def trained_victim(folder: Path, architecture: str = "darts") -> tuple[Network, 
         seed=0,
     )
     own = folder / task.digest()
-    weights = own / "weights.safetensors"
+    weights = own / WEIGHTS
     if not weights.exists():
         own.mkdir(parents=True, exist_ok=True)
         train_victim(task, Workspace(own, find=_needs_nothing))

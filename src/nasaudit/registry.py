@@ -6,7 +6,7 @@ Plugins register through entry points, which are read only when a name is first 
 
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from nasaudit.errors import NasauditError, UnknownNameError
 
@@ -85,4 +85,4 @@ class Registry(Generic[T]):
                     f"the plugin {entry_point.value} ({self._group}: {entry_point.name}) is no {self.kind}: "
                     f"expected an instance of {self._plugin_type.__name__}, got {item!r}"
                 )
-            self.add(entry_point.name, item)
+            self.add(entry_point.name, cast(T, item))

@@ -6,6 +6,7 @@ from nasaudit.analysis.convergence import convergence
 from nasaudit.analysis.topology import topology
 from nasaudit.metrics import Measurement, exact
 from nasaudit.spec.tasks import ConvergenceTask, TopologyTask
+from nasaudit.store.artefacts import HISTORY
 from nasaudit.store.workspace import Workspace
 
 
@@ -41,5 +42,5 @@ def measure_topology(task: TopologyTask, workspace: Workspace) -> list[Measureme
 def measure_convergence(task: ConvergenceTask, workspace: Workspace) -> list[Measurement]:
     """How fast a victim learned: `loss_area`, and `steps_to_accuracy` for each threshold."""
     _, folder = workspace.find(task.victim)
-    history = json.loads((folder / "history.json").read_text())
+    history = json.loads((folder / HISTORY).read_text())
     return convergence(history["loss"], history["accuracy"], history["images_per_step"])

@@ -13,6 +13,7 @@ import numpy as np
 from nasaudit.data.catalogue import class_names
 from nasaudit.metrics import Measurement
 from nasaudit.spec.tasks import Task, TrainTask
+from nasaudit.store.artefacts import EXAMPLES, HISTORY, OUTCOMES
 from nasaudit.store.records import Record
 from nasaudit.store.store import Store
 from nasaudit.study.execute import versions
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HISTORY_POINTS = 300
-OUTCOMES_FILE, HISTORY_FILE, EXAMPLES_FILE = "outcomes.npz", "history.json", "examples.npz"
 
 Opened = Mapping[str, tuple[Record, Path]]
 
@@ -54,7 +54,7 @@ def collect(planned: Plan, records: Mapping[str, Record], store: Store, download
         training=planned.training,
         class_names=list(class_names(planned.data, downloads)),
         rows=rows,
-        histories=[_history(task, opened) for task in _with(planned, opened, HISTORY_FILE)],
+        histories=[_history(task, opened) for task in _with(planned, opened, HISTORY)],
         examples=[example(task) for task in tasks_with_examples(planned, opened)],
         failures=failures,
         flags=raise_flags(Findings(planned, records, rows, failures, len(common))),
@@ -66,8 +66,8 @@ def collect(planned: Plan, records: Mapping[str, Record], store: Store, download
 def common_images(planned: Plan, opened: Opened) -> Indices:
     """Source indices, ascending, of the test images that every trained model gets right."""
     right = []
-    for task in _with(planned, opened, OUTCOMES_FILE):
-        with np.load(opened[task.digest()][1] / OUTCOMES_FILE, allow_pickle=False) as outcomes:
+    for task in _with(planned, opened, OUTCOMES):
+        with np.load(opened[task.digest()][1] / OUTCOMES, allow_pickle=False) as outcomes:
             right.append(outcomes["index"][outcomes["correct"]].astype(np.int64))
     return reduce(np.intersect1d, right) if right else np.empty(0, dtype=np.int64)
 
@@ -102,7 +102,7 @@ def find_failures(planned: Plan, records: Mapping[str, Record]) -> Iterable[Fail
 
 def tasks_with_examples(planned: Plan, opened: Opened) -> list[Task]:
     """The tasks whose adversarial examples a report can show."""
-    return _with(planned, opened, EXAMPLES_FILE)
+    return _with(planned, opened, EXAMPLES)
 
 
 def example(task: Task) -> Examples:
@@ -122,7 +122,7 @@ def copy_examples(planned: Plan, records: Mapping[str, Record], store: Store, fo
         digest: (record, store.path(digest)) for digest, record in records.items() if record.state == "ok"
     }
     for task in tasks_with_examples(planned, opened):
-        folder.copy(opened[task.digest()][1] / EXAMPLES_FILE, example(task).file)
+        folder.copy(opened[task.digest()][1] / EXAMPLES, example(task).file)
 
 
 def environment(records: Mapping[str, Record]) -> dict[str, str]:
@@ -198,7 +198,7 @@ def _with(planned: Plan, opened: Opened, file: str) -> list[Any]:
 
 def _history(task: TrainTask, opened: Opened) -> History:
     """A training's history with neighbouring steps averaged, so that a picture of it stays small."""
-    content = json.loads((opened[task.digest()][1] / HISTORY_FILE).read_text(encoding="utf-8"))
+    content = json.loads((opened[task.digest()][1] / HISTORY).read_text(encoding="utf-8"))
     steps = content["step"]
     parts = np.array_split(np.arange(len(steps)), min(HISTORY_POINTS, len(steps)) or 1)
     parts = [part for part in parts if len(part)]

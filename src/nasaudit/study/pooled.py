@@ -8,12 +8,12 @@ import numpy.typing as npt
 from nasaudit.metrics import Estimate, FloatArray, Measurement, bootstrap, proportion
 from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.units import format_epsilon
+from nasaudit.store.artefacts import EVASION
 from nasaudit.study.groups import Arrays, Group, Key, Seed
 from nasaudit.study.pooling import CurvePool, area, median, pool_proportions, pool_values
 
 # Measured as successes among n images, so that seeds can be pooled from the shares alone.
 PROPORTIONS = frozenset({"clean_accuracy", "train_accuracy", "validation_accuracy", "zero_gradient_share"})
-OUTCOMES = "evasion.npz"
 BOUND = (("bound", "lower"),)  # the value is the least that it can be; such a mean is one too
 
 Indices = npt.NDArray[np.int64]
@@ -53,7 +53,7 @@ def evasion(group: Group, common: Indices) -> Found:
     """An evasion attack: rates on common images for each seed, and all figures of the curve pooled."""
     if not group.records or not isinstance(group.attack, EvasionSpec):
         return
-    outcomes = {seed: group.arrays(seed, OUTCOMES) for seed in group.records}
+    outcomes = {seed: group.arrays(seed, EVASION) for seed in group.records}
     shared = {seed: _keep(arrays, np.isin(arrays["index"], common)) for seed, arrays in outcomes.items()}
     has_common = all(len(arrays["index"]) for arrays in shared.values())
     if has_common:

@@ -11,12 +11,12 @@ from nasaudit.errors import CheckpointError
 from nasaudit.metrics import Measurement, proportion
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.tasks import TrainTask
+from nasaudit.store.artefacts import HISTORY, OUTCOMES, WEIGHTS
 from nasaudit.store.workspace import Workspace
 from nasaudit.training import checkpoint
 from nasaudit.training.evaluate import accuracy, predict
 from nasaudit.training.loop import fit
 
-WEIGHTS, HISTORY, OUTCOMES = "weights.safetensors", "history.json", "outcomes.npz"
 # Another machine's rounding may turn a borderline image; more than this share means other weights or data.
 ACCURACY_TOLERANCE = 0.005
 

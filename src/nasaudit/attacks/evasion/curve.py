@@ -125,8 +125,8 @@ def security_curve(
     for turn in range(rounds):
         middle = (lowest + highest) // 2
         undecided = lowest < highest
-        done = 0
-        for position in middle[undecided].unique().tolist():
+        done = 0.0
+        for position in sorted(set(middle[undecided].tolist())):
             rows = (undecided & (middle == position)).nonzero().squeeze(1)
             words = f"{int(curve.minimal_epsilon.isfinite().sum())} of {len(images)} images broken"
             share = len(rows) / int(undecided.sum())

@@ -15,12 +15,13 @@ from nasaudit.metrics import Measurement
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.tasks import EvasionTask
+from nasaudit.store.artefacts import EVASION, EXAMPLES
 from nasaudit.store.workspace import Workspace
 from nasaudit.training.work import load_victim
 from nasaudit.victim.classifier import Classifier
 
 # How many adversarial examples are kept as pictures.
-EXAMPLES = 8
+KEPT_EXAMPLES = 8
 
 
 def measure_evasion(task: EvasionTask, workspace: Workspace) -> list[Measurement]:
@@ -47,8 +48,8 @@ def measure_evasion(task: EvasionTask, workspace: Workspace) -> list[Measurement
         progress=workspace.progress,
     )
     correct = (curve.clean_prediction.cpu() == chosen.labels).numpy()
-    _save_outcomes(workspace.folder / "evasion.npz", chosen, correct, curve)
-    _save_examples(workspace.folder / "examples.npz", chosen, correct, curve)
+    _save_outcomes(workspace.folder / EVASION, chosen, correct, curve)
+    _save_examples(workspace.folder / EXAMPLES, chosen, correct, curve)
     minimal, steps = curve.minimal_epsilon.cpu().numpy(), curve.steps.cpu().numpy()
     most_steps = getattr(spec, "steps", None)
     return [
@@ -93,7 +94,7 @@ def _save_examples(file: Path, chosen: Split, correct: np.ndarray, curve: Securi
     candidates = np.flatnonzero(correct & (minimal > 0) & np.isfinite(minimal))
     ranked = candidates[np.argsort(minimal[candidates], kind="stable")]
     picks = (
-        ranked[np.unique(np.linspace(0, len(ranked) - 1, EXAMPLES).round().astype(int))]
+        ranked[np.unique(np.linspace(0, len(ranked) - 1, KEPT_EXAMPLES).round().astype(int))]
         if len(ranked)
         else ranked
     )
