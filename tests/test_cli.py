@@ -84,7 +84,6 @@ def test_version_and_bare_call(command):
         (["audit", "missing.json"], "missing.json"),
         (["audit"], "ARCH"),
         (["show", "no such thing"], "unknown architecture"),
-        (["show", "vgg", "--svg", "vgg.svg"], "manual family"),
         (["study", "run", "nothing.yaml"], "nothing.yaml"),
         (["study", "run", "no-such-recipe"], "no-such-recipe"),
         (["list", "dragons"], "architectures"),
@@ -140,6 +139,8 @@ def test_a_genotype_file_is_an_architecture(command):
     assert code == 0
     assert "mine (custom)" in out
     assert Path("mine.svg").read_text().startswith("<svg")
+    assert command("show", "vgg", "--svg", "vgg.svg")[0] == 0
+    assert "Stages of VGG" in Path("vgg.svg").read_text()
 
 
 def test_a_study_ends_with_a_report_and_its_repetition_computes_nothing(command):

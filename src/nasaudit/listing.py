@@ -8,9 +8,9 @@ from typing import Any
 
 from nasaudit.analysis.topology import Topology, topology
 from nasaudit.arch.catalogue import CATALOGUE, choose, resolve
-from nasaudit.arch.drawing import describe_family, draw_svg, draw_text
+from nasaudit.arch.drawing import draw_svg, draw_text
+from nasaudit.arch.stages import describe_family, draw_family_svg
 from nasaudit.data.catalogue import DATA
-from nasaudit.errors import InputError
 from nasaudit.spec.arch import IMAGE_SIDE, MINI_FLOPS, ArchSpec, Scale
 from nasaudit.spec.attacks import ATTACKS
 from nasaudit.spec.study import ANALYSIS_SUMMARIES
@@ -116,16 +116,13 @@ def describe(architecture: str, scale: Scale, classes: int) -> Facts:
 
 
 def write_svg(facts: Facts, path: Path) -> None:
-    """A picture of the cells.
-
-    Raises:
-        InputError: a manual family has no cells.
-    """
-    if facts.spec.genotype is None:
-        raise InputError(
-            f"--svg: expected an architecture with cells, got the manual family {facts.spec.name!r}"
-        )
-    path.write_text(draw_svg(facts.spec.genotype, facts.title), encoding="utf-8")
+    """A picture of the cells, or of a manual family's stages."""
+    spec = facts.spec
+    if spec.genotype is None:
+        text = draw_family_svg(spec.name, spec.scale, facts.title)
+    else:
+        text = draw_svg(spec.genotype, facts.title)
+    path.write_text(text, encoding="utf-8")
 
 
 def _architectures() -> list[Entry]:

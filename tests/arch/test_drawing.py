@@ -6,10 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasaudit.arch.catalogue import CATALOGUE
-from nasaudit.arch.drawing import describe_family, draw_svg, draw_text
-from nasaudit.arch.families import FAMILIES, Dense
+from nasaudit.arch.drawing import draw_svg, draw_text
 from nasaudit.arch.genotypes import DARTS
-from nasaudit.errors import UnknownNameError
 from nasaudit.spec.genotype import OPS, Cell, Edge, Genotype
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -158,17 +156,3 @@ def test_labels_have_the_contrast_that_wcag_asks_for():
     assert len(colours) == 5
     for colour in colours:
         assert 1.05 / (luminance(colour) + 0.05) >= 4.5
-
-
-@pytest.mark.parametrize("scale", ["mini", "paper"])
-@pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_is_described(name, scale):
-    text, plan = describe_family(name, scale), FAMILIES[name][scale]
-    stages = plan.blocks if isinstance(plan, Dense) else plan.widths
-    assert "-".join(map(str, stages)) in text
-    assert len(text) <= 110
-
-
-def test_a_cell_network_is_no_family():
-    with pytest.raises(UnknownNameError, match="manual family"):
-        describe_family("darts", "mini")

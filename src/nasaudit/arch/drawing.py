@@ -7,11 +7,8 @@ import hashlib
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 
-from nasaudit.arch.families import FAMILIES, Aggregated, Dense, Plain, Plan, PreActivation, Residual
-from nasaudit.errors import UnknownNameError
-from nasaudit.spec.arch import Scale
+from nasaudit.arch.svg import FONT, picture
 from nasaudit.spec.genotype import CELL_INPUTS, Cell, Genotype
 
 COLUMNS = 80
@@ -31,17 +28,6 @@ def draw_text(genotype: Genotype) -> str:
         f"{title} cell\n{_text_cell(cell)}"
         for title, cell in (("normal", genotype.normal), ("reduction", genotype.reduction))
     )
-
-
-def describe_family(name: str, scale: Scale) -> str:
-    """One line on a manual family's stages and widths.
-
-    Raises:
-        UnknownNameError: `name` is not a manual family.
-    """
-    if name not in FAMILIES:
-        raise UnknownNameError("manual family", name, FAMILIES)
-    return _describe(FAMILIES[name][scale])
 
 
 def _text_cell(cell: Cell) -> str:
@@ -64,32 +50,6 @@ def _name(node: int) -> str:
     return _INPUT_NAMES[node] if node < CELL_INPUTS else f"node {node - CELL_INPUTS}"
 
 
-def _describe(plan: Plan) -> str:
-    match plan:
-        case Residual():
-            block = "bottleneck" if plan.bottleneck else "basic"
-            groups = f" with {plan.groups} groups" if plan.groups > 1 else ""
-            return (
-                f"stem {plan.stem}; stages of {_join(plan.blocks)} {block} blocks{groups}, "
-                f"{_join(plan.widths)} planes"
-            )
-        case PreActivation():
-            return (
-                f"stem {plan.stem}; stages of {_join(plan.blocks)} pre-activation bottlenecks, "
-                f"{_join(plan.widths)} channels"
-            )
-        case Dense():
-            return f"stem {2 * plan.growth}; blocks of {_join(plan.blocks)} layers, growth {plan.growth}"
-        case Aggregated():
-            return f"levels of depth {_join(plan.levels)}, {_join(plan.widths)} channels"
-        case Plain():
-            return f"stages of {_join(plan.convolutions)} convolutions, {_join(plan.widths)} channels"
-
-
-def _join(numbers: tuple[int, ...]) -> str:
-    return "-".join(map(str, numbers))
-
-
 # The picture. All lengths are in units of the view box, which is shown at about one pixel a unit.
 _MARGIN = 12.0
 _INPUT = (36.0, 22.0)  # width and height of a cell input
@@ -104,6 +64,16 @@ _GAPS = (24.0, 14.0, 10.0)  # least width right of the inputs, between columns, 
 _WIDTH = 360.0  # least width of the picture
 _HEADING = 26.0  # height of a cell's title
 _LEAST_HEIGHT = 56.0  # of a cell, for its two inputs and the word "output"
+
+_RULES = {
+    "text": f"font-family:{FONT};font-size:11px;text-anchor:middle;fill:#1f2430",
+    ".h": "font-size:12px;font-weight:600;text-anchor:start",
+    ".l": "text-anchor:start",
+    ".w": "fill:#fff;font-size:10.5px",
+    "path": "fill:none;stroke-width:1.6",
+    ".o": "stroke:#9aa1ad;stroke-width:1.2",
+    ".b": "fill:#eef0f4;stroke:#6a7180",
+}
 
 Point = tuple[float, float]
 
@@ -159,25 +129,7 @@ def draw_svg(genotype: Genotype, title: str) -> str:
     legend, height = _legend(genotype, top, width)
     # Several pictures may share one page: their ids must differ.
     key = "cells-" + hashlib.sha256(f"{title}:{genotype.digest()}".encode()).hexdigest()[:10]
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="{key}" viewBox="0 0 {width:g} {height:g}" '
-            f'width="{width:g}" height="{height:g}" style="max-width:100%;height:auto" role="img" '
-            f'aria-labelledby="{key}-title {key}-desc">',
-            f'<title id="{key}-title">Cells of {_safe(title)}</title>',
-            f'<desc id="{key}-desc">{_safe(draw_text(genotype))}</desc>',
-            _style_sheet(key),
-            f'<rect width="{width:g}" height="{height:g}" rx="6" fill="#fff"/>',
-            *parts,
-            *legend,
-            "</svg>",
-        ]
-    )
-
-
-def _safe(text: str) -> str:
-    """Escaped, and without the control characters that XML cannot hold even so."""
-    return escape("".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text))
+    return picture(key, f"Cells of {title}", draw_text(genotype), _RULES, (width, height), [*parts, *legend])
 
 
 def _columns(cell: Cell) -> list[int]:
@@ -301,19 +253,3 @@ def _legend(genotype: Genotype, top: float, width: float) -> tuple[list[str], fl
         parts.append(f'<text class="l" x="{x + 14:g}" y="{top + 9:g}">{family.title}</text>')
         x += length
     return parts, top + 10 + _MARGIN
-
-
-def _style_sheet(key: str) -> str:
-    """Rules that hold inside this picture only: an inlined SVG shares the page's style."""
-    font = "system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
-    rules = {
-        "text": f"font-family:{font};font-size:11px;text-anchor:middle;fill:#1f2430",
-        ".h": "font-size:12px;font-weight:600;text-anchor:start",
-        ".l": "text-anchor:start",
-        ".w": "fill:#fff;font-size:10.5px",
-        "path": "fill:none;stroke-width:1.6",
-        ".o": "stroke:#9aa1ad;stroke-width:1.2",
-        ".b": "fill:#eef0f4;stroke:#6a7180",
-    }
-    scoped = "".join(f".{key} {selector}{{{rule}}}" for selector, rule in rules.items())
-    return f"<style>{scoped}</style>"

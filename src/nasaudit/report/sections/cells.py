@@ -1,9 +1,11 @@
-"""Pictures of the cells, as SVG inside an <img>: whatever a file or a name holds, an image runs no script."""
+"""Pictures of cells or stages, as SVG inside an <img>: whatever a name holds, an image runs no script."""
 
 import base64
 from dataclasses import dataclass
 
 from nasaudit.arch.drawing import draw_svg
+from nasaudit.arch.families import FAMILIES
+from nasaudit.arch.stages import describe_family, draw_family_svg
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
 
@@ -20,12 +22,20 @@ class Drawing:
 
 
 def drawings(evidence: Evidence, subject: Subject) -> tuple[Drawing, ...]:
-    """Both cells in one picture; nothing for a network that is not built of searched cells."""
-    if subject.spec.genotype is None:
+    """Both cells in one picture, or the stages of a manual family."""
+    spec = subject.spec
+    if spec.genotype is not None:
+        text = draw_svg(spec.genotype, subject.title)
+        return (Drawing(f"Cells of {subject.title}", _described(evidence, subject), _uri(text)),)
+    if spec.name not in FAMILIES:
         return ()
-    picture = draw_svg(subject.spec.genotype, subject.title)
-    uri = "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode("ascii")
-    return (Drawing(f"Cells of {subject.title}", _described(evidence, subject), uri),)
+    text = draw_family_svg(spec.name, spec.scale, subject.title)
+    title = f"Stages of {subject.title}"
+    return (Drawing(title, f"{title}:\n{describe_family(spec.name, spec.scale)}", _uri(text)),)
+
+
+def _uri(text: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode("ascii")
 
 
 def _described(evidence: Evidence, subject: Subject) -> str:
