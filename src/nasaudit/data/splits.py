@@ -66,7 +66,8 @@ def _role_counts(available: Counts, spec: DataSpec, with_test: bool) -> Counts:
     """How many images of each class go to test, validation and pool: [3, classes]."""
     test = np.zeros_like(available)
     if with_test and spec.test_fraction > 0:
-        test = np.maximum(_shares(available, spec.test_fraction), 1)
+        # At least one, and never the last image, which is needed for training.
+        test = np.maximum(np.minimum(_shares(available, spec.test_fraction), available - 1), 1)
     # In small classes, testing and training come first; validation and pool take what is left.
     spare = np.maximum(available - test - 1, 0)
     validation = np.minimum(_shares(available, spec.validation_fraction), spare)
