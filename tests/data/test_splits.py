@@ -24,7 +24,9 @@ def raw_data(labels, official_train=None, classes=None):
 fractions = st.tuples(*(st.floats(0, 0.6) for _ in range(3))).filter(lambda f: sum(f) < 0.95 and f[1] > 0)
 
 
-@example(sizes=[20, 2], shares=(0.0, 0.5234375, 0.0), seed=0)  # rounding gave both images of a class to testing
+@example(
+    sizes=[20, 2], shares=(0.0, 0.5234375, 0.0), seed=0
+)  # rounding gave both images of a class to testing
 @settings(max_examples=150, deadline=None)
 @given(
     sizes=st.lists(st.integers(2, 40), min_size=2, max_size=12),
