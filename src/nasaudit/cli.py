@@ -18,6 +18,7 @@ from nasaudit.errors import InputError, NasauditError, StoreError
 
 if TYPE_CHECKING:
     from nasaudit.api import Audit
+    from nasaudit.spec.study import StudySpec
     from nasaudit.study.observer import Observer
 
 app = typer.Typer(
@@ -129,17 +130,7 @@ def audit(
     study = api.make_study(
         architectures, data, scale.value, protocol.value, [] if names == ["none"] else names, seeds
     )
-    finished = api.run_study(
-        study,
-        out,
-        workers=workers,
-        device=device,
-        mode=_mode(mode),
-        store=store,
-        download=download,
-        observer=_observer(as_json),
-    )
-    _conclude(finished, as_json)
+    _run(study, out, workers, device, mode, store, download, as_json)
 
 
 @study_app.command("run")
@@ -154,20 +145,9 @@ def study_run(
     as_json: Json = False,
 ) -> None:
     """Run a study that a YAML file describes."""
-    from nasaudit import api
     from nasaudit.study.recipes import load_study
 
-    finished = api.run_study(
-        load_study(study),
-        out,
-        workers=workers,
-        device=device,
-        mode=_mode(mode),
-        store=store,
-        download=download,
-        observer=_observer(as_json),
-    )
-    _conclude(finished, as_json)
+    _run(load_study(study), out, workers, device, mode, store, download, as_json)
 
 
 @study_app.command("status")
@@ -266,6 +246,31 @@ def main() -> None:
     if code == INTERRUPTED:
         _complain("interrupted; run the same command again to resume")
     sys.exit(code)
+
+
+def _run(
+    study: "StudySpec",
+    out: Path | None,
+    workers: int | None,
+    device: str,
+    mode: ModeName,
+    store: Path | None,
+    download: bool,
+    as_json: bool,
+) -> None:
+    from nasaudit import api
+
+    finished = api.run_study(
+        study,
+        out,
+        workers=workers,
+        device=device,
+        mode=_mode(mode),
+        store=store,
+        download=download,
+        observer=_observer(as_json),
+    )
+    _conclude(finished, as_json)
 
 
 def _conclude(finished: "Audit", as_json: bool) -> None:

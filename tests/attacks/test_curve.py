@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nasaudit.attacks.base import EvasionAttack, Perturbed
 from nasaudit.attacks.evasion.curve import aim, security_curve
@@ -146,6 +148,20 @@ def test_median_at_its_ends():
     assert median_epsilon([0.0, 0.0, INF], GRID) == 0
     assert median_epsilon([0.1, INF, INF], GRID) == 0.4  # a lower bound
     assert median_epsilon([0.4, INF], GRID) == pytest.approx(0.4)
+
+
+@given(st.lists(st.sampled_from([0.0, *GRID, INF]), min_size=1, max_size=30))
+def test_the_median_walks_along_the_curve(minimal):
+    """Against a walk over the segments of the curve, one after the other."""
+    shares, points = asr_curve(minimal, GRID).tolist(), [0.0, *GRID]
+    expected = points[-1]
+    for k, share in enumerate(shares):
+        if share >= 0.5:
+            before = shares[k - 1] if k else 0.5
+            part = (0.5 - before) / (share - before) if share > before and k else 0.0
+            expected = points[k - 1] + part * (points[k] - points[k - 1]) if k else 0.0
+            break
+    assert median_epsilon(minimal, GRID) == pytest.approx(expected)
 
 
 def measured(found, metric, **setting):

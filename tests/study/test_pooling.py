@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasaudit.attacks.evasion.measures import asr_curve, curve_area, median_epsilon
+from nasaudit.attacks.evasion.measures import area, asr_curve, curve_area, median, median_epsilon
 from nasaudit.metrics import bootstrap, exact, proportion
-from nasaudit.study.pooling import CurvePool, area, median, pool_proportions, pool_values
+from nasaudit.study.pooling import CurvePool, pool_proportions, pool_values
 
 GRID = (0.1, 0.2, 0.4)
 
@@ -20,7 +20,7 @@ minimals = st.lists(st.sampled_from([0.0, *GRID, np.inf]), min_size=1, max_size=
 @given(minimals)
 @settings(max_examples=200, deadline=None)
 def test_curves_and_their_figures_equal_those_of_the_attack(minimal: np.ndarray) -> None:
-    """The pooled figures must be the very ones that each record has, which are written independently."""
+    """The pooled figures must be the very ones that each record has; its curve is counted in another way."""
     curve = asr_curve(minimal, GRID)
     assert area(curve, GRID) == pytest.approx(curve_area(minimal, GRID), abs=1e-12)
     assert median(curve, GRID) == pytest.approx(median_epsilon(minimal, GRID), abs=1e-12)

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from nasaudit.attacks.evasion.measures import area, median
 from nasaudit.metrics import Estimate, FloatArray, Measurement, bootstrap, proportion
 from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.units import format_epsilon
 from nasaudit.store.artefacts import EVASION
 from nasaudit.study.groups import Arrays, Group, Key, Seed
-from nasaudit.study.pooling import CurvePool, area, median, pool_proportions, pool_values
+from nasaudit.study.pooling import CurvePool, pool_proportions, pool_values
 
 # Measured as successes among n images, so that seeds can be pooled from the shares alone.
 PROPORTIONS = frozenset({"clean_accuracy", "train_accuracy", "validation_accuracy", "zero_gradient_share"})

@@ -102,24 +102,6 @@ class CurvePool:
         return _interval(value, of_curves(self.resampled, self.grid).mean(axis=1), self.n, unit)
 
 
-def area(curves: FloatArray, grid: Sequence[float]) -> FloatArray:
-    """Area under each curve from 0 to the largest epsilon by trapezoids, divided by that epsilon."""
-    points = np.array([0.0, *grid])
-    return np.asarray(np.trapezoid(curves, points, axis=-1) / points[-1])
-
-
-def median(curves: FloatArray, grid: Sequence[float]) -> FloatArray:
-    """The epsilon at which each curve reaches one half, linear between points; the largest if none is."""
-    points = np.array([0.0, *grid])
-    above = (curves >= 0.5).argmax(axis=-1)  # 0 also when no point is above
-    below = np.maximum(above - 1, 0)
-    high = np.take_along_axis(curves, above[..., None], axis=-1)[..., 0]
-    low = np.take_along_axis(curves, below[..., None], axis=-1)[..., 0]
-    weight = np.where(above > 0, (0.5 - low) / np.where(high > low, high - low, 1.0), 0.0)
-    crossing = points[below] + weight * (points[above] - points[below])
-    return np.asarray(np.where(curves[..., -1] < 0.5, points[-1], crossing))
-
-
 def _histogram(minimal: FloatArray, points: FloatArray) -> Counts:
     """How many images fall at each point, and how many at none: int [len(points) + 1]."""
     return np.bincount(np.searchsorted(points, minimal), minlength=len(points) + 1).astype(np.int64)

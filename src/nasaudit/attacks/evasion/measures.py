@@ -24,28 +24,42 @@ def asr_curve(minimal: npt.ArrayLike, grid: Sequence[float]) -> FloatArray:
     return np.asarray((np.asarray(minimal)[None, :] <= points[:, None]).mean(axis=1))
 
 
-def curve_area(minimal: npt.ArrayLike, grid: Sequence[float]) -> float:
-    """Area under the ASR from epsilon 0 to the largest of the grid, divided by that epsilon: in [0, 1].
+def area(curves: FloatArray, grid: Sequence[float]) -> FloatArray:
+    """Area under each curve from epsilon 0 to the largest of the grid, divided by that epsilon: in [0, 1].
 
     Trapezoids between the points of the grid. 0 is a model that nothing breaks.
+
+    Args:
+        curves: [..., 1 + len(grid)], as `asr_curve` gives them.
+        grid: ascending epsilons.
     """
-    return float(np.trapezoid(asr_curve(minimal, grid), np.array([0.0, *grid])) / grid[-1])
+    points = np.array([0.0, *grid])
+    return np.asarray(np.trapezoid(curves, points, axis=-1) / points[-1])
+
+
+def median(curves: FloatArray, grid: Sequence[float]) -> FloatArray:
+    """The epsilon at which each curve reaches one half, interpolated linearly.
+
+    Where it never does, the largest epsilon of the grid, which is then a lower bound. Arguments as in `area`.
+    """
+    points = np.array([0.0, *grid])
+    above = (curves >= 0.5).argmax(axis=-1)  # 0 also when no point is above
+    below = np.maximum(above - 1, 0)
+    high = np.take_along_axis(curves, above[..., None], axis=-1)[..., 0]
+    low = np.take_along_axis(curves, below[..., None], axis=-1)[..., 0]
+    weight = np.where(above > 0, (0.5 - low) / np.where(high > low, high - low, 1.0), 0.0)
+    crossing = points[below] + weight * (points[above] - points[below])
+    return np.asarray(np.where(curves[..., -1] < 0.5, points[-1], crossing))
+
+
+def curve_area(minimal: npt.ArrayLike, grid: Sequence[float]) -> float:
+    """`area` of the curve of these images."""
+    return float(area(asr_curve(minimal, grid), grid))
 
 
 def median_epsilon(minimal: npt.ArrayLike, grid: Sequence[float]) -> float:
-    """The epsilon at which half of the images are broken, interpolated linearly on the ASR curve.
-
-    When fewer than half fall, the largest epsilon of the grid, which is then a lower bound.
-    """
-    shares, points = asr_curve(minimal, grid), np.array([0.0, *grid])
-    if shares[-1] < 0.5:
-        return float(points[-1])
-    above = int(np.argmax(shares >= 0.5))
-    if above == 0:
-        return 0.0
-    share_below, share_above = shares[above - 1], shares[above]
-    weight = (0.5 - share_below) / (share_above - share_below)
-    return float(points[above - 1] + weight * (points[above] - points[above - 1]))
+    """`median` of the curve of these images."""
+    return float(median(asr_curve(minimal, grid), grid))
 
 
 def curve_measurements(

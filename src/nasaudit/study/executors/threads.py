@@ -1,5 +1,5 @@
 """One thread for each worker. It is faster side by side, and the order of floating-point sums, and with
-it every figure, is then the same on every machine and with every executor.
+it every figure, is then the same with every executor and every number of workers.
 """  # noqa: D205
 
 import os
@@ -12,8 +12,8 @@ from pathlib import Path
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 # Read by glibc when a process starts: keep the memory that a training step frees. By default every large block
-# goes back to the system, and the next step pays to have it mapped again, page by page: about a third of a
-# training step of a cell network on a CPU (docs/performance.md). Other C libraries ignore it.
+# goes back to the system, and the next step pays to have it mapped again, page by page (docs/performance.md has
+# what that costs). Other C libraries ignore it.
 KEEP_FREED_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
