@@ -16,7 +16,7 @@ from nasaudit.spec.tasks import TrainTask
 from nasaudit.store.artefacts import WEIGHTS
 from nasaudit.store.workspace import Workspace
 from nasaudit.training.checkpoint import load
-from nasaudit.training.work import train_victim
+from nasaudit.training.work import train_network
 
 DATA = DataSpec(name="mnist5k")
 
@@ -41,7 +41,7 @@ def trained_victim(folder: Path, architecture: str = "darts") -> tuple[Network, 
     weights = own / WEIGHTS
     if not weights.exists():
         own.mkdir(parents=True, exist_ok=True)
-        train_victim(task, Workspace(own, find=_needs_nothing))
+        train_network(task, Workspace(own, find=_needs_nothing))
     return load(weights, task.architecture), bundle
 
 

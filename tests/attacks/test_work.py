@@ -18,7 +18,7 @@ from nasaudit.spec.tasks import EvasionTask, TrainTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.records import Record
 from nasaudit.store.workspace import Workspace
-from nasaudit.training.work import load_victim, train_victim
+from nasaudit.training.work import load_victim, train_network
 from nasaudit.victim.classifier import Classifier
 
 VICTIM = TrainTask(
@@ -33,7 +33,7 @@ VICTIM = TrainTask(
 def find(tmp_path_factory):
     """What a store gives: the victim's record and folder."""
     folder = tmp_path_factory.mktemp("victim")
-    measurements = train_victim(VICTIM, Workspace(folder, find=None))
+    measurements = train_network(VICTIM, Workspace(folder, find=None))
     record = Record(
         digest=VICTIM.digest(),
         kind="train",

@@ -96,7 +96,7 @@ def test_curves_draw_the_pooled_rows_of_the_common_images(make_study, tmp_path: 
     results = make_study()
     page = Page(write_report(results, tmp_path))
     drawn = [
-        chart["datasets"]["records"] for chart in page.charts() if "share" in chart["datasets"]["records"][0]
+        chart["datasets"]["records"] for chart in page.charts() if "at" in chart["datasets"]["records"][0]
     ]
     assert len(drawn) == 2  # untargeted, least likely
     for records, goal in zip(drawn, ("untargeted", "least_likely"), strict=True):
@@ -105,9 +105,9 @@ def test_curves_draw_the_pooled_rows_of_the_common_images(make_study, tmp_path: 
             (row.architecture, row.setting["epsilon"]): (row.value, row.low, row.high) for row in rows
         }
         title = {"DARTS": "darts", "ResNet": "resnet"}
-        found = {(title[r["label"]], r["at"]): (r["share"], r["low"], r["high"]) for r in records}
+        found = {(title[r["label"]], r["at"]): (r["value"], r["low"], r["high"]) for r in records}
         assert found == expected
-        assert all(f"{round(record['epsilon'])}/255" == record["at"] for record in records)
+        assert all(f"{round(record['x'])}/255" == record["at"] for record in records)
 
 
 def test_convergence_draws_every_seed_by_images_seen(make_study, tmp_path: Path) -> None:
@@ -227,10 +227,10 @@ def test_two_runs_of_one_attack_keep_their_curves_apart(make_study, tmp_path: Pa
     made = Page(write_report(results.model_copy(update={"rows": [*plain, *weak, *strong]}), tmp_path))
     assert "PGD, linf, any wrong class, steps 5" in made.text
     curves = [
-        chart["datasets"]["records"] for chart in made.charts() if "share" in chart["datasets"]["records"][0]
+        chart["datasets"]["records"] for chart in made.charts() if "at" in chart["datasets"]["records"][0]
     ]
     assert len(curves) == 2
-    assert [record["share"] / 2 for record in curves[0]] == [record["share"] for record in curves[1]]
+    assert [record["value"] / 2 for record in curves[0]] == [record["value"] for record in curves[1]]
 
 
 def test_the_spec_in_the_report_is_the_spec_of_the_study(make_study, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import yaml
 
 from nasaudit.errors import InputError, SpecError, UnknownNameError
 from nasaudit.spec.attacks import PgdSpec
-from nasaudit.spec.defaults import attacks_for, paper_pgd
+from nasaudit.spec.defaults import attacks_for
+from nasaudit.spec.defaults.evasion import paper_pgd
 from nasaudit.study.plan import plan
 from nasaudit.study.recipes import load_study, parse_study, recipe_names
 

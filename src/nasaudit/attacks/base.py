@@ -32,16 +32,60 @@ class Perturbed:
         steps: int64 [N], updates made until the image was broken; -1 if it never was. Restarts add up.
         first_gradient: float32 [N], largest absolute entry of the loss gradient at the image's first step;
             NaN where none was taken. A white-box attack that finds zeros here meets masked gradients.
+        queries: int64 [N], images that the victim answered for each one until it was broken, or in all if it
+            never was; None for a white-box attack, which does not ask.
     """
 
     images: Tensor
     steps: Tensor
     first_gradient: Tensor
+    queries: Tensor | None = None
 
     @property
     def broken(self) -> Tensor:
         """Bool [N]: the images that the attack believes to have broken."""
         return self.steps >= 0
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """What a minimal-norm attack returns. It is a claim; `curve.py` is the judge of it.
+
+    Attributes:
+        images: float32 [N, C, H, W] within [0,1], the nearest adversarial example found; the image itself where
+            it needed no change or none was found.
+        distance: float64 [N], its distance in the spec's norm: 0 where no change was needed, infinity where
+            none was found.
+        steps: int64 [N], updates made.
+        queries: int64 [N], images that the victim answered for each one; None for a white-box attack.
+    """
+
+    images: Tensor
+    distance: Tensor
+    steps: Tensor
+    queries: Tensor | None = None
+
+
+class MinimalAttack(ABC, Generic[Access]):
+    """An attack that looks for the nearest adversarial example, with no epsilon given beforehand.
+
+    The rules are those of `EvasionAttack`.
+    """
+
+    spec: EvasionSpec
+
+    @abstractmethod
+    def minimise(
+        self,
+        victim: Access,
+        images: Tensor,
+        objective: Objective,
+        *,
+        seed: int,
+        indices: Tensor,
+        progress: Progress = silent,
+    ) -> Nearest:
+        """Look for the nearest example of each image; the arguments are those of `EvasionAttack.perturb`."""
 
 
 class EvasionAttack(ABC, Generic[Access]):

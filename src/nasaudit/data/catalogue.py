@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from nasaudit.errors import DataError, SpecError
 from nasaudit.registry import Registry
-from nasaudit.spec.data import DataSpec
+from nasaudit.spec.data import DataSpec, Role
 
 if TYPE_CHECKING:
     from nasaudit.data.raw import RawData
@@ -245,6 +245,18 @@ def describe(spec: DataSpec, downloads: Path) -> tuple[tuple[int, int, int], int
         return source.shape, spec.classes or source.classes
     raw = read_raw(spec, downloads)
     return raw.shape, len(raw.class_names)
+
+
+def count_roles(spec: DataSpec, downloads: Path) -> dict[Role, int]:
+    """How many images each role gets: what budgets and sample sizes are checked against. No torch.
+
+    It reads the images.
+    """
+    from nasaudit.data.splits import assign_roles
+
+    spec = settle(spec)
+    roles = assign_roles(read_raw(spec, downloads), spec)
+    return {role: len(getattr(roles, role)) for role in get_args(Role)}
 
 
 def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:

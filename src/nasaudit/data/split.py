@@ -62,6 +62,38 @@ class Split:
         """The images at these positions, in this order."""
         return Split(self.images[positions], self.labels[positions], self.indices[positions], self.classes)
 
+    def changed(self, indices: Tensor, labels: Tensor, images: Tensor | None = None) -> "Split":
+        """A copy in which some images have other labels, and other pixels where `images` are given.
+
+        Args:
+            indices: int64 [n], source indices of the images to change.
+            labels: int64 [n], their new labels.
+            images: uint8 [n, C, H, W], their new pixels.
+
+        Raises:
+            DataError: an index is not in this split.
+        """
+        positions = self.find(indices)
+        new_labels, new_images = self.labels.clone(), self.images
+        new_labels[positions] = labels
+        if images is not None:
+            new_images = self.images.clone()
+            new_images[positions] = images
+        return Split(new_images, new_labels, self.indices, self.classes)
+
+    def find(self, indices: Tensor) -> Tensor:
+        """Positions int64 [n] in this split of images named by their source index.
+
+        Raises:
+            DataError: an index is not in this split.
+        """
+        order = self.indices.argsort()
+        slots = torch.searchsorted(self.indices[order], indices).clamp_max(max(len(self) - 1, 0))
+        positions = order[slots] if len(self) else slots
+        if len(indices) and (not len(self) or not torch.equal(self.indices[positions], indices)):
+            raise DataError("expected source indices of images in this split, got others")
+        return positions
+
     def pixels(self, positions: Tensor | slice = slice(None)) -> Tensor:
         """float32 pixels in [0,1], channels-last."""
         chosen = self.images[positions].to(torch.float32, memory_format=torch.channels_last)

@@ -25,38 +25,82 @@ Chart = alt.LayerChart
 Spec = dict[str, object]  # Vega-Lite, as JSON has it
 
 
-def security_curve(subjects: Sequence[Subject], x_title: str, y_title: str) -> Chart:
-    """Share of images that fall, by epsilon, with the 95 % interval as a band.
+def curve(
+    subjects: Sequence[Subject],
+    x_title: str,
+    y_title: str,
+    *,
+    measured: str = "",
+    x_log: bool = False,
+    shares: bool = True,
+) -> Chart:
+    """A measure by a quantity that the attacker chooses (epsilon, a budget), with the 95 % interval as a band.
 
-    Records: `label`, `epsilon` (in the units of `x_title`), `share`, `low`, `high`, and for the tooltip `at`
-    and `estimate`.
+    Records: `label`, `x` (in the units of `x_title`), `value`, `low`, `high`, and for the tooltip `at` (x as it is
+    written) and `estimate` (the value with interval and n as it is written).
 
     Args:
         subjects: whom to draw, in this order.
-        x_title: what epsilon is counted in.
-        y_title: what falls.
+        x_title: what x is counted in.
+        y_title: what is measured.
+        measured: the tooltip's word for the measure; "": `y_title`.
+        x_log: whether x grows by factors; x must then be above 0.
+        shares: whether the measure is a share, drawn from 0 to 100 %.
     """
+    scale = alt.Scale(type="log", nice=False, padding=6) if x_log else alt.Scale(nice=False, padding=6)
     base = alt.Chart(DATA).encode(
-        x=alt.X("epsilon:Q").title(x_title).scale(nice=False, padding=6).axis(format="~g", tickCount=8),
+        x=alt.X("x:Q").title(x_title).scale(scale).axis(format="~g", tickCount=8),
         color=_colour(subjects),
     )
     band = base.mark_area(interpolate="linear").encode(
         y=alt.Y("low:Q"), y2="high:Q", opacity=_emphasis(shown=0.15, faded=0.03)
     )
+    y = _share("value", y_title) if shares else alt.Y("value:Q").title(y_title).scale(zero=False)
     line = base.mark_line(interpolate="linear", strokeWidth=2).encode(
-        y=_share("share", y_title), strokeDash=_dash(subjects, legend=False), opacity=_emphasis()
+        y=y, strokeDash=_dash(subjects, legend=False), opacity=_emphasis()
     )
     point = base.mark_point(filled=True, size=46, stroke="white", strokeWidth=0.7).encode(
-        y=_share("share", y_title),
+        y=y,
         shape=_shape(subjects),
         opacity=_emphasis(),
         tooltip=[
             alt.Tooltip("label:N", title="architecture"),
-            alt.Tooltip("at:N", title="epsilon"),
-            alt.Tooltip("estimate:N", title="falls"),
+            alt.Tooltip("at:N", title=x_title),
+            alt.Tooltip("estimate:N", title=measured or y_title),
         ],
     )
     return _framed(Chart(layer=[band, line, point]))
+
+
+def roc_curve(subjects: Sequence[Subject], lowest: float) -> Chart:
+    """True over false positive rate, both logarithmic, one line for each training seed; the diagonal is guessing.
+
+    Carlini et al., "Membership Inference Attacks From First Principles", IEEE S&P 2022: what matters is how many
+    members are found at few false alarms, which linear axes hide.
+
+    Records: `label`, `seed`, `fpr`, `tpr`, both at least `lowest`.
+
+    Args:
+        subjects: whom to draw, in this order.
+        lowest: where both axes begin, above 0.
+    """
+    scale = alt.Scale(type="log", domain=[lowest, 1], clamp=True)
+    axis = alt.Axis(format="~%", tickCount=4)
+    base = alt.Chart(DATA).encode(
+        x=alt.X("fpr:Q").title("false positive rate").scale(scale).axis(axis),
+        y=alt.Y("tpr:Q").title("true positive rate").scale(scale).axis(axis),
+    )
+    line = base.mark_line(strokeWidth=1.8, interpolate="step-after").encode(
+        color=_colour(subjects),
+        detail="seed:N",
+        strokeDash=_dash(subjects, legend=False),
+        opacity=_emphasis(shown=0.9),
+        tooltip=[alt.Tooltip("label:N", title="architecture"), alt.Tooltip("seed:N", title="training seed")],
+    )
+    ends: list[dict[str, object]] = [{"fpr": lowest, "tpr": lowest}, {"fpr": 1, "tpr": 1}]
+    diagonal = alt.Chart(alt.InlineData(values=ends))
+    guessing = diagonal.mark_line(color=FAINT, strokeWidth=1, strokeDash=[3, 3]).encode(x="fpr:Q", y="tpr:Q")
+    return _framed(Chart(layer=[guessing, line]), height=360)
 
 
 def convergence_curve(subjects: Sequence[Subject], field: str, y_title: str) -> Chart:

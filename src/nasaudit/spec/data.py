@@ -1,12 +1,14 @@
 """DataSpec: which images, and how they are split. The splits depend on nothing else."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from nasaudit.errors import SpecError
 from nasaudit.spec.base import Spec
 from nasaudit.spec.units import Fractional
+
+Role = Literal["train", "validation", "test", "pool"]
 
 
 class DataSpec(Spec):
@@ -31,4 +33,22 @@ class DataSpec(Spec):
         used = self.validation_fraction + self.test_fraction + self.pool_fraction
         if used >= 1:
             raise SpecError("validation_fraction", "the three fractions to add up to less than 1", used)
+        return self
+
+
+class ShadowSubset(Spec):
+    """Which images one of several shadow models is trained on.
+
+    The population is all images of the roles train, pool and test. Every image of it is in the training set of
+    the same share of the shadow models (to within one), the share of the population that victims are trained on.
+    """
+
+    model: Annotated[int, Field(ge=0)]
+    models: Annotated[int, Field(ge=2)]
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _numbered_from_zero(self) -> "ShadowSubset":
+        if self.model >= self.models:
+            raise SpecError("model", f"a number from 0 to {self.models - 1}", self.model)
         return self

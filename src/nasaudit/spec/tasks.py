@@ -6,12 +6,12 @@ not taken for new ones.
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field
 
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AnyAttack
 from nasaudit.spec.base import Spec
-from nasaudit.spec.data import DataSpec
+from nasaudit.spec.data import DataSpec, ShadowSubset
 from nasaudit.spec.training import TrainingSpec
 
 Protocol = Literal["sound", "paper"]
@@ -34,9 +34,13 @@ class Task(Spec):
 
 
 class TrainTask(Task):
-    """Train one architecture on one data set with one seed; the victim that other tasks attack."""
+    """Train one architecture on one data set with one seed.
 
-    work: ClassVar[str] = "nasaudit.training.work:train_victim"
+    As it stands it makes a victim; with `poison` the training images are first changed by an attacker, with
+    `subset` it makes a shadow model.
+    """
+
+    work: ClassVar[str] = "nasaudit.training.work:train_network"
 
     kind: Literal["train"] = "train"
     version: int = 1
@@ -44,19 +48,44 @@ class TrainTask(Task):
     data: DataSpec
     training: TrainingSpec
     seed: Annotated[int, Field(ge=0)]
+    poison: "PoisonTask | None" = None
+    subset: ShadowSubset | None = None
+
+    def needs(self) -> tuple[Task, ...]:
+        """The poison, where there is one."""
+        return () if self.poison is None else (self.poison,)
 
     def label(self) -> str:
-        """E.g. `train darts (seed 0)`."""
-        return f"train {self.architecture.name} (seed {self.seed})"
+        """E.g. `train darts (seed 0)`, `train darts (seed 0) on 10% label_flip`, `train darts (shadow 3 of 8)`."""
+        if self.subset is not None:
+            return f"train {self.architecture.name} (shadow {self.subset.model + 1} of {self.subset.models})"
+        poison = "" if self.poison is None else f" on {self.poison.label()}"
+        return f"train {self.architecture.name} (seed {self.seed}){poison}"
 
 
-class EvasionTask(Task):
-    """Attack one victim's test images over the epsilons of the attack's security curve."""
+class PoisonTask(Task):
+    """Change a share of the training images. One poison serves every training that it does not hang on."""
 
-    work: ClassVar[str] = "nasaudit.attacks.evasion.work:measure_evasion"
+    work: ClassVar[str] = "nasaudit.attacks.poisoning.work:craft_poison"
 
-    kind: Literal["evasion"] = "evasion"
+    kind: Literal["poison"] = "poison"
     version: int = 1
+    data: DataSpec
+    attack: AnyAttack  # a PoisoningSpec with one fraction
+    surrogate: TrainTask | None = None  # the model that an optimised poison is made on
+
+    def needs(self) -> tuple[Task, ...]:
+        """The attacker's model, where there is one."""
+        return () if self.surrogate is None else (self.surrogate,)
+
+    def label(self) -> str:
+        """E.g. `10% label_flip`."""
+        return f"{self.attack.fractions[0]:.3g} {self.attack.name}"  # type: ignore[attr-defined]
+
+
+class AttackTask(Task):
+    """Root of the tasks that attack one trained victim."""
+
     victim: TrainTask
     attack: AnyAttack
 
@@ -67,6 +96,71 @@ class EvasionTask(Task):
     def label(self) -> str:
         """E.g. `pgd (linf, untargeted) on darts (seed 0)`."""
         return f"{self.attack.label()} on {self.victim.architecture.name} (seed {self.victim.seed})"
+
+
+class EvasionTask(AttackTask):
+    """Attack one victim's test images over the epsilons of the attack's security curve."""
+
+    work: ClassVar[str] = "nasaudit.attacks.evasion.work:measure_evasion"
+
+    kind: Literal["evasion"] = "evasion"
+    version: int = 1
+    surrogate: TrainTask | None = None  # the attacker's own model, for the threat model `transfer`
+
+    def needs(self) -> tuple[Task, ...]:
+        """The victim, and the attacker's model where there is one."""
+        return (self.victim,) if self.surrogate is None else (self.victim, self.surrogate)
+
+
+class PoisoningTask(AttackTask):
+    """Compare trainings on poisoned data with the one on clean data.
+
+    `trainings` has one for each fraction of the attack, in its order; that of the fraction 0 is the clean one.
+    """
+
+    work: ClassVar[str] = "nasaudit.attacks.poisoning.work:measure_poisoning"
+
+    kind: Literal["poisoning"] = "poisoning"
+    version: int = 1
+    clean: TrainTask
+    trainings: tuple[TrainTask, ...]
+
+    def needs(self) -> tuple[Task, ...]:
+        """Every training that is compared."""
+        return (self.clean, *self.trainings)
+
+
+class BackdoorTask(AttackTask):
+    """Plant a backdoor in one victim, and measure it."""
+
+    work: ClassVar[str] = "nasaudit.attacks.backdoor.work:measure_backdoor"
+
+    kind: Literal["backdoor"] = "backdoor"
+    version: int = 1
+
+
+class ExtractionTask(AttackTask):
+    """Steal one victim's function with every budget of the attack."""
+
+    work: ClassVar[str] = "nasaudit.attacks.extraction.work:measure_extraction"
+
+    kind: Literal["extraction"] = "extraction"
+    version: int = 1
+    surrogate: ArchSpec  # what is trained on the victim's answers
+
+
+class MembershipTask(AttackTask):
+    """Tell one victim's training images from others."""
+
+    work: ClassVar[str] = "nasaudit.attacks.membership.work:measure_membership"
+
+    kind: Literal["membership"] = "membership"
+    version: int = 1
+    shadows: tuple[TrainTask, ...] = ()
+
+    def needs(self) -> tuple[Task, ...]:
+        """The victim and the shadow models."""
+        return (self.victim, *self.shadows)
 
 
 class TopologyTask(Task):
@@ -101,8 +195,4 @@ class ConvergenceTask(Task):
         return f"convergence of {self.victim.architecture.name} (seed {self.victim.seed})"
 
 
-TASKS: dict[str, type[Task]] = {
-    kind.model_fields["kind"].default: kind
-    for kind in (TrainTask, EvasionTask, TopologyTask, ConvergenceTask)
-}
-AnyTask = SerializeAsAny[Task]
+TrainTask.model_rebuild()

@@ -5,3 +5,8 @@ HISTORY = "history.json"  # its training, by step
 OUTCOMES = "outcomes.npz"  # whether it gets each test image right
 EVASION = "evasion.npz"  # what became of each attacked image
 EXAMPLES = "examples.npz"  # a few adversarial examples, to look at
+POISON = (
+    "poison.npz"  # source index, new label and (where they change) new pixels of each poisoned training image
+)
+CURVES = "curves.json"  # lines to draw that are no rows: [{"name", "setting", "x", "y"}, ...]
+PICTURES = "pictures.npz"  # a few images before and after (backdoors: with their trigger), to look at

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasaudit.data.catalogue import class_names
+from nasaudit.errors import NasauditError
 from nasaudit.metrics import Measurement
 from nasaudit.spec.tasks import Task, TrainTask
-from nasaudit.store.artefacts import EXAMPLES, HISTORY, OUTCOMES
+from nasaudit.store.artefacts import CURVES, EXAMPLES, HISTORY, OUTCOMES, PICTURES
 from nasaudit.store.records import Record
 from nasaudit.store.store import Store
 from nasaudit.study.execute import versions
 from nasaudit.study.flags import Findings, raise_flags
 from nasaudit.study.folder import EXAMPLES_FOLDER, StudyFolder
-from nasaudit.study.groups import Group, Seed, distinguishing, groups, subject
+from nasaudit.study.groups import Group, Seed, Subject, distinguishing, groups, measured_tasks, subject
 from nasaudit.study.plan import Plan
 from nasaudit.study.pooled import Indices, derived
-from nasaudit.study.results import Examples, Failure, History, Row, StudyResults
+from nasaudit.study.results import Curve, Examples, Failure, History, Pictures, Row, StudyResults
 from nasaudit.study.schedule import failed_need
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def collect(planned: Plan, records: Mapping[str, Record], store: Store, download
         class_names=list(class_names(planned.data, downloads)),
         rows=rows,
         histories=[_history(task, opened) for task in _with(planned, opened, HISTORY)],
-        examples=[example(task) for task in tasks_with_examples(planned, opened)],
+        examples=[example(task) for task in _with(planned, opened, EXAMPLES)],
+        curves=[curve for task in _with(planned, opened, CURVES) for curve in _curves(planned, task, opened)],
+        pictures=[_pictures(planned, task) for task in _with(planned, opened, PICTURES)],
         failures=failures,
         flags=raise_flags(Findings(planned, records, rows, failures, len(common))),
         environment=environment(records),
@@ -100,14 +103,9 @@ def find_failures(planned: Plan, records: Mapping[str, Record]) -> Iterable[Fail
             )
 
 
-def tasks_with_examples(planned: Plan, opened: Opened) -> list[Task]:
-    """The tasks whose adversarial examples a report can show."""
-    return _with(planned, opened, EXAMPLES)
-
-
 def example(task: Task) -> Examples:
-    """Where a task's examples are copied to."""
-    what = subject(task)
+    """Where a task's adversarial examples are copied to."""
+    what = _attacked(task)
     return Examples(
         architecture=what.architecture.name,
         seed=int(what.seed),
@@ -117,12 +115,13 @@ def example(task: Task) -> Examples:
 
 
 def copy_examples(planned: Plan, records: Mapping[str, Record], store: Store, folder: StudyFolder) -> None:
-    """Copy the examples into the study's folder, so that it can be moved without its store."""
+    """Copy examples and pictures into the study's folder, so that it can be moved without its store."""
     opened = {
         digest: (record, store.path(digest)) for digest, record in records.items() if record.state == "ok"
     }
-    for task in tasks_with_examples(planned, opened):
-        folder.copy(opened[task.digest()][1] / EXAMPLES, example(task).file)
+    for artefact in (EXAMPLES, PICTURES):
+        for task in _with(planned, opened, artefact):
+            folder.copy(opened[task.digest()][1] / artefact, f"{EXAMPLES_FOLDER}/{task.digest()}.npz")
 
 
 def environment(records: Mapping[str, Record]) -> dict[str, str]:
@@ -188,12 +187,44 @@ def _row(
 
 
 def _with(planned: Plan, opened: Opened, file: str) -> list[Any]:
-    """The tasks, in the plan's order, whose record has an artefact of this name."""
+    """The measured tasks, in the plan's order, whose record has an artefact of this name."""
     return [
         task
-        for task in planned.tasks
+        for task, _ in measured_tasks(planned)
         if task.digest() in opened and file in opened[task.digest()][0].artefacts
     ]
+
+
+def _attacked(task: Task) -> Subject:
+    what = subject(task)
+    if what is None:
+        raise NasauditError(f"{task.label()} measures nothing that is shown")
+    return what
+
+
+def _named(planned: Plan, task: Task) -> dict[str, Any]:
+    """Which attack on which victim: what curves and pictures are told apart by."""
+    what = _attacked(task)
+    attack = what.attack
+    told_apart = distinguishing(planned.study.attacks).get(attack.digest(), {}) if attack else {}
+    return {
+        "architecture": what.architecture.name,
+        "seed": int(what.seed),
+        "family": what.family,
+        "attack": attack.name if attack else "",
+        "setting": told_apart,
+    }
+
+
+def _curves(planned: Plan, task: Task, opened: Opened) -> Iterator[Curve]:
+    named = _named(planned, task)
+    for curve in json.loads((opened[task.digest()][1] / CURVES).read_text(encoding="utf-8")):
+        setting = {**curve.get("setting", {}), **named["setting"]}
+        yield Curve(**{**named, "setting": setting}, name=curve["name"], x=curve["x"], y=curve["y"])
+
+
+def _pictures(planned: Plan, task: Task) -> Pictures:
+    return Pictures(**_named(planned, task), file=f"{EXAMPLES_FOLDER}/{task.digest()}.npz")
 
 
 def _history(task: TrainTask, opened: Opened) -> History:

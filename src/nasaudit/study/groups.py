@@ -13,7 +13,7 @@ from nasaudit.errors import NasauditError
 from nasaudit.metrics import Estimate, Measurement
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AttackSpec
-from nasaudit.spec.tasks import ConvergenceTask, EvasionTask, Task, TopologyTask, TrainTask
+from nasaudit.spec.tasks import AttackTask, ConvergenceTask, PoisonTask, Task, TopologyTask, TrainTask
 from nasaudit.store.records import Record
 from nasaudit.study.plan import Plan
 
@@ -39,19 +39,33 @@ class Subject:
     attack: AttackSpec | None = None
 
 
-def subject(task: Task) -> Subject:
-    """Say what a task measures."""
+def subject(task: Task) -> Subject | None:
+    """Say what a task measures; None when it only makes what an attack needs (a poison, a shadow model)."""
     match task:
-        case TrainTask():
+        case TrainTask(poison=None, subset=None):
             return Subject(task.architecture, task.seed, "training")
+        case TrainTask() | PoisonTask():
+            return None
         case TopologyTask():
             return Subject(task.architecture, "all", "topology")
         case ConvergenceTask():
             return Subject(task.victim.architecture, task.victim.seed, "convergence")
-        case EvasionTask():
+        case AttackTask():
             victim = task.victim
             return Subject(victim.architecture, victim.seed, task.attack.family, task.attack)
     raise NasauditError(f"no rows are defined for tasks of the kind {task.kind!r}")
+
+
+def measured_tasks(planned: Plan) -> Iterator[tuple[Task, Subject]]:
+    """The tasks whose measurements become rows, with what they measure.
+
+    Trainings that serve an attack are left out: the attacker's own model may be of an architecture of the study.
+    """
+    victims = {victim.digest() for victim in planned.victims}
+    for task in planned.tasks:
+        what = subject(task)
+        if what is not None and (not isinstance(task, TrainTask) or task.digest() in victims):
+            yield task, what
 
 
 @dataclass(frozen=True)
@@ -99,8 +113,7 @@ def groups(planned: Plan, opened: Mapping[str, tuple[Record, Path]]) -> list[Gro
         opened: the successful records and their folders, by digest.
     """
     found: dict[tuple[str, str, str], Group] = {}
-    for task in planned.tasks:
-        what = subject(task)
+    for task, what in measured_tasks(planned):
         key = (what.architecture.name, what.family, what.attack.digest() if what.attack else "")
         group = found.setdefault(key, Group(what.architecture, what.family, what.attack, {}))
         if task.digest() in opened:

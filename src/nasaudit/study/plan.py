@@ -9,20 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.data.catalogue import describe, fetch, fingerprint
+from nasaudit.data.catalogue import count_roles, describe, fetch, fingerprint
 from nasaudit.errors import SpecError
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.attacks import AttackSpec, Family
+from nasaudit.spec.attacks import AttackSpec, DataFacts
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import Analysis, StudySpec
-from nasaudit.spec.tasks import ConvergenceTask, EvasionTask, Task, TopologyTask, TrainTask
+from nasaudit.spec.tasks import ConvergenceTask, Task, TopologyTask, TrainTask
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.study.experiments import EXPERIMENTS, Setting
 
-# What a study makes of an attack of each family, given a victim.
-EXPERIMENTS: dict[Family, Callable[[TrainTask, AttackSpec], Task]] = {
-    "evasion": lambda victim, attack: EvasionTask(victim=victim, attack=attack),
-}
 ANALYSES: dict[Analysis, Callable[[TrainTask], Task]] = {
     "topology": lambda victim: TopologyTask(architecture=victim.architecture),
     "convergence": lambda victim: ConvergenceTask(victim=victim),
@@ -46,6 +43,15 @@ class Plan:
     training: TrainingSpec
     architectures: tuple[ArchSpec, ...]
     tasks: tuple[Task, ...]
+
+    @property
+    def victims(self) -> tuple[TrainTask, ...]:
+        """The trainings that are attacked and compared; all other ones serve an attack."""
+        return tuple(task for task in self.tasks if isinstance(task, TrainTask) and self._is_victim(task))
+
+    def _is_victim(self, task: TrainTask) -> bool:
+        clean = task.poison is None and task.subset is None and task.training == self.training
+        return clean and task.seed in self.study.seeds and task.architecture in self.architectures
 
     def digest(self) -> str:
         """Changes with anything that a result of the study depends on."""
@@ -71,14 +77,16 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     training = study.training or recipe(study.scale, study.protocol, data.name)
     architectures = tuple(resolve(choice, study.scale, classes, shape) for choice in study.architectures)
     _each_once(architectures)
+    facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
     for position, attack in enumerate(study.attacks):
-        _check_attack(attack, classes, f"attacks[{position}]")
-    victims = [
+        _check_attack(attack, facts, f"attacks[{position}]")
+    victims = tuple(
         TrainTask(architecture=architecture, data=data, training=training, seed=seed)
         for architecture in architectures
         for seed in study.seeds
-    ]
-    return Plan(study, data, training, architectures, closure(_wanted(study, victims)))
+    )
+    setting = Setting(study.scale, classes, shape)
+    return Plan(study, data, training, architectures, closure(_wanted(study, victims, setting)))
 
 
 def closure(tasks: Iterable[Task]) -> tuple[Task, ...]:
@@ -96,13 +104,13 @@ def closure(tasks: Iterable[Task]) -> tuple[Task, ...]:
     return tuple(ordered.values())
 
 
-def _wanted(study: StudySpec, victims: list[TrainTask]) -> Iterator[Task]:
+def _wanted(study: StudySpec, victims: tuple[TrainTask, ...], setting: Setting) -> Iterator[Task]:
     for victim in victims:
         yield victim
         for analysis in study.analyses:
             yield ANALYSES[analysis](victim)
         for attack in study.attacks:
-            yield EXPERIMENTS[attack.family](victim, attack)
+            yield EXPERIMENTS[attack.family](victim, attack, setting)
 
 
 def _each_once(architectures: tuple[ArchSpec, ...]) -> None:
@@ -113,11 +121,12 @@ def _each_once(architectures: tuple[ArchSpec, ...]) -> None:
             raise SpecError(f"architectures[{position}]", "each architecture once", name)
 
 
-def _check_attack(attack: AttackSpec, classes: int, field: str) -> None:
+def _check_attack(attack: AttackSpec, facts: DataFacts, field: str) -> None:
     if attack.family not in EXPERIMENTS:
         raise SpecError(
             field, f"an attack of a family that a study can run ({', '.join(EXPERIMENTS)})", attack.name
         )
-    target = getattr(attack, "target_class", None)
-    if target is not None and target >= classes:
-        raise SpecError(f"{field}.target_class", f"a class from 0 to {classes - 1}", target)
+    try:
+        attack.check(facts)
+    except SpecError as error:
+        raise type(error)(f"{field}.{error.field}", error.expected, error.got) from error

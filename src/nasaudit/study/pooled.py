@@ -14,7 +14,19 @@ from nasaudit.study.groups import Arrays, Group, Key, Seed
 from nasaudit.study.pooling import CurvePool, pool_proportions, pool_values
 
 # Measured as successes among n images, so that seeds can be pooled from the shares alone.
-PROPORTIONS = frozenset({"clean_accuracy", "train_accuracy", "validation_accuracy", "zero_gradient_share"})
+PROPORTIONS = frozenset(
+    {
+        "clean_accuracy",
+        "train_accuracy",
+        "validation_accuracy",
+        "zero_gradient_share",
+        "asr",
+        "floor",
+        "agreement",
+        "surrogate_accuracy",
+        "transfer_asr",
+    }
+)
 BOUND = (("bound", "lower"),)  # the value is the least that it can be; such a mean is one too
 
 Indices = npt.NDArray[np.int64]

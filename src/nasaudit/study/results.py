@@ -67,6 +67,30 @@ class Examples(Plain):
     file: str
 
 
+class Curve(Plain):
+    """A line that an attack left to be drawn, and that is no row (a ROC curve): y over x, both ascending in x."""
+
+    architecture: str
+    seed: int
+    family: str
+    attack: str
+    setting: dict[str, str]
+    name: str  # e.g. "roc"
+    x: list[float]
+    y: list[float]
+
+
+class Pictures(Plain):
+    """Where an attack's pictures are, relative to the study's folder; the family says what the .npz holds."""
+
+    architecture: str
+    seed: int
+    family: str
+    attack: str
+    setting: dict[str, str]
+    file: str
+
+
 class Failure(Plain):
     """A task that left no result."""
 
@@ -95,6 +119,8 @@ class StudyResults(Plain):
     rows: list[Row]
     histories: list[History]
     examples: list[Examples]
+    curves: list[Curve] = []
+    pictures: list[Pictures] = []
     failures: list[Failure]
     flags: list[Flag]
     environment: dict[str, str]

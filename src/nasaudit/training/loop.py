@@ -16,8 +16,10 @@ from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.workspace import Progress, silent
 from nasaudit.training.evaluate import accuracy
 
-# (logits [N, K], labels [N]) -> scalar loss.
+# (logits [N, K], targets [N] or [N, K]) -> scalar loss.
 Loss = Callable[[Tensor, Tensor], Tensor]
+# (pixels [N, C, H, W], targets, the training's generator) -> the batch that is learned from, perhaps longer.
+Prepare = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 
 @dataclass
@@ -42,6 +44,9 @@ def fit(
     seed: int,
     selection: Split | None = None,
     loss: Loss | None = None,
+    targets: Tensor | None = None,
+    prepare: Prepare | None = None,
+    after_epoch: Callable[[int], None] | None = None,
     device: str = "cpu",
     progress: Progress = silent,
 ) -> History:
@@ -54,6 +59,9 @@ def fit(
         seed: decides the order of images, the augmentation and drop-path.
         selection: the images that `spec.keep` chooses the epoch by (None when it is "last").
         loss: replaces cross entropy with the recipe's label smoothing.
+        targets: replace the labels: int64 [N], or probabilities float32 [N, K] (a distillation).
+        prepare: changes each batch after its augmentation (a backdoor that owns its training step).
+        after_epoch: called with the number of epochs done; the network is in training mode again afterwards.
         device: where to train.
         progress: called after each step.
 
@@ -70,7 +78,8 @@ def fit(
     total_steps = max(1, spec.epochs * steps_per_epoch)
     optimizer = _optimizer(network, spec)
     schedule = _schedule(optimizer, spec, total_steps)
-    images, labels = train.images.to(device), train.labels.to(device)
+    images = train.images.to(device)
+    targets = (train.labels if targets is None else targets).to(device)
     generator = torch.Generator().manual_seed(derive_seed("training", seed))
     if network.drop_path is not None:
         network.drop_path.generator = torch.Generator(device).manual_seed(derive_seed("drop-path", seed))
@@ -84,7 +93,10 @@ def fit(
         for positions in _batches(len(train), batch_size, generator):
             batch = augment(images[positions], generator, spec.crop, spec.flip, spec.cutout, fill=mean_colour)
             pixels = batch.to(torch.float32, memory_format=torch.channels_last).div_(255)
-            value, correct = _step(network, pixels, labels[positions], spec, loss, optimizer)
+            wanted = targets[positions]
+            if prepare is not None:
+                pixels, wanted = prepare(pixels, wanted, generator)
+            value, correct = _step(network, pixels, wanted, spec, loss, optimizer)
             schedule.step()
             history.loss.append(value)
             history.accuracy.append(correct)
@@ -99,6 +111,9 @@ def fit(
             if history.selection[-1] == max(history.selection):
                 best, history.kept_epoch = copy.deepcopy(network.state_dict()), epoch + 1
             network.train()
+        if after_epoch is not None:
+            after_epoch(epoch + 1)
+            network.train()
     if best is None:
         history.kept_epoch = spec.epochs
     else:
@@ -112,7 +127,7 @@ def fit(
 def _step(
     network: Network,
     pixels: Tensor,
-    labels: Tensor,
+    targets: Tensor,
     spec: TrainingSpec,
     loss: Loss,
     optimizer: torch.optim.Optimizer,
@@ -121,16 +136,17 @@ def _step(
     optimizer.zero_grad(set_to_none=True)
     with torch.autocast(pixels.device.type, torch.bfloat16, enabled=spec.precision == "bf16"):
         logits, auxiliary = network.forward_both(pixels)
-    value = loss(logits.float(), labels)
+    value = loss(logits.float(), targets)
     total = value
     if auxiliary is not None:
-        total = value + spec.auxiliary_weight * loss(auxiliary.float(), labels)
+        total = value + spec.auxiliary_weight * loss(auxiliary.float(), targets)
     total.backward()  # type: ignore[no-untyped-call]
     if spec.gradient_clip is not None:
         nn.utils.clip_grad_norm_(network.parameters(), spec.gradient_clip)
     optimizer.step()
     with torch.no_grad():
-        correct = (logits.argmax(dim=1) == labels).float().mean()
+        classes = targets if targets.ndim == 1 else targets.argmax(dim=1)
+        correct = (logits.argmax(dim=1) == classes).float().mean()
     return value.item(), correct.item()
 
 

@@ -1,17 +1,19 @@
-"""The work of a TrainTask, and the way back from its record to a victim."""
+"""The work of a TrainTask, and the way back from its record to a network."""
 
 import json
 
 import numpy as np
+import torch
 
 from nasaudit.arch.network import Network, build
 from nasaudit.data import load_data
+from nasaudit.data.shadows import shadow_train
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.errors import CheckpointError
 from nasaudit.metrics import Measurement, proportion
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.tasks import TrainTask
-from nasaudit.store.artefacts import HISTORY, OUTCOMES, WEIGHTS
+from nasaudit.store.artefacts import HISTORY, OUTCOMES, POISON, WEIGHTS
 from nasaudit.store.workspace import Workspace
 from nasaudit.training import checkpoint
 from nasaudit.training.evaluate import accuracy, predict
@@ -21,14 +23,15 @@ from nasaudit.training.loop import fit
 ACCURACY_TOLERANCE = 0.005
 
 
-def train_victim(task: TrainTask, workspace: Workspace) -> list[Measurement]:
+def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
     """Train, measure the accuracy on all splits; leave weights, history and each test image's outcome."""
     bundle = load_data(task.data, workspace.downloads)
     network = build(task.architecture, derive_seed("weights", task.seed), bundle.moments)
     selection = {"best_validation": bundle.validation, "best_test": bundle.test}.get(task.training.keep)
+    train = training_images(task, bundle, workspace)
     history = fit(
         network,
-        bundle.train,
+        train,
         task.training,
         task.seed,
         selection,
@@ -36,8 +39,7 @@ def train_victim(task: TrainTask, workspace: Workspace) -> list[Measurement]:
         progress=workspace.progress,
     )
     measurements = []
-    for name in ("train", "validation", "test"):
-        split: Split = getattr(bundle, name)
+    for name, split in (("train", train), ("validation", bundle.validation), ("test", bundle.test)):
         if not len(split):
             continue
         correct = predict(network, split, workspace.device).argmax(dim=1) == split.labels
@@ -60,6 +62,20 @@ def train_victim(task: TrainTask, workspace: Workspace) -> list[Measurement]:
         )
     )
     return measurements
+
+
+def training_images(task: TrainTask, bundle: DataBundle, workspace: Workspace) -> Split:
+    """What a network learns from: the training split, changed by the poison or replaced by a shadow's subset."""
+    if task.subset is not None:
+        return shadow_train(bundle, task.subset)
+    if task.poison is None:
+        return bundle.train
+    _, folder = workspace.find(task.poison)
+    with np.load(folder / POISON, allow_pickle=False) as poison:
+        images = torch.from_numpy(poison["images"]) if "images" in poison else None
+        return bundle.train.changed(
+            torch.from_numpy(poison["index"]), torch.from_numpy(poison["label"]), images
+        )
 
 
 def load_victim(task: TrainTask, workspace: Workspace) -> tuple[Network, DataBundle]:

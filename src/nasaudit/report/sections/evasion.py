@@ -234,8 +234,8 @@ def _figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
                 records.append(
                     {
                         "label": subject.title,
-                        "epsilon": round(float(Fraction(epsilon)) * (255 if levels else 1), 6),
-                        "share": row.value,
+                        "x": round(float(Fraction(epsilon)) * (255 if levels else 1), 6),
+                        "value": row.value,
                         "low": row.low,
                         "high": row.high,
                         "at": epsilon,
@@ -252,10 +252,11 @@ def _figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
         alt=f"Line chart of the attack success rate by epsilon for {format.listing(list(evidence.titles.values()))}; "
         "the numbers are in the table below.",
         records=records,
-        chart=charts.security_curve(
+        chart=charts.curve(
             evidence.subjects,
             "epsilon, in grey levels of 255" if levels else f"epsilon ({threat.norm})",
             "images that fall",
+            measured="falls",
         ),
     )
 

@@ -5,35 +5,24 @@ from collections.abc import Callable, Iterable
 from nasaudit.errors import UnknownNameError
 from nasaudit.registry import normalise
 from nasaudit.spec.arch import Scale
-from nasaudit.spec.attacks import ATTACKS, AttackSpec, Family, PgdSpec
+from nasaudit.spec.attacks import ATTACKS, AttackSpec, Family
+from nasaudit.spec.defaults.backdoor import backdoor
+from nasaudit.spec.defaults.evasion import evasion
+from nasaudit.spec.defaults.extraction import extraction
+from nasaudit.spec.defaults.membership import membership
+from nasaudit.spec.defaults.poisoning import poisoning
 from nasaudit.spec.tasks import Protocol
 
 Defaults = Callable[[Protocol, Scale], tuple[AttackSpec, ...]]
 
 
-def _evasion(protocol: Protocol, scale: Scale) -> tuple[AttackSpec, ...]:
-    if protocol == "paper":
-        return (paper_pgd(),)
-    # The same at both scales: the curve's grid suits an undefended network of any size.
-    return (PgdSpec(), PgdSpec(goal="least_likely"))
-
-
-def paper_pgd() -> PgdSpec:
-    """The PGD of the talk's artifact: one epsilon, towards the least likely class, with a confidence rule."""
-    return PgdSpec(
-        goal="least_likely",
-        epsilons=(8 / 255,),
-        step_size=2 / 255,
-        steps=7,
-        random_start=False,
-        images=1000,
-        only_correct=True,
-        min_confidence=0.99,
-    )
-
-
-# A family appears here together with its first attack.
-DEFAULTS: dict[Family, Defaults] = {"evasion": _evasion}
+DEFAULTS: dict[Family, Defaults] = {
+    "evasion": evasion,
+    "poisoning": poisoning,
+    "backdoor": backdoor,
+    "extraction": extraction,
+    "membership": membership,
+}
 
 
 def attacks_for(names: Iterable[str], protocol: Protocol, scale: Scale) -> tuple[AttackSpec, ...]:

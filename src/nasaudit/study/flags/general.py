@@ -1,14 +1,12 @@
-"""What a reader must know before believing a number. Each kind of flag is one function."""
+"""Flags that hold for any study: failures, accuracies, replicates, versions."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import combinations
 
 from nasaudit.spec.tasks import Task
-from nasaudit.store.records import Record
+from nasaudit.study.flags.base import Check, Findings
 from nasaudit.study.groups import subject
-from nasaudit.study.plan import Plan
-from nasaudit.study.results import Failure, Flag, Row
+from nasaudit.study.results import Flag
 
 ACCURACY_GAP = 0.02  # vulnerability and accuracy are confounded beyond this difference
 FEW_SEEDS = 3
@@ -17,37 +15,13 @@ FEW_COMMON_IMAGES = 50
 ACCURACY_FLOOR = {"mnist5k": 0.95, "digits": 0.9}
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What flags are raised from."""
-
-    planned: Plan
-    records: Mapping[str, Record]
-    rows: Sequence[Row]
-    failures: Sequence[Failure]
-    common: int  # test images that every model gets right
-
-    def accuracies(self) -> dict[str, float]:
-        """Clean test accuracy of each architecture, all seeds pooled."""
-        return {
-            row.architecture: row.value
-            for row in self.rows
-            if row.metric == "clean_accuracy" and row.seed == "all"
-        }
-
-
-def raise_flags(findings: Findings) -> list[Flag]:
-    """All flags, each once, the most serious kinds first."""
-    return list(dict.fromkeys(flag for check in CHECKS for flag in check(findings)))
-
-
 def failed_task(findings: Findings) -> Iterator[Flag]:
     """A task that left no result."""
     tasks = {task.digest(): task for task in findings.planned.tasks}
     for failure in findings.failures:
         yield Flag(
             kind="failed_task",
-            architectures=(_architecture(tasks[failure.digest]),),
+            architectures=_architectures(tasks[failure.digest]),
             message=f"{failure.label} failed ({failure.type}: {failure.message}); its figures are missing",
         )
 
@@ -95,23 +69,6 @@ def few_seeds(findings: Findings) -> Iterator[Flag]:
             message=(
                 f"{seeds} training seed{'s' * (seeds > 1)} for each architecture: the intervals say little "
                 f"of how results vary from training to training; use at least {FEW_SEEDS}"
-            ),
-        )
-
-
-def zero_gradients(findings: Findings) -> Iterator[Flag]:
-    """Gradients that are exactly zero hide the way to adversarial examples, they do not remove it."""
-    worst: dict[str, float] = {}
-    for row in findings.rows:
-        if row.metric == "zero_gradient_share" and row.value > 0:
-            worst[row.architecture] = max(row.value, worst.get(row.architecture, 0.0))
-    for architecture, share in worst.items():
-        yield Flag(
-            kind="zero_gradients",
-            architectures=(architecture,),
-            message=(
-                f"the gradient of {architecture} is exactly zero on up to {share:.1%} of the images: a "
-                "gradient attack then fails for a reason that is not robustness"
             ),
         )
 
@@ -167,11 +124,10 @@ def mixed_versions(findings: Findings) -> Iterator[Flag]:
             )
 
 
-CHECKS: tuple[Callable[[Findings], Iterator[Flag]], ...] = (
+CHECKS: tuple[Check, ...] = (
     failed_task,
     accuracy_gap,
     undertrained,
-    zero_gradients,
     few_seeds,
     few_images,
     few_common_images,
@@ -180,8 +136,9 @@ CHECKS: tuple[Callable[[Findings], Iterator[Flag]], ...] = (
 )
 
 
-def _architecture(task: Task) -> str:
-    return subject(task).architecture.name
+def _architectures(task: Task) -> tuple[str, ...]:
+    what = subject(task)
+    return () if what is None else (what.architecture.name,)
 
 
 def _kind_of(version: str) -> str:

@@ -1,41 +1,18 @@
-"""What can be said of an attack before it runs: family, access, budget, hyper-parameters.
-
-Each class names its implementation as `module:Class`, which is imported when the attack runs, so that
-listing or validating attacks imports no torch.
-"""
+"""Evasion: a norm, a goal, the epsilons of the security curve, and each attack's hyper-parameters."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import Field, model_validator
 
 from nasaudit.errors import SpecError
-from nasaudit.registry import Registry
-from nasaudit.spec.base import Spec
+from nasaudit.spec.attacks.base import ATTACKS, AttackSpec, DataFacts, Family, ThreatModel
 from nasaudit.spec.units import Epsilon, Fractional
 
-Family = Literal["evasion", "poisoning", "backdoor", "extraction", "membership"]
-FAMILIES: tuple[Family, ...] = ("evasion", "poisoning", "backdoor", "extraction", "membership")
-ThreatModel = Literal["white_box", "score_based", "label_based", "transfer"]
 Norm = Literal["linf", "l2"]
 Goal = Literal["untargeted", "least_likely", "targeted"]
 
 LINF_GRID: tuple[float, ...] = tuple(level / 255 for level in (1, 2, 3, 4, 6, 8, 10, 12, 14, 16))
 L2_GRID: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-
-
-class AttackSpec(Spec):
-    """Root of the attacks' specs."""
-
-    family: ClassVar[Family]
-    threat_model: ClassVar[ThreatModel]
-    implementation: ClassVar[str]  # "module:Class"
-    summary: ClassVar[str]
-
-    name: str
-
-    def label(self) -> str:
-        """What a person reads beside the progress bar."""
-        return self.name
 
 
 class EvasionSpec(AttackSpec):
@@ -71,6 +48,11 @@ class EvasionSpec(AttackSpec):
             )
         return self
 
+    def check(self, facts: DataFacts) -> None:
+        """The class to reach must exist."""
+        if self.target_class is not None and self.target_class >= facts.classes:
+            raise SpecError("target_class", f"a class from 0 to {facts.classes - 1}", self.target_class)
+
     def label(self) -> str:
         """E.g. `pgd (linf, untargeted)`."""
         return f"{self.name} ({self.norm}, {self.goal})"
@@ -92,19 +74,4 @@ class PgdSpec(EvasionSpec):
     random_start: bool = True
 
 
-ATTACKS: Registry[type[AttackSpec]] = Registry("attack", "nasaudit.attacks", type)
 ATTACKS.add("pgd", PgdSpec)
-
-
-def _by_name(values: Any) -> Any:
-    """Build the spec class that `name` stands for; a bare string is a name with all defaults."""
-    if isinstance(values, str):
-        values = {"name": values}
-    if isinstance(values, dict):
-        if not isinstance(values.get("name"), str):
-            raise SpecError("name", "the name of an attack", values.get("name"))
-        return ATTACKS[values["name"]].parse({**values, "name": ATTACKS.canonical(values["name"])})
-    return values
-
-
-AnyAttack = Annotated[SerializeAsAny[AttackSpec], BeforeValidator(_by_name)]

@@ -1,0 +1,5 @@
+"""When a figure of the family `backdoor` cannot be trusted."""
+
+from nasaudit.study.flags.base import Check
+
+CHECKS: tuple[Check, ...] = ()

@@ -1,0 +1,34 @@
+"""What flags are raised from."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from nasaudit.store.records import Record
+from nasaudit.study.plan import Plan
+from nasaudit.study.results import Failure, Flag, Row
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What flags are raised from."""
+
+    planned: Plan
+    records: Mapping[str, Record]
+    rows: Sequence[Row]
+    failures: Sequence[Failure]
+    common: int  # test images that every model gets right
+
+    def accuracies(self) -> dict[str, float]:
+        """Clean test accuracy of each architecture, all seeds pooled."""
+        return {
+            row.architecture: row.value
+            for row in self.rows
+            if row.metric == "clean_accuracy" and row.seed == "all"
+        }
+
+    def of_family(self, family: str) -> list[Row]:
+        """The rows of one family of attacks."""
+        return [row for row in self.rows if row.family == family]
+
+
+Check = Callable[[Findings], Iterator[Flag]]
