@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 from fake_tasks import fake_plan
 
+from nasaudit.study.cost import expected_time
 from nasaudit.study.eta import Eta, format_seconds
 from nasaudit.study.execute import death
 from nasaudit.study.plan import Plan
-from nasaudit.study.progress import LiveProgress, PlainProgress, progress_observer
+from nasaudit.study.progress import LiveProgress, PlainProgress, _Tally, progress_observer
 
 
 class Clock:
@@ -76,7 +77,7 @@ def test_durations_are_readable(seconds: float | None, text: str) -> None:
 
 def drive(observer, planned: Plan, clock: Clock) -> None:
     train, attack = planned.tasks[0], planned.tasks[1]
-    observer.begin(planned.tasks, 3)
+    observer.begin(planned.tasks, [task.digest() for task in planned.tasks[-3:]])
     observer.started(train)
     for second in range(1, 13):
         clock.now = float(second)
@@ -107,6 +108,23 @@ def test_plain_lines_say_what_happens_every_few_seconds(planned: Plan) -> None:
     assert lines[-1].endswith("(6 of 12 tasks, 2 failed)")
 
 
+def test_the_eta_of_a_study_counts_tasks_by_their_expected_time(planned: Plan) -> None:
+    tally, train = _Tally.of(planned.tasks, []), planned.tasks[0]
+    whole = sum(expected_time(task) for task in planned.tasks)
+    tally.start(train)
+    assert tally.left(0.0) == ""
+    for second in range(1, 11):
+        tally.progress(train, second / 20, "", float(second))
+        assert tally.share() == pytest.approx(expected_time(train) * second / 20 / whole)
+    # Ten seconds for half of the training; the rest at the same speed.
+    left = 20 * whole / expected_time(train) - 10
+    assert tally.left(10.0) == f"about {format_seconds(left)} left"
+    for task in planned.tasks:
+        tally.start(task)
+        tally.end(task, failed=False)
+    assert tally.share() == 1
+
+
 def test_the_live_display_survives_a_whole_run_and_shows_failures(planned: Plan) -> None:
     stream, clock = Terminal(), Clock()
     drive(LiveProgress(stream, clock), planned, clock)
@@ -117,7 +135,7 @@ def test_the_live_display_survives_a_whole_run_and_shows_failures(planned: Plan)
 
 def test_a_run_with_nothing_to_do_is_silent(planned: Plan) -> None:
     for observer in (PlainProgress(stream := io.StringIO()), LiveProgress(stream)):
-        observer.begin(planned.tasks, len(planned.tasks))
+        observer.begin(planned.tasks, [task.digest() for task in planned.tasks])
         observer.end()
         assert stream.getvalue() == ""
 

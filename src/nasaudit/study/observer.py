@@ -1,6 +1,6 @@
 """What a run tells whoever watches it. `progress.py` shows it to a person; a test writes it down."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from nasaudit.spec.tasks import Task
@@ -10,8 +10,8 @@ from nasaudit.store.records import Record
 class Observer(Protocol):
     """Called from the runner's own thread, in the order in which things happen."""
 
-    def begin(self, tasks: Sequence[Task], cached: int) -> None:
-        """A run of these tasks begins; `cached` of them have records already."""
+    def begin(self, tasks: Sequence[Task], cached: Collection[str]) -> None:
+        """A run of these tasks begins; those whose digest is in `cached` have records already."""
 
     def started(self, task: Task) -> None:
         """A task began to run (again, when its worker had died)."""
@@ -35,7 +35,7 @@ class Observer(Protocol):
 class Silent:
     """An Observer that shows nothing."""
 
-    def begin(self, tasks: Sequence[Task], cached: int) -> None:
+    def begin(self, tasks: Sequence[Task], cached: Collection[str]) -> None:
         """Nothing."""
 
     def started(self, task: Task) -> None:

@@ -1,7 +1,7 @@
 """Showing a run to a person: live bars on a terminal, plain lines everywhere else."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -10,10 +10,12 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from nasaudit.spec.tasks import Task
 from nasaudit.store.records import Record
+from nasaudit.study.cost import expected_time
 from nasaudit.study.eta import Eta, format_seconds
 from nasaudit.study.observer import Observer
 
 LINE_EVERY = 5.0  # seconds between plain lines about running tasks
+STUDY_MEMORY = 120.0  # seconds that the ETA of a whole study looks back: tasks of many kinds take turns
 
 
 def progress_observer(stream: TextIO) -> Observer:
@@ -34,10 +36,17 @@ class _Tally:
     """What has been seen of a run; both displays are views of it."""
 
     total: int = 0
-    cached: int = 0
     done: int = 0
     failed: int = 0
     running: dict[str, _Running] = field(default_factory=dict)
+    waiting: dict[str, float] = field(default_factory=dict)  # expected time of what has not ended, by digest
+    expected: float = 0.0  # of all that this run has to do
+    eta: Eta = field(default_factory=lambda: Eta(memory=STUDY_MEMORY))
+
+    @classmethod
+    def of(cls, tasks: Sequence[Task], cached: Collection[str]) -> "_Tally":
+        waiting = {task.digest(): expected_time(task) for task in tasks if task.digest() not in cached}
+        return cls(len(tasks), len(cached), waiting=waiting, expected=sum(waiting.values()))
 
     def start(self, task: Task) -> None:
         self.running[task.digest()] = _Running(task.label(), Eta())
@@ -46,12 +55,25 @@ class _Tally:
         running = self.running[task.digest()]
         running.done, running.text = done, text
         running.eta.update(done, now)
+        self.eta.update(self.share(), now)
         return running
 
     def end(self, task: Task, failed: bool) -> None:
         self.running.pop(task.digest(), None)
+        self.waiting.pop(task.digest(), None)
         self.done += 1
         self.failed += failed
+
+    def share(self) -> float:
+        """How much of the expected time of this run is done, in [0,1]."""
+        left = sum(self.waiting.values())
+        begun = sum(running.done * self.waiting.get(digest, 0.0) for digest, running in self.running.items())
+        return 1 - (left - begun) / self.expected if self.expected else 1.0
+
+    def left(self, now: float) -> str:
+        """How long the whole study still takes, or nothing before there is anything to judge by."""
+        seconds = self.eta.left(now)
+        return "" if seconds is None else f"about {format_seconds(seconds)} left"
 
     def words(self) -> str:
         """E.g. `7 of 12 tasks, 1 failed`."""
@@ -71,12 +93,12 @@ class PlainProgress:
         self._tally = _Tally()
         self._last = 0.0
 
-    def begin(self, tasks: Sequence[Task], cached: int) -> None:
+    def begin(self, tasks: Sequence[Task], cached: Collection[str]) -> None:
         """Say how much there is to do."""
-        self._tally = _Tally(total=len(tasks), cached=cached, done=cached)
+        self._tally = _Tally.of(tasks, cached)
         self._last = self._clock()
-        if cached < len(tasks):
-            self._write(f"{len(tasks)} tasks, {cached} of them done before")
+        if len(cached) < len(tasks):
+            self._write(f"{len(tasks)} tasks, {len(cached)} of them done before")
 
     def started(self, task: Task) -> None:
         """Say that a task began."""
@@ -94,6 +116,8 @@ class PlainProgress:
             left = format_seconds(running.eta.left(now))
             words = f", {running.text}" if running.text else ""
             self._write(f"running: {running.label}: {running.done:.0%}, {left} left{words}")
+        if whole := self._tally.left(now):
+            self._write(f"study: {self._tally.words()}, {whole}")
 
     def finished(self, task: Task, record: Record) -> None:
         """Say how a task ended."""
@@ -145,10 +169,10 @@ class LiveProgress:
         )
         self._whole = self._display.add_task("study", left="", words="")
 
-    def begin(self, tasks: Sequence[Task], cached: int) -> None:
+    def begin(self, tasks: Sequence[Task], cached: Collection[str]) -> None:
         """Show the bar of the study; a study with nothing to do shows nothing."""
-        self._tally = _Tally(total=len(tasks), cached=cached, done=cached)
-        if cached < len(tasks):
+        self._tally = _Tally.of(tasks, cached)
+        if len(cached) < len(tasks):
             self._display.start()
         self._show_whole()
 
@@ -169,6 +193,7 @@ class LiveProgress:
             left="" if left is None else f"{format_seconds(left)} left",
             words=text,
         )
+        self._show_whole()
 
     def finished(self, task: Task, record: Record) -> None:
         """Take the task's bar away; a failure leaves a line."""
@@ -195,7 +220,11 @@ class LiveProgress:
 
     def _show_whole(self) -> None:
         self._display.update(
-            self._whole, total=self._tally.total, completed=self._tally.done, words=self._tally.words()
+            self._whole,
+            total=1.0,
+            completed=self._tally.share(),
+            left=self._tally.left(self._clock()),
+            words=self._tally.words(),
         )
 
     def _remove(self, task: Task) -> None:

@@ -128,7 +128,7 @@ class _Runner:
         self._deaths: dict[str, int] = {}
 
     def run(self, make_executor: Callable[[], Executor]) -> None:
-        self._observer.begin(self._tasks, len(self.records))
+        self._observer.begin(self._tasks, self.records.keys())
         try:
             self._report_blocked()
             if self._schedule:

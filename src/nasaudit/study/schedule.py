@@ -2,25 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.tasks import Task, TrainTask
+from nasaudit.spec.tasks import Task
 from nasaudit.store.records import Record
-
-# Rough time of an op relative to a 3x3 separable convolution, forward and backward on a CPU core.
-# Only the order of the tasks hangs on it.
-OP_TIME = {
-    "none": 0.0,
-    "skip_connect": 0.1,
-    "max_pool_3x3": 0.2,
-    "avg_pool_3x3": 0.2,
-    "sep_conv_3x3": 1.0,
-    "sep_conv_5x5": 1.6,
-    "sep_conv_7x7": 2.5,
-    "dil_conv_3x3": 0.6,
-    "dil_conv_5x5": 1.0,
-    "conv_7x1_1x7": 1.2,
-}
-MANUAL_TIME = 4.0  # a manual family, in the same unit
+from nasaudit.study.cost import expected_time
 
 
 class Schedule:
@@ -81,15 +65,3 @@ def _upstream(task: Task) -> Iterable[Task]:
     for need in task.needs():
         yield from _upstream(need)
         yield need
-
-
-def expected_time(task: Task) -> float:
-    """How long a task takes, in an arbitrary unit: trainings come before all that is measured on them."""
-    if not isinstance(task, TrainTask):
-        return 0.0
-    genotype = task.architecture.genotype
-    return task.training.epochs * (MANUAL_TIME if genotype is None else _cell_time(genotype))
-
-
-def _cell_time(genotype: Genotype) -> float:
-    return sum(OP_TIME[edge.op] for cell in (genotype.normal, genotype.reduction) for edge in cell.edges)
