@@ -1,23 +1,38 @@
 import pytest
 
 from nasaudit.errors import UnknownNameError
-from nasaudit.spec.attacks import LINF_GRID, PgdSpec
+from nasaudit.spec.attacks import LINF_GRID, NesSpec, PgdSpec
 from nasaudit.spec.defaults import attacks_for
 
 
 def test_sound_evasion_is_a_curve_towards_any_and_towards_the_least_likely_class() -> None:
-    attacks = attacks_for(["evasion"], "sound", "mini")
+    attacks = attacks_for(["pgd"], "sound", "mini")
     assert [attack.goal for attack in attacks] == ["untargeted", "least_likely"]
     assert all(attack.epsilons == LINF_GRID and attack.norm == "linf" for attack in attacks)
+
+
+def test_sound_evasion_tries_every_access_without_the_rules_of_the_paper() -> None:
+    attacks = attacks_for(["evasion"], "sound", "mini")
+    assert {attack.threat_model for attack in attacks} == {
+        "white_box", "score_based", "label_based", "transfer"
+    }  # fmt: skip
     assert all(attack.min_confidence == 0 and not attack.only_correct for attack in attacks)
+    assert all(attack.most_queries is not None for attack in attacks if attack.threat_model == "score_based")
+    # What a curve over steps or queries is drawn at is the epsilon that the field quotes.
+    assert {attack.epsilons[len(attack.epsilons) // 2] for attack in attacks if attack.norm == "linf"} == {
+        8 / 255
+    }
 
 
 def test_paper_evasion_is_the_published_setting() -> None:
-    (attack,) = attacks_for(["evasion"], "paper", "paper")
-    assert isinstance(attack, PgdSpec)
-    assert (attack.norm, attack.goal, attack.epsilons) == ("linf", "least_likely", (8 / 255,))
-    assert (attack.step_size, attack.steps, attack.restarts, attack.random_start) == (2 / 255, 7, 1, False)
-    assert (attack.images, attack.only_correct, attack.min_confidence) == (1000, True, 0.99)
+    pgd, nes = attacks_for(["evasion"], "paper", "paper")
+    assert isinstance(pgd, PgdSpec)
+    assert (pgd.norm, pgd.goal, pgd.epsilons) == ("linf", "least_likely", (8 / 255,))
+    assert (pgd.step_size, pgd.steps, pgd.restarts, pgd.random_start) == (2 / 255, 7, 1, False)
+    assert (pgd.images, pgd.only_correct, pgd.min_confidence) == (1000, True, 0.99)
+    assert isinstance(nes, NesSpec)
+    assert (nes.goal, nes.samples, nes.sigma, nes.steps) == ("second_likely", 100, 1e-3, 7)
+    assert (nes.epsilons, nes.step_size, nes.min_confidence) == ((8 / 255,), 2 / 255, 0.0)
 
 
 def test_an_attack_is_named_once_however_often_it_is_asked_for() -> None:

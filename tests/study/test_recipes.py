@@ -6,7 +6,7 @@ import yaml
 from nasaudit.errors import InputError, SpecError, UnknownNameError
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.defaults import attacks_for
-from nasaudit.spec.defaults.evasion import paper_pgd
+from nasaudit.spec.defaults.evasion import paper_nes, paper_pgd
 from nasaudit.study.plan import plan
 from nasaudit.study.recipes import load_study, parse_study, recipe_names
 
@@ -26,7 +26,7 @@ def test_short_forms_are_written_out() -> None:
     assert study.seeds == (0, 1, 2)
     assert study.attacks == attacks_for(["evasion"], "sound", "mini")
     paper = parse_study("architectures: [darts]\nprotocol: paper\nattacks: [evasion]\n", "a.yaml")
-    assert paper.attacks == (paper_pgd(),)
+    assert paper.attacks == (paper_pgd(), paper_nes())
 
 
 def test_an_attack_may_be_spelled_out() -> None:

@@ -3,13 +3,17 @@
 import pytest
 import torch
 
-from nasaudit.attacks.base import EvasionAttack, Perturbed
+from nasaudit.attacks.base import EvasionAttack, MinimalAttack, Nearest, Perturbed
+from nasaudit.attacks.evasion.ddn import Ddn
+from nasaudit.attacks.evasion.noise import uniform
 from nasaudit.attacks.evasion.pgd import Pgd
-from nasaudit.spec.attacks import PgdSpec
+from nasaudit.errors import QueryBudgetError
+from nasaudit.spec.attacks import DdnSpec, PgdSpec, SquareSpec
 from nasaudit.testing.data import synthetic_bundle, synthetic_split
-from nasaudit.testing.evasion import EvasionConformance
+from nasaudit.testing.evasion import EvasionConformance, MinimalConformance, OracleConformance
 from nasaudit.testing.victims import trained_conv_net
 from nasaudit.victim.classifier import Classifier
+from nasaudit.victim.oracle import Oracle
 
 
 class Broken(EvasionAttack[Classifier]):
@@ -87,3 +91,74 @@ def test_making_victims_leaves_the_global_generator_alone():
     state = torch.random.get_rng_state()
     trained_conv_net((1, 8, 8), 3)
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+class Asking(EvasionAttack[Oracle]):
+    """Guesses by noise until the Oracle says that it is broken, with one rule broken."""
+
+    spec = SquareSpec()
+
+    def __init__(self, fault):
+        self.fault = fault
+
+    def perturb(
+        self, victim, images, objective, epsilon, *, seed, indices, progress=lambda done, text="": None
+    ):
+        points, steps = images.clone(), torch.full((len(images),), -1)
+        queries = torch.zeros(len(images), dtype=torch.int64)
+        for turn in range(5 if len(images) else 0):
+            rows = (steps < 0).nonzero().squeeze(1)
+            noise = epsilon * (2 * uniform(indices[rows], 64, seed, turn).reshape(-1, 1, 8, 8) - 1)
+            points[rows] = (images[rows] + noise.sign() * epsilon).clamp(0, 1)
+            try:
+                broken = objective.take(rows).reached(victim(points[rows]))
+            except QueryBudgetError:
+                if self.fault == "budget":
+                    raise
+                steps[rows] = -1 if self.fault != "claims" else turn
+                break
+            queries[rows] += 2 if self.fault == "count" else 1
+            steps[rows[broken]] = turn
+        return Perturbed(points, steps, torch.full((len(images),), torch.nan), queries)
+
+
+@pytest.mark.parametrize("fault", ["none", "count", "budget", "claims"])
+def test_the_suite_of_oracles_catches(fault):
+    class Suite(OracleConformance):
+        epsilon = 0.4
+
+        def attack(self):
+            return Asking(fault)
+
+    victim = Classifier(trained_conv_net(), 4)
+    suite = Suite()
+
+    def counted():
+        suite.test_every_query_is_counted_to_its_image(victim)
+
+    def ended():
+        suite.test_a_budget_that_runs_out_ends_the_attack_with_what_it_has(victim, 0.3)
+
+    if fault == "none":
+        counted()
+        ended()
+        return
+    with pytest.raises((AssertionError, QueryBudgetError)):
+        counted() if fault == "count" else ended()
+
+
+def test_the_suite_of_nearest_examples_catches_a_false_distance():
+    class Short(MinimalAttack[Classifier]):
+        spec = DdnSpec()
+
+        def minimise(self, victim, images, objective, *, seed, indices, progress=None):
+            found = Ddn(DdnSpec(steps=10)).minimise(victim, images, objective)
+            return Nearest(found.images, 0.9 * found.distance, found.steps)
+
+    class Suite(MinimalConformance):
+        def attack(self):
+            return Short()
+
+    victim = Classifier(trained_conv_net(), 4)
+    with pytest.raises(AssertionError):
+        Suite().test_distances_are_those_of_the_examples(victim)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nasaudit.attacks.evasion.objective import Objective
-from nasaudit.errors import DataError
+from nasaudit.errors import DataError, SpecError
 from nasaudit.spec.attacks import AttackSpec, EvasionSpec
 from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
@@ -141,7 +141,18 @@ def check_images(images: Tensor) -> None:
         )
 
 
-def load_attack(spec: AttackSpec) -> object:
-    """Import and construct the implementation that a spec's class names as `module:Class`."""
+def check_epsilon(epsilon: float) -> None:
+    """Refuse a radius that no ball has. Raises SpecError."""
+    if not 0 <= epsilon < float("inf"):
+        raise SpecError("epsilon", "a finite radius of at least 0", epsilon)
+
+
+def load_attack(spec: AttackSpec, *tools: object) -> object:
+    """Import and construct the implementation that a spec's class names as `module:Class`.
+
+    Args:
+        spec: of the attack.
+        tools: what else its constructor takes (the surrogate of a transfer attack).
+    """
     module, _, name = type(spec).implementation.partition(":")
-    return cast(object, getattr(import_module(module), name)(spec))
+    return cast(object, getattr(import_module(module), name)(spec, *tools))

@@ -164,6 +164,31 @@ def interval_chart(subjects: Sequence[Subject], x_title: str) -> Chart:
     return _framed(Chart(layer=[rule, point]), height=max(70, 26 * len(labels)))
 
 
+def group_strip(groups: Mapping[str, str], x_title: str) -> Chart:
+    """One point for each architecture on the line of its group, with a tick at the group's mean.
+
+    Records: `kind` ("architecture" or "mean"), `group` (as `groups` writes it), `label`, `value`, `estimate`.
+
+    Args:
+        groups: the colour of each group's name, from top to bottom.
+        x_title: what is measured.
+    """
+    names, colours = list(groups), list(groups.values())
+    base = alt.Chart(DATA).encode(
+        y=alt.Y("group:N").title(None).sort(names).axis(ticks=False, domain=False, labelLimit=150),
+        x=alt.X("value:Q").title(x_title).scale(zero=False, padding=12).axis(format="~g", tickCount=6),
+        color=alt.Color("group:N").scale(domain=names, range=colours).legend(None),
+        tooltip=[alt.Tooltip("label:N", title="architecture"), alt.Tooltip("estimate:N", title=x_title)],
+    )
+    point = (
+        base.transform_filter("datum.kind === 'architecture'")
+        .mark_point(filled=True, size=80, stroke="white", strokeWidth=0.7)
+        .encode(opacity=_emphasis(shown=0.75))
+    )
+    mean = base.transform_filter("datum.kind === 'mean'").mark_tick(thickness=2.5, size=22)
+    return _framed(Chart(layer=[point, mean]), height=max(70, 34 * len(names)))
+
+
 def for_page(chart: Chart, records: Records) -> Spec:
     """The Vega-Lite specification of a chart as wide as its place; the page draws the legend."""
     return _finished(chart.properties(width="container"), records, legend=False)

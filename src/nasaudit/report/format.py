@@ -7,6 +7,10 @@ NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
 INTERVAL = f"95{NBSP}% interval"
 # Estimates with these units are shares of something and are shown in percent.
 SHARES = frozenset({"fraction", "share"})
+# These are read as plain numbers, whatever they are shares of.
+DECIMALS = frozenset({"curve_area", "auc"})
+# Differences of shares, said in points and not as shares themselves.
+DROPS = frozenset({"cad", "cad_area", "confidence_gain"})
 
 
 def percent(share: float) -> str:
@@ -25,6 +29,60 @@ def points(difference: float) -> str:
     '11.3 points'
     """
     return f"{100 * abs(difference):.1f}{NBSP}points"
+
+
+def in_points(metric: str, unit: str) -> bool:
+    """Whether differences of this measure are said in percentage points."""
+    return unit in SHARES and metric not in DECIMALS
+
+
+def amount(number: float, metric: str, unit: str) -> str:
+    """The size of a value or a difference, in the unit it is said in, without that unit: points, or a plain number.
+
+    >>> amount(0.1234, "asr", "fraction"), amount(0.1234, "curve_area", "fraction"), amount(-0.51, "kl", "nats")
+    ('12.3', '0.123', '-0.51')
+    """
+    if in_points(metric, unit):
+        return f"{100 * number:.1f}"
+    return f"{number:.3f}" if metric in DECIMALS else significant(number)
+
+
+def quantity(number: float, metric: str, unit: str) -> str:
+    """A value that is no row's, such as a mean over architectures, in its unit."""
+    return percent(number) if in_points(metric, unit) else amount(number, metric, unit)
+
+
+def change(difference: float, metric: str, unit: str) -> str:
+    """A difference with its sign.
+
+    >>> change(-0.113, "asr", "fraction").replace(NBSP, " "), change(0.0214, "curve_area", "fraction")
+    ('-11.3 points', '+0.021')
+    """
+    sign = "+" if difference > 0 else ""
+    return f"{sign}{amount(difference, metric, unit)}" + (f"{NBSP}points" if in_points(metric, unit) else "")
+
+
+def size(difference: float, metric: str, unit: str) -> str:
+    """How large a difference is, without its sign.
+
+    >>> size(-0.113, "asr", "fraction").replace(NBSP, " ")
+    '11.3 points'
+    """
+    return change(abs(difference), metric, unit).removeprefix("+")
+
+
+def first_up(text: str) -> str:
+    """The text with a capital letter at its beginning, the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def p_value(p: float) -> str:
+    """A p-value; the small ones by their order.
+
+    >>> p_value(0.03127), p_value(0.00002)
+    ('0.031', '< 0.001')
+    """
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def whole(count: float) -> str:
@@ -110,6 +168,8 @@ def _bare(row: Row) -> str:
         return measured_epsilon(row.value, row.setting.get("norm", ""))
     if row.metric == "curve_area":
         return f"{row.value:.3f}"
+    if row.metric in DROPS:
+        return f"{100 * row.value:.1f}{NBSP}points"
     if row.unit in SHARES:
         return percent(row.value)
     if row.unit == "parameters":

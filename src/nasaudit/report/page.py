@@ -13,7 +13,7 @@ from markupsafe import Markup
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import GROUP_TITLES
 from nasaudit.report.parts import Section
-from nasaudit.report.sections import accuracy, convergence, examples, reproduce, summary
+from nasaudit.report.sections import accuracy, convergence, examples, groups, reproduce, summary
 from nasaudit.report.sections.families import FAMILIES
 from nasaudit.store.files import write_atomically
 from nasaudit.study.results import StudyResults
@@ -57,6 +57,7 @@ def sections(evidence: Evidence) -> list[Section]:
     """The sections that this study has something to say in, in order."""
     candidates = [
         summary.section(evidence),
+        groups.section(evidence, FAMILIES),
         accuracy.section(evidence),
         *(family.section(evidence) for family in FAMILIES),
         examples.section(evidence),

@@ -21,6 +21,7 @@ GROUP_TITLES: dict[Group, str] = {
     "random": "random cell",
     "custom": "given by you",
 }
+GROUP_COLOURS: dict[Group, str] = dict(zip(GROUP_TITLES, COLOURS, strict=False))
 
 
 @dataclass(frozen=True)

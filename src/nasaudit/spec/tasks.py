@@ -79,8 +79,9 @@ class PoisonTask(Task):
         return () if self.surrogate is None else (self.surrogate,)
 
     def label(self) -> str:
-        """E.g. `10% label_flip`."""
-        return f"{self.attack.fractions[0]:.3g} {self.attack.name}"  # type: ignore[attr-defined]
+        """E.g. `0.1 label_flip`, `0.03 gradient_matching made on resnet`."""
+        model = "" if self.surrogate is None else f" made on {self.surrogate.architecture.name}"
+        return f"{self.attack.fractions[0]:.3g} {self.attack.name}{model}"  # type: ignore[attr-defined]
 
 
 class AttackTask(Task):

@@ -9,4 +9,5 @@ POISON = (
     "poison.npz"  # source index, new label and (where they change) new pixels of each poisoned training image
 )
 CURVES = "curves.json"  # lines to draw that are no rows: [{"name", "setting", "x", "y"}, ...]
+SCORES = "scores.npz"  # what a membership attack said of each image, and whether it is a member
 PICTURES = "pictures.npz"  # a few images before and after (backdoors: with their trigger), to look at

@@ -17,6 +17,7 @@ from nasaudit.spec.tasks import Task, TrainTask
 from nasaudit.store.artefacts import CURVES, EXAMPLES, HISTORY, OUTCOMES, PICTURES
 from nasaudit.store.records import Record
 from nasaudit.store.store import Store
+from nasaudit.study.comparisons import compare_groups
 from nasaudit.study.execute import versions
 from nasaudit.study.flags import Findings, raise_flags
 from nasaudit.study.folder import EXAMPLES_FOLDER, StudyFolder
@@ -59,6 +60,7 @@ def collect(planned: Plan, records: Mapping[str, Record], store: Store, download
         examples=[example(task) for task in _with(planned, opened, EXAMPLES)],
         curves=[curve for task in _with(planned, opened, CURVES) for curve in _curves(planned, task, opened)],
         pictures=[_pictures(planned, task) for task in _with(planned, opened, PICTURES)],
+        comparisons=compare_groups(rows),
         failures=failures,
         flags=raise_flags(Findings(planned, records, rows, failures, len(common))),
         environment=environment(records),

@@ -2,12 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from nasaudit.arch.catalogue import choose, resolve
+from nasaudit.data.catalogue import DATA, count_roles
+from nasaudit.errors import SpecError
+from nasaudit.randomness import derive_seed
 from nasaudit.spec.arch import ArchSpec, Scale
-from nasaudit.spec.attacks import AttackSpec, ExtractionSpec, Family, PoisoningSpec
+from nasaudit.spec.attacks import (
+    AttackSpec,
+    ExtractionSpec,
+    Family,
+    MembershipSpec,
+    PoisoningSpec,
+    TransferSpec,
+)
 from nasaudit.spec.attacks.extraction import SAME
+from nasaudit.spec.data import DataSpec, ShadowSubset
 from nasaudit.spec.tasks import (
     AttackTask,
     BackdoorTask,
@@ -18,6 +30,10 @@ from nasaudit.spec.tasks import (
     PoisonTask,
     TrainTask,
 )
+from nasaudit.spec.training import TrainingSpec
+
+# Trainings of an attacker who does not know the victim's weights are seeded from here on, away from the victims'.
+ATTACKERS_SEEDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -36,28 +52,64 @@ class Setting:
 
 
 def evasion(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
-    """One task for the whole security curve."""
-    return EvasionTask(victim=victim, attack=attack)
+    """One task for the whole security curve; the attacker's own model, where one is needed, serves all victims."""
+    if not isinstance(attack, TransferSpec):
+        return EvasionTask(victim=victim, attack=attack)
+    surrogate = TrainTask(
+        architecture=setting.architecture(attack.surrogate, victim),
+        data=victim.data,
+        training=victim.training,
+        seed=ATTACKERS_SEEDS + (victim.seed == ATTACKERS_SEEDS),
+    )
+    return EvasionTask(victim=victim, attack=attack, surrogate=surrogate)
 
 
 def poisoning(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
     """A training for each fraction; the clean one is the victim itself unless the attack asks for other epochs."""
     spec = cast(PoisoningSpec, attack)
+    own: str | None = getattr(spec, "surrogate", None)  # attacks that optimise name the model they do it on
+    surrogate = None if own is None else _poisoners_model(victim, spec, setting.architecture(own, victim))
     return PoisoningTask(
         victim=victim,
         attack=attack,
         clean=poisoned_training(victim, spec, 0.0),
-        trainings=tuple(poisoned_training(victim, spec, fraction) for fraction in spec.fractions),
+        trainings=tuple(poisoned_training(victim, spec, fraction, surrogate) for fraction in spec.fractions),
     )
 
 
-def poisoned_training(victim: TrainTask, attack: PoisoningSpec, fraction: float) -> TrainTask:
-    """The victim's training with a share of its images poisoned. At 0 it is the clean training itself."""
-    training = victim.training
-    if attack.epochs is not None:
-        training = training.model_copy(update={"epochs": attack.epochs})
-    poison = PoisonTask(data=victim.data, attack=attack.at(fraction)) if fraction > 0 else None
-    return victim.model_copy(update={"training": training, "poison": poison})
+def poisoned_training(
+    victim: TrainTask, attack: PoisoningSpec, fraction: float, surrogate: TrainTask | None = None
+) -> TrainTask:
+    """The victim's training with a share of its images poisoned. At 0 it is the clean training itself.
+
+    Args:
+        victim: the training as it would be.
+        attack: decides which images are poisoned, and how.
+        fraction: of the training images.
+        surrogate: the attacker's own model, where the poison is optimised on one.
+    """
+    poison = None
+    if fraction > 0:
+        poison = PoisonTask(data=victim.data, attack=attack.at(fraction), surrogate=surrogate)
+    return victim.model_copy(update={"training": _recipe(victim, attack), "poison": poison})
+
+
+def _recipe(victim: TrainTask, attack: PoisoningSpec) -> TrainingSpec:
+    """The victim's recipe, with the attack's epochs where it asks for others."""
+    if attack.epochs is None:
+        return victim.training
+    return victim.training.model_copy(update={"epochs": attack.epochs})
+
+
+def _poisoners_model(victim: TrainTask, attack: PoisoningSpec, architecture: ArchSpec) -> TrainTask:
+    """The attacker's own clean training, from weights that no victim has: one serves the victims of all seeds."""
+    seed = ATTACKERS_SEEDS + attack.seed
+    return TrainTask(
+        architecture=architecture,
+        data=victim.data,
+        training=_recipe(victim, attack),
+        seed=seed + (seed == victim.seed),
+    )
 
 
 def backdoor(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
@@ -66,14 +118,53 @@ def backdoor(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackT
 
 
 def extraction(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
-    """One task for all budgets of a surrogate."""
-    surrogate = setting.architecture(cast(ExtractionSpec, attack).surrogate, victim)
+    """One task for all budgets of a surrogate.
+
+    Raises:
+        UnknownNameError: no data set or architecture of the name that the attack asks for.
+        SpecError: a data set that queries cannot come from, or that is smaller than a budget.
+    """
+    spec = cast(ExtractionSpec, attack)
+    pool = spec.pool_data(victim.data.name)
+    if pool is not None:
+        _check_pool(spec, pool, victim.data.name)
+    surrogate = setting.architecture(spec.surrogate, victim)
     return ExtractionTask(victim=victim, attack=attack, surrogate=surrogate)
+
+
+def _check_pool(attack: ExtractionSpec, pool: str, victim_data: str) -> None:
+    """Queries may come from a data set that its name alone identifies, and that the victim does not know."""
+    source = DATA[pool]
+    if source.name == victim_data:
+        raise SpecError("pool", "`pool` or `train` for images of the victim's own data", attack.pool)
+    if source.needs == "path":
+        raise SpecError("pool", f"a data set that is known by its name, not {source.name}:PATH", attack.pool)
+    if source.needs == "nothing" and attack.budgets:
+        images = sum(count_roles(DataSpec(name=source.name), Path()).values())
+        if attack.budgets[-1] > images:
+            raise SpecError("budgets", f"at most {images}, the images of {source.name}", attack.budgets[-1])
 
 
 def membership(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
     """One task, with the shadow models that the attack asks for."""
-    return MembershipTask(victim=victim, attack=attack)
+    spec = cast(MembershipSpec, attack)
+    shadows = tuple(_shadow(victim, spec, model) for model in range(spec.shadow_models))
+    return MembershipTask(victim=victim, attack=attack, shadows=shadows)
+
+
+def _shadow(victim: TrainTask, attack: MembershipSpec, model: int) -> TrainTask:
+    """A model that the attacker trains as the victim was trained, from weights that no victim has.
+
+    Nothing in it hangs on the victim's seed: the victims of all seeds, and all attacks that ask for as many models,
+    share it.
+    """
+    return TrainTask(
+        architecture=victim.architecture,
+        data=victim.data,
+        training=victim.training,
+        seed=derive_seed("shadow model", model, attack.seed),
+        subset=ShadowSubset(model=model, models=attack.shadow_models, seed=attack.seed),
+    )
 
 
 EXPERIMENTS: dict[Family, Callable[[TrainTask, AttackSpec, Setting], AttackTask]] = {

@@ -1,11 +1,12 @@
 """Rows that no single record holds: seeds pooled, and rates on the images that every model gets right."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from nasaudit.attacks.evasion.measures import area, median
+from nasaudit.attacks.evasion.measures import area, figure_grid, median, steps_of_failure
 from nasaudit.metrics import Estimate, FloatArray, Measurement, bootstrap, proportion
 from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.units import format_epsilon
@@ -21,6 +22,10 @@ PROPORTIONS = frozenset(
         "validation_accuracy",
         "zero_gradient_share",
         "asr",
+        "asr_paper",
+        "asr_by_steps",
+        "asr_by_queries",
+        "output_disagreement",
         "floor",
         "agreement",
         "surrogate_accuracy",
@@ -77,10 +82,21 @@ def evasion(group: Group, common: Indices) -> Found:
     yield from _curve_rows("all", "correct", group.attack, correct)
     if has_common:
         yield from _curve_rows("all", "common", group.attack, list(shared.values()))
-    yield from _pooled_rest(group, correct)
+    yield from _pooled_rest(group, group.attack, correct)
 
 
-DERIVED: dict[str, Callable[[Group, Indices], Found]] = {"evasion": evasion}
+def membership(group: Group, common: Indices) -> Found:
+    """AUCs and rates pooled, within [0, 1]: the normal noise of `pool_values` does not know that they end there."""
+    for seed, pooled in pooled_values(group, common):
+        bounded = pooled.metric in ("auc", "tpr_at_fpr")
+        yield seed, replace(pooled, estimate=_within_unit(pooled.estimate)) if bounded else pooled
+
+
+DERIVED: dict[str, Callable[[Group, Indices], Found]] = {"evasion": evasion, "membership": membership}
+
+
+def _within_unit(estimate: Estimate) -> Estimate:
+    return replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high))
 
 
 def _keep(arrays: Arrays, kept: npt.NDArray[np.bool_]) -> Arrays:
@@ -97,6 +113,8 @@ def _curve_rows(seed: Seed, images: str, spec: EvasionSpec, outcomes: Sequence[A
         if images == "all" and spec.goal == "untargeted":
             yield seed, Measurement("robust_accuracy", _rate(pool, position, outcomes, withstood=True), at)
     if images != "all":
+        if spec.minimal:
+            pool = CurvePool.of([arrays["minimal_epsilon"] for arrays in outcomes], figure_grid(spec))
         yield seed, Measurement("curve_area", pool.statistic(area, "fraction"), base)
         bound = BOUND if (pool.curves[:, -1] < 0.5).any() else ()
         yield (
@@ -113,15 +131,17 @@ def _rate(pool: CurvePool, position: int, outcomes: Sequence[Arrays], *, withsto
     return proportion(pool.n - broken if withstood else broken, pool.n)
 
 
-def _pooled_rest(group: Group, correct: Sequence[Arrays]) -> Found:
+def _pooled_rest(group: Group, spec: EvasionSpec, correct: Sequence[Arrays]) -> Found:
     """What is not a figure of the curve."""
     for (metric, setting), by_seed in _measured_by_all(group):
-        if metric == "mean_steps":
-            failure = 2 * getattr(group.attack, "steps", 0)
+        failure = steps_of_failure(spec)
+        if metric == "mean_steps" and failure is not None:
             steps = [np.where(arrays["steps"] < 0, failure, arrays["steps"]) for arrays in correct]
             yield "all", Measurement(metric, bootstrap(steps, _mean, "steps"), setting)
         elif metric in PROPORTIONS:
             yield "all", Measurement(metric, pool_proportions(list(by_seed.values())), setting)
+        elif metric in ("mean_queries", "median_queries"):
+            yield "all", Measurement(metric, pool_values(list(by_seed.values())), setting)
 
 
 def _measured_by_all(group: Group) -> Iterator[tuple[Key, dict[Seed, Estimate]]]:

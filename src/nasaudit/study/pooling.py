@@ -41,28 +41,27 @@ def pool_proportions(estimates: Sequence[Estimate]) -> Estimate:
 def pool_values(estimates: Sequence[Estimate]) -> Estimate:
     """The mean of values that each seed measured with an interval of its own (an AUC), or exactly (a loss area).
 
-    Seeds are drawn with replacement, and each drawn value varies as its interval says (normal, whose 95 % interval
-    has that length). n is the number of units over all seeds. As with shares, the luck of the images that all seeds
-    were measured on does not average out: the result is never narrower than the mean interval of one seed.
+    Seeds are drawn with replacement. On top comes what the seeds' intervals stand for, the luck of the images: drawn
+    once for all seeds and not once for each, because all are measured on the same images, so that this luck does not
+    average out over them. It is normal on both sides, as wide as the mean of the seeds' intervals, which the result
+    is never narrower than. Exact values leave the bootstrap over seeds alone. n counts the units of all seeds.
+
+    Covers the true mean in 95 % of studies if images are all the luck there is, and in fewer if seeds are: the
+    bootstrap of 3 seeds that differ covers it in 76 %, of 5 in 84 %, of 10 in 89 % (normal values, simulated).
     """
     if len(estimates) == 1:
         return estimates[0]
     values = np.array([estimate.value for estimate in estimates])
-    below = np.array([estimate.value - estimate.low for estimate in estimates])
-    above = np.array([estimate.high - estimate.value for estimate in estimates])
+    below = float(np.mean([estimate.value - estimate.low for estimate in estimates]))
+    above = float(np.mean([estimate.high - estimate.value for estimate in estimates]))
     rng = np.random.default_rng(SEED)
     chosen = rng.integers(len(values), size=(DRAWS, len(values)))
-    noise = rng.standard_normal(chosen.shape) * ((below + above) / (2 * NORMAL_95))[chosen]
-    sizes = np.array([estimate.n for estimate in estimates])
-    drawn = _interval(
-        values.mean(), (values[chosen] + noise).mean(axis=1), int(sizes.sum()), estimates[0].unit
-    )
+    luck = rng.standard_normal(DRAWS)
+    luck *= np.where(luck < 0, below, above) / NORMAL_95
+    n = sum(estimate.n for estimate in estimates)
+    drawn = _interval(values.mean(), values[chosen].mean(axis=1) + luck, n, estimates[0].unit)
     return Estimate(
-        drawn.value,
-        min(drawn.low, drawn.value - float(below.mean())),
-        max(drawn.high, drawn.value + float(above.mean())),
-        drawn.n,
-        drawn.unit,
+        drawn.value, min(drawn.low, drawn.value - below), max(drawn.high, drawn.value + above), n, drawn.unit
     )
 
 

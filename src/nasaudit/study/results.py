@@ -109,6 +109,73 @@ class Flag(Plain):
     message: str
 
 
+class Span(Plain):
+    """A value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ArchitectureValue(Plain):
+    """A family's headline measure of one architecture, the mean over its trainings."""
+
+    architecture: str
+    group: str
+    value: float
+    models: int  # trainings behind it
+
+
+class GroupTest(Plain):
+    """What the statistics say of two groups of architectures; see `analysis.statistics` for each of them."""
+
+    difference: Span  # NAS minus hand-made, with Welch's interval
+    p: float  # of the permutation test, two-sided
+    p_holm: float  # the same, corrected for the families tested
+    smallest_p: float  # that the test could have given
+    exact: bool  # every split was looked at
+    cliffs_delta: Span
+    # Found with power .8 at the level that the correction asks of the smallest p; None: no difference could be.
+    detectable_difference: float | None
+    families: int  # tested in this study
+    finding: Literal["supports", "contradicts", "neither"]  # on the published sign, by p_holm
+
+
+class GroupComparison(Plain):
+    """NAS-designed against hand-made architectures by one family's headline measure; higher is worse to defend.
+
+    The unit is the architecture. Random and custom cells are among `values` and in neither group. Where no test
+    could be made, `test` is None and `why` says why not.
+    """
+
+    family: str
+    measure: str  # in words
+    attack: str
+    setting: dict[str, str]
+    metric: str
+    unit: str
+    values: list[ArchitectureValue]
+    n_nas: int  # architectures
+    n_manual: int
+    n_models: int  # trainings behind both groups
+    mean_nas: float | None
+    mean_manual: float | None
+    accuracy_gap: float | None  # mean clean test accuracy, NAS minus hand-made
+    published: Literal["higher", "lower"]  # the sign of the difference that was published
+    published_size: str  # in words; may be empty
+    test: GroupTest | None
+    why: str = ""
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided and not corrected; None where no test was made."""
+        return None if self.test is None else self.test.p
+
+    def of_group(self, group: str) -> list[ArchitectureValue]:
+        """The values of one group: `nas`, `manual`, `random` or `custom`."""
+        return [value for value in self.values if value.group == group]
+
+
 class StudyResults(Plain):
     """Results of one study. Everything outside of `environment` and `seconds` is reproducible."""
 
@@ -121,6 +188,7 @@ class StudyResults(Plain):
     examples: list[Examples]
     curves: list[Curve] = []
     pictures: list[Pictures] = []
+    comparisons: list[GroupComparison] = []
     failures: list[Failure]
     flags: list[Flag]
     environment: dict[str, str]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasaudit.attacks.evasion import noise
 from nasaudit.spec.attacks import Norm
 
 # An l2 norm adds up thousands of squares: whoever measures it in float32 may be off by about this much.
@@ -64,6 +65,26 @@ class Ball:
         # Rounding the sum may have moved a pixel further than `change` says: one step back undoes it.
         further = (moved.double() - self.images.double()).abs() > change.double().abs()
         return torch.where(further, torch.nextafter(moved, self.images), moved)
+
+
+def random_point(ball: Ball, indices: Tensor, *purpose: object) -> Tensor:
+    """A point drawn uniformly from each ball, float32 [N, C, H, W].
+
+    Args:
+        ball: around N images.
+        indices: int64 [N], the identities that the draws hang on.
+        purpose: what they are for, with the seed.
+    """
+    shape = ball.images.shape
+    count = shape[1:].numel()
+    if ball.norm == "linf":
+        offset = ball.epsilon * (2 * noise.uniform(indices, count, *purpose) - 1)
+    else:
+        direction = noise.normal(indices, count, *purpose)
+        # The share of a ball's volume within radius r grows as r^d.
+        radius = noise.uniform(indices, 1, *purpose, "radius") ** (1 / count)
+        offset = ball.epsilon * radius * direction / direction.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return ball.project(ball.images + offset.reshape(shape))
 
 
 def _toward(bound: Tensor, centre: Tensor, radius: float) -> Tensor:

@@ -2,7 +2,8 @@
 
 One strong setting breaks every undefended network and cannot tell two of them apart; the sweep can. An
 example within a small ball is within every larger one, so the smallest epsilon that breaks an image is found
-by bisection of the grid: 4 attacks an image for 10 epsilons, where a sweep makes up to 10.
+by bisection of the grid: 4 attacks an image for 10 epsilons, where a sweep makes up to 10. A minimal-norm
+attack finds that epsilon itself, and runs once.
 
 Biggio and Roli, "Wild Patterns: Ten Years After the Rise of Adversarial Machine Learning", Pattern
 Recognition 2018, section 3.
@@ -10,19 +11,23 @@ Recognition 2018, section 3.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic
 
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import EvasionAttack, check_images
+from nasaudit.attacks.base import Access, EvasionAttack, MinimalAttack, check_images
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import SpecError
 from nasaudit.randomness import derive_seed
-from nasaudit.spec.attacks import EvasionSpec
+from nasaudit.spec.attacks import EvasionSpec, Norm
 from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
 
 JUDGE_BATCH = 256
+# A minimal-norm example lies on the decision boundary itself, where the judge may round the other way. It is then
+# moved away from the clean image by these factors, and counts with the distance that it has there.
+NUDGES = (1.0, 1.0005, 1.002, 1.01)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +35,15 @@ class SecurityCurve:
     """What became of each of N images.
 
     Attributes:
-        minimal_epsilon: float64 [N], the smallest epsilon of the grid that broke it: 0 if it needed no
-            attack, infinity if nothing did.
+        minimal_epsilon: float64 [N], the smallest epsilon that broke it: 0 if it needed no attack, infinity if
+            nothing did. One of the grid's, or for a minimal-norm attack the distance itself.
         steps: int64 [N], updates used at that epsilon; 0 if it needed none, -1 if nothing broke it.
+        queries: int64 [N], images that the victim answered at that epsilon; for an image that nothing broke, at
+            the last one tried; -1 for a white-box attack.
+        pivot: the epsilon that bisection tries first, and so the one that every image was attacked with; None for a
+            minimal-norm attack.
+        pivot_steps: int64 [N], updates used at the pivot; 0 if it needed none, -1 if it withstood.
+        pivot_queries: int64 [N], images that the victim answered at the pivot; -1 for a white-box attack.
         images: float32 [N, C, H, W], the example that broke it, or the clean image.
         prediction: int64 [N], what the judge takes `images` for.
         clean_prediction: int64 [N].
@@ -42,6 +53,10 @@ class SecurityCurve:
 
     minimal_epsilon: Tensor
     steps: Tensor
+    queries: Tensor
+    pivot: float | None
+    pivot_steps: Tensor
+    pivot_queries: Tensor
     images: Tensor
     prediction: Tensor
     clean_prediction: Tensor
@@ -64,19 +79,30 @@ def aim(spec: EvasionSpec, clean_logits: Tensor, labels: Tensor) -> Objective:
     """
     if spec.goal == "untargeted":
         return Objective(labels, targeted=False, min_confidence=spec.min_confidence)
+    return Objective(_targets(spec, clean_logits, labels), targeted=True, min_confidence=spec.min_confidence)
+
+
+def _targets(spec: EvasionSpec, clean_logits: Tensor, labels: Tensor) -> Tensor:
     if spec.goal == "least_likely":
-        return Objective(clean_logits.argmin(1), targeted=True, min_confidence=spec.min_confidence)
+        return clean_logits.argmin(1)
+    if spec.goal == "second_likely":
+        # The likeliest wrong class: for an image that the victim gets right, its second choice.
+        return clean_logits.scatter(1, labels[:, None], -torch.inf).argmax(1)
     classes = clean_logits.shape[1]
     if spec.target_class is None or spec.target_class >= classes:
         raise SpecError("target_class", f"a class in 0..{classes - 1}", spec.target_class)
-    return Objective(
-        torch.full_like(labels, spec.target_class), targeted=True, min_confidence=spec.min_confidence
-    )
+    return torch.full_like(labels, spec.target_class)
+
+
+def distances(images: Tensor, others: Tensor, norm: Norm) -> Tensor:
+    """Float64 [N], how far each image is from the other one."""
+    change = (images.double() - others.double()).flatten(1)
+    return change.abs().amax(1) if norm == "linf" else change.norm(dim=1)
 
 
 def security_curve(
-    attack: EvasionAttack[Classifier],
-    victim: Classifier,
+    attack: EvasionAttack[Access] | MinimalAttack[Access],
+    victim: Access,
     judge: Classifier,
     images: Tensor,
     labels: Tensor,
@@ -86,16 +112,16 @@ def security_curve(
     seed: int = 0,
     progress: Progress = silent,
 ) -> SecurityCurve:
-    """Find the smallest epsilon of the grid that breaks each image.
+    """Find the smallest epsilon that breaks each image: of the grid, or with a minimal-norm attack of all.
 
     Every finite verdict has an example that the judge confirmed. As with any attack, an image that stands may
     still fall to a stronger one; a sweep of the whole grid would try it more often.
 
     Args:
-        attack: any white-box evasion attack.
-        victim: what it attacks.
+        attack: any evasion attack.
+        victim: what it attacks, with the access that it takes.
         judge: the unfolded victim in float32, whose fresh forward pass confirms every image that the attack
-            claims.
+            claims. It takes part in no attack, and its images are no queries.
         images: float32 [N, C, H, W] in [0,1], on the victim's device.
         labels: int64 [N].
         indices: int64 [N], see `EvasionAttack.perturb`.
@@ -104,19 +130,26 @@ def security_curve(
         progress: told the share of images and epsilons that is done.
     """
     check_images(images)
-    grid = tuple(attack.spec.epsilons if epsilons is None else epsilons)
     clean_logits = predict(judge, images)
     objective = aim(attack.spec, clean_logits, labels)
     fallen = objective.reached(clean_logits)
+    grid = tuple(attack.spec.epsilons if epsilons is None else epsilons)
     curve = SecurityCurve(
         minimal_epsilon=torch.where(fallen, 0.0, torch.inf).double(),
         steps=torch.where(fallen, 0, -1),
+        queries=torch.where(fallen, 0, -1),
+        pivot=None if isinstance(attack, MinimalAttack) else grid[len(grid) // 2],
+        pivot_steps=torch.where(fallen, 0, -1),
+        pivot_queries=torch.where(fallen, 0, -1),
         images=images.clone(),
         prediction=clean_logits.argmax(1),
         clean_prediction=clean_logits.argmax(1),
         target=objective.classes if objective.targeted else torch.full_like(labels, -1),
         first_gradient=torch.full((len(images),), torch.nan, device=images.device),
     )
+    if isinstance(attack, MinimalAttack):
+        _nearest(attack, victim, judge, images, objective, indices, seed, curve, progress)
+        return curve
     trial = _Trial(attack, victim, judge, images, objective, indices, seed, curve)
     # The answer of an image is a position of the grid in lowest..highest; len(grid): no epsilon breaks it.
     lowest = torch.zeros_like(labels)
@@ -139,12 +172,51 @@ def security_curve(
     return curve
 
 
+def _nearest(
+    attack: MinimalAttack[Access],
+    victim: Access,
+    judge: Classifier,
+    images: Tensor,
+    objective: Objective,
+    indices: Tensor,
+    seed: int,
+    curve: SecurityCurve,
+    progress: Progress,
+) -> None:
+    """Run a minimal-norm attack on the images that need one, and note what the judge confirms and measures."""
+    rows = curve.minimal_epsilon.isinf().nonzero().squeeze(1)
+    found = attack.minimise(
+        victim,
+        images[rows],
+        objective.take(rows),
+        seed=derive_seed("evasion", seed),
+        indices=indices[rows],
+        progress=progress,
+    )
+    if found.queries is not None:
+        curve.queries[rows] = found.queries
+    claimed = found.distance.isfinite()
+    for nudge in NUDGES:
+        asked = (claimed & curve.minimal_epsilon[rows].isinf()).nonzero().squeeze(1)
+        clean = images[rows[asked]]
+        examples = found.images[asked]
+        if nudge > 1:
+            examples = (clean + nudge * (examples - clean)).clamp(0, 1)
+        logits = predict(judge, examples)
+        confirmed = objective.take(rows[asked]).reached(logits)
+        fell = rows[asked[confirmed]]
+        curve.minimal_epsilon[fell] = distances(examples[confirmed], images[fell], attack.spec.norm)
+        curve.steps[fell] = found.steps[asked[confirmed]]
+        curve.images[fell] = examples[confirmed]
+        curve.prediction[fell] = logits[confirmed].argmax(1)
+
+
 @dataclass(frozen=True, eq=False)
-class _Trial:
+class _Trial(Generic[Access]):
     """One epsilon tried on some images; what falls is noted in the curve."""
 
-    attack: EvasionAttack[Classifier]
-    victim: Classifier
+    attack: EvasionAttack[Access]
+    victim: Access
     judge: Classifier
     images: Tensor
     objective: Objective
@@ -167,6 +239,10 @@ class _Trial:
         confirmed = found.broken & self.objective.take(rows).reached(logits)
         fell = rows[confirmed]
         curve = self.curve
+        if found.queries is not None:
+            # Of an image that fell at a larger epsilon before and stands now, the earlier ones count.
+            noted = confirmed | curve.minimal_epsilon[rows].isinf()
+            curve.queries[rows[noted]] = found.queries[noted]
         curve.minimal_epsilon[fell] = epsilon
         curve.steps[fell] = found.steps[confirmed]
         curve.images[fell] = found.images[confirmed]
@@ -174,6 +250,10 @@ class _Trial:
         curve.first_gradient[rows] = torch.where(
             curve.first_gradient[rows].isnan(), found.first_gradient, curve.first_gradient[rows]
         )
+        if epsilon == curve.pivot:
+            curve.pivot_steps[rows] = torch.where(confirmed, found.steps, -1)
+            if found.queries is not None:
+                curve.pivot_queries[rows] = found.queries
         return confirmed
 
 

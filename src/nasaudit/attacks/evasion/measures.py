@@ -1,8 +1,8 @@
 """From the smallest epsilon that broke each image to the figures of a security curve. No torch.
 
-All functions take `minimal`: float [..., N], the smallest epsilon of the grid at which an image was broken, 0
-for an image that was broken before the attack, infinity for one that withstood all of them; and `grid`: the
-epsilons, ascending.
+All functions take `minimal`: float [..., N], the smallest epsilon of the grid at which an image was broken (its
+distance, if a minimal-norm attack found it), 0 for an image that was broken before the attack, infinity for one that
+withstood all of them; and `grid`: the epsilons, ascending.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,38 @@ from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.units import format_epsilon
 
 Setting = tuple[tuple[str, str], ...]
+Whole = npt.NDArray[np.int64]
+
+# Points of the curve of a minimal-norm attack, whose distances lie between the epsilons of its spec.
+FINE_POINTS = 200
+
+
+def figure_grid(spec: EvasionSpec) -> tuple[float, ...]:
+    """The epsilons that `area` and `median` are computed on: those tried, or many where distances are measured."""
+    if not spec.minimal:
+        return spec.epsilons
+    return tuple((np.arange(1, FINE_POINTS + 1) * (spec.epsilons[-1] / FINE_POINTS)).tolist())
+
+
+def effort_levels(most: int, *, least: int = 1) -> list[int]:
+    """Steps or queries at which success is counted: 1, 2, 5, 10, 20, ... from `least`, and 3/4 and all of `most`.
+
+    >>> effort_levels(20)
+    [1, 2, 5, 10, 15, 20]
+    """
+    decades = range(len(str(most)) + 1)
+    round_numbers = {digit * 10**decade for decade in decades for digit in (1, 2, 5)}
+    return sorted({level for level in round_numbers if least <= level < most} | {late(most), most})
+
+
+def late(most: int) -> int:
+    """Three quarters of an effort: what falls only after it says that the attack had not finished."""
+    return -(-3 * most // 4)
+
+
+def steps_of_failure(spec: EvasionSpec) -> int | None:
+    """What an image that withstood counts in `mean_steps`: twice the steps that it was given."""
+    return None if spec.most_steps is None else 2 * spec.most_steps
 
 
 def asr_curve(minimal: npt.ArrayLike, grid: Sequence[float]) -> FloatArray:
@@ -103,9 +135,8 @@ def curve_measurements(
                 found.append(Measurement("robust_accuracy", proportion(n - broken, n), at))
     attacked = minimal[correct]
     setting: Setting = (*common, ("images", "correct"))
-    area = bootstrap(
-        [attacked], lambda sample: np.asarray(curve_area(sample, spec.epsilons)), "fraction", seed
-    )
+    grid = figure_grid(spec)
+    area = bootstrap([attacked], lambda sample: np.asarray(curve_area(sample, grid)), "fraction", seed)
     found.append(Measurement("curve_area", area, setting))
     found.append(_median_measurement(spec, attacked, setting, seed))
     if len(spec.epsilons) == 1 and steps_of_failure is not None:
@@ -132,6 +163,61 @@ def zero_gradient_share(spec: EvasionSpec, first_gradient: npt.NDArray[np.float3
     return [Measurement("zero_gradient_share", proportion(zeros, int(taken.sum())), setting)]
 
 
+def effort_measurements(
+    spec: EvasionSpec, pivot: float, steps: Whole, queries: Whole, correct: npt.NDArray[np.bool_]
+) -> list[Measurement]:
+    """How success at one epsilon, at which every image was attacked, grows with the attacker's effort.
+
+    Args:
+        spec: the attack.
+        pivot: that epsilon.
+        steps: int64 [N], updates that each image took; -1 if it withstood.
+        queries: int64 [N], images that the victim answered for each; -1 without an Oracle.
+        correct: bool [N], which images the victim gets right; only they are counted.
+    """
+    setting: Setting = (
+        ("epsilon", format_epsilon(pivot)), ("norm", spec.norm), ("goal", spec.goal), ("images", "correct"),
+    )  # fmt: skip
+    fell = steps[correct] >= 0
+    found = []
+    if spec.most_steps is not None and spec.most_steps > 1:
+        for level in effort_levels(spec.most_steps):
+            share = proportion(int((fell & (steps[correct] <= level)).sum()), len(fell))
+            found.append(Measurement("asr_by_steps", share, (("within_steps", str(level)), *setting)))
+    asked = queries[correct]
+    if spec.threat_model == "white_box" or (asked < 0).any():
+        return found
+    if spec.most_queries is not None and spec.most_queries > 1:
+        for level in effort_levels(spec.most_queries, least=min(10, spec.most_queries)):
+            share = proportion(int((fell & (asked <= level)).sum()), len(fell))
+            found.append(Measurement("asr_by_queries", share, (("within_queries", str(level)), *setting)))
+    return found + (_query_statistics(asked[fell], setting) if fell.any() else [])
+
+
+def spent_queries(spec: EvasionSpec, queries: Whole, correct: npt.NDArray[np.bool_]) -> list[Measurement]:
+    """What a minimal-norm attack asked about each image, whether or not it found an example."""
+    asked = queries[correct]
+    if spec.threat_model == "white_box" or (asked < 0).any():
+        return []
+    return _query_statistics(asked, (("norm", spec.norm), ("goal", spec.goal), ("images", "correct")))
+
+
+def _query_statistics(asked: Whole, setting: Setting) -> list[Measurement]:
+    mean = bootstrap([asked], lambda sample: np.asarray(sample.mean()), "queries")
+    median = bootstrap([asked], lambda sample: np.asarray(np.median(sample)), "queries")
+    return [Measurement("mean_queries", mean, setting), Measurement("median_queries", median, setting)]
+
+
+def output_disagreement(spec: EvasionSpec, differs: npt.NDArray[np.bool_]) -> list[Measurement]:
+    """Share of clean images for which two forward passes gave different logits.
+
+    Anything but 0 says that the victim draws random numbers when it predicts: an attack that does not average over
+    them fails for that reason alone.
+    """
+    setting = (("norm", spec.norm), ("goal", spec.goal))
+    return [Measurement("output_disagreement", proportion(int(differs.sum()), len(differs)), setting)]
+
+
 def _median_measurement(
     spec: EvasionSpec, attacked: npt.NDArray[np.float64], setting: Setting, seed: int
 ) -> Measurement:
@@ -139,8 +225,9 @@ def _median_measurement(
 
     An upper end of the interval at the grid's last epsilon means: this or more.
     """
+    grid = figure_grid(spec)
     estimate = bootstrap(
-        [attacked], lambda sample: np.asarray(median_epsilon(sample, spec.epsilons)), "pixel fraction", seed
+        [attacked], lambda sample: np.asarray(median_epsilon(sample, grid)), "pixel fraction", seed
     )
     if (attacked <= spec.epsilons[-1]).mean() < 0.5:
         setting = (*setting, ("bound", "lower"))

@@ -27,11 +27,14 @@ class Objective:
 
     def reached(self, logits: Tensor) -> Tensor:
         """Bool [N]: which images are broken, judged by their logits [N, classes]."""
-        predicted = logits.argmax(1)
-        broken = (predicted == self.classes) if self.targeted else (predicted != self.classes)
+        broken = self.reached_by(logits.argmax(1))
         if self.min_confidence > 0:
             broken &= logits.softmax(1).amax(1) > self.min_confidence
         return broken
+
+    def reached_by(self, predicted: Tensor) -> Tensor:
+        """Bool [N]: which images are broken, for an attacker who sees the predicted classes [N] only."""
+        return (predicted == self.classes) if self.targeted else (predicted != self.classes)
 
     def loss(self, logits: Tensor) -> Tensor:
         """Float [N], to be ascended: the log odds against (targeted: for) the class.

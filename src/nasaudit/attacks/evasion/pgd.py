@@ -19,12 +19,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import EvasionAttack, Perturbed, check_images
-from nasaudit.attacks.evasion import noise
-from nasaudit.attacks.evasion.ball import Ball
-from nasaudit.attacks.evasion.engine import ascend
+from nasaudit.attacks.base import EvasionAttack, Perturbed, check_epsilon, check_images
+from nasaudit.attacks.evasion.ball import Ball, random_point
+from nasaudit.attacks.evasion.engine import Climb, ascend, ascent_direction, no_result, share_of
 from nasaudit.attacks.evasion.objective import Objective
-from nasaudit.errors import SpecError
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
@@ -56,17 +54,12 @@ class Pgd(EvasionAttack[Classifier]):
     ) -> Perturbed:
         """See `EvasionAttack.perturb`. Without `indices` the images are numbered by position."""
         check_images(images)
-        if not 0 <= epsilon < float("inf"):
-            raise SpecError("epsilon", "a finite radius of at least 0", epsilon)
+        check_epsilon(epsilon)
         if indices is None:
             indices = torch.arange(len(images), device=images.device)
         steps = self.spec.steps if epsilon > 0 else 0
         alpha = 2.5 * epsilon / self.spec.steps if self.spec.step_size is None else self.spec.step_size
-        found = Perturbed(
-            images.clone(),
-            torch.full((len(images),), -1, device=images.device),
-            torch.full((len(images),), torch.nan, device=images.device),
-        )
+        found = no_result(images)
         for restart in range(self.spec.restarts):
             rows = (~found.broken).nonzero().squeeze(1)
             ball = Ball.around(images[rows], self.spec.norm, epsilon)
@@ -75,10 +68,10 @@ class Pgd(EvasionAttack[Classifier]):
                 victim,
                 start,
                 objective.take(rows),
-                partial(_step, ball, alpha),
+                partial(step_along, ball, alpha),
                 steps,
                 batch_size=self.batch_size,
-                progress=partial(_of_one_restart, progress, restart, self.spec.restarts),
+                progress=partial(share_of, progress, restart, self.spec.restarts),
             )
             found.images[rows] = result.images
             found.steps[rows] = torch.where(result.broken, result.steps + restart * self.spec.steps, -1)
@@ -87,33 +80,12 @@ class Pgd(EvasionAttack[Classifier]):
         return found
 
     def _start(self, ball: Ball, indices: Tensor, seed: int, restart: int) -> Tensor:
-        """The image itself, or a point drawn uniformly from the ball."""
         # Without a random start every restart would repeat the first.
         if not self.spec.random_start and restart == 0:
             return ball.images.clone()
-        shape = ball.images.shape
-        count = shape[1:].numel()
-        purpose = ("pgd", seed, restart)
-        if self.spec.norm == "linf":
-            offset = ball.epsilon * (2 * noise.uniform(indices, count, *purpose) - 1)
-        else:
-            direction = noise.normal(indices, count, *purpose)
-            # The share of a ball's volume within radius r grows as r^d.
-            radius = noise.uniform(indices, 1, *purpose, "radius") ** (1 / count)
-            offset = ball.epsilon * radius * direction / direction.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        return ball.project(ball.images + offset.reshape(shape))
+        return random_point(ball, indices, "pgd", seed, restart)
 
 
-def _step(ball: Ball, alpha: float, rows: Tensor, points: Tensor, gradient: Tensor) -> Tensor:
+def step_along(ball: Ball, alpha: float, climb: Climb) -> Tensor:
     """X -> Pi(x + alpha g), with g the gradient's sign (linf) or its direction (l2)."""
-    if ball.norm == "linf":
-        direction = gradient.sign()
-    else:
-        # In float64, where the squares of small gradients do not vanish; a gradient of zero stays one.
-        length = gradient.flatten(1).double().norm(dim=1).clamp_min(1e-300)
-        direction = (gradient / length[:, None, None, None]).float()
-    return ball.take(rows).project(points + alpha * direction)
-
-
-def _of_one_restart(progress: Progress, restart: int, restarts: int, done: float, text: str = "") -> None:
-    progress((restart + done) / restarts, text)
+    return ball.take(climb.rows).project(climb.points + alpha * ascent_direction(climb.gradient, ball.norm))

@@ -4,11 +4,21 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor, nn
 
-from nasaudit.attacks.base import EvasionAttack, load_attack
+from nasaudit.attacks.base import EvasionAttack, MinimalAttack, load_attack
+from nasaudit.attacks.evasion.access import open_access
 from nasaudit.attacks.evasion.curve import SecurityCurve, predict, security_curve
-from nasaudit.attacks.evasion.measures import curve_measurements, zero_gradient_share
+from nasaudit.attacks.evasion.measures import (
+    curve_measurements,
+    effort_measurements,
+    output_disagreement,
+    spent_queries,
+    steps_of_failure,
+    zero_gradient_share,
+)
 from nasaudit.data import test_images
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.metrics import Measurement
@@ -16,9 +26,15 @@ from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.tasks import EvasionTask
 from nasaudit.store.artefacts import EVASION, EXAMPLES
-from nasaudit.store.workspace import Workspace
+from nasaudit.store.workspace import Progress, Workspace, silent
 from nasaudit.training.work import load_victim
 from nasaudit.victim.classifier import Classifier
+from nasaudit.victim.oracle import Oracle
+
+AnyAttack = (
+    EvasionAttack[Classifier] | EvasionAttack[Oracle] | MinimalAttack[Classifier] | MinimalAttack[Oracle]
+)
+BoolArray = npt.NDArray[np.bool_]
 
 # How many adversarial examples are kept as pictures.
 KEPT_EXAMPLES = 8
@@ -28,36 +44,75 @@ def measure_evasion(task: EvasionTask, workspace: Workspace) -> list[Measurement
     """Run the attack's security curve on a victim's test images.
 
     Leaves `evasion.npz`, one row an image (index: position in the source, label, correct, minimal_epsilon,
-    steps, target, and prediction: the class of the adversarial example, or of the clean image where none was
-    found), and `examples.npz` (see `study.results.Examples`).
+    steps and queries: see `SecurityCurve`, target, and prediction: the class of the adversarial example, or of the
+    clean image where none was found), and `examples.npz` (see `study.results.Examples`).
     """
     spec = cast(EvasionSpec, task.attack)
     network, bundle = load_victim(task.victim, workspace)
-    classes = task.victim.architecture.classes
-    victim = Classifier(network, classes, workspace.device)
-    judge = Classifier(network, classes, workspace.device, folding=False)
+    tools: tuple[object, ...] = ()
+    if task.surrogate is not None:
+        surrogate, _ = load_victim(task.surrogate, workspace)
+        tools = (Classifier(surrogate, task.surrogate.architecture.classes, workspace.device),)
+    judge = Classifier(network, task.victim.architecture.classes, workspace.device, folding=False)
     chosen = choose_images(bundle, spec, judge, task.victim.data.seed)
-    curve = security_curve(
-        cast(EvasionAttack[Classifier], load_attack(spec)),
-        victim,
-        judge,
-        chosen.pixels().to(workspace.device),
-        chosen.labels.to(workspace.device),
-        indices=chosen.indices.to(workspace.device),
-        seed=derive_seed(task.digest()),
-        progress=workspace.progress,
-    )
+    attack = cast(AnyAttack, load_attack(spec, *tools))
+    seed = derive_seed(task.digest())
+    curve, found = measure(attack, network, judge, chosen, seed=seed, progress=workspace.progress)
     correct = (curve.clean_prediction.cpu() == chosen.labels).numpy()
     _save_outcomes(workspace.folder / EVASION, chosen, correct, curve)
     _save_examples(workspace.folder / EXAMPLES, chosen, correct, curve)
+    return found
+
+
+def measure(
+    attack: AnyAttack,
+    network: nn.Module,
+    judge: Classifier,
+    chosen: Split,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> tuple[SecurityCurve, list[Measurement]]:
+    """Run one attack on these images, and say what came of it.
+
+    Args:
+        attack: with the spec that the figures are named by.
+        network: the victim.
+        judge: the same, unfolded.
+        chosen: the images to attack.
+        seed: decides the attack's random choices.
+        progress: called with the share done.
+    """
+    spec = attack.spec
+    classifier = Classifier(network, judge.classes, judge.device)
+    pixels = chosen.pixels().to(judge.device)
+    curve = security_curve(
+        cast(EvasionAttack[Classifier], attack),
+        cast(Classifier, open_access(spec, classifier)),  # one of the two kinds; the attack takes the same
+        judge,
+        pixels,
+        chosen.labels.to(judge.device),
+        indices=chosen.indices.to(judge.device),
+        seed=seed,
+        progress=progress,
+    )
+    correct = (curve.clean_prediction.cpu() == chosen.labels).numpy()
     minimal, steps = curve.minimal_epsilon.cpu().numpy(), curve.steps.cpu().numpy()
-    most_steps = getattr(spec, "steps", None)
-    return [
-        *curve_measurements(
-            spec, minimal, steps, correct, steps_of_failure=None if most_steps is None else 2 * most_steps
-        ),
-        *zero_gradient_share(spec, curve.first_gradient.cpu().numpy()),
-    ]
+    queries = curve.queries.cpu().numpy()
+    found = curve_measurements(spec, minimal, steps, correct, steps_of_failure=steps_of_failure(spec))
+    if curve.pivot is None:
+        found += spent_queries(spec, queries, correct)
+    else:
+        pivot_steps, pivot_queries = curve.pivot_steps.cpu().numpy(), curve.pivot_queries.cpu().numpy()
+        found += effort_measurements(spec, curve.pivot, pivot_steps, pivot_queries, correct)
+    found += zero_gradient_share(spec, curve.first_gradient.cpu().numpy())
+    return curve, found + output_disagreement(spec, disagreement(judge, pixels))
+
+
+def disagreement(judge: Classifier, pixels: Tensor) -> BoolArray:
+    """Bool [N]: for which images two forward passes give other logits, beyond rounding."""
+    first, second = predict(judge, pixels), predict(judge, pixels)
+    return (~torch.isclose(first, second, rtol=1e-3, atol=1e-4)).any(1).cpu().numpy()
 
 
 def choose_images(bundle: DataBundle, spec: EvasionSpec, judge: Classifier, data_seed: int) -> Split:
@@ -83,6 +138,7 @@ def _save_outcomes(file: Path, chosen: Split, correct: np.ndarray, curve: Securi
         correct=correct,
         minimal_epsilon=curve.minimal_epsilon.cpu().numpy(),
         steps=curve.steps.cpu().numpy(),
+        queries=curve.queries.cpu().numpy(),
         target=curve.target.cpu().numpy(),
         prediction=curve.prediction.cpu().numpy(),
     )

@@ -8,12 +8,9 @@ from typing import Literal
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.sections.family import Family, Yardstick
+from nasaudit.report.sections.groups import group_verdict
 from nasaudit.study.flags import ACCURACY_GAP, FEW_SEEDS
 from nasaudit.study.results import Row
-
-PUBLISHED = "Pang et al., USENIX Security 2022"
-# Differences of these are said in percentage points; of the others as plain numbers.
-SHARES_IN_POINTS = frozenset({"asr"})
 
 Sign = Literal["higher", "lower", "undecided"]
 
@@ -39,7 +36,9 @@ def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
 
 
 def compare(first: Row, second: Row) -> Sign:
-    """Whether `first` is surely higher or lower: the intervals must not overlap."""
+    """Whether `first` is surely higher or lower: both must have an interval, and these must not overlap."""
+    if _without_interval(first) or _without_interval(second):
+        return "undecided"
     if first.low > second.high:
         return "higher"
     return "lower" if first.high < second.low else "undecided"
@@ -55,10 +54,10 @@ def _pair(evidence: Evidence, family: Family, yardstick: Yardstick, pair: list[S
         else f"Undecided: whether {worse.title} or {better.title} is easier to {family.verb}."
     )
     numbers = (
-        f"{_first_up(yardstick.measure)}: {format.estimate(high)} for {worse.title}, "
+        f"{format.first_up(yardstick.measure)}: {format.estimate(high)} for {worse.title}, "
         f"{format.estimate(low)} for {better.title}; a difference of {_difference(high, low)}."
     )
-    overlap = [] if decided else [f"The {format.INTERVAL}s overlap, so this study cannot tell them apart."]
+    overlap = [] if decided else [_why_undecided(high, low)]
     return Finding(
         headline,
         (
@@ -66,7 +65,7 @@ def _pair(evidence: Evidence, family: Family, yardstick: Yardstick, pair: list[S
             numbers,
             *overlap,
             *(_only_these_models(evidence) if decided else ()),
-            _direction(evidence, family, [_pair_sign(*both, yardstick) for both in _nas_and_manual(pair)]),
+            _direction(evidence, family, yardstick, pair),
             *_gaps(evidence, [(worse, better)]),
         ),
     )
@@ -78,9 +77,9 @@ def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: l
     high, low = yardstick.rows[worst.name], yardstick.rows[best.name]
     decided = compare(high, low) == "higher"
     rivals = [_not_apart(yardstick, ranked, extreme) for extreme in (worst, best)]
-    among = ["among the " if tied else "the " for tied in rivals]
+    easiest, hardest = ("Among the" if tied else "The" for tied in rivals)
     headline = (
-        f"{_first_up(among[0])}easiest to {family.verb}: {worst.title}. {_first_up(among[1])}hardest: {best.title}."
+        f"{easiest} easiest to {family.verb}: {worst.title}. {hardest} hardest: {best.title}."
         if decided
         else f"Undecided: no architecture is clearly easier to {family.verb} than another."
     )
@@ -88,7 +87,7 @@ def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: l
         headline,
         (
             *_illustrated(yardstick, worst, best),
-            f"{_first_up(yardstick.measure)}: from {format.estimate(low)} ({best.title}) "
+            f"{format.first_up(yardstick.measure)}: from {format.estimate(low)} ({best.title}) "
             f"to {format.estimate(high)} ({worst.title}); a difference of {_difference(high, low)}.",
             *(
                 f"Not clearly apart from {extreme.title}: {format.listing(tied)}."
@@ -96,9 +95,7 @@ def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: l
                 if decided and tied
             ),
             *(_only_these_models(evidence) if decided else ()),
-            _direction(
-                evidence, family, [_pair_sign(*both, yardstick) for both in _nas_and_manual(measured)]
-            ),
+            _direction(evidence, family, yardstick, measured),
             *_gaps(evidence, [(one, other) for k, one in enumerate(measured) for other in measured[k + 1 :]]),
         ),
     )
@@ -128,12 +125,28 @@ def _not_apart(yardstick: Yardstick, subjects: list[Subject], extreme: Subject) 
     ]
 
 
+def _without_interval(row: Row) -> bool:
+    """A figure measured once, without an interval: nobody knows how much of it is chance."""
+    return format.is_exact(row) and row.n == 1
+
+
+def _why_undecided(high: Row, low: Row) -> str:
+    if _without_interval(high) or _without_interval(low):
+        return "A value without an interval may be chance, so this study cannot tell them apart."
+    return f"The {format.INTERVAL}s overlap, so this study cannot tell them apart."
+
+
 def _difference(high: Row, low: Row) -> str:
     """The difference, and the bounds that the two intervals leave to it (wider than a 95 % interval)."""
-    least, most = high.low - low.high, high.high - low.low
-    if high.metric in SHARES_IN_POINTS:
-        return f"{format.points(high.value - low.value)} (the intervals allow {100 * least:.1f} to {100 * most:.1f})"
-    return f"{high.value - low.value:.3f} (the intervals allow {least:.3f} to {most:.3f})"
+    differences = (high.value - low.value, high.low - low.high, high.high - low.low)
+    value, least, most = (format.amount(number, high.metric, high.unit) for number in differences)
+    unit = f"{format.NBSP}points" if format.in_points(high.metric, high.unit) else ""
+    allowed = (
+        ""
+        if _without_interval(high) or _without_interval(low)
+        else f" (the intervals allow {least} to {most})"
+    )
+    return f"{value}{unit}{allowed}"
 
 
 def _illustrated(yardstick: Yardstick, worse: Subject, better: Subject) -> list[str]:
@@ -158,21 +171,30 @@ def _pair_sign(nas: Subject, manual: Subject, yardstick: Yardstick) -> Sign:
     return compare(yardstick.rows[nas.name], yardstick.rows[manual.name])
 
 
-def _direction(evidence: Evidence, family: Family, signs: list[Sign]) -> str:
-    """Whether the study agrees with the published direction; one study of one data set settles nothing."""
+def _direction(evidence: Evidence, family: Family, yardstick: Yardstick, measured: list[Subject]) -> str:
+    """Whether the study agrees with the published direction; one study of one data set settles nothing.
+
+    Where architectures enough of both groups were compared, the test over architectures has the word.
+    """
     study = evidence.results.study
     here = f"On {study.data.name} at scale {study.scale}"
-    claim = f"the published direction: NAS-designed models are easier to {family.verb} ({PUBLISHED})"
+    tested = group_verdict(evidence, family)
+    if tested is not None:
+        return f"{here}, {tested}"
+    sign = family.published(yardstick)
+    claim = family.claim(sign)
+    signs = [_pair_sign(*both, yardstick) for both in _nas_and_manual(measured)]
     if not signs:
         return f"It says nothing on {claim}. That takes a NAS-designed and a hand-made model."
     count = Counter(signs)
     if count["undecided"] == len(signs):
         return f"{here}, this neither supports nor contradicts {claim}."
+    agree = count[sign]
     if len(signs) == 1:
-        return f"{here}, this {'agrees with' if count['higher'] else 'goes against'} {claim}."
+        return f"{here}, this {'agrees with' if agree else 'goes against'} {claim}."
     return (
-        f"{here}, of the {len(signs)} pairs of a NAS-designed and a hand-made model, {count['higher']} agree with, "
-        f"{count['lower']} go against and {count['undecided']} leave undecided {claim}."
+        f"{here}, of the {len(signs)} pairs of a NAS-designed and a hand-made model, {agree} agree with, "
+        f"{len(signs) - agree - count['undecided']} go against and {count['undecided']} leave undecided {claim}."
     )
 
 
@@ -192,7 +214,3 @@ def _gaps(evidence: Evidence, pairs: list[tuple[Subject, Subject]]) -> list[str]
         f"Caution: the clean accuracies of {one.title} and {other.title} differ by {format.points(widest)}{others}. "
         "A model that is less accurate is often easier to attack for that reason alone."
     ]
-
-
-def _first_up(text: str) -> str:
-    return text[:1].upper() + text[1:]

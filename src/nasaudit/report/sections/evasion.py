@@ -1,4 +1,4 @@
-"""Evasion: security curves, the tables behind them, minimal epsilon and area."""
+"""Evasion: all attacks at a glance, then for each its security curve, the tables behind it, and its effort."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +20,11 @@ DENOMINATORS: Mapping[str, str] = {
     "all": "of all attacked images",
 }
 # What differs between the rows of one curve, and so does not name it.
-VARYING = frozenset({"epsilon", "images", "bound"})
+VARYING = frozenset({"epsilon", "images", "bound", "within_steps", "within_queries"})
 GOALS: Mapping[str, str] = {
     "untargeted": "any wrong class",
     "least_likely": "the class the model holds least likely",
+    "second_likely": "the class the model holds second most likely",
     "targeted": "one chosen class",
 }
 ACCESS: Mapping[str, str] = {
@@ -32,6 +33,14 @@ ACCESS: Mapping[str, str] = {
     "label_based": "sees only the predicted label",
     "transfer": "has a similar model",
 }
+SEES: Mapping[str, str] = {
+    "white_box": "the weights",
+    "score_based": "the scores",
+    "label_based": "the label",
+    "transfer": "a model of its own",
+}
+# What success is followed over, in this order of preference: (metric, key of the setting, unit).
+EFFORTS = (("asr_by_queries", "within_queries", "queries"), ("asr_by_steps", "within_steps", "steps"))
 
 
 @dataclass(frozen=True)
@@ -92,12 +101,17 @@ class Threat:
 
 @dataclass(frozen=True)
 class Block:
-    """What the page shows of one threat; `others` are the same table with other denominators."""
+    """What the page shows of one threat; `others` are the same table with other denominators.
+
+    `folded`: it is one of the attacks that only support the main ones, and opens at a tap.
+    """
 
     title: str
     anchor: str
     summary: str
+    folded: bool
     figure: Figure
+    effort: Figure | None
     scalars: Table
     table: Table
     others: tuple[Table, ...]
@@ -109,9 +123,13 @@ def threats(evidence: Evidence) -> list[Threat]:
 
 
 def main_threat(evidence: Evidence) -> Threat | None:
-    """The threat that verdicts quote: untargeted and linf where that was measured."""
+    """The threat that verdicts quote: untargeted and linf where that was measured, and PGD rather than others."""
     found = threats(evidence)
-    return max(found, key=lambda threat: (threat.goal == "untargeted", threat.norm == "linf"), default=None)
+    return max(
+        found,
+        key=lambda threat: (threat.goal == "untargeted", threat.norm == "linf", threat.attack == "pgd"),
+        default=None,
+    )
 
 
 def epsilons(evidence: Evidence, threat: Threat) -> list[str]:
@@ -202,21 +220,70 @@ def yardstick(evidence: Evidence) -> Yardstick | None:
 
 
 def section(evidence: Evidence) -> Section | None:
-    """A curve with its tables for every threat."""
-    blocks = [_block(evidence, threat) for threat in threats(evidence)]
-    if not blocks:
+    """All threats in one table, then a curve with its tables for each."""
+    found, main = threats(evidence), main_threat(evidence)
+    if main is None:
         return None
-    figures = tuple(block.figure for block in blocks)
-    return Section("evasion", "Evasion", "evasion.html.j2", {"blocks": blocks}, figures)
+    alike = [threat for threat in found if (threat.attack, threat.norm) == (main.attack, main.norm)]
+    # The main ones first, so that nobody has to look between folded ones for them.
+    ordered = [*alike, *(threat for threat in found if threat not in alike)]
+    blocks = [_block(evidence, threat, folded=threat not in alike) for threat in ordered]
+    overview = _overview(evidence, ordered) if len(found) > 1 else None
+    figures = tuple(
+        figure for block in blocks for figure in (block.figure, block.effort) if figure is not None
+    )
+    return Section("evasion", "Evasion", "evasion.html.j2", {"blocks": blocks, "overview": overview}, figures)
 
 
-def _block(evidence: Evidence, threat: Threat) -> Block:
+def _overview(evidence: Evidence, found: list[Threat]) -> Table:
+    """A line for each threat: what it sees, and for each architecture what falls, and at what cost."""
+    return Table(
+        "All attacks at a glance: images that fall, the epsilon at which half of them do, and queries (median)",
+        ("", "sees", *(subject.title for subject in evidence.subjects)),
+        tuple(_overview_row(evidence, threat) for threat in found),
+    )
+
+
+def _overview_row(evidence: Evidence, threat: Threat) -> tuple[Cell, ...]:
+    epsilon, images = quoted_epsilon(evidence, threat), denominators(evidence, threat)[0]
+    cells, sizes = [], []
+    for subject in evidence.subjects:
+        share = _asr(evidence, subject, threat, images, epsilon)
+        if share is None:
+            cells.append(Cell.of(None))
+            continue
+        sizes.append(format.sample_size(share))
+        setting = {**threat.setting, "images": images}
+        half = evidence.pooled(subject.name, FAMILY, "median_minimal_epsilon", setting, threat.attack)
+        queries = _queries(evidence, subject, threat)
+        notes = [
+            format.interval(share),
+            "" if half is None else f"half at {format.value(half)}",
+            "" if queries is None else _counted(round(queries.value), "query", "queries"),
+        ]
+        cells.append(Cell(format.value(share), " · ".join(note for note in notes if note)))
+    name = Cell(threat.title, " · ".join([f"at {epsilon}", *unique(size for size in sizes if size)]))
+    access = SEES[ATTACKS[threat.attack].threat_model] if threat.attack in ATTACKS else ""
+    return (name, Cell(access), *cells)
+
+
+def _queries(evidence: Evidence, subject: Subject, threat: Threat) -> Row | None:
+    return evidence.pooled(subject.name, FAMILY, "median_queries", threat.setting, threat.attack)
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{format.whole(count)}{format.NBSP}{one if count == 1 else many}"
+
+
+def _block(evidence: Evidence, threat: Threat, folded: bool) -> Block:
     shown, *others = denominators(evidence, threat)
     return Block(
         title=threat.title,
         anchor=threat.anchor,
         summary=ATTACKS[threat.attack].summary if threat.attack in ATTACKS else "",
+        folded=folded,
         figure=_figure(evidence, threat, shown),
+        effort=_effort_figure(evidence, threat),
         scalars=_scalar_table(evidence, threat, shown),
         table=_curve_table(evidence, threat, shown),
         others=tuple(_curve_table(evidence, threat, images) for images in others),
@@ -261,6 +328,49 @@ def _figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
     )
 
 
+def _effort_figure(evidence: Evidence, threat: Threat) -> Figure | None:
+    """Success at one epsilon over the queries or steps that the attack spends; None where neither was measured."""
+    for metric, key, unit in EFFORTS:
+        records: list[dict[str, object]] = []
+        epsilon = ""
+        for subject in evidence.subjects:
+            rows = evidence.rows(subject.name, FAMILY, metric, threat.setting, threat.attack)
+            pooled = [row for row in rows if row.seed == "all"] or rows
+            for row in sorted(pooled, key=lambda row: int(row.setting[key])):
+                epsilon = row.setting["epsilon"]
+                records.append(
+                    {
+                        "label": subject.title,
+                        "x": int(row.setting[key]),
+                        "value": row.value,
+                        "low": row.low,
+                        "high": row.high,
+                        "at": f"{row.setting[key]} {unit}",
+                        "estimate": format.estimate(row),
+                    }
+                )
+        if records:
+            return Figure(
+                name=f"{threat.anchor}-{unit}",
+                title=f"Success over {unit}",
+                about=threat.title,
+                caption=f"Share {DENOMINATORS['correct']} that fall at {epsilon} within so many {unit} for each "
+                f"image. Every image was attacked at this epsilon. The bands are {format.INTERVAL}s.",
+                alt=f"Line chart of the attack success rate by {unit} for "
+                f"{format.listing(list(evidence.titles.values()))}; the last point is the rate at {epsilon} in the "
+                "table.",
+                records=records,
+                chart=charts.curve(
+                    evidence.subjects,
+                    f"{unit} for each image",
+                    f"images that fall at {epsilon}",
+                    measured="falls",
+                    x_log=True,
+                ),
+            )
+    return None
+
+
 def _curve_table(evidence: Evidence, threat: Threat, images: str) -> Table:
     grid = epsilons(evidence, threat)
     rows = tuple(
@@ -292,6 +402,7 @@ def _scalar_table(evidence: Evidence, threat: Threat, images: str) -> Table:
             {**threat.setting, "epsilon": epsilon},
         ),
         ("mean steps", "mean_steps", threat.setting),
+        ("queries (median)", "median_queries", threat.setting),
         ("zero gradients", "zero_gradient_share", threat.setting),
     ]
     table = [

@@ -13,7 +13,8 @@ from nasaudit.report.sections.evasion import attack_title
 from nasaudit.spec.units import format_epsilon
 from nasaudit.study.results import Examples
 
-SHOWN = 6  # images of a victim
+SHOWN = 6  # images of a victim and its first attack
+SHOWN_OF_OTHERS = 3  # and of each further attack
 
 
 @dataclass(frozen=True)
@@ -40,32 +41,36 @@ class Strip:
 
 
 def section(evidence: Evidence) -> Section | None:
-    """A strip for each victim; of the seeds of an architecture, the first."""
+    """A strip for each victim and attack; of the seeds of an architecture, the first."""
     chosen: dict[tuple[str, str], Examples] = {}
     for entry in evidence.results.examples:
         chosen.setdefault((entry.architecture, entry.attack), entry)
     if not chosen:
         return None
-    strips = [_strip(evidence, entry) for entry in chosen.values()]
+    first = dict(reversed(chosen))
+    strips = [
+        _strip(evidence, entry, SHOWN if first[architecture] == attack else SHOWN_OF_OTHERS)
+        for (architecture, attack), entry in chosen.items()
+    ]
     return Section("examples", "Adversarial examples", "examples.html.j2", {"strips": strips})
 
 
-def _strip(evidence: Evidence, entry: Examples) -> Strip:
+def _strip(evidence: Evidence, entry: Examples, shown: int) -> Strip:
     victim = evidence.titles.get(entry.architecture, entry.architecture)
     title = f"{victim}, seed {entry.seed}, attacked with {attack_title(entry.attack)}"
     path = evidence.folder / entry.file
     if not path.is_file():
         return Strip(title, (), f"The file {entry.file} is not in the study's folder.")
-    return Strip(title, tuple(_read(path, evidence.results.class_names)))
+    return Strip(title, tuple(_read(path, evidence.results.class_names, shown)))
 
 
-def _read(path: Path, class_names: list[str]) -> list[Example]:
+def _read(path: Path, class_names: list[str], shown: int) -> list[Example]:
     with np.load(path, allow_pickle=False) as arrays:
         clean, adversarial = arrays["clean"], arrays["adversarial"]
         index, label = arrays["index"], arrays["label"]
         prediction, epsilon = arrays["prediction"], arrays["epsilon"]
     examples = []
-    for k in range(min(SHOWN, len(clean))):
+    for k in range(min(shown, len(clean))):
         change = adversarial[k].astype(np.float64) - clean[k] / 255
         largest = float(np.abs(change).max())
         gain = 0.5 / largest if largest > 0 else 1.0

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Section, Tile
+from nasaudit.study.headlines import DIRECTIONS, PUBLISHED, Sign
 from nasaudit.study.results import Row
 
 
@@ -17,12 +18,14 @@ class Yardstick:
         measure: its name in a sentence ("area under the security curve").
         illustration: a plainer measure of the same, shown beside it, by name; may be empty.
         illustration_text: "Of these images" and "do this", around the percentages of the plainer measure.
+        published: the sign that was published for NAS-designed minus hand-made; None: the family's headline has it.
     """
 
     rows: dict[str, Row]
     measure: str
     illustration: dict[str, Row]
     illustration_text: tuple[str, str]
+    published: Sign | None = None
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,14 @@ class Family:
     tiles: Callable[[Evidence, Subject], tuple[Tile, ...]]
     yardstick: Callable[[Evidence], Yardstick | None]
     verb: str
+
+    def published(self, yardstick: Yardstick | None = None) -> Sign:
+        """The published sign of NAS-designed minus hand-made, by the yardstick or else by the family's headline."""
+        if yardstick is not None and yardstick.published is not None:
+            return yardstick.published
+        return next((known.sign for name, known in DIRECTIONS.items() if name == self.name), "higher")
+
+    def claim(self, sign: Sign) -> str:
+        """The published direction in words."""
+        ease = "easier" if sign == "higher" else "harder"
+        return f"the published direction: NAS-designed models are {ease} to {self.verb} ({PUBLISHED})"

@@ -57,7 +57,14 @@
     });
   }
 
+  // A chart in a closed fold was drawn without a width; Vega measures its place again when the window changes.
+  function wireFolds() {
+    for (const box of document.querySelectorAll("details"))
+      box.addEventListener("toggle", () => { if (box.open) window.dispatchEvent(new Event("resize")); });
+  }
+
   wireLegends();
+  wireFolds();
   wireCopying();
   wirePrinting();
   Promise.all([...document.querySelectorAll(".chart")].map(draw))

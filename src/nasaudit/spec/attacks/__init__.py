@@ -5,7 +5,17 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, SerializeAsAny
 
 from nasaudit.errors import SpecError
-from nasaudit.spec.attacks.backdoor import BackdoorSpec, BadNetsSpec
+from nasaudit.spec.attacks.backdoor import (
+    BackdoorSpec,
+    BadNetsSpec,
+    BlendedSpec,
+    ImcSpec,
+    LatentSpec,
+    PatchSpec,
+    SigSpec,
+    TrojanNNSpec,
+    WaNetSpec,
+)
 from nasaudit.spec.attacks.base import (
     ATTACKS,
     FAMILIES,
@@ -14,33 +24,78 @@ from nasaudit.spec.attacks.base import (
     Family,
     ThreatModel,
 )
-from nasaudit.spec.attacks.evasion import L2_GRID, LINF_GRID, EvasionSpec, Goal, Norm, PgdSpec
-from nasaudit.spec.attacks.extraction import ExtractionSpec, KnockoffSpec
-from nasaudit.spec.attacks.membership import LossThresholdSpec, MembershipSpec
-from nasaudit.spec.attacks.poisoning import LabelFlipSpec, PoisoningSpec
+from nasaudit.spec.attacks.black_box import HopSkipJumpSpec, NesSpec, SquareSpec
+from nasaudit.spec.attacks.ensemble import EnsembleSpec
+from nasaudit.spec.attacks.evasion import (
+    L2_GRID,
+    LINF_GRID,
+    ApgdSpec,
+    DdnSpec,
+    EvasionSpec,
+    FgsmSpec,
+    Goal,
+    LossName,
+    Norm,
+    PgdSpec,
+    TransferSpec,
+)
+from nasaudit.spec.attacks.extraction import AdaptiveKnockoffSpec, ExtractionSpec, KnockoffSpec
+from nasaudit.spec.attacks.membership import (
+    BoundaryDistanceSpec,
+    GapSpec,
+    LiraSpec,
+    LossThresholdSpec,
+    MembershipSpec,
+    RmiaSpec,
+    ShadowSpec,
+)
+from nasaudit.spec.attacks.poisoning import GradientMatchingSpec, LabelFlipSpec, PoisoningSpec
 
 __all__ = [
     "ATTACKS",
     "FAMILIES",
     "L2_GRID",
     "LINF_GRID",
+    "AdaptiveKnockoffSpec",
     "AnyAttack",
+    "ApgdSpec",
     "AttackSpec",
     "BackdoorSpec",
     "BadNetsSpec",
+    "BlendedSpec",
+    "BoundaryDistanceSpec",
     "DataFacts",
+    "DdnSpec",
+    "EnsembleSpec",
     "EvasionSpec",
     "ExtractionSpec",
     "Family",
+    "FgsmSpec",
+    "GapSpec",
     "Goal",
+    "GradientMatchingSpec",
+    "HopSkipJumpSpec",
+    "ImcSpec",
     "KnockoffSpec",
     "LabelFlipSpec",
+    "LatentSpec",
+    "LiraSpec",
+    "LossName",
     "LossThresholdSpec",
     "MembershipSpec",
+    "NesSpec",
     "Norm",
+    "PatchSpec",
     "PgdSpec",
     "PoisoningSpec",
+    "RmiaSpec",
+    "ShadowSpec",
+    "SigSpec",
+    "SquareSpec",
     "ThreatModel",
+    "TransferSpec",
+    "TrojanNNSpec",
+    "WaNetSpec",
 ]
 
 

@@ -1,45 +1,126 @@
-"""Extraction: how many images the thief may ask about, where they come from, and what is trained on the answers."""
+"""Extraction: how many images the thief asks about, where they come from, and what is trained on the answers."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from nasaudit.errors import SpecError
 from nasaudit.spec.attacks.base import ATTACKS, AttackSpec, DataFacts, Family, ThreatModel
 from nasaudit.spec.data import Role
+from nasaudit.spec.units import Fractional
 
 SAME = "same"  # the surrogate has the victim's architecture
+OTHER = "other"  # an embedded data set that is not the victim's
+# What `other` stands for: the first of these that is not the victim's own data.
+OTHER_SETS = ("digits", "mnist5k")
+OWN_POOLS: tuple[Role, ...] = ("pool", "train")  # splits of the victim's own data
+
+Reward = Literal["certainty", "diversity", "loss"]
+# At least so many steps of the surrogate for each epoch of its victim's training: data that take the victim long take
+# the surrogate long. Found by trial on mini networks: with fewer, agreement still rises with training alone.
+STEPS_FOR_AN_EPOCH = 25
+# An eighth, a quarter, a half and all of the pool.
+SHARES = (0.125, 0.25, 0.5, 1.0)
 
 
 class ExtractionSpec(AttackSpec):
-    """What every extraction attack shares: budgets, pool, answers, and the surrogate."""
+    """What every extraction attack shares: budgets, pool, answers, the surrogate and its training."""
 
     family: ClassVar[Family] = "extraction"
 
-    budgets: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (750,)
-    pool: Literal["pool", "train"] = "pool"  # `train`: the victim's own training images (protocol `paper`)
+    budgets: tuple[Annotated[int, Field(ge=0)], ...] = ()  # images, ascending; empty: by `budget_shares`
+    # Shares of the victim's split `pool` (of `train` where that is the pool), ascending; unused with `budgets`.
+    budget_shares: tuple[Fractional, ...] = ()
+    # `pool`: images that the victim never saw; `train`: its own training images (protocol `paper`); `other`: an
+    # embedded data set that is not the victim's; or a data set by name.
+    pool: str = "pool"
     labels: Literal["soft", "hard"] = "soft"  # probabilities, or the predicted class alone
     surrogate: str = SAME  # `same`, or the name of one architecture for all victims
-    epochs: Annotated[int, Field(ge=1)] = 25
-    seed: Annotated[int, Field(ge=0)] = 0  # decides the queries, the surrogate's weights and its training
+    recipe: Literal["victim", "published"] = (
+        "victim"  # how the surrogate is trained; see `surrogate_training`
+    )
+    epochs: Annotated[int, Field(ge=1)] = 20
+    # More epochs where these would take fewer steps; None: STEPS_FOR_AN_EPOCH times the victim's epochs.
+    min_steps: Annotated[int, Field(ge=0)] | None = None
+    batch_size: Annotated[int, Field(ge=2)] | None = None  # None: that of the recipe
+    transfer_images: Annotated[int, Field(ge=1)] = 200  # test images that adversarial examples are made of
+    seed: Annotated[int, Field(ge=0)] = (
+        0  # with the victim's: the queries, the surrogate's weights, its training
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_budgets(cls, values: Any) -> Any:
+        if isinstance(values, dict) and not values.get("budgets") and not values.get("budget_shares"):
+            return {**values, "budget_shares": SHARES}
+        return values
 
     @model_validator(mode="after")
-    def _ascending(self) -> Self:
-        if list(self.budgets) != sorted(set(self.budgets)):
-            raise SpecError("budgets", "ascending values, each once", self.budgets)
+    def _consistent(self) -> Self:
+        for field in ("budgets", "budget_shares"):
+            values = getattr(self, field)
+            if list(values) != sorted(set(values)):
+                raise SpecError(field, "ascending values, each once", values)
+        if self.budgets and self.budget_shares:
+            raise SpecError("budget_shares", "nothing beside `budgets`", self.budget_shares)
+        if 1 in self.budgets:
+            raise SpecError("budgets", "0 or at least 2: no network with batch norm trains on one image", 1)
         return self
 
+    @property
+    def reference(self) -> Role:
+        """The split of the victim's data that `budget_shares` are shares of."""
+        return "train" if self.pool == "train" else "pool"
+
+    def budgets_of(self, images: int) -> tuple[int, ...]:
+        """The budgets in images, ascending.
+
+        Args:
+            images: of the split `reference`.
+        """
+        if self.budgets:
+            return self.budgets
+        return tuple(sorted({max(2, round(share * images)) for share in self.budget_shares}))
+
+    def pool_data(self, victim_data: str) -> str | None:
+        """The data set that the queries come from; None: a split of the victim's own.
+
+        Args:
+            victim_data: name of the victim's data set.
+        """
+        if self.pool in OWN_POOLS:
+            return None
+        if self.pool == OTHER:
+            return next(name for name in OTHER_SETS if name != victim_data)
+        return self.pool
+
+    def label(self) -> str:
+        """E.g. `knockoff (soft labels, pool, surrogate same)`."""
+        return f"{self.name} ({self.labels} labels, {self.pool}, surrogate {self.surrogate})"
+
     def check(self, facts: DataFacts) -> None:
-        """No budget may exceed the pool."""
-        role: Role = self.pool
-        if self.budgets[-1] > facts.sizes[role]:
+        """No budget may exceed the pool, and there must be one.
+
+        The size of another data set is checked where the task is made (`study.experiments`): it is not known here.
+        """
+        if self.pool not in OWN_POOLS and self.budgets:
+            return
+        size = facts.sizes[self.reference]
+        if size < 2:
             raise SpecError(
-                "budgets", f"at most {facts.sizes[role]}, the images of the pool `{role}`", self.budgets[-1]
+                "pool",
+                f"a split with images, and the data's `{self.reference}` has {size}: "
+                "raise data.pool_fraction, or take the pool `train`",
+                self.pool,
+            )
+        if self.budgets and self.budgets[-1] > size:
+            raise SpecError(
+                "budgets", f"at most {size}, the images of the pool `{self.pool}`", self.budgets[-1]
             )
 
 
 class KnockoffSpec(ExtractionSpec):
-    """Orekondy et al., "Knockoff Nets: Stealing Functionality of Black-Box Models", CVPR 2019."""
+    """Orekondy et al., "Knockoff Nets: Stealing Functionality of Black-Box Models", CVPR 2019: `random`."""
 
     threat_model: ClassVar[ThreatModel] = "score_based"
     implementation: ClassVar[str] = "nasaudit.attacks.extraction.knockoff:Knockoff"
@@ -48,4 +129,27 @@ class KnockoffSpec(ExtractionSpec):
     name: Literal["knockoff"] = "knockoff"
 
 
+class AdaptiveKnockoffSpec(ExtractionSpec):
+    """Orekondy et al., "Knockoff Nets: Stealing Functionality of Black-Box Models", CVPR 2019: `adaptive`."""
+
+    threat_model: ClassVar[ThreatModel] = "score_based"
+    implementation: ClassVar[str] = "nasaudit.attacks.extraction.adaptive:AdaptiveKnockoff"
+    summary: ClassVar[str] = "a policy learns which classes of the pool are worth asking about"
+
+    name: Literal["knockoff_adaptive"] = "knockoff_adaptive"
+    rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = ("certainty", "diversity", "loss")
+    images_per_action: Annotated[int, Field(ge=2)] = 8
+    window: Annotated[int, Field(ge=1)] = 25  # Delta: how many past actions make the baseline
+    groups: Annotated[int, Field(ge=1)] | None = (
+        None  # of labels, the tree's upper level; None: their square root
+    )
+
+    @model_validator(mode="after")
+    def _each_reward_once(self) -> Self:
+        if len(set(self.rewards)) != len(self.rewards):
+            raise SpecError("rewards", "each once", self.rewards)
+        return self
+
+
 ATTACKS.add("knockoff", KnockoffSpec, "knockoff_nets")
+ATTACKS.add("knockoff_adaptive", AdaptiveKnockoffSpec, "adaptive_knockoff")

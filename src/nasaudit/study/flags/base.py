@@ -23,7 +23,7 @@ class Findings:
         return {
             row.architecture: row.value
             for row in self.rows
-            if row.metric == "clean_accuracy" and row.seed == "all"
+            if row.family == "training" and row.metric == "clean_accuracy" and row.seed == "all"
         }
 
     def of_family(self, family: str) -> list[Row]:

@@ -11,7 +11,17 @@ from nasaudit.data import load_data
 from nasaudit.data.load import test_images as attacked_positions
 from nasaudit.errors import CheckpointError
 from nasaudit.metrics import Measurement, proportion
-from nasaudit.spec.attacks import PgdSpec
+from nasaudit.spec.attacks import (
+    ApgdSpec,
+    DdnSpec,
+    EnsembleSpec,
+    FgsmSpec,
+    HopSkipJumpSpec,
+    NesSpec,
+    PgdSpec,
+    SquareSpec,
+    TransferSpec,
+)
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import EvasionTask, TrainTask
@@ -122,6 +132,56 @@ def test_the_published_protocol(find, tmp_path):
     assert value(found, "mean_steps").value == pytest.approx(steps.mean())
     assert value(found, "asr", images="correct") == value(found, "asr", images="all")
     assert (outcomes["target"] != outcomes["label"]).all()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SquareSpec(images=12, queries=60, epsilons=(16 / 255, 64 / 255)),
+        NesSpec(images=8, samples=10, steps=4, epsilons=(64 / 255,)),
+        HopSkipJumpSpec(images=6, iterations=1, evaluations=20),
+        DdnSpec(images=12, steps=20),
+        ApgdSpec(images=12, steps=10, epsilons=(16 / 255, 64 / 255)),
+        FgsmSpec(images=12),
+        EnsembleSpec(members=("fgsm", {"name": "square", "queries": 20}), images=12, epsilons=(64 / 255,)),
+    ],
+    ids=lambda spec: spec.name,
+)
+def test_every_attack_goes_all_the_way(find, tmp_path, spec):
+    found, outcomes, examples = run(find, tmp_path / "a", spec)
+    broken = np.isfinite(outcomes["minimal_epsilon"])
+    assert np.array_equal(outcomes["prediction"] != outcomes["label"], broken)
+    assert (outcomes["queries"] >= 0).all() == (spec.threat_model != "white_box")
+    metrics = {m.metric for m in found}
+    assert {"asr", "curve_area", "median_minimal_epsilon", "output_disagreement"} <= metrics
+    assert ("mean_queries" in metrics) == (spec.threat_model != "white_box")
+    change = np.abs(examples["adversarial"] - examples["clean"].astype(np.float32) / 255)
+    size = (
+        change.max(axis=(1, 2, 3))
+        if spec.norm == "linf"
+        else np.sqrt((change.astype(float) ** 2).sum((1, 2, 3)))
+    )
+    assert (size <= examples["epsilon"] * (1 + 1e-5)).all()
+    assert value(found, "output_disagreement").value == 0
+
+
+def test_a_transfer_attack_uses_the_surrogate_of_its_task(find, tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    spec = TransferSpec(images=30, epsilons=(8 / 255, 32 / 255, 64 / 255))
+    asked = []
+
+    def finding(task):
+        asked.append(task)
+        return find(task)
+
+    # The same network in both parts: what is made on it breaks it.
+    task = EvasionTask(victim=VICTIM, attack=spec, surrogate=VICTIM)
+    assert task.needs() == (VICTIM, VICTIM)
+    found = measure_evasion(task, Workspace(folder, finding))
+    assert len(asked) == 2
+    assert value(found, "asr", epsilon="64/255", images="correct").value > 0.3
+    assert value(found, "median_queries").value == 1
 
 
 def test_every_architecture_gets_the_same_images(tmp_path):

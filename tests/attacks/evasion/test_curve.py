@@ -6,22 +6,28 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasaudit.attacks.base import EvasionAttack, Perturbed
+from nasaudit.attacks.base import EvasionAttack, MinimalAttack, Nearest, Perturbed
 from nasaudit.attacks.evasion.curve import aim, security_curve
 from nasaudit.attacks.evasion.measures import (
     asr_curve,
     curve_area,
     curve_measurements,
+    effort_levels,
+    effort_measurements,
+    late,
     median_epsilon,
+    spent_queries,
     zero_gradient_share,
 )
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.attacks.evasion.pgd import Pgd
 from nasaudit.errors import MeasurementError, SpecError
-from nasaudit.spec.attacks import PgdSpec
+from nasaudit.randomness import derive_seed
+from nasaudit.spec.attacks import DdnSpec, HopSkipJumpSpec, PgdSpec, SquareSpec
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.victims import LinearVictim, trained_conv_net
 from nasaudit.victim.classifier import Classifier
+from nasaudit.victim.oracle import Oracle
 
 INF = float("inf")
 
@@ -93,6 +99,9 @@ def test_goals():
     assert aim(PgdSpec(), logits, labels).classes.tolist() == [0, 1]
     assert aim(PgdSpec(goal="least_likely"), logits, labels).classes.tolist() == [1, 2]
     assert aim(PgdSpec(goal="targeted", target_class=2), logits, labels).classes.tolist() == [2, 2]
+    assert aim(PgdSpec(goal="second_likely"), logits, labels).classes.tolist() == [2, 0]
+    # Of an image that is taken for another class, that class: it is broken before the attack.
+    assert aim(PgdSpec(goal="second_likely"), logits, torch.tensor([1, 1])).classes.tolist() == [0, 0]
     with pytest.raises(SpecError, match=r"target_class.*0\.\.2"):
         aim(PgdSpec(goal="targeted", target_class=3), logits, labels)
 
@@ -107,6 +116,83 @@ def test_an_image_that_is_wrong_without_an_attack_counts_from_epsilon_zero():
     )
     assert curve.minimal_epsilon[2] == 0
     assert curve.steps[2] == 0
+
+
+class Asking(EvasionAttack[Oracle]):
+    """PGD that pretends to ask: it costs an image as many queries as its index says."""
+
+    def __init__(self, spec, network):
+        self.spec, self.own = spec, Classifier(network, 2)
+
+    def perturb(self, victim, images, objective, epsilon, *, seed, indices, progress):
+        found = Pgd(self.spec).perturb(self.own, images, objective, epsilon, seed=seed, indices=indices)
+        return Perturbed(
+            found.images, found.steps, found.first_gradient, indices + 1000 * round(epsilon * 1e3)
+        )
+
+
+def test_queries_and_steps_are_those_of_the_pivot_and_of_the_epsilon_that_broke_it():
+    network, victim, pixels, labels = linear_setting()
+    spec = PgdSpec(epsilons=(0.001, 0.003, 0.006), steps=50)
+    oracle = Oracle(victim, output="label")
+    indices = torch.arange(120)
+    curve = security_curve(Asking(spec, network), oracle, victim, pixels, labels, indices=indices)
+    alone = Pgd(spec).perturb(
+        victim, pixels, Objective(labels), 0.003, seed=derive_seed("evasion", 0, 0.003), indices=indices
+    )
+    assert curve.pivot == 0.003  # the middle of the grid, which bisection tries first
+    assert curve.pivot_queries.tolist() == [3000 + k for k in range(120)]
+    assert torch.equal(curve.pivot_steps, alone.steps)
+    assert 0 < int(alone.broken.sum()) < 120
+    # Broken: asked at the epsilon that broke it. Standing: at the largest, the last one tried.
+    last = torch.where(curve.minimal_epsilon.isfinite(), curve.minimal_epsilon, 0.006)
+    assert curve.queries.tolist() == (1000 * (last * 1000).round().long() + indices).tolist()
+
+
+def test_a_white_box_attack_asks_nothing():
+    _, victim, pixels, labels = linear_setting(10)
+    curve = security_curve(
+        Pgd(PgdSpec(epsilons=(0.003,))), victim, victim, pixels, labels, indices=torch.arange(10)
+    )
+    assert (curve.queries == -1).all()
+    assert (curve.pivot_queries == -1).all()
+
+
+class Exact(MinimalAttack[Classifier]):
+    """The closed-form nearest example of a linear victim, `beyond` times as far; it claims to be nearer."""
+
+    spec = DdnSpec()
+
+    def __init__(self, network, beyond):
+        self.w, self.margin, self.beyond = network.w.detach(), network.margin, beyond
+
+    def minimise(self, victim, images, objective, *, seed, indices, progress):
+        step = (self.margin(images) / self.w.square().sum())[:, None, None, None] * self.w
+        zeros = torch.zeros(len(images))
+        return Nearest((images - self.beyond * step).detach(), zeros.double() + 0.001, zeros.long() + 7)
+
+
+def test_the_distance_of_a_nearest_example_is_measured_and_not_believed():
+    network, victim, pixels, labels = linear_setting()
+    exact = (network.margin(pixels).abs() / network.w.norm()).detach().double()
+    curve = security_curve(Exact(network, 1.5), victim, victim, pixels, labels, indices=torch.arange(120))
+    torch.testing.assert_close(curve.minimal_epsilon, 1.5 * exact, rtol=1e-3, atol=1e-6)
+    assert (curve.steps == 7).all()
+
+
+def test_an_example_that_lies_on_the_boundary_is_moved_over_it_and_one_before_it_is_denied():
+    network, victim, pixels, labels = linear_setting()
+    exact = (network.margin(pixels).abs() / network.w.norm()).detach().double()
+    touching = security_curve(
+        Exact(network, 0.9999), victim, victim, pixels, labels, indices=torch.arange(120)
+    )
+    far = exact > 1e-3  # nearer ones are within the rounding of float32
+    assert far.sum() > 100
+    torch.testing.assert_close(touching.minimal_epsilon[far], exact[far], rtol=2e-3, atol=1e-6)
+    assert (touching.prediction[far] != labels[far]).all()
+    before = security_curve(Exact(network, 0.9), victim, victim, pixels, labels, indices=torch.arange(120))
+    assert before.minimal_epsilon[far].isinf().all()
+    assert torch.equal(before.images[far], pixels[far])
 
 
 def test_progress_never_runs_backwards():
@@ -219,6 +305,55 @@ def test_zero_gradient_share_counts_only_images_whose_gradient_was_taken():
     share = zero_gradient_share(PgdSpec(), np.array([0, 0, 1, np.nan], dtype=np.float32))[0].estimate
     assert (share.value, share.n) == (2 / 3, 3)
     assert zero_gradient_share(PgdSpec(), np.array([np.nan], dtype=np.float32)) == []
+
+
+def test_effort_levels_are_round_and_hold_three_quarters_and_all():
+    assert effort_levels(20) == [1, 2, 5, 10, 15, 20]
+    assert effort_levels(7) == [1, 2, 5, 6, 7]
+    assert effort_levels(500, least=10) == [10, 20, 50, 100, 200, 375, 500]
+    assert late(7) == 6
+    assert late(20) == 15
+
+
+def test_success_by_effort_by_hand():
+    spec = SquareSpec(queries=100, epsilons=(8 / 255,))
+    steps = np.array([0, 3, 40, -1, 2])
+    queries = np.array([0, 12, 90, 100, 50])
+    correct = np.array([False, True, True, True, True])
+    found = effort_measurements(spec, 8 / 255, steps, queries, correct)
+    at = {dict(m.setting)["within_queries"]: m.estimate.value for m in found if m.metric == "asr_by_queries"}
+    assert at == {"10": 0.0, "20": 0.25, "50": 0.5, "75": 0.5, "100": 0.75}
+    mean, median = measured(found, "mean_queries"), measured(found, "median_queries", epsilon="8/255")
+    assert (mean.estimate.value, mean.estimate.n) == (pytest.approx((12 + 90 + 50) / 3), 3)
+    assert median.estimate.value == 50
+    by_steps = effort_measurements(PgdSpec(steps=20), 8 / 255, steps, np.full(5, -1), correct)
+    assert {m.metric for m in by_steps} == {"asr_by_steps"}
+    at = {int(dict(m.setting)["within_steps"]): m.estimate.value for m in by_steps}
+    assert at == {1: 0.0, 2: 0.25, 5: 0.5, 10: 0.5, 15: 0.5, 20: 0.5}
+
+
+def test_an_attack_that_broke_nothing_has_no_mean_of_queries():
+    spec = SquareSpec(queries=100, epsilons=(8 / 255,))
+    found = effort_measurements(spec, 8 / 255, np.array([-1, -1]), np.array([100, 100]), np.full(2, True))
+    assert {m.metric for m in found} == {"asr_by_queries"}
+
+
+def test_a_minimal_attack_counts_what_it_asked_about_every_image():
+    found = spent_queries(HopSkipJumpSpec(), np.array([0, 10, 30]), np.array([False, True, True]))
+    assert measured(found, "mean_queries").estimate.value == 20
+    assert spent_queries(DdnSpec(), np.array([-1, -1]), np.full(2, True)) == []
+
+
+def test_figures_of_distances_do_not_depend_on_the_epsilons_of_the_spec():
+    distances = np.random.default_rng(0).uniform(0, 2.0, 400)
+    spec = DdnSpec(epsilons=(1.0, 2.0))
+    found = curve_measurements(spec, distances, np.full(400, 5), np.full(400, True))
+    # Half of the distances are below their median; the area is 1 - mean / largest epsilon.
+    assert measured(found, "median_minimal_epsilon").estimate.value == pytest.approx(
+        np.median(distances), abs=0.01
+    )
+    assert measured(found, "curve_area").estimate.value == pytest.approx(1 - distances.mean() / 2, abs=0.005)
+    assert measured(found, "asr", epsilon="1", images="correct").estimate.value == (distances <= 1).mean()
 
 
 def test_objective_takes_rows():

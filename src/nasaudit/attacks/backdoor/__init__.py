@@ -1,0 +1,1 @@
+"""Backdoors: a model that does as it should, until it sees the trigger."""

@@ -1,0 +1,53 @@
+"""The features of the penultimate layer: what the final classifier of any network reads."""
+
+from types import TracebackType
+from typing import cast
+
+from torch import Tensor, nn
+
+from nasaudit.arch.cells import CellNetwork
+from nasaudit.arch.network import Network
+
+
+def head_of(network: Network) -> nn.Linear | nn.Conv2d:
+    """The final classifier: a linear layer, or the 1x1 convolution that some families have in its place."""
+    body = network.body
+    head = body.classifier if isinstance(body, CellNetwork) else body.get_classifier()  # type: ignore[operator]
+    return cast(nn.Linear | nn.Conv2d, head)
+
+
+def head_weight(network: Network) -> Tensor:
+    """Weight of the final classifier: float32 [classes, features], detached."""
+    return head_of(network).weight.detach().flatten(1)
+
+
+class FeatureTap:
+    """Notes what the final classifier reads in each forward pass, while it is open.
+
+    Attributes:
+        features: float [N, D] of the last forward pass, with its graph.
+    """
+
+    def __init__(self, network: Network):
+        self._head = head_of(network)
+        self.features: Tensor | None = None
+
+    def __enter__(self) -> "FeatureTap":
+        self._handle = self._head.register_forward_pre_hook(self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._handle.remove()
+
+    def take(self) -> Tensor:
+        """The noted features, which are then forgotten."""
+        found = self.features
+        if found is None:
+            raise RuntimeError("expected a forward pass before its features are taken")
+        self.features = None
+        return found
+
+    def _note(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self.features = inputs[0].flatten(1)

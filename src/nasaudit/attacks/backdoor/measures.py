@@ -1,0 +1,110 @@
+"""From predictions to the figures of a backdoor. No torch.
+
+Metrics: `clean_accuracy` of the backdoored model on clean test images; `cad`, the victim's minus that, on the
+same images; `asr`, the share of triggered test images that it takes for the target, among those of other classes;
+`floor`, the same share for the victim without a backdoor: what the trigger does by itself.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nasaudit.errors import MeasurementError
+from nasaudit.metrics import Estimate, Measurement, proportion
+
+Classes = npt.NDArray[np.int64]
+TRIGGERED = (("images", "other classes"),)
+PAPER_DROP = 0.03  # the artifact's rule: a model that lost more accuracy counts as a failed attack
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model takes the test images for, int64 [N] each: as they are, and with the trigger."""
+
+    clean: Classes
+    triggered: Classes
+
+
+def backdoor_measurements(
+    labels: Classes,
+    target_class: int,
+    victim: Predictions,
+    model: Predictions,
+    *,
+    paper_rule: bool = False,
+) -> list[Measurement]:
+    """All figures of one backdoor.
+
+    Args:
+        labels: int64 [N], the true classes.
+        target_class: what the trigger calls up.
+        victim: predictions of the model without the backdoor.
+        model: predictions of the one with it.
+        paper_rule: whether to add `asr_paper`, as the artifact of the talk counts: images of the target class are
+            among the triggered ones, and the rate is 0 if accuracy fell by more than 3 points.
+
+    Raises:
+        MeasurementError: there is no test image of another class than the target.
+    """
+    others = labels != target_class
+    n, right = int(others.sum()), int((model.clean == labels).sum())
+    if n == 0:
+        raise MeasurementError(
+            f"no test image is of another class than the target {target_class}: there is no ASR"
+        )
+    drop = paired_difference(victim.clean == labels, model.clean == labels)
+    found = [
+        Measurement("clean_accuracy", proportion(right, len(labels))),
+        Measurement("cad", drop),
+        Measurement("asr", proportion(_hits(model.triggered[others], target_class), n), TRIGGERED),
+        Measurement("floor", proportion(_hits(victim.triggered[others], target_class), n), TRIGGERED),
+    ]
+    if paper_rule:
+        hits = 0 if drop.value > PAPER_DROP else _hits(model.triggered, target_class)
+        found.append(Measurement("asr_paper", proportion(hits, len(labels)), (("images", "all"),)))
+    return found
+
+
+def paired_difference(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> Estimate:
+    """Share of successes of the first minus that of the second, on the same units, with a 95 % interval.
+
+    Newcombe, "Improved confidence intervals for the difference between binomial proportions based on paired data",
+    Statistics in Medicine 1998, method 10: the two Wilson intervals combined, with the correlation of the pairs. It
+    holds where the difference is small, and does not collapse to a point when no unit differs.
+
+    Args:
+        first: bool [N].
+        second: bool [N].
+    """
+    n = len(first)
+    both, neither = int((first & second).sum()), int((~first & ~second).sum())
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    one, other = proportion(both + only_first, n), proportion(both + only_second, n)
+    correlation = _phi(both, only_first, only_second, neither)
+    difference = one.value - other.value
+    below = _distance(one.value - one.low, other.high - other.value, correlation)
+    above = _distance(one.high - one.value, other.value - other.low, correlation)
+    return Estimate(difference, difference - below, difference + above, n, "fraction")
+
+
+def _phi(both: int, only_first: int, only_second: int, neither: int) -> float:
+    """Correlation of the pairs, with Newcombe's continuity correction where it is positive."""
+    margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
+    if margins == 0:
+        return 0.0
+    product = both * neither - only_first * only_second
+    n = both + only_first + only_second + neither
+    if product > 0:
+        product = max(product - n / 2, 0)  # type: ignore[assignment]
+    return product / math.sqrt(margins)
+
+
+def _distance(one: float, other: float, correlation: float) -> float:
+    """Length of a difference of two deviations with this correlation."""
+    return math.sqrt(max(one**2 - 2 * correlation * one * other + other**2, 0.0))
+
+
+def _hits(predicted: Classes, target_class: int) -> int:
+    return int((predicted == target_class).sum())

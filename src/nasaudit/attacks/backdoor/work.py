@@ -1,0 +1,132 @@
+"""The work of a BackdoorTask: plant a backdoor in a copy of a victim, and measure what came of it."""
+
+import copy
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nasaudit.arch.network import Network, build
+from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored, Ground
+from nasaudit.attacks.backdoor.measures import Predictions, backdoor_measurements
+from nasaudit.attacks.backdoor.trigger import stamped
+from nasaudit.attacks.base import load_attack
+from nasaudit.data import test_images
+from nasaudit.data.split import DataBundle, Split
+from nasaudit.metrics import Measurement
+from nasaudit.randomness import derive_seed
+from nasaudit.spec.attacks import BackdoorSpec
+from nasaudit.spec.attacks.backdoor import FINE_TUNING_EPOCHS, FINE_TUNING_RATE
+from nasaudit.spec.tasks import BackdoorTask
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.store.artefacts import PICTURES
+from nasaudit.store.workspace import Workspace
+from nasaudit.training.evaluate import predict
+from nasaudit.training.work import load_victim
+
+KEPT_PICTURES = 6  # images of other classes than the target, the first of the study's order
+
+
+def measure_backdoor(task: BackdoorTask, workspace: Workspace) -> list[Measurement]:
+    """Plant the backdoor and measure it on the test images.
+
+    Leaves `pictures.npz`, one row an image: uint8 `clean` and `triggered` [k, C, H, W], `index` (in the source),
+    `label`, `victim` (what the model without the backdoor takes the triggered image for), `clean_prediction` and
+    `prediction` (what the one with it takes the clean and the triggered image for). Where the trigger is the same on
+    every image, also float32 `mask` [1, H, W] and `pattern` [C, H, W], and `opacity`.
+    """
+    spec = cast(BackdoorSpec, task.attack)
+    victim, bundle = load_victim(task.victim, workspace)
+    attack = cast(BackdoorAttack, load_attack(spec))
+    backdoored = attack.plant(start(task, victim, bundle), ground(task, bundle, workspace))
+    triggered = with_images(bundle.test, stamped(bundle.test.images, backdoored.stamp))
+    before = predictions(victim, bundle.test, triggered, workspace.device)
+    after = predictions(backdoored.network, bundle.test, triggered, workspace.device)
+    _save_pictures(
+        workspace.folder / PICTURES, bundle, task.victim.data.seed, spec, backdoored, triggered, before, after
+    )
+    return backdoor_measurements(
+        bundle.test.labels.numpy(), spec.target_class, before, after, paper_rule=spec.paper_rule
+    )
+
+
+def start(task: BackdoorTask, victim: Network, bundle: DataBundle) -> Network:
+    """What the attack may change: a copy of the victim, or a fresh network with the victim's first weights."""
+    if cast(BackdoorSpec, task.attack).from_scratch:
+        return build(task.victim.architecture, derive_seed("weights", task.victim.seed), bundle.moments)
+    return copy.deepcopy(victim)
+
+
+def ground(task: BackdoorTask, bundle: DataBundle, workspace: Workspace) -> Ground:
+    """Data and recipe. The seed is the same for all backdoors of a victim, so that sweeps differ in nothing else."""
+    spec = cast(BackdoorSpec, task.attack)
+    training = training_of(spec, task.victim.training)
+    return Ground(
+        train=bundle.train,
+        training=training,
+        seed=task.victim.seed if spec.from_scratch else derive_seed("backdoor", task.victim.seed, spec.seed),
+        selection={"best_validation": bundle.validation, "best_test": bundle.test}.get(training.keep),
+        device=workspace.device,
+        progress=workspace.progress,
+    )
+
+
+def training_of(spec: BackdoorSpec, victim: TrainingSpec) -> TrainingSpec:
+    """The recipe that plants a backdoor: the victim's, with what the attack says otherwise.
+
+    A fine-tuning keeps its last epoch: which one is best on clean images is not what it is for.
+    """
+    fields = ("epochs", "learning_rate", "optimizer", "weight_decay", "batch_size")
+    changes: dict[str, Any] = {
+        name: getattr(spec, name) for name in fields if getattr(spec, name) is not None
+    }
+    if spec.from_scratch:
+        return victim.model_copy(update=changes)
+    careful = {
+        "epochs": max(1, round(FINE_TUNING_EPOCHS * victim.epochs)),
+        "learning_rate": FINE_TUNING_RATE * victim.learning_rate,
+        "keep": "last",
+    }
+    return victim.model_copy(update={**careful, **changes})
+
+
+def with_images(split: Split, images: torch.Tensor) -> Split:
+    """The same labels and indices on other pixels."""
+    return Split(images, split.labels, split.indices, split.classes)
+
+
+def predictions(network: Network, clean: Split, triggered: Split, device: str) -> Predictions:
+    """What a network takes clean and triggered images for."""
+    return Predictions(*(predict(network, split, device).argmax(1).numpy() for split in (clean, triggered)))
+
+
+def _save_pictures(
+    file: Path,
+    bundle: DataBundle,
+    data_seed: int,
+    spec: BackdoorSpec,
+    backdoored: Backdoored,
+    triggered: Split,
+    before: Predictions,
+    after: Predictions,
+) -> None:
+    """The first images of the study's order whose class is not the target: none is picked by its outcome."""
+    order = test_images(bundle, len(bundle.test), data_seed)
+    rows = order[bundle.test.labels[order] != spec.target_class][:KEPT_PICTURES]
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "clean": bundle.test.images[rows].numpy(),
+        "triggered": triggered.images[rows].contiguous().numpy(),
+        "index": bundle.test.indices[rows].numpy(),
+        "label": bundle.test.labels[rows].numpy(),
+        "victim": before.triggered[rows],
+        "clean_prediction": after.clean[rows],
+        "prediction": after.triggered[rows],
+        "target": np.array(spec.target_class),
+    }
+    trigger = backdoored.trigger
+    if trigger is not None:
+        arrays |= {"mask": trigger.mask.cpu().numpy(), "pattern": trigger.pattern.cpu().numpy()}
+        arrays["opacity"] = np.array(trigger.opacity)
+    np.savez(file, **arrays)  # type: ignore[arg-type]

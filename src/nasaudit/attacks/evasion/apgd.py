@@ -1,0 +1,161 @@
+"""Auto-PGD: projected gradient descent that chooses its own step size.
+
+Croce and Hein, "Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse Parameter-free Attacks",
+ICML 2020, Algorithm 1. Access: white box.
+
+PGD with a fixed step either jumps about or stands still. Auto-PGD begins with a step of 2 epsilon and halves it when
+the loss f has stopped rising, going back to the best point found:
+    z^{k+1} = P(x^k + eta^k g),  x^{k+1} = P(x^k + a (z^{k+1} - x^k) + (1 - a)(x^k - x^{k-1})),  a = .75
+with g the sign of the gradient (linf) or its direction (l2). At each checkpoint w_j = ceil(p_j N), where p_0 = 0,
+p_1 = .22 and p_{j+1} = p_j + max(p_j - p_{j-1} - .03, .06), the step is halved if
+    1. f rose in fewer than rho = .75 of the steps since w_{j-1}, or
+    2. neither eta nor the best f has changed since w_{j-1}.
+
+Deviations: an image stops at the first step that breaks it; the point that Algorithm 1 computes at a checkpoint and
+then replaces by the best one is not computed. With the loss `ce`, f is the log odds of the class, which
+rise and fall with the cross-entropy and have the direction of its gradient (see `Objective.loss`).
+"""
+
+from functools import partial
+from typing import final
+
+import torch
+from torch import Tensor
+
+from nasaudit.attacks.base import EvasionAttack, Perturbed, check_epsilon, check_images
+from nasaudit.attacks.evasion.ball import Ball, random_point
+from nasaudit.attacks.evasion.engine import Climb, ascend, ascent_direction, no_result, share_of
+from nasaudit.attacks.evasion.losses import LOSSES
+from nasaudit.attacks.evasion.objective import Objective
+from nasaudit.spec.attacks import ApgdSpec
+from nasaudit.store.workspace import Progress, silent
+from nasaudit.victim.classifier import Classifier
+
+MOMENTUM = 0.75  # the paper's alpha
+RHO = 0.75
+
+
+@final
+class Apgd(EvasionAttack[Classifier]):
+    """Auto-PGD with restarts; each restart gets the images that all earlier ones left standing.
+
+    Args:
+        spec: norm, loss, steps, restarts.
+        batch_size: images of one forward pass; changes the speed and nothing else.
+    """
+
+    def __init__(self, spec: ApgdSpec, batch_size: int | None = None):
+        self.spec: ApgdSpec = spec
+        self.batch_size = batch_size
+
+    def perturb(
+        self,
+        victim: Classifier,
+        images: Tensor,
+        objective: Objective,
+        epsilon: float,
+        *,
+        seed: int = 0,
+        indices: Tensor | None = None,
+        progress: Progress = silent,
+    ) -> Perturbed:
+        """See `EvasionAttack.perturb`. Without `indices` the images are numbered by position."""
+        check_images(images)
+        check_epsilon(epsilon)
+        if indices is None:
+            indices = torch.arange(len(images), device=images.device)
+        spec, found = self.spec, no_result(images)
+        for restart in range(spec.restarts):
+            rows = (~found.broken).nonzero().squeeze(1)
+            ball = Ball.around(images[rows], spec.norm, epsilon)
+            start = random_point(ball, indices[rows], "apgd", spec.loss, seed, restart)
+            result = ascend(
+                victim,
+                start,
+                objective.take(rows),
+                _Walk(ball, spec.steps),
+                spec.steps if epsilon > 0 else 0,
+                loss=LOSSES[spec.loss],
+                batch_size=self.batch_size,
+                progress=partial(share_of, progress, restart, spec.restarts),
+            )
+            found.images[rows] = result.images
+            found.steps[rows] = torch.where(result.broken, result.steps + restart * spec.steps, -1)
+            if restart == 0:
+                found.first_gradient[rows] = result.first_gradient
+        return found
+
+
+class _Walk:
+    """The state of Algorithm 1 for N images, and its step."""
+
+    def __init__(self, ball: Ball, steps: int):
+        n, device = len(ball.images), ball.images.device
+        self.ball = ball
+        self.checkpoints = checkpoints(steps)
+        self.eta = torch.full((n,), 2 * ball.epsilon, device=device)
+        self.previous = ball.images.clone()  # x^{k-1}
+        self.best, self.best_gradient = ball.images.clone(), torch.zeros_like(ball.images)  # x_max
+        self.best_value = torch.full((n,), -torch.inf, device=device)  # f_max
+        self.last_value = torch.full((n,), torch.inf, device=device)  # f(x^{k-1})
+        self.rises = torch.zeros(n, dtype=torch.int64, device=device)
+        # What condition 2 compares: eta and f_max at the checkpoint before.
+        self.eta_before = self.eta.clone()
+        self.best_before = self.best_value.clone()
+
+    def __call__(self, climb: Climb) -> Tensor:
+        """x^k -> x^{k+1}."""
+        rows, value = climb.rows, climb.value
+        self.rises[rows] += value > self.last_value[rows]
+        better = value > self.best_value[rows]
+        self.best_value[rows[better]] = value[better]
+        self.best[rows[better]] = climb.points[better]
+        self.best_gradient[rows[better]] = climb.gradient[better]
+        if climb.step <= 1:  # Algorithm 1 begins with the better of the first two points
+            self.best_before[rows] = self.best_value[rows]
+        if climb.step in self.checkpoints:
+            climb = self._check(climb)
+        self.last_value[rows] = climb.value
+        ball, points = self.ball.take(rows), climb.points
+        eta = self.eta[rows][:, None, None, None]
+        following = ball.project(points + eta * ascent_direction(climb.gradient, ball.norm))
+        if climb.step > 0:
+            moved = MOMENTUM * (following - points) + (1 - MOMENTUM) * (points - self.previous[rows])
+            following = ball.project(points + moved)
+        self.previous[rows] = points
+        return following
+
+    def _check(self, climb: Climb) -> Climb:
+        """Halve the step where a condition holds, and go on from the best point there."""
+        rows, since = climb.rows, self.checkpoints[climb.step]
+        stuck = (self.eta[rows] == self.eta_before[rows]) & (self.best_value[rows] == self.best_before[rows])
+        halve = (self.rises[rows] < RHO * since) | stuck
+        self.eta_before[rows], self.best_before[rows] = self.eta[rows], self.best_value[rows]
+        self.eta[rows[halve]] /= 2
+        self.rises[rows] = 0
+        back = halve[:, None, None, None]
+        return Climb(
+            rows,
+            climb.step,
+            torch.where(back, self.best[rows], climb.points),
+            torch.where(halve, self.best_value[rows], climb.value),
+            torch.where(back, self.best_gradient[rows], climb.gradient),
+        )
+
+
+def checkpoints(steps: int) -> dict[int, int]:
+    """The checkpoints w_1, w_2, ... below `steps`, each with the steps since the one before.
+
+    >>> list(checkpoints(100))
+    [22, 41, 57, 70, 80, 87, 93, 99]
+    """
+    # In hundredths: sums of .06 and .03 in binary would round up to the next step.
+    share, length, found, last = 22, 22, {}, 0
+    while share < 100:
+        at = -(-share * steps // 100)
+        if last < at < steps:
+            found[at] = at - last
+            last = at
+        length = max(length - 3, 6)
+        share += length
+    return found

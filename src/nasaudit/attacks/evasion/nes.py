@@ -1,0 +1,153 @@
+"""Projected gradient descent on a gradient that is estimated from scores.
+
+Ilyas, Engstrom, Athalye and Lin, "Black-box Adversarial Attacks with Limited Queries and Information", ICML
+2018. Access: score-based black box.
+
+Natural evolution strategies turn answers into a gradient (their algorithm 1): with n/2
+directions u_i ~ N(0, I), each asked about in both directions (antithetic sampling),
+
+    g = 1/(sigma n) sum_i u_i ( F(x + sigma u_i) - F(x - sigma u_i) ),
+
+the gradient of E[F(x + sigma u)], which is F smoothed by the noise. It takes the place of the true gradient
+in projected gradient descent:
+
+    x^{t+1} = Pi( x^t + alpha sgn(g) )         in l2: alpha g / |g|
+
+With momentum m the step follows v <- m v + (1 - m) g instead of g, as in the authors' code.
+
+Queries: n for each estimate, and one before each step and after the last that asks whether the image is
+broken (no answer about a noisy image says so).
+
+Deviations: every image has its own loss, noise and end; F is the log odds of the class (see
+`Objective.loss`), of which only the direction is used; the victim is asked about images only, so the noisy
+ones are clipped to [0,1]. A pixel at the border of the range then answers for one side. By Stein's identity
+this shrinks its estimate by the probability that x + sigma u lies within the range, and we divide by it.
+"""
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import final
+
+import torch
+from torch import Tensor
+
+from nasaudit.attacks.base import EvasionAttack, Perturbed, check_epsilon, check_images
+from nasaudit.attacks.evasion import noise
+from nasaudit.attacks.evasion.ball import Ball
+from nasaudit.attacks.evasion.engine import ascent_direction, no_result
+from nasaudit.attacks.evasion.objective import Objective
+from nasaudit.attacks.evasion.queries import Questions
+from nasaudit.errors import QueryBudgetError
+from nasaudit.spec.attacks import NesSpec
+from nasaudit.store.workspace import Progress, silent
+from nasaudit.victim.oracle import Oracle
+
+
+@final
+class Nes(EvasionAttack[Oracle]):
+    """PGD with estimated gradients, from the image itself.
+
+    Args:
+        spec: norm, steps, step size, samples, sigma, momentum.
+        batch_size: images of one forward pass; None: by the oracle's device.
+    """
+
+    def __init__(self, spec: NesSpec, batch_size: int | None = None):
+        self.spec: NesSpec = spec
+        self.batch_size = batch_size
+
+    def perturb(
+        self,
+        victim: Oracle,
+        images: Tensor,
+        objective: Objective,
+        epsilon: float,
+        *,
+        seed: int = 0,
+        indices: Tensor | None = None,
+        progress: Progress = silent,
+    ) -> Perturbed:
+        """See `EvasionAttack.perturb`. Without `indices` the images are numbered by position.
+
+        When the oracle's budget is used up the attack ends, and returns what it has.
+        """
+        check_images(images)
+        check_epsilon(epsilon)
+        if indices is None:
+            indices = torch.arange(len(images), device=images.device)
+        questions = Questions(victim, len(images), self.batch_size, progress)
+        found = replace(no_result(images), queries=questions.queries)
+        with suppress(QueryBudgetError):
+            self._climb(
+                found, Ball.around(images, self.spec.norm, epsilon), objective, indices, seed, questions
+            )
+        return found
+
+    def _climb(
+        self,
+        found: Perturbed,
+        ball: Ball,
+        objective: Objective,
+        indices: Tensor,
+        seed: int,
+        questions: Questions,
+    ) -> None:
+        """Walk until all images are broken or the steps are used up; `found` is brought up to date on the way."""
+        spec = self.spec
+        steps = spec.steps if ball.epsilon > 0 else 0
+        alpha = 2.5 * ball.epsilon / spec.steps if spec.step_size is None else spec.step_size
+        velocity = torch.zeros_like(found.images) if spec.momentum > 0 else None
+        live = torch.arange(len(found.images), device=found.images.device)
+        for step in range(steps + 1):
+            questions.done = step / (steps + 1)
+            for rows in torch.split(live, questions.batch_size):
+                broken = objective.take(rows).reached(questions.logits(rows, found.images[rows]))
+                found.steps[rows[broken]] = step
+            live = live[found.steps[live] < 0]
+            if step == steps or len(live) == 0:
+                return
+            # As many images at a time as fill a batch with their samples.
+            for rows in torch.split(live, max(1, questions.batch_size // spec.samples)):
+                gradient = estimate_gradient(
+                    questions,
+                    rows,
+                    found.images[rows],
+                    objective,
+                    directions(indices[rows], spec.samples // 2, found.images.shape[1:], seed, step),
+                    spec.sigma,
+                )
+                if velocity is not None:
+                    velocity[rows] = spec.momentum * velocity[rows] + (1 - spec.momentum) * gradient
+                    gradient = velocity[rows]
+                ahead = found.images[rows] + alpha * ascent_direction(gradient, spec.norm)
+                found.images[rows] = ball.take(rows).project(ahead)
+
+
+def directions(indices: Tensor, pairs: int, shape: torch.Size, seed: int, step: int) -> Tensor:
+    """u_i: float32 [M, pairs, C, H, W], standard normal, each image's own."""
+    return noise.normal(indices, pairs * shape.numel(), "nes", seed, step).reshape(-1, pairs, *shape)
+
+
+def estimate_gradient(
+    questions: Questions, rows: Tensor, points: Tensor, objective: Objective, u: Tensor, sigma: float
+) -> Tensor:
+    """The estimate g of each image, float32 [M, C, H, W], from 2 `pairs` questions about each.
+
+    Args:
+        questions: the way to the oracle.
+        rows: int64 [M], the positions of the images.
+        points: float32 [M, C, H, W], where they are now.
+        objective: of all images; its loss is F.
+        u: float32 [M, pairs, C, H, W].
+        sigma: standard deviation of the noise, in pixel units.
+    """
+    images, pairs = u.shape[:2]
+    centres = points[:, None]
+    queries = torch.cat([centres + sigma * u, centres - sigma * u], dim=1).clamp_(0, 1)
+    owners = rows.repeat_interleave(2 * pairs)
+    loss = objective.take(owners).loss(questions.logits(owners, queries.flatten(0, 1)))
+    plus, minus = loss.reshape(images, 2, pairs).unbind(1)
+    gradient = torch.einsum("mp,mpchw->mchw", plus - minus, u) / (2 * pairs * sigma)
+    inside = torch.special.ndtr((1 - points) / sigma) - torch.special.ndtr(-points / sigma)
+    estimate: Tensor = gradient / inside
+    return estimate

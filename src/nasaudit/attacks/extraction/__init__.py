@@ -1,0 +1,1 @@
+"""Extraction: a thief rebuilds the victim from its answers."""

@@ -1,0 +1,103 @@
+"""What attacks read from a model's answers: the log odds of the true class, in float64."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nasaudit.attacks.membership.base import ShadowModels
+from nasaudit.data.augment import augment
+from nasaudit.data.split import Split
+from nasaudit.errors import NonFiniteError
+from nasaudit.metrics import FloatArray
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.store.workspace import Progress, silent
+from nasaudit.victim.classifier import Classifier
+from nasaudit.victim.oracle import Oracle
+
+BATCH = 256
+
+Model = TypeVar("Model", Oracle, Classifier)
+
+
+@torch.no_grad()
+def ask(model: Model, images: Split, progress: Callable[[float], None] = lambda done: None) -> Tensor:
+    """The model's answers for all images, on the CPU, in batches.
+
+    Args:
+        model: a victim, or one's own model.
+        images: N of them.
+        progress: called after each batch with the share that is done.
+    """
+    answers = []
+    for start in range(0, len(images), BATCH):
+        answers.append(model(images.pixels(slice(start, start + BATCH)).to(model.device)).cpu())
+        progress(min(1.0, (start + BATCH) / len(images)))
+    return torch.cat(answers) if answers else torch.empty(0, model.classes)
+
+
+def log_odds(logits: Tensor, labels: Tensor) -> FloatArray:
+    """The log odds phi = log(p_y / (1 - p_y)), float64 [N]: Carlini et al. (IEEE S&P 2022), section IV-C.
+
+    With logits z it is z_y - log sum_{c != y} exp z_c, which neither rounds where the model is certain nor divides
+    by zero.
+
+    Args:
+        logits: [N, classes].
+        labels: int64 [N].
+
+    Raises:
+        NonFiniteError: a logit is NaN or infinite.
+    """
+    if not torch.isfinite(logits).all():
+        raise NonFiniteError(
+            "a logit of the victim or of a shadow model is NaN or infinite; check its training"
+        )
+    exact = logits.double()
+    own = exact.gather(1, labels[:, None]).squeeze(1)
+    others = exact.scatter(1, labels[:, None], -torch.inf).logsumexp(1)
+    return np.asarray((own - others).numpy(), dtype=np.float64)
+
+
+def log_probability(phi: FloatArray) -> FloatArray:
+    """The log of p_y from the log odds: -log(1 + exp(-phi)), without rounding to 0 where the model is certain."""
+    return np.asarray(-np.logaddexp(0.0, -phi))
+
+
+def shadow_log_odds(
+    shadows: ShadowModels, images: list[Split], progress: Progress = silent, begin: float = 0.0
+) -> FloatArray:
+    """The log odds phi of every shadow model: float64 [K, len(images), N].
+
+    Args:
+        shadows: K models.
+        images: several versions of the same N images.
+        progress: called after each batch with the share done, from `begin` to 1.
+        begin: the share that is done before.
+    """
+    total = len(shadows) * len(images)
+    rows = []
+    for k, load in enumerate(shadows.load):
+        model = load()
+        for a, version in enumerate(images):
+
+            def told(done: float, before: int = k * len(images) + a, model_number: int = k + 1) -> None:
+                share = begin + (1 - begin) * (before + done) / total
+                progress(share, f"shadow model {model_number} of {len(shadows)}")
+
+            rows.append(log_odds(ask(model, version, told), version.labels))
+    return np.stack(rows).reshape(len(shadows), len(images), -1)
+
+
+def views(images: Split, training: TrainingSpec, count: int, seed: int) -> Iterator[Split]:
+    """The images as they are, then `count - 1` random versions: cropped and mirrored as in training.
+
+    All models get the same versions. Cutout is left out: it hides what the model is asked about.
+    """
+    yield images
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(count - 1):
+        changed = augment(images.images, generator, training.crop, training.flip, 0)
+        yield Split(changed, images.labels, images.indices, images.classes)

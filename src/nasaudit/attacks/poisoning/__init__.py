@@ -1,0 +1,1 @@
+"""Poisoning: an attacker changes some of the images that a network learns from."""

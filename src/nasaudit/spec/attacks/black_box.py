@@ -1,0 +1,99 @@
+"""Evasion by queries alone: attacks that see a victim's scores, or nothing but the class that it names."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from nasaudit.errors import SpecError
+from nasaudit.spec.attacks.base import ATTACKS, ThreatModel
+from nasaudit.spec.attacks.evasion import EvasionSpec, Norm
+from nasaudit.spec.units import Epsilon, Fractional, PixelSize
+
+
+class NesSpec(EvasionSpec):
+    """Ilyas et al., "Black-box Adversarial Attacks with Limited Queries and Information", ICML 2018."""
+
+    threat_model: ClassVar[ThreatModel] = "score_based"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.nes:Nes"
+    summary: ClassVar[str] = "PGD on a gradient estimated from the answers to pairs of noisy images"
+
+    name: Literal["nes"] = "nes"
+    steps: Annotated[int, Field(ge=1)] = 10
+    samples: Annotated[int, Field(ge=2)] = 100  # queries of one gradient estimate: pairs, so an even number
+    sigma: Annotated[PixelSize, Field(gt=0)] = 1e-3  # standard deviation of the noise
+    step_size: Epsilon | None = None  # None: 2.5 * epsilon / steps
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of the former estimate in the next step
+
+    @model_validator(mode="after")
+    def _in_pairs(self) -> Self:
+        if self.samples % 2:
+            raise SpecError("samples", "an even number: the samples are antithetic pairs", self.samples)
+        return self
+
+    @property
+    def most_steps(self) -> int:
+        """As many as the spec says."""
+        return self.steps
+
+    @property
+    def most_queries(self) -> int:
+        """An estimate for every step, and one question before each of them and after the last: is it broken?"""
+        return self.steps * (self.samples + 1) + 1
+
+
+class SquareSpec(EvasionSpec):
+    """Andriushchenko et al., "Square Attack: A Query-Efficient Black-Box Adversarial Attack via Random
+    Search", ECCV 2020.
+    """  # noqa: D205
+
+    threat_model: ClassVar[ThreatModel] = "score_based"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.square:Square"
+    summary: ClassVar[str] = "random search over squares of the image, which needs no gradient"
+
+    name: Literal["square"] = "square"
+    queries: Annotated[int, Field(ge=1)] = 500  # for each image, its start included
+    p_init: Annotated[Fractional, Field(gt=0)] = 0.8  # share of the pixels in the first squares
+
+    @property
+    def most_queries(self) -> int:
+        """As many as the spec says."""
+        return self.queries
+
+
+class HopSkipJumpSpec(EvasionSpec):
+    """Chen, Jordan and Wainwright, "HopSkipJumpAttack: A Query-Efficient Decision-Based Attack", IEEE
+    Symposium on Security and Privacy 2020.
+    """  # noqa: D205
+
+    threat_model: ClassVar[ThreatModel] = "label_based"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.hop_skip_jump:HopSkipJump"
+    summary: ClassVar[str] = "a walk along the decision boundary to the nearest adversarial example"
+    minimal: ClassVar[bool] = True
+
+    name: Literal["hop_skip_jump"] = "hop_skip_jump"
+    norm: Norm = "l2"
+    iterations: Annotated[int, Field(ge=0)] = 10  # 0: a search along one line only
+    evaluations: Annotated[int, Field(ge=1)] = 100  # queries of the first gradient estimate (B_0)
+    max_evaluations: Annotated[int, Field(ge=1)] = 10_000  # of any estimate; they grow as B_0 sqrt(t)
+    initial_tries: Annotated[int, Field(ge=1)] = (
+        100  # random images to start from, until one is misclassified
+    )
+    query_budget: Annotated[int, Field(ge=1)] | None = None  # for each image; None: as many as it takes
+
+    @model_validator(mode="after")
+    def _can_start(self) -> Self:
+        if self.goal != "untargeted":
+            raise SpecError(
+                "goal", "`untargeted`: a targeted walk would need an image of the target class", self.goal
+            )
+        return self
+
+    @property
+    def most_queries(self) -> int | None:
+        """The budget of each image."""
+        return self.query_budget
+
+
+ATTACKS.add("nes", NesSpec)
+ATTACKS.add("square", SquareSpec)
+ATTACKS.add("hop_skip_jump", HopSkipJumpSpec, "hsja")

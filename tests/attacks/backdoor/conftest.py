@@ -1,0 +1,72 @@
+"""A victim that was trained, briefly, on the embedded digits; made once."""
+
+import copy
+
+import pytest
+
+from nasaudit.arch.catalogue import resolve
+from nasaudit.attacks.backdoor.base import Ground
+from nasaudit.data import load_data
+from nasaudit.spec.data import DataSpec
+from nasaudit.spec.study import ArchChoice
+from nasaudit.spec.tasks import TrainTask
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.store.records import Record
+from nasaudit.store.workspace import Workspace
+from nasaudit.training.work import load_victim, train_network
+
+VICTIM = TrainTask(
+    architecture=resolve(ArchChoice(name="resnet"), "mini", 10, (1, 8, 8)),
+    data=DataSpec(name="digits"),
+    training=TrainingSpec(epochs=6, crop=0, learning_rate=0.005),
+    seed=0,
+)
+
+
+@pytest.fixture(scope="session")
+def victim_task():
+    return VICTIM
+
+
+@pytest.fixture(scope="session")
+def find(tmp_path_factory):
+    """What a store gives: the victim's record and folder."""
+    folder = tmp_path_factory.mktemp("backdoor-victim")
+    measurements = train_network(VICTIM, Workspace(folder, find=None))
+    record = Record(
+        digest=VICTIM.digest(),
+        kind="train",
+        label=VICTIM.label(),
+        task=VICTIM.model_dump(mode="json"),
+        state="ok",
+        measurements=tuple(measurements),
+        seconds=1.0,
+        finished="2026-01-01T00:00:00Z",
+        versions={},
+    )
+    return lambda task: (record, folder)
+
+
+@pytest.fixture(scope="session")
+def loaded(find, tmp_path_factory):
+    return load_victim(VICTIM, Workspace(tmp_path_factory.mktemp("unused"), find))
+
+
+@pytest.fixture
+def network(loaded):
+    """A copy of the victim, for an attack to change."""
+    return copy.deepcopy(loaded[0])
+
+
+@pytest.fixture
+def ground(loaded):
+    """Data and a short fine-tuning."""
+    training = VICTIM.training.model_copy(update={"epochs": 3, "learning_rate": 0.002})
+    return Ground(loaded[1].train, training, seed=5)
+
+
+@pytest.fixture(scope="session")
+def bundle():
+    from pathlib import Path
+
+    return load_data(VICTIM.data, Path("unused"))

@@ -1,0 +1,74 @@
+"""The ensemble: each member gets the survivors only, with its own access."""
+
+import pytest
+import torch
+
+from nasaudit.attacks.base import EvasionAttack
+from nasaudit.attacks.evasion.ensemble import Ensemble
+from nasaudit.attacks.evasion.objective import Objective
+from nasaudit.errors import SpecError
+from nasaudit.spec.attacks import ApgdSpec, EnsembleSpec, FgsmSpec, PgdSpec, SquareSpec, TransferSpec
+from nasaudit.testing.data import synthetic_split
+from nasaudit.testing.evasion import EvasionConformance
+from nasaudit.testing.victims import trained_conv_net
+from nasaudit.victim.classifier import Classifier
+
+
+class TestEnsemble(EvasionConformance):
+    sizes = (16, 7, 20)
+
+    def attack(self) -> EvasionAttack[Classifier]:
+        return Ensemble(
+            EnsembleSpec(members=(FgsmSpec(), ApgdSpec(loss="dlr", steps=5), SquareSpec(queries=20)))
+        )
+
+
+def setting():
+    split = synthetic_split(60, seed=9)
+    return Classifier(trained_conv_net(), 4), split.pixels(), Objective(split.labels), split.indices
+
+
+def test_it_breaks_what_any_member_breaks_on_the_survivors():
+    victim, pixels, objective, indices = setting()
+    spec = EnsembleSpec(members=(FgsmSpec(), PgdSpec(steps=10), SquareSpec(queries=100)))
+    ensemble = Ensemble(spec)
+    asked = []
+    for position, member in enumerate(ensemble.members):
+        plain = member.perturb
+
+        def spied(victim, images, *rest, plain=plain, position=position, **named):
+            asked.append((position, len(images)))
+            return plain(victim, images, *rest, **named)
+
+        object.__setattr__(member, "perturb", spied)
+    found = ensemble.perturb(victim, pixels, objective, 0.08, indices=indices)
+    (first,) = (Ensemble(EnsembleSpec(members=(FgsmSpec(),))),)
+    alone = first.perturb(victim, pixels, objective, 0.08, indices=indices)
+    assert [position for position, _ in asked] == [0, 1, 2]
+    assert asked[0][1] == 60
+    assert asked[1][1] == 60 - int(alone.broken.sum())
+    assert asked[2][1] < asked[1][1]
+    assert found.broken[alone.broken].all()
+    assert found.broken.sum() > alone.broken.sum()
+    assert torch.equal(found.images[alone.broken], alone.images[alone.broken])
+
+
+def test_members_take_norm_goal_and_epsilons_from_the_ensemble():
+    spec = EnsembleSpec(goal="least_likely", epsilons=(0.1,), images=7)
+    assert [member.name for member in spec.members] == ["apgd", "apgd", "square"]
+    assert {(m.goal, m.norm, m.epsilons, m.images) for m in spec.members} == {
+        ("least_likely", "linf", (0.1,), 7)
+    }
+    again = EnsembleSpec.model_validate(spec.model_dump(mode="json"))
+    assert again.digest() == spec.digest()
+
+
+def test_members_by_name():
+    spec = EnsembleSpec.parse({"members": ["fgsm", {"name": "auto_pgd", "loss": "dlr"}]})
+    assert [member.name for member in spec.members] == ["fgsm", "apgd"]
+
+
+@pytest.mark.parametrize("member", [TransferSpec(), EnsembleSpec(), "hop_skip_jump", "ddn"])
+def test_what_cannot_be_a_member_is_refused(member):
+    with pytest.raises(SpecError, match=r"members"):
+        EnsembleSpec.parse({"members": [member]})

@@ -1,0 +1,97 @@
+"""The section with many attacks: an overview first, then the main blocks open and all others folded."""
+
+import pytest
+
+from nasaudit.metrics import Estimate, proportion
+from nasaudit.report import format, write_report
+from nasaudit.report.evidence import Evidence
+from nasaudit.report.sections import evasion
+from nasaudit.study.results import Row, StudyResults
+
+
+def rows(results: StudyResults, attack: str, share: float, **setting: str) -> list[Row]:
+    """What one more attack adds, for every architecture."""
+    template = results.rows[0]
+    found = []
+
+    def add(architecture: str, metric: str, estimate: Estimate, **where: str) -> None:
+        found.append(
+            template.model_copy(
+                update={
+                    "architecture": architecture, "seed": "all", "family": "evasion", "attack": attack,
+                    "setting": {"norm": "linf", "goal": "untargeted", **setting, **where}, "metric": metric,
+                    "value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n,
+                    "unit": estimate.unit,
+                }
+            )
+        )  # fmt: skip
+
+    for spec in results.architectures:
+        for epsilon, factor in (("4/255", 0.5), ("8/255", 1.0), ("16/255", 1.5)):
+            estimate = proportion(round(100 * share * factor), 100)
+            add(spec.name, "asr", estimate, epsilon=epsilon, images="correct")
+        half = Estimate(0.035, 0.03, 0.04, 100, "pixel fraction")
+        add(spec.name, "median_minimal_epsilon", half, images="correct")
+        if attack == "square":
+            for level in (10, 100, 500):
+                where = {"epsilon": "8/255", "images": "correct", "within_queries": str(level)}
+                add(spec.name, "asr_by_queries", proportion(round(share * level / 5), 100), **where)
+            queries = Estimate(59.0, 40.0, 80.0, 45, "queries")
+            add(spec.name, "median_queries", queries, epsilon="8/255", images="correct")
+    return found
+
+
+@pytest.fixture
+def many(make_study, tmp_path):
+    results = make_study()
+    extra = [*rows(results, "square", 0.4), *rows(results, "fgsm", 0.2)]
+    # In the order in which a user may have named them.
+    return Evidence(results.model_copy(update={"rows": [*extra, *results.rows]}), tmp_path)
+
+
+def test_the_overview_has_a_line_for_every_attack_with_what_it_sees(many):
+    overview = evasion.section(many).content["overview"]
+    titles = [row[0].text.split(",")[0] for row in overview.rows]
+    assert titles == ["PGD", "PGD", "square", "FGSM"]
+    square = overview.rows[2]
+    assert overview.columns[1:] == ("sees", "DARTS", "ResNet")
+    assert square[1].text == "the scores"
+    assert square[2].text.replace(format.NBSP, " ") == "40.0 %"
+    note = square[2].note.replace(format.NBSP, " ")
+    assert "half at 8.9/255" in note
+    assert "59 queries" in note
+    assert "n = 100" in square[0].note.replace(format.NBSP, " ")
+    assert "queries" not in overview.rows[0][2].note
+
+
+def test_pgd_stays_the_main_threat_whatever_is_named_first(many):
+    assert evasion.main_threat(many).attack == "pgd"
+    blocks = evasion.section(many).content["blocks"]
+    assert [(block.title.split(",")[0], block.folded) for block in blocks] == [
+        ("PGD", False), ("PGD", False), ("square", True), ("FGSM", True)
+    ]  # fmt: skip
+
+
+def test_success_over_queries_is_drawn_where_it_was_measured(many):
+    blocks = {block.anchor: block for block in evasion.section(many).content["blocks"]}
+    figure = blocks["evasion-square-linf-untargeted"].effort
+    assert figure.title == "Success over queries"
+    assert [record["x"] for record in figure.records] == [10, 100, 500] * 2
+    assert blocks["evasion-fgsm-linf-untargeted"].effort is None
+    names = [figure.name for figure in evasion.section(many).figures]
+    assert len(set(names)) == len(names) == 5
+
+
+def test_a_study_of_one_attack_has_no_overview(make_study, tmp_path):
+    results = make_study()
+    only = [row for row in results.rows if row.family != "evasion" or row.setting.get("goal") == "untargeted"]
+    section = evasion.section(Evidence(results.model_copy(update={"rows": only}), tmp_path))
+    assert section.content["overview"] is None
+    assert "At a glance" not in section.title
+
+
+def test_the_page_folds_what_only_supports(many, tmp_path):
+    text = write_report(many.results, tmp_path).read_text(encoding="utf-8")
+    assert '<details class="threat" id="evasion-square-linf-untargeted">' in text
+    assert '<h3 id="evasion-pgd-linf-untargeted">' in text
+    assert "All attacks at a glance" in text
