@@ -83,5 +83,5 @@ def test_the_seed_decides_the_warp():
 
 
 def test_shares_of_more_than_one_batch_are_refused():
-    with pytest.raises(SpecError, match="noise_fraction: expected at most 0.4"):
+    with pytest.raises(SpecError, match=r"noise_fraction: expected at most 0\.4"):
         WaNetSpec.parse({"poison_fraction": 0.6, "noise_fraction": 0.5})

@@ -1,12 +1,12 @@
-"""The work of a BackdoorTask on digits: the backdoor takes, the floor is where it should be, the victim is untouched."""
+"""The work of a BackdoorTask on digits: the backdoor takes, the floor stays low, the victim is untouched."""
 
 import numpy as np
 import pytest
 import torch
 
 from nasaudit.attacks.backdoor import work
-from nasaudit.attacks.backdoor.base import Backdoored, BackdoorAttack
 from nasaudit.attacks.backdoor.badnets import BadNets
+from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored
 from nasaudit.attacks.backdoor.trigger import stamped
 from nasaudit.attacks.backdoor.work import measure_backdoor, training_of
 from nasaudit.spec.attacks import ATTACKS, BackdoorSpec, BadNetsSpec, SigSpec
@@ -61,7 +61,7 @@ def test_a_training_from_scratch_without_poison_is_the_victims_training(run, fin
 
 def test_the_pictures_are_what_a_reader_is_told_they_are(run, bundle):
     spec = BadNetsSpec(**EASY, opacity=0.8)
-    figures, pictures = run(spec)
+    _, pictures = run(spec)
     assert (pictures["label"] != 0).all()
     position = {int(index): k for k, index in enumerate(bundle.test.indices)}
     rows = torch.tensor([position[int(index)] for index in pictures["index"]])
@@ -103,7 +103,7 @@ def test_the_same_task_gives_the_same_bytes_twice(run):
 def test_the_recipe_is_the_victims_with_what_the_attack_says_otherwise():
     victim = TrainingSpec(epochs=10, learning_rate=0.002, crop=2, keep="best_validation")
     fine_tuning = training_of(BadNetsSpec(), victim)
-    assert fine_tuning == victim.model_copy(update={"epochs": 3, "learning_rate": 0.001, "keep": "last"})
+    assert fine_tuning == victim.model_copy(update={"epochs": 2, "keep": "last"})
     assert training_of(SigSpec(), victim) == victim  # from scratch
     told = training_of(BadNetsSpec(epochs=20, learning_rate=0.01, optimizer="sgd", batch_size=96), victim)
     assert (told.epochs, told.learning_rate, told.optimizer, told.batch_size) == (20, 0.01, "sgd", 96)

@@ -213,6 +213,25 @@ def test_coarser_noise_starts_what_noise_of_pixels_cannot():
     assert (found.distance < 1.1 * 0.12 * 16).all()
 
 
+class Band(nn.Module):
+    """Class 1 for images with an average brightness between .6 and .63."""
+
+    def forward(self, pixels):
+        brightness = pixels.flatten(1).mean(1)
+        return torch.stack([torch.full_like(brightness, 0.015), 0.03 - (brightness - 0.615).abs()], 1)
+
+
+def test_a_step_is_halved_until_it_lands_on_an_adversarial_point():
+    questions = Questions(Oracle(Classifier(Band(), 2), output="label"), 1)
+    image, rows = torch.full((1, 1, 16, 16), 0.5), torch.zeros(1, dtype=torch.long)
+    walk = _Walk(HopSkipJumpSpec(), questions, image, Objective(rows), rows, 0)
+    walk.points.fill_(0.601)
+    walk._step(rows, torch.full((1, 1, 16, 16), 1 / 16), t=1)
+    # The whole step is as long as the way from the image, .101 of brightness; half of it is too long as well.
+    assert walk.points.mean() == pytest.approx(0.601 + 0.101 / 4, abs=1e-5)
+    assert int(questions.queries) == 3
+
+
 def test_a_victim_that_nothing_changes_is_given_up():
     _, oracle = linear(bias=1000.0)
     clean = images(5)

@@ -9,6 +9,7 @@ from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.attacks.evasion.queries import Questions
 from nasaudit.errors import NonFiniteError, SpecError
 from nasaudit.spec.attacks import NesSpec
+from nasaudit.spec.defaults import attacks_for
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.evasion import OracleConformance
 from nasaudit.testing.victims import LinearVictim, trained_conv_net
@@ -185,3 +186,9 @@ def test_impossible_settings_are_refused(wish):
 
 def test_a_spec_finds_its_implementation():
     assert isinstance(load_attack(NesSpec()), Nes)
+
+
+def test_the_protocol_of_the_paper_has_no_momentum():
+    (spec,) = [attack for attack in attacks_for(["evasion"], "paper", "paper") if attack.name == "nes"]
+    assert (spec.momentum, spec.samples, spec.sigma, spec.steps) == (0, 100, 1e-3, 7)
+    assert spec.most_queries == 708

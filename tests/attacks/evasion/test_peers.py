@@ -1,13 +1,25 @@
-"""Our PGD against three other libraries', on a trained mini DARTS with equal settings (extra `peers`)."""
+"""Our attacks against other libraries', on a trained mini DARTS with equal settings (extra `peers`)."""
 
 import pytest
+import torch
 
 for module in ("torchattacks", "foolbox", "art"):
     pytest.importorskip(module, reason="needs the extra `peers` (`make peers`)")
 
-from benchmarks.peers import PEERS, Setting  # noqa: E402
+import foolbox  # noqa: E402
+import torchattacks  # noqa: E402
+from benchmarks.peers import BATCH, PEERS, Setting  # noqa: E402
 from benchmarks.pgd import ours, success_rate  # noqa: E402
 from benchmarks.victims import correct_images, trained_victim  # noqa: E402
+
+from nasaudit.attacks.evasion.apgd import Apgd  # noqa: E402
+from nasaudit.attacks.evasion.ddn import Ddn  # noqa: E402
+from nasaudit.attacks.evasion.fgsm import Fgsm  # noqa: E402
+from nasaudit.attacks.evasion.objective import Objective  # noqa: E402
+from nasaudit.attacks.evasion.transfer import Transfer  # noqa: E402
+from nasaudit.spec.attacks import ApgdSpec, DdnSpec, FgsmSpec, TransferSpec  # noqa: E402
+from nasaudit.victim.classifier import Classifier  # noqa: E402
+from nasaudit.victim.oracle import Oracle  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.peers, pytest.mark.timeout(1500)]
 
@@ -49,3 +61,63 @@ def test_our_asr_is_that_of_the_peer(scene, our_rate, peer, setting):
     assert theirs > 0.05
     gap = abs(our_rate[setting] - theirs)
     assert gap <= TOLERANCE[setting.random_start], f"ours {our_rate[setting]:.2%}, {peer} {theirs:.2%}"
+
+
+# The other attacks, each against the library that has the same algorithm.
+FEWER = 100
+
+
+@pytest.fixture(scope="module")
+def few(scene):
+    network, images, labels = scene
+    return network, Classifier(network, 10), images[:FEWER], labels[:FEWER]
+
+
+def theirs(few, attack):
+    _, _, images, labels = few
+    pairs = zip(torch.split(images, BATCH), torch.split(labels, BATCH), strict=True)
+    return torch.cat([attack(x, y) for x, y in pairs])
+
+
+@pytest.mark.parametrize("level", [8, 16])
+def test_fgsm_breaks_what_torchattacks_breaks(few, level):
+    network, victim, images, labels = few
+    own = Fgsm(FgsmSpec()).perturb(victim, images, Objective(labels), level / 255)
+    other = theirs(few, torchattacks.FGSM(network, level / 255))
+    assert success_rate(network, own.images, labels) == success_rate(network, other, labels) > 0
+
+
+@pytest.mark.parametrize("level", [8, 12])
+def test_mi_fgsm_breaks_what_torchattacks_breaks(few, level):
+    # On the victim's own weights, where success does not depend on transfer.
+    network, victim, images, labels = few
+    attack, oracle = Transfer(TransferSpec(steps=10), victim), Oracle(victim, output="label")
+    own = attack.perturb(oracle, images, Objective(labels), level / 255)
+    other = theirs(few, torchattacks.MIFGSM(network, level / 255, level / 255 / 10, steps=10, decay=1.0))
+    assert success_rate(network, own.images, labels) == pytest.approx(
+        success_rate(network, other, labels), abs=0.01
+    )
+
+
+@pytest.mark.parametrize("loss", ["ce", "dlr"])
+def test_apgd_breaks_as_many_as_torchattacks(few, loss):
+    # Random starts differ, and so do checkpoints that are rounded (theirs down, the paper's up): little at 100 steps.
+    network, victim, images, labels = few
+    own = Apgd(ApgdSpec(loss=loss, steps=100)).perturb(victim, images, Objective(labels), 12 / 255)
+    attack = torchattacks.APGD(network, norm="Linf", eps=12 / 255, steps=100, n_restarts=1, loss=loss)
+    rates = [success_rate(network, x, labels) for x in (own.images, theirs(few, attack))]
+    assert rates[0] == pytest.approx(rates[1], abs=0.02)
+
+
+def test_ddn_is_as_near_as_foolbox(few):
+    network, victim, images, labels = few
+    own = Ddn(DdnSpec(steps=100)).minimise(victim, images, Objective(labels)).distance
+    model = foolbox.PyTorchModel(network, bounds=(0, 1))
+    attack = foolbox.attacks.DDNAttack(init_epsilon=1.0, steps=100, gamma=0.05)
+    _, examples, found = attack(model, images, labels, epsilons=None)
+    other = (examples - images).flatten(1).norm(dim=1)
+    assert found.all()
+    assert own.isfinite().all()
+    # Ours ends with a bisection: nearer, by no more than a step of gamma.
+    ratio = (own / other).median()
+    assert 0.95 < ratio <= 1.0

@@ -18,7 +18,7 @@ from nasaudit.data.split import DataBundle, Split
 from nasaudit.metrics import Measurement
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import BackdoorSpec
-from nasaudit.spec.attacks.backdoor import FINE_TUNING_EPOCHS, FINE_TUNING_RATE
+from nasaudit.spec.attacks.backdoor import FINE_TUNING_EPOCHS
 from nasaudit.spec.tasks import BackdoorTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.artefacts import PICTURES
@@ -84,12 +84,8 @@ def training_of(spec: BackdoorSpec, victim: TrainingSpec) -> TrainingSpec:
     }
     if spec.from_scratch:
         return victim.model_copy(update=changes)
-    careful = {
-        "epochs": max(1, round(FINE_TUNING_EPOCHS * victim.epochs)),
-        "learning_rate": FINE_TUNING_RATE * victim.learning_rate,
-        "keep": "last",
-    }
-    return victim.model_copy(update={**careful, **changes})
+    epochs = max(1, round(FINE_TUNING_EPOCHS * victim.epochs))
+    return victim.model_copy(update={"epochs": epochs, "keep": "last", **changes})
 
 
 def with_images(split: Split, images: torch.Tensor) -> Split:

@@ -13,7 +13,8 @@ in projected gradient descent:
 
     x^{t+1} = Pi( x^t + alpha sgn(g) )         in l2: alpha g / |g|
 
-With momentum m the step follows v <- m v + (1 - m) g instead of g, as in the authors' code.
+With momentum m the step follows v <- m v + (1 - m) g instead of g, as in the authors' code: the average of
+several estimates is less noisy.
 
 Queries: n for each estimate, and one before each step and after the last that asks whether the image is
 broken (no answer about a noisy image says so).

@@ -18,13 +18,13 @@ without states, climbs on the expected reward, at every node of the walk:
 with alpha = 1 / N(z), N(z) the number of times that z has been taken. The surrogate that the loss is measured on
 learns along. The one that is kept is trained afresh on all answers.
 
-Deviations: an action asks about `images_per_action` images, as the mean of their rewards is steadier. Images
-are taken without replacement, as a victim that answers alike teaches nothing when asked twice; a leaf whose images
-are used up is left out of the walk. The tree has two levels, from Ward's clustering of the labels' mean
-images, where the paper has hierarchies of words or clusters of features, and begins with every label as probable: a
-group of one label would else be asked about as often as one of six. The paper rescales rewards to [0,1] without saying how: certainty and
-diversity are there already, and 1 - exp(-L) brings the loss there. Scaling by extremes seen so far would blow a
-difference of .01 up to 1, and with alpha = 1 at its first draw a label would never be drawn again.
+Deviations: an action asks about `images_per_action` images, as the mean of their rewards is steadier. Images are
+taken without replacement, as a victim that answers alike teaches nothing when asked twice; a leaf whose images are
+used up is left out of the walk. The tree has two levels, from Ward's clustering of the labels' mean images, where
+the paper has hierarchies of words or clusters of features; it begins with every label as probable, so that a group
+of one label is not asked about as often as one of six. The paper rescales each reward to [0,1]; here certainty and
+diversity, which are there already, stay as they are, and 1 - exp(-L) brings the loss there. (Scaling by the extremes
+seen so far makes a full reward of a difference of .01, and the policy jumps.)
 """
 
 import copy

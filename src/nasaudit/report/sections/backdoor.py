@@ -12,7 +12,7 @@ from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.images import amplified, data_uri, to_bytes
 from nasaudit.report.parts import Cell, Figure, Section, Table, Tile
 from nasaudit.report.sections.family import Family, Yardstick
-from nasaudit.spec.attacks import ATTACKS, BackdoorSpec
+from nasaudit.spec.attacks import ATTACKS, BackdoorSpec, BadNetsSpec
 from nasaudit.spec.attacks.backdoor import Access
 from nasaudit.study.headlines import find_headline
 from nasaudit.study.results import Pictures, Row
@@ -164,8 +164,8 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
     alone = "" if floor is None else f"; without the backdoor the trigger does so on {format.value(floor)}"
     price = "" if drop is None else f" The price is {format.estimate(drop)} of clean accuracy."
     return (
-        f"An attacker who {_needs(plant.attack)} can plant a backdoor ({plant.title}) whose trigger makes it call "
-        f"the target class on {format.share_of(asr, 'of the images of other classes')}{alone}.{price}"
+        f"An attacker who {_needs(evidence, plant.attack)} can plant a backdoor ({plant.title}) whose trigger makes "
+        f"it call the target class on {format.share_of(asr, 'of the images of other classes')}{alone}.{price}"
     )
 
 
@@ -222,7 +222,7 @@ def _block(evidence: Evidence, attack: str, found: list[Plant]) -> Block:
         title=TITLES.get(attack, attack),
         anchor=_anchor(attack),
         summary=known,
-        needs=f"The attacker {_needs(attack)}.",
+        needs=f"The attacker {_needs(evidence, attack)}.",
         figures=tuple(_figure(evidence, sweep) for sweep in sweeps(found)),
         tables=tuple(_table(evidence, plant) for plant in found),
         strips=tuple(_strips(evidence, found)),
@@ -332,12 +332,13 @@ def _row(evidence: Evidence, subject: Subject, plant: Plant, metric: str) -> Row
     return evidence.pooled(subject.name, FAMILY, metric, dict(plant.identity), plant.attack)
 
 
-def _needs(attack: str) -> str:
-    if attack in ATTACKS:
-        spec = ATTACKS[attack]
-        if issubclass(spec, BackdoorSpec):
-            return NEEDS[spec.access]
-    return f"uses {attack}"
+def _needs(evidence: Evidence, attack: str) -> str:
+    asked = [spec for spec in evidence.results.study.attacks if spec.name == attack]
+    if not asked or not isinstance(asked[0], BackdoorSpec):
+        return f"uses {attack}"
+    if isinstance(asked[0], BadNetsSpec) and any(getattr(spec, "copies", "") == "append" for spec in asked):
+        return NEEDS["training"]  # whoever adds to each batch has more in hands than the data
+    return NEEDS[asked[0].access]
 
 
 def _name(names: list[str], position: int) -> str:

@@ -183,7 +183,10 @@ def section(evidence: Evidence) -> Section | None:
     variants = [theft for theft in found if theft not in swept]
     content = {
         "blocks": blocks,
-        "variants": [_at_budget(evidence, theft, budgets(evidence, theft)[-1]) for theft in variants],
+        "variants": [
+            _at_budget(evidence, theft, budgets(evidence, theft)[-1], _first_up(theft.title))
+            for theft in variants
+        ],
         "floor": _floor(evidence),
     }
     figures = tuple(block.figure for block in blocks if block.figure is not None)
@@ -199,7 +202,7 @@ def _block(evidence: Evidence, theft: Theft) -> Block:
         sentence=_gets(evidence, theft, grid[-1]),
         figure=_figure(evidence, theft, grid) if len(grid) > 1 else None,
         by_budget=_budget_table(evidence, theft, grid) if len(grid) > 1 else None,
-        at_largest=_at_budget(evidence, theft, grid[-1]),
+        at_largest=_at_budget(evidence, theft, grid[-1], "All that was measured"),
     )
 
 
@@ -264,7 +267,7 @@ def _budget_table(evidence: Evidence, theft: Theft, grid: list[str]) -> Table:
     )
 
 
-def _at_budget(evidence: Evidence, theft: Theft, budget: str) -> Table:
+def _at_budget(evidence: Evidence, theft: Theft, budget: str, what: str) -> Table:
     """All metrics at one budget, and the queries that were really counted."""
     table = [
         [_row(evidence, subject, theft, metric, budget) for _, metric in METRICS]
@@ -274,7 +277,7 @@ def _at_budget(evidence: Evidence, theft: Theft, budget: str) -> Table:
     kept = [k for k in range(len(METRICS)) if any(row[k] is not None for row in table)]
     rows = zip(evidence.subjects, table, counted, strict=True)
     return Table(
-        f"{_first_up(theft.title)}: {format.whole(int(budget))} queries",
+        f"{what}: {format.whole(int(budget))} queries",
         ("", *(METRICS[k][0] for k in kept), "queries"),
         tuple(
             (

@@ -22,7 +22,7 @@ class NesSpec(EvasionSpec):
     samples: Annotated[int, Field(ge=2)] = 100  # queries of one gradient estimate: pairs, so an even number
     sigma: Annotated[PixelSize, Field(gt=0)] = 1e-3  # standard deviation of the noise
     step_size: Epsilon | None = None  # None: 2.5 * epsilon / steps
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of the former estimate in the next step
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # share of the former estimates in a step; 0: none
 
     @model_validator(mode="after")
     def _in_pairs(self) -> Self:

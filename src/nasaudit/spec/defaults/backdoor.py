@@ -36,7 +36,7 @@ def backdoor(protocol: Protocol, scale: Scale) -> tuple[BackdoorSpec, ...]:
     if protocol == "paper":
         return (paper_badnets(), paper_trojannn())
     attacks: tuple[BackdoorSpec, ...] = (
-        *sweep(BadNetsSpec(), "size", (3, 1, 2)),
+        *sweep(BadNetsSpec(), "size", (3, 2, 4)),
         BlendedSpec(),
         SigSpec(),
         WaNetSpec(),

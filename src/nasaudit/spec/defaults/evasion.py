@@ -67,6 +67,7 @@ def paper_nes() -> NesSpec:
         steps=7,
         samples=100,
         sigma=1e-3,
+        momentum=0.0,
         images=1000,
         only_correct=True,
     )

@@ -32,4 +32,4 @@ def membership(protocol: Protocol, scale: Scale) -> tuple[MembershipSpec, ...]:
 
 def small_boundary_distance() -> BoundaryDistanceSpec:
     """The label-only attack with so few queries that a CPU answers them in a minute or two."""
-    return BoundaryDistanceSpec(iterations=4, evaluations=40, query_budget=400)
+    return BoundaryDistanceSpec(iterations=3, evaluations=30, query_budget=250)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from nasaudit.spec.attacks import ExtractionSpec
+from nasaudit.spec.attacks.extraction import OWN_POOLS
 from nasaudit.study.flags.base import Check, Findings
 from nasaudit.study.results import Flag, Row
 
@@ -11,21 +12,27 @@ FAMILY = "extraction"
 BARELY_ABOVE_CHANCE = 0.1
 
 
-def surrogate_undertrained(findings: Findings) -> Iterator[Flag]:
+def surrogate_near_chance(findings: Findings) -> Iterator[Flag]:
     """A surrogate that learned nothing from the largest budget says nothing about the victim."""
     for architecture, row in _largest_budgets(findings):
-        limit = _near_chance(_classes(findings, architecture))
-        if row.value < limit and row.setting["budget"] != "0":
-            surrogate = row.setting.get("surrogate", "")
-            yield Flag(
-                kind="surrogate_undertrained",
-                architectures=(architecture,),
-                message=(
-                    f"the surrogate `{surrogate}` of {architecture} agrees with it on {row.value:.1%} of the test "
-                    f"images after {row.setting['budget']} queries ({row.attack}), hardly more than chance: it was "
-                    "trained too little for its figures to mean anything; raise epochs or min_steps of the attack"
-                ),
-            )
+        if row.value >= _near_chance(_classes(findings, architecture)) or row.setting["budget"] == "0":
+            continue
+        pool = row.setting.get("pool", "pool")
+        cause = (
+            "it was trained too little for its figures to mean anything; raise epochs or min_steps of the attack"
+            if pool in OWN_POOLS
+            else f"either images of the pool `{pool}` make the victim tell too little, or the training was too "
+            "short; take other images, or raise epochs or min_steps of the attack"
+        )
+        yield Flag(
+            kind="surrogate_near_chance",
+            architectures=(architecture,),
+            message=(
+                f"the surrogate `{row.setting.get('surrogate', '')}` of {architecture} agrees with it on "
+                f"{row.value:.1%} of the test images after {row.setting['budget']} queries ({row.attack}, pool "
+                f"`{pool}`), hardly more than chance: {cause}"
+            ),
+        )
 
 
 def victim_at_chance(findings: Findings) -> Iterator[Flag]:
@@ -75,7 +82,7 @@ def pool_overlaps_training(findings: Findings) -> Iterator[Flag]:
 
 CHECKS: tuple[Check, ...] = (
     victim_at_chance,
-    surrogate_undertrained,
+    surrogate_near_chance,
     queries_not_the_budget,
     pool_overlaps_training,
 )

@@ -1,0 +1,139 @@
+"""The work of an ExtractionTask on a victim that was really trained, briefly, on the embedded digits."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from nasaudit.arch.catalogue import choose, resolve
+from nasaudit.attacks.extraction import transfer
+from nasaudit.attacks.extraction.work import measure_extraction
+from nasaudit.data import load_data
+from nasaudit.spec.attacks import AdaptiveKnockoffSpec, KnockoffSpec
+from nasaudit.spec.data import DataSpec
+from nasaudit.spec.tasks import TrainTask
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.store.records import Record
+from nasaudit.store.workspace import Workspace
+from nasaudit.study.experiments import Setting, extraction
+from nasaudit.testing.data import synthetic_split
+from nasaudit.testing.victims import trained_conv_net
+from nasaudit.training.work import train_network
+from nasaudit.victim.classifier import Classifier
+
+SHAPE = (1, 8, 8)
+VICTIM = TrainTask(
+    architecture=resolve(choose("vgg"), "mini", 10, SHAPE),
+    data=DataSpec(name="digits"),
+    training=TrainingSpec(epochs=4, crop=0, optimizer="sgd", learning_rate=0.05),
+    seed=0,
+)
+QUICK = {"epochs": 1, "min_steps": 40, "transfer_images": 60}
+
+
+@pytest.fixture(scope="module")
+def find(tmp_path_factory):
+    """What a store gives: the victim's record and folder."""
+    folder = tmp_path_factory.mktemp("victim")
+    measurements = train_network(VICTIM, Workspace(folder, find=None))
+    record = Record(
+        digest=VICTIM.digest(),
+        kind="train",
+        label=VICTIM.label(),
+        task=VICTIM.model_dump(mode="json"),
+        state="ok",
+        measurements=tuple(measurements),
+        seconds=1.0,
+        finished="2026-01-01T00:00:00Z",
+        versions={},
+    )
+    return lambda task: (record, folder)
+
+
+def run(find, spec, progress=lambda done, text="": None):
+    task = extraction(VICTIM, spec, Setting("mini", 10, SHAPE))
+    return measure_extraction(task, Workspace(Path(), find, progress))
+
+
+def value(found, metric, **setting):
+    (only,) = [m for m in found if m.metric == metric and set(setting.items()) <= set(m.setting)]
+    return only.estimate.value
+
+
+def test_every_budget_has_all_figures_and_a_true_count(find):
+    steps = []
+    found = run(
+        find,
+        KnockoffSpec.parse({**QUICK, "budgets": [0, 30, 200]}),
+        lambda done, text="": steps.append(done),
+    )
+    for budget in ("0", "30", "200"):
+        at = {"budget": budget, "surrogate": "same", "labels": "soft", "pool": "pool"}
+        assert value(found, "queries", **at) == int(budget)
+        assert value(found, "kl", **at) >= 0
+        for metric in ("cross_entropy", "mean_absolute_error", "surrogate_accuracy", "transfer_asr"):
+            value(found, metric, **at)
+    assert value(found, "agreement", budget="0") < 0.3  # a tenth by chance
+    assert value(found, "agreement", budget="200") > 0.5
+    assert value(found, "floor") <= 0.2
+    assert steps == sorted(steps)
+    assert steps[0] >= 0
+    assert steps[-1] <= 1
+
+
+def test_a_smaller_budget_does_not_hang_on_the_larger_ones(find):
+    both = run(find, KnockoffSpec.parse({**QUICK, "budgets": [30, 60]}))
+    alone = run(find, KnockoffSpec.parse({**QUICK, "budgets": [30]}))
+    assert value(both, "kl", budget="30") == value(alone, "kl", budget="30")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        KnockoffSpec.parse({**QUICK, "budgets": [60], "labels": "hard", "surrogate": "resnet"}),
+        KnockoffSpec.parse({**QUICK, "budgets": [60], "pool": "other"}),
+        KnockoffSpec.parse({**QUICK, "budgets": [60], "pool": "train", "recipe": "published"}),
+        AdaptiveKnockoffSpec.parse({**QUICK, "budgets": [60]}),
+    ],
+    ids=lambda spec: spec.label(),
+)
+def test_every_way_to_ask_is_measured(find, spec):
+    found = run(find, spec)
+    at = {"surrogate": spec.surrogate, "labels": spec.labels, "pool": spec.pool, "budget": "60"}
+    assert value(found, "queries", **at) == 60
+    assert 0 <= value(found, "agreement", **at) <= 1
+
+
+def test_the_copy_of_a_model_by_itself_hands_on_its_own_adversarial_examples():
+    """Attacking a perfect copy is attacking the victim, which noise of the same size does not fool as often."""
+    victim = Classifier(trained_conv_net(), 4, input_shape=SHAPE)
+    images = synthetic_split(120, 4, SHAPE, seed=31)
+    examples = transfer.transfer_examples(victim, images, seed=0)
+    assert (examples - images.pixels()).abs().max() <= transfer.EPSILON + 1e-7
+    noise = transfer.sign_noise(images, seed=0)
+    changed = (noise - images.pixels()).abs()
+    inside = (images.pixels() > 0.05) & (images.pixels() < 0.95)
+    torch.testing.assert_close(changed[inside], torch.full_like(changed[inside], transfer.EPSILON))
+    by_pgd = transfer.fooled(victim, examples, images.labels)
+    by_noise = transfer.fooled(victim, noise, images.labels)
+    assert by_pgd.value > by_noise.value
+    assert transfer.fooled(victim, examples[:0], images.labels[:0]) is None
+
+
+def test_the_rates_count_what_the_victim_takes_for_another_class():
+    victim = Classifier(trained_conv_net(), 4, input_shape=SHAPE)
+    images = synthetic_split(80, 4, SHAPE, seed=31)
+    with torch.no_grad():
+        wrong = (victim(images.pixels()).argmax(1) != images.labels).sum()
+    assert transfer.fooled(victim, images.pixels(), images.labels).value == int(wrong) / 80
+
+
+def test_the_thief_never_starts_from_the_victims_own_weights():
+    """The same architecture with the same seed must not be the victim before its training."""
+    from nasaudit.arch.network import build
+    from nasaudit.randomness import derive_seed
+
+    theirs = build(VICTIM.architecture, derive_seed("weights", VICTIM.seed))
+    ours = build(VICTIM.architecture, derive_seed("surrogate", derive_seed("extraction", 0, VICTIM.seed)))
+    bundle = load_data(VICTIM.data, None)
+    assert not torch.allclose(theirs.eval()(bundle.test.pixels()), ours.eval()(bundle.test.pixels()))
