@@ -214,7 +214,9 @@ def _finished(chart: Chart, records: Records, legend: bool) -> Spec:
             labelLimit=160, symbolSize=110, symbolOpacity=1,
         )
     )  # fmt: skip
-    return {**styled.to_dict(), "datasets": {DATA.name: list(records)}}
+    spec = styled.to_dict()
+    # Altair keeps lines of reference (the diagonal of a ROC curve) in the same place.
+    return {**spec, "datasets": {**spec.get("datasets", {}), DATA.name: list(records)}}
 
 
 def _framed(chart: Chart, height: int = 300) -> Chart:
