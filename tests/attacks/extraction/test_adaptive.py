@@ -45,7 +45,7 @@ def query(spec, pool, budget, seed=0, oracle=None):
     return AdaptiveKnockoff(spec).query(oracle, pool, budget, build(SURROGATE, 1), seed=seed)
 
 
-def share_of_informative(spec, seeds=8):
+def share_of_informative(spec, seeds=5):
     pool = rigged_pool()
     asked = [pool.labels[query(spec, pool, 300, seed).positions] for seed in range(seeds)]
     return float((torch.cat(asked) == 2).float().mean())

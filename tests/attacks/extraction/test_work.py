@@ -9,6 +9,7 @@ from nasaudit.arch.catalogue import choose, resolve
 from nasaudit.attacks.extraction import transfer
 from nasaudit.attacks.extraction.work import measure_extraction
 from nasaudit.data import load_data
+from nasaudit.data.split import Split
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec, KnockoffSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.tasks import TrainTask
@@ -17,7 +18,7 @@ from nasaudit.store.records import Record
 from nasaudit.store.workspace import Workspace
 from nasaudit.study.experiments import Setting, extraction
 from nasaudit.testing.data import synthetic_split
-from nasaudit.testing.victims import trained_conv_net
+from nasaudit.testing.victims import LinearVictim, trained_conv_net
 from nasaudit.training.work import train_network
 from nasaudit.victim.classifier import Classifier
 
@@ -104,20 +105,32 @@ def test_every_way_to_ask_is_measured(find, spec):
     assert 0 <= value(found, "agreement", **at) <= 1
 
 
-def test_the_copy_of_a_model_by_itself_hands_on_its_own_adversarial_examples():
-    """Attacking a perfect copy is attacking the victim, which noise of the same size does not fool as often."""
-    victim = Classifier(trained_conv_net(), 4, input_shape=SHAPE)
-    images = synthetic_split(120, 4, SHAPE, seed=31)
+def test_examples_made_on_a_perfect_copy_fool_as_many_as_the_optimum_in_closed_form():
+    """On a linear victim the optimum is x -+ epsilon sign(w), clipped; noise of that size does far less."""
+    network = LinearVictim(SHAPE)
+    victim = Classifier(network, 2, input_shape=SHAPE)
+    split = synthetic_split(120, 4, SHAPE, seed=31)
+    with torch.no_grad():
+        labels = (network.margin(split.pixels()) > 0).long()
+        images = Split(split.images, labels, split.indices, 2)
+        towards = torch.where(labels == 1, -1.0, 1.0)[:, None, None, None] * network.w.sign()
+        optimum = (split.pixels() + transfer.EPSILON * towards).clamp(0, 1)
+        expected = ((network.margin(optimum) > 0).long() != labels).float().mean()
     examples = transfer.transfer_examples(victim, images, seed=0)
     assert (examples - images.pixels()).abs().max() <= transfer.EPSILON + 1e-7
-    noise = transfer.sign_noise(images, seed=0)
-    changed = (noise - images.pixels()).abs()
+    by_pgd = transfer.fooled(victim, examples, labels).value
+    by_noise = transfer.fooled(victim, transfer.sign_noise(images, seed=0), labels).value
+    assert by_pgd == pytest.approx(float(expected), abs=1e-6)
+    assert by_pgd > 2 * by_noise
+    assert transfer.fooled(victim, examples[:0], labels[:0]) is None
+
+
+def test_sign_noise_moves_every_pixel_by_epsilon_and_both_ways():
+    images = synthetic_split(120, 4, SHAPE, seed=31)
+    change = transfer.sign_noise(images, seed=0) - images.pixels()
     inside = (images.pixels() > 0.05) & (images.pixels() < 0.95)
-    torch.testing.assert_close(changed[inside], torch.full_like(changed[inside], transfer.EPSILON))
-    by_pgd = transfer.fooled(victim, examples, images.labels)
-    by_noise = transfer.fooled(victim, noise, images.labels)
-    assert by_pgd.value > by_noise.value
-    assert transfer.fooled(victim, examples[:0], images.labels[:0]) is None
+    torch.testing.assert_close(change[inside].abs(), torch.full_like(change[inside], transfer.EPSILON))
+    assert 0.4 < float((change[inside] > 0).float().mean()) < 0.6
 
 
 def test_the_rates_count_what_the_victim_takes_for_another_class():

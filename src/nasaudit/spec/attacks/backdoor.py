@@ -39,7 +39,7 @@ class BackdoorSpec(AttackSpec):
     access: ClassVar[Access]
 
     target_class: Annotated[int, Field(ge=0)] = 0
-    poison_fraction: Fraction = 0.05  # of the training images, or of each batch
+    poison_fraction: Fraction = 0.1  # of the training images, or of each batch
     from_scratch: bool = False  # train a new model, instead of fine-tuning the victim
     epochs: Count | None = None
     learning_rate: Positive | None = None
@@ -167,7 +167,6 @@ class WaNetSpec(BackdoorSpec):
     summary: ClassVar[str] = "a smooth warp of the whole image, with other warps kept harmless"
 
     name: Literal["wanet"] = "wanet"
-    poison_fraction: Fraction = 0.1  # of each batch
     noise_fraction: Fractional = 0.2  # of each batch: warped at random, labels unchanged
     grid: Annotated[int, Field(ge=2)] = 4  # points of a side of the control grid
     strength: Positive = 2.0  # mean displacement along an axis, in half pixels
@@ -203,7 +202,6 @@ class LatentSpec(PatchSpec):
     summary: ClassVar[str] = "a patch, and features of triggered images that match those of the target class"
 
     name: Literal["latent"] = "latent"
-    poison_fraction: Fraction = 0.1  # of each batch: triggered copies whose features are matched
     weight: Positive = 2.0  # the paper's lambda
     trigger_images: Count = 64  # that the patch is optimised on
     steps: Count = 60

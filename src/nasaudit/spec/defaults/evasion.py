@@ -36,9 +36,9 @@ def evasion(protocol: Protocol, scale: Scale) -> tuple[EvasionSpec, ...]:
             images=2 * costly,
         ),
         FgsmSpec(),
-        DdnSpec(images=2 * costly),
+        DdnSpec(steps=60, images=2 * costly),
         TransferSpec(),
-        NesSpec(samples=50, epsilons=FEW, images=costly),
+        NesSpec(samples=50, epsilons=(8 / 255,), images=costly),
         SquareSpec(epsilons=FEW, images=costly),
         HopSkipJumpSpec(iterations=5, images=costly),
     )

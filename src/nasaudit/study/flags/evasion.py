@@ -67,10 +67,13 @@ def black_box_beats_white_box(findings: Findings) -> Iterator[Flag]:
 
 
 def still_rising(findings: Findings) -> Iterator[Flag]:
-    """An attack whose success still grew when its steps ran out understates what it can do."""
+    """A white-box attack whose success still grew when its steps ran out understates what it can do.
+
+    Of a black-box attack the queries are part of the threat: that more of them would break more is no defect.
+    """
     by_attack: dict[tuple[str, str, tuple[tuple[str, str], ...]], dict[int, Row]] = {}
     for row in findings.of_family("evasion"):
-        if row.metric == "asr_by_steps" and row.seed == "all":
+        if row.metric == "asr_by_steps" and row.seed == "all" and _access(row) == "white_box":
             rest = tuple(sorted((key, text) for key, text in row.setting.items() if key != "within_steps"))
             by_attack.setdefault((row.architecture, row.attack, rest), {})[
                 int(row.setting["within_steps"])
