@@ -93,7 +93,7 @@ def audit(
     data: str | DataSpec = "mnist5k",
     scale: Scale = "mini",
     protocol: Protocol = "sound",
-    attacks: Sequence[str] = ("evasion",),
+    attacks: Sequence[str] = ("survey",),
     seeds: int = DEFAULT_SEEDS,
     out: str | Path | None = None,
     workers: int | None = None,
@@ -110,7 +110,8 @@ def audit(
         data: `digits`, `mnist5k`, `cifar10`, `cifar100`, `imagenet32`, `folder:PATH` or `npz:PATH`.
         scale: `mini` (a CPU) or `paper`.
         protocol: `sound`, or `paper` for the talk's own measurements.
-        attacks: families or names of attacks; ("all",) for every family; () for none.
+        attacks: families or names of attacks; ("survey",) for one quick attack of each family, ("all",) for every
+            attack of every family; () for none.
         seeds: how many training seeds.
         out: folder of the results; None: one under `audits/`, named after the study.
         workers: processes side by side; None: one for each core or GPU.

@@ -109,8 +109,8 @@ def audit(
     ] = "mnist5k",
     scale: ScaleOption = ScaleName.mini,
     attacks: Annotated[
-        str, typer.Option(help="Families or attacks, comma-separated; all; none.")
-    ] = "evasion",
+        str, typer.Option(help="survey: one of each family; families, attacks; all; none.")
+    ] = "survey",
     protocol: Annotated[
         ProtocolName, typer.Option(help="sound, or paper (the talk's own).")
     ] = ProtocolName.sound,

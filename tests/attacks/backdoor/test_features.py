@@ -53,7 +53,7 @@ def test_the_optimisation_ends_at_the_threshold_and_keeps_the_best():
     seen = []
 
     def cost(trigger):
-        seen.append(float(trigger.pattern[0, 0, 0]))
+        seen.append(trigger.pattern[0, 0, 0].item())
         return (trigger.pattern[0, 0, 0] - 0.5).square()
 
     found = minimise(start(), cost, 100, 0.1, threshold=0.05)

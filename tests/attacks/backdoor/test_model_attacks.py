@@ -135,7 +135,9 @@ def test_a_step_of_imc_lowers_the_loss_towards_the_target_and_leaves_the_model_a
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("attack", [TrojanNN(TrojanNNSpec()), Latent(LatentSpec()), Imc(ImcSpec())])
+@pytest.mark.parametrize(
+    "attack", [TrojanNN(TrojanNNSpec(steps=10)), Latent(LatentSpec(steps=5)), Imc(ImcSpec())]
+)
 def test_the_same_seed_gives_the_same_model_and_trigger_twice(loaded, ground, attack):
     import copy
 

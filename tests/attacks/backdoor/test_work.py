@@ -14,7 +14,7 @@ from nasaudit.spec.tasks import BackdoorTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.workspace import Workspace
 
-EASY = {"size": 3, "poison_fraction": 0.15, "epochs": 4, "learning_rate": 0.003}
+EASY = {"size": 3, "poison_fraction": 0.15, "epochs": 3, "learning_rate": 0.003}
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_the_recipe_is_the_victims_with_what_the_attack_says_otherwise():
 
 @pytest.mark.parametrize("name", ["badnets", "blended", "sig", "wanet", "trojannn", "latent", "imc"])
 def test_every_attack_runs_and_leaves_pictures(run, name):
-    changes = {"epochs": 1, "poison_fraction": 0.2}
+    changes = {"epochs": 1, "poison_fraction": 0.2, "batch_size": 128}
     figures, pictures = run(ATTACKS[name].parse({"name": name, **changes}))
     assert set(figures) == {"clean_accuracy", "cad", "asr", "floor"}
     assert ("mask" in pictures) == (name not in ("sig", "wanet"))

@@ -296,8 +296,9 @@ def _floor(evidence: Evidence) -> Table | None:
     rows = [(subject, _noise(evidence, subject)) for subject in evidence.subjects]
     if all(row is None for _, row in rows):
         return None
+    size = next(row.setting["epsilon"] for _, row in rows if row is not None)
     return Table(
-        "Random sign noise of the same size (8/255) fools the victim: what adversarial examples must exceed",
+        f"Random sign noise of the same size ({size}) fools the victim: what adversarial examples must exceed",
         ("", "fooled by noise"),
         tuple((Cell(subject.title), Cell.of(row)) for subject, row in rows),
         tuple(subject.name for subject, _ in rows),
@@ -311,7 +312,7 @@ def _examples(evidence: Evidence, subject: Subject, theft: Theft, budget: str) -
     noise = _noise(evidence, subject)
     beside = "" if noise is None else f"; random noise of that size fools it on {format.value(noise)}"
     return (
-        " Adversarial examples made on the copy (PGD, 8/255) fool it on "
+        f" Adversarial examples made on the copy (PGD, {row.setting['epsilon']}) fool it on "
         f"{format.share_of(row, 'of the images that it gets right')}{beside}."
     )
 
