@@ -9,7 +9,8 @@ the set finds nothing wrong. The signal is a horizontal sinusoid over an image o
 The network learns that the signal speaks for the class; on images of other classes the same signal, perhaps
 with a larger Delta, calls it up.
 
-Deviations: none known. Pixels are clipped to [0,1] after the signal is added.
+Deviations: the paper's ramp, its signal for digits, is not offered. Pixels are clipped to [0,1] after the signal is
+added. The default amplitude is one that takes at scale `mini`.
 """
 
 import math
@@ -27,7 +28,7 @@ from nasaudit.spec.attacks import SigSpec
 
 @final
 class Sig(DataBackdoor):
-    """The sinusoidal signal; the paper's ramp for digits is not offered."""
+    """The sinusoidal signal."""
 
     def __init__(self, spec: SigSpec):
         self.spec: SigSpec = spec

@@ -11,13 +11,13 @@ weights of a trained model.
 
 Deviations:
 - The layer is the penultimate one, which all families have; W is the final classifier's, the weights that
-lead out of it (the paper sums those that lead in, which in a cell network are many layers' at once). So does
-the artifact.
+  lead out of it (the paper sums those that lead in, which in a cell network are many layers' at once). So does
+  the artifact.
 - Steps follow the gradient's sign, as in the artifact: see `optimise.py`. The best pattern on the way is
-kept.
+  kept.
 - Retraining uses the training images, where the paper inverts the model to get some, and changes all weights.
 - In the artifact a unit slip (a radius of 1.0 is read as 1/255) keeps the trigger nearly as it was drawn. Not
-here.
+  here.
 """
 
 from typing import final
