@@ -1,8 +1,9 @@
 """How long a task takes, roughly and in no unit: which task runs first and what a study's ETA says hang on it."""
 
 from nasaudit.spec.arch import ArchSpec
+from nasaudit.spec.attacks import ExtractionSpec
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.tasks import AttackTask, ExtractionTask, PoisoningTask, Task, TrainTask
+from nasaudit.spec.tasks import AttackTask, ExtractionTask, PoisoningTask, PoisonTask, Task, TrainTask
 
 # Time of an op relative to a 3x3 separable convolution, forward and backward on a CPU core.
 OP_TIME = {
@@ -19,8 +20,25 @@ OP_TIME = {
 }
 MANUAL_TIME = 4.0  # a manual family, in the same unit
 # What an attack with its default settings costs, in epochs of the victim's training; others cost `OTHER_ATTACK`.
-ATTACK_EPOCHS: dict[str, float] = {}
+ATTACK_EPOCHS = {
+    "pgd": 10.0,
+    "fgsm": 1.6,
+    "ddn": 2.4,
+    "ensemble": 9.0,
+    "transfer": 4.0,
+    "nes": 3.4,
+    "square": 7.0,
+    "hop_skip_jump": 5.5,
+    "sig": 10.0,
+    "loss_threshold": 0.3,
+    "gap": 0.3,
+    "boundary_distance": 20.0,
+    "lira": 1.7,
+    "rmia": 2.4,
+}
 OTHER_ATTACK = 3.0
+CRAFTING = 12.0  # of a poison that is optimised on a model
+BUDGET = 6.0  # each surrogate of an extraction
 TRIFLE = 0.01  # epochs: what no network is trained or attacked for
 
 
@@ -29,10 +47,13 @@ def expected_time(task: Task) -> float:
     match task:
         case TrainTask():
             return task.training.epochs * _epoch(task.architecture)
+        case PoisonTask(surrogate=TrainTask() as surrogate):
+            return CRAFTING * _epoch(surrogate.architecture)
         case PoisoningTask():
             return TRIFLE
-        case ExtractionTask():
-            return ATTACK_EPOCHS.get(task.attack.name, OTHER_ATTACK) * _epoch(task.surrogate)
+        case ExtractionTask(attack=ExtractionSpec() as attack):
+            budgets = len(attack.budgets or attack.budget_shares)
+            return BUDGET * budgets * _epoch(task.surrogate)
         case AttackTask():
             return ATTACK_EPOCHS.get(task.attack.name, OTHER_ATTACK) * _epoch(task.victim.architecture)
     return TRIFLE
