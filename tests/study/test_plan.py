@@ -65,6 +65,7 @@ def test_the_plan_changes_with_what_results_depend_on() -> None:
         ({"architectures": ["pc_darts", "PC-DARTS"]}, SpecError, r"architectures\[1\]"),
         ({"data": "mnist50k"}, UnknownNameError, "mnist5k"),
         ({"data": "cifar10"}, DataError, "nowhere"),
+        ({"attacks": [{"name": "knockoff", "pool": "cifar10"}]}, DataError, "nowhere"),
         (
             {"attacks": [PgdSpec(), PgdSpec(goal="targeted", target_class=10)]},
             SpecError,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from nasaudit.arch.catalogue import choose, resolve
-from nasaudit.data.catalogue import DATA, count_roles
+from nasaudit.data.catalogue import DATA, count_roles, fingerprint
 from nasaudit.errors import SpecError
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.arch import ArchSpec, Scale
@@ -43,6 +43,7 @@ class Setting:
     scale: Scale
     classes: int
     shape: tuple[int, int, int]
+    downloads: Path = Path("data")  # folder of the downloaded data sets
 
     def architecture(self, name: str, victim: TrainTask) -> ArchSpec:
         """The attacker's architecture: `same` as the victim's, or one by name."""
@@ -127,20 +128,21 @@ def extraction(victim: TrainTask, attack: AttackSpec, setting: Setting) -> Attac
     spec = cast(ExtractionSpec, attack)
     pool = spec.pool_data(victim.data.name)
     if pool is not None:
-        _check_pool(spec, pool, victim.data.name)
+        _check_pool(spec, pool, victim.data.name, setting.downloads)
     surrogate = setting.architecture(spec.surrogate, victim)
     return ExtractionTask(victim=victim, attack=attack, surrogate=surrogate)
 
 
-def _check_pool(attack: ExtractionSpec, pool: str, victim_data: str) -> None:
-    """Queries may come from a data set that its name alone identifies, and that the victim does not know."""
+def _check_pool(attack: ExtractionSpec, pool: str, victim_data: str, downloads: Path) -> None:
+    """Queries may come from a data set that its name alone identifies, that is there, and is not the victim's own."""
     source = DATA[pool]
     if source.name == victim_data:
         raise SpecError("pool", "`pool` or `train` for images of the victim's own data", attack.pool)
     if source.needs == "path":
         raise SpecError("pool", f"a data set that is known by its name, not {source.name}:PATH", attack.pool)
-    if source.needs == "nothing" and attack.budgets:
-        images = sum(count_roles(DataSpec(name=source.name), Path()).values())
+    data = fingerprint(DataSpec(name=source.name), downloads)  # raises where its files are missing
+    if attack.budgets:
+        images = sum(count_roles(data, downloads).values())
         if attack.budgets[-1] > images:
             raise SpecError("budgets", f"at most {images}, the images of {source.name}", attack.budgets[-1])
 

@@ -12,7 +12,7 @@ from nasaudit.arch.catalogue import resolve
 from nasaudit.data.catalogue import count_roles, describe, fetch, fingerprint
 from nasaudit.errors import SpecError
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.attacks import AttackSpec, DataFacts
+from nasaudit.spec.attacks import AttackSpec, DataFacts, ExtractionSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import Analysis, StudySpec
@@ -71,7 +71,8 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
         InputError: a name, value or file that the study cannot use; nothing was run.
     """
     if download:
-        fetch(study.data, downloads)
+        for wanted in (study.data, *_pools(study)):
+            fetch(wanted, downloads)
     data = fingerprint(study.data, downloads)
     shape, classes = describe(data, downloads)
     training = study.training or recipe(study.scale, study.protocol, data.name)
@@ -85,8 +86,16 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
         for architecture in architectures
         for seed in study.seeds
     )
-    setting = Setting(study.scale, classes, shape)
+    setting = Setting(study.scale, classes, shape, downloads)
     return Plan(study, data, training, architectures, closure(_wanted(study, victims, setting)))
+
+
+def _pools(study: StudySpec) -> Iterator[DataSpec]:
+    """The data sets that thieves ask about, where these are not the victims' own."""
+    for attack in study.attacks:
+        pool = attack.pool_data(study.data.name) if isinstance(attack, ExtractionSpec) else None
+        if pool is not None:
+            yield DataSpec(name=pool)
 
 
 def closure(tasks: Iterable[Task]) -> tuple[Task, ...]:
