@@ -2,16 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from nasaudit.report import charts, format
 from nasaudit.report.evidence import Evidence, Subject, unique
-from nasaudit.report.images import data_uri, magnified, to_bytes
 from nasaudit.report.parts import Figure, Section, Table, Tile
 from nasaudit.report.sections.attack import MeasuredAttack, anchor, column, point, summary, table
+from nasaudit.report.sections.backdoor_pictures import Strip, strips
 from nasaudit.report.sections.family import Family, Yardstick
 from nasaudit.spec.attacks import BackdoorSpec, BadNetsSpec
 from nasaudit.spec.attacks import Family as FamilyName
@@ -19,8 +15,6 @@ from nasaudit.spec.attacks.backdoor import Access
 from nasaudit.study.headlines import find_headline
 
 FAMILY: FamilyName = "backdoor"
-SHOWN_IMAGES = 4
-SHOWN_ARCHITECTURES = 3
 CURVE_POINTS = 3  # fewer values of a field are a table
 TITLES: Mapping[str, str] = {
     "badnets": "BadNets",
@@ -77,33 +71,6 @@ class Sweep:
     def value(self, plant: Plant) -> str:
         """The field of one of them, as its rows write it."""
         return plant.setting[self.field]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One image in three pictures (data URIs), and what the models say of it."""
-
-    index: int
-    label: str
-    victim: str
-    clean_prediction: str
-    prediction: str
-    gain: str
-    clean: str
-    triggered: str
-    difference: str
-
-
-@dataclass(frozen=True)
-class Strip:
-    """The pictures of one backdoored model; `trigger` is a data URI or empty, `missing` says why there are none."""
-
-    title: str
-    target: str = ""
-    trigger: str = ""
-    opacity: str = ""
-    images: tuple[Shown, ...] = ()
-    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -209,7 +176,7 @@ def _block(evidence: Evidence, attack: str, found: list[Plant]) -> Block:
             )
             for plant in found
         ),
-        strips=tuple(_strips(evidence, found)),
+        strips=tuple(strips(evidence, found[0].pictures(evidence), found[0].title)),
     )
 
 
@@ -234,51 +201,6 @@ def _figure(evidence: Evidence, sweep: Sweep) -> Figure:
         records=records,
         chart=charts.curve(evidence.subjects, words, "success rate", measured="taken for the target"),
     )
-
-
-def _strips(evidence: Evidence, found: list[Plant]) -> Iterator[Strip]:
-    """Pictures of the first backdoor of an attack on the first few architectures, of the first seed each."""
-    for entry in found[0].pictures(evidence)[:SHOWN_ARCHITECTURES]:
-        victim = evidence.titles.get(entry.architecture, entry.architecture)
-        title = f"{victim}, seed {entry.seed}: {found[0].title}"
-        missing = evidence.missing(entry.file)
-        if missing:
-            yield Strip(title, missing=missing)
-        else:
-            yield _read(evidence.folder / entry.file, title, evidence.results.class_names)
-
-
-def _read(path: Path, title: str, names: list[str]) -> Strip:
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = dict(archive)
-    images = []
-    for k in range(min(SHOWN_IMAGES, len(arrays["clean"]))):
-        change = (arrays["triggered"][k].astype(np.float64) - arrays["clean"][k]) / 255
-        gain, difference = magnified(change, least_gain=1)
-        images.append(
-            Shown(
-                index=int(arrays["index"][k]),
-                label=format.class_name(names, int(arrays["label"][k])),
-                victim=format.class_name(names, int(arrays["victim"][k])),
-                clean_prediction=format.class_name(names, int(arrays["clean_prediction"][k])),
-                prediction=format.class_name(names, int(arrays["prediction"][k])),
-                gain=gain,
-                clean=data_uri(arrays["clean"][k]),
-                triggered=data_uri(arrays["triggered"][k]),
-                difference=difference,
-            )
-        )
-    target = format.class_name(names, int(arrays["target"]))
-    if "mask" not in arrays:
-        return Strip(title, target, images=tuple(images))
-    opacity = format.percent(float(arrays["opacity"]))
-    return Strip(title, target, data_uri(_on_grey(arrays)), opacity, tuple(images))
-
-
-def _on_grey(arrays: Mapping[str, npt.NDArray[np.floating]]) -> npt.NDArray[np.uint8]:
-    """The trigger alone, fully visible; what is outside of the mask is grey."""
-    mask = arrays["mask"]
-    return to_bytes(0.5 * (1 - mask) + arrays["pattern"] * mask)
 
 
 def _needs(evidence: Evidence, attack: str) -> str:

@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from nasaudit.report import charts, format
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.images import data_uri, magnified
 from nasaudit.report.parts import Figure, Section, Table, Tile
 from nasaudit.report.sections.attack import MeasuredAttack, column, point, table
 from nasaudit.report.sections.family import Family, Yardstick
+from nasaudit.report.sections.poisoning_pictures import Strip
 from nasaudit.spec.attacks import Family as FamilyName
 from nasaudit.study.headlines import find_headline
-from nasaudit.study.results import Pictures
 
 FAMILY: FamilyName = "poisoning"
 POISONED = {"label_flip": "of the training labels wrong"}
@@ -40,29 +37,6 @@ class Threat(MeasuredAttack):
     def fractions(self, evidence: Evidence) -> list[str]:
         """The fractions, ascending, as the rows write them."""
         return self.values(evidence, "fraction")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One poisoned image (data URIs): as it was, as it is learned from, and the difference."""
-
-    clean: str
-    poisoned: str
-    difference: str
-    label: str
-    aimed: str
-    gain: str
-    index: int
-    reached: bool
-
-
-@dataclass(frozen=True)
-class Strip:
-    """The poisons made for one architecture; `missing` says why there are none."""
-
-    title: str
-    pictures: tuple[Picture, ...]
-    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,7 +125,7 @@ def _block(evidence: Evidence, threat: Threat) -> Block:
         sentence=_costs(evidence, threat, grid[-1]),
         figure=_figure(evidence, threat, grid) if len(grid) > 1 else None,
         tables=tuple(tables),
-        strips=tuple(_strip(evidence, entry) for entry in threat.pictures(evidence)),
+        strips=tuple(Strip.of(evidence, entry) for entry in threat.pictures(evidence)),
     )
 
 
@@ -242,32 +216,6 @@ def _targets_table(evidence: Evidence, threat: Threat, fraction: str) -> Table |
             for title, metric, where in columns
         ],
         keep_empty=True,
-    )
-
-
-def _strip(evidence: Evidence, entry: Pictures) -> Strip:
-    title = f"Poisons for {evidence.titles.get(entry.architecture, entry.architecture)}, seed {entry.seed}"
-    missing = evidence.missing(entry.file)
-    if missing:
-        return Strip(title, (), missing)
-    names = evidence.results.class_names
-    with np.load(evidence.folder / entry.file, allow_pickle=False) as arrays:
-        pictures = tuple(_picture(dict(arrays), k, names) for k in range(len(arrays["label"])))
-    return Strip(title, pictures)
-
-
-def _picture(arrays: dict[str, np.ndarray], k: int, names: Sequence[str]) -> Picture:
-    clean, poisoned = arrays["clean"][k], arrays["poisoned"][k]
-    gain, difference = magnified((poisoned.astype(np.float64) - clean) / 255)
-    return Picture(
-        clean=data_uri(clean),
-        poisoned=data_uri(poisoned),
-        difference=difference,
-        label=format.class_name(names, int(arrays["label"][k])),
-        aimed=format.class_name(names, int(arrays["aimed_label"][k])),
-        gain=gain,
-        index=int(arrays["index"][k]),
-        reached=bool(arrays["reached"][k]),
     )
 
 
