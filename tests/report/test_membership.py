@@ -11,7 +11,7 @@ from nasaudit.report.page import render
 from nasaudit.report.parts import ABSENT
 from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families import FAMILIES
-from nasaudit.report.sections.membership import MEMBERSHIP, inferences
+from nasaudit.report.sections.membership import MEMBERSHIP, Inference
 from nasaudit.study.results import Curve, Row, StudyResults
 
 FAMILY = "membership"
@@ -185,7 +185,7 @@ def test_two_uses_of_one_attack_are_told_apart(make_study, tmp_path):
         for row in rows_of(study, "darts", {("lira", "online"): 0.6})
     ]
     found = Evidence(study.model_copy(update={"rows": study.rows + both}), tmp_path)
-    assert [inference.title for inference in inferences(found)] == [
+    assert [inference.title for inference in Inference.measured(found)] == [
         "LiRA, online, models 8",
         "LiRA, online, models 64",
     ]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nasaudit.spec.attacks import FAMILIES
+from nasaudit.spec.attacks import FAMILIES, Family
 from nasaudit.study.comparisons import compare_groups
-from nasaudit.study.headlines import DIRECTIONS, HEADLINES, find_headline, headline_rows
+from nasaudit.study.headlines import DIRECTIONS, HEADLINES, find_headline
 from nasaudit.study.results import GroupComparison, Row
 
 CURVE = {"norm": "linf", "goal": "untargeted", "images": "common"}
@@ -52,6 +52,11 @@ def only(rows: Sequence[Row]) -> GroupComparison:
 
 
 # Headlines ------------------------------------------------------------------------------------------------------
+
+
+def headline_rows(rows: Sequence[Row], family: Family) -> dict[str, Row] | None:
+    found = find_headline(rows, family)
+    return None if found is None else found.rows
 
 
 def test_every_family_has_a_headline_and_a_direction() -> None:

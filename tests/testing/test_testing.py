@@ -1,5 +1,7 @@
 """The conformance suite catches the attacks it is there to catch."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -22,20 +24,18 @@ class Broken(EvasionAttack[Classifier]):
     def __init__(self, fault):
         self.spec, self.fault = PgdSpec(steps=5), fault
 
-    def perturb(
-        self, victim, images, objective, epsilon, *, seed, indices, progress=lambda done, text="": None
-    ):
+    def _perturb(self, victim, attempt, epsilon):
         if self.fault == "weights":
             next(victim.network.parameters()).data.add_(1e-7)
         if self.fault == "training flag":
             victim.network.train()
         if self.fault == "input":
-            images.add_(0)[:, :, 0, 0] = 0.5
+            attempt.images.add_(0)[:, :, 0, 0] = 0.5
         if self.fault == "global generator":
             torch.rand(1)
         if self.fault == "batch":
-            indices = torch.arange(len(images))
-        found = Pgd(self.spec).perturb(victim, images, objective, epsilon, seed=seed, indices=indices)
+            attempt = replace(attempt, indices=torch.arange(len(attempt.images)))
+        found = Pgd(self.spec)._perturb(victim, attempt, epsilon)
         if self.fault == "ball":
             return Perturbed(found.images + 1e-3, found.steps, found.first_gradient)
         return found
@@ -101,17 +101,16 @@ class Asking(EvasionAttack[Oracle]):
     def __init__(self, fault):
         self.fault = fault
 
-    def perturb(
-        self, victim, images, objective, epsilon, *, seed, indices, progress=lambda done, text="": None
-    ):
+    def _perturb(self, victim, attempt, epsilon):
+        images, indices = attempt.images, attempt.indices
         points, steps = images.clone(), torch.full((len(images),), -1)
         queries = torch.zeros(len(images), dtype=torch.int64)
         for turn in range(5 if len(images) else 0):
             rows = (steps < 0).nonzero().squeeze(1)
-            noise = epsilon * (2 * uniform(indices[rows], 64, seed, turn).reshape(-1, 1, 8, 8) - 1)
+            noise = epsilon * (2 * uniform(indices[rows], 64, attempt.seed, turn).reshape(-1, 1, 8, 8) - 1)
             points[rows] = (images[rows] + noise.sign() * epsilon).clamp(0, 1)
             try:
-                broken = objective.take(rows).reached(victim(points[rows]))
+                broken = attempt.objective.take(rows).reached(victim(points[rows]))
             except QueryBudgetError:
                 if self.fault == "budget":
                     raise
@@ -151,8 +150,8 @@ def test_the_suite_of_nearest_examples_catches_a_false_distance():
     class Short(MinimalAttack[Classifier]):
         spec = DdnSpec()
 
-        def minimise(self, victim, images, objective, *, seed, indices, progress=None):
-            found = Ddn(DdnSpec(steps=10)).minimise(victim, images, objective)
+        def _minimise(self, victim, attempt):
+            found = Ddn(DdnSpec(steps=10))._minimise(victim, attempt)
             return Nearest(found.images, 0.9 * found.distance, found.steps)
 
     class Suite(MinimalConformance):

@@ -66,6 +66,27 @@ class Nearest:
     queries: Tensor | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """Which images are attacked, and to what end: the arguments of `EvasionAttack.perturb`, checked and complete."""
+
+    images: Tensor
+    objective: Objective
+    indices: Tensor
+    seed: int
+    progress: Progress
+
+    @classmethod
+    def of(
+        cls, images: Tensor, objective: Objective, indices: Tensor | None, seed: int, progress: Progress
+    ) -> "Attempt":
+        """Check the images, and number them by position unless they have numbers."""
+        check_images(images)
+        if indices is None:
+            indices = torch.arange(len(images), device=images.device)
+        return cls(images, objective, indices, seed, progress)
+
+
 class MinimalAttack(ABC, Generic[Access]):
     """An attack that looks for the nearest adversarial example, with no epsilon given beforehand.
 
@@ -74,30 +95,34 @@ class MinimalAttack(ABC, Generic[Access]):
 
     spec: EvasionSpec
 
-    @abstractmethod
     def minimise(
         self,
         victim: Access,
         images: Tensor,
         objective: Objective,
         *,
-        seed: int,
-        indices: Tensor,
+        seed: int = 0,
+        indices: Tensor | None = None,
         progress: Progress = silent,
     ) -> Nearest:
         """Look for the nearest example of each image; the arguments are those of `EvasionAttack.perturb`."""
+        return self._minimise(victim, Attempt.of(images, objective, indices, seed, progress))
+
+    @abstractmethod
+    def _minimise(self, victim: Access, attempt: Attempt) -> Nearest:
+        """The attack itself."""
 
 
 class EvasionAttack(ABC, Generic[Access]):
     """An attack on images at prediction time. The type of victim it takes is its threat model.
 
-    Subclasses take their spec at construction and are final. An attack leaves its victim as it found it,
-    gives the same verdicts however a batch is split, and draws all its randomness from `seed` and `indices`.
+    Subclasses take their spec at construction, are final, and implement `_perturb`. An attack leaves its victim as
+    it found it, gives the same verdicts however a batch is split, and draws all its randomness from `seed` and
+    `indices`. When an Oracle's budget is used up it returns what it has.
     """
 
     spec: EvasionSpec
 
-    @abstractmethod
     def perturb(
         self,
         victim: Access,
@@ -105,8 +130,8 @@ class EvasionAttack(ABC, Generic[Access]):
         objective: Objective,
         epsilon: float,
         *,
-        seed: int,
-        indices: Tensor,
+        seed: int = 0,
+        indices: Tensor | None = None,
         progress: Progress = silent,
     ) -> Perturbed:
         """Look for adversarial examples within distance `epsilon` of each image.
@@ -118,13 +143,21 @@ class EvasionAttack(ABC, Generic[Access]):
             epsilon: radius of the ball in pixel units; 0 returns the images bit by bit.
             seed: decides every random choice, together with an image's own index.
             indices: int64 [N], the identity of each image: the same image is attacked in the same way
-                whichever others stand beside it.
+                whichever others stand beside it. None: the images are numbered by position.
             progress: called at least once a second with the share that is done.
 
         Raises:
             DataError: images outside of [0,1], not finite, or of the wrong type or shape.
+            SpecError: an epsilon that no ball has.
             NonFiniteError: the victim's logits or gradients are NaN or infinite.
         """
+        if not 0 <= epsilon < float("inf"):
+            raise SpecError("epsilon", "a finite radius of at least 0", epsilon)
+        return self._perturb(victim, Attempt.of(images, objective, indices, seed, progress), epsilon)
+
+    @abstractmethod
+    def _perturb(self, victim: Access, attempt: Attempt, epsilon: float) -> Perturbed:
+        """The attack itself."""
 
 
 def check_images(images: Tensor) -> None:
@@ -139,12 +172,6 @@ def check_images(images: Tensor) -> None:
             f"expected pixels in [0, 1], got {low:.4g} to {high:.4g} in image {first}; "
             "divide 8-bit images by 255"
         )
-
-
-def check_epsilon(epsilon: float) -> None:
-    """Refuse a radius that no ball has. Raises SpecError."""
-    if not 0 <= epsilon < float("inf"):
-        raise SpecError("epsilon", "a finite radius of at least 0", epsilon)
 
 
 def load_attack(spec: AttackSpec, *tools: object) -> object:

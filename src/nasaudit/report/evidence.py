@@ -108,6 +108,10 @@ class Evidence:
         """One row for each training seed, in their order."""
         return [row for row in self.rows(architecture, family, metric, setting, attack) if row.seed != "all"]
 
+    def missing(self, file: str) -> str:
+        """Why a file of the study cannot be shown; empty where it is in its place."""
+        return "" if (self.folder / file).is_file() else f"The file {file} is not in the study's folder."
+
     def of_family(self, family: str) -> list[Row]:
         """All rows of a family, of any architecture."""
         return self._families.get(family, [])

@@ -1,5 +1,7 @@
 """The one place where numbers become words. Fractions become percents here and nowhere else."""
 
+from collections.abc import Sequence
+
 from nasaudit.study.results import Row
 
 MILLION = 1_000_000
@@ -74,6 +76,15 @@ def size(difference: float, metric: str, unit: str) -> str:
 def first_up(text: str) -> str:
     """The text with a capital letter at its beginning, the others as they are."""
     return text[:1].upper() + text[1:]
+
+
+def class_name(names: Sequence[str], position: int) -> str:
+    """The name of a class, or its number where it has none.
+
+    >>> class_name(["cat", "dog"], 1), class_name([], 1)
+    ('dog', '1')
+    """
+    return names[position] if 0 <= position < len(names) else str(position)
 
 
 def p_value(p: float) -> str:

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from nasaudit.report import format
+
 
 def data_uri(pixels: npt.NDArray[np.uint8]) -> str:
     """A PNG of one image.
@@ -30,3 +32,18 @@ def to_bytes(pixels: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
 def amplified(change: npt.NDArray[np.floating], gain: float) -> npt.NDArray[np.uint8]:
     """A signed change on mid-grey: no change is grey, `gain * change` of +-0.5 is white or black."""
     return to_bytes(0.5 + gain * change)
+
+
+def magnified(change: npt.NDArray[np.floating], least_gain: float = 0.0) -> tuple[str, str]:
+    """A signed change as a picture in which its largest value is black or white.
+
+    Args:
+        change: [C, H, W], in pixels' units of [0,1].
+        least_gain: by which it is multiplied at least, even if its largest values are then cut off.
+
+    Returns:
+        The factor in words (`×12`), and a data URI.
+    """
+    largest = float(np.abs(change).max())
+    gain = max(least_gain, 0.5 / largest) if largest > 0 else 1.0
+    return f"×{format.significant(gain, 2)}", data_uri(amplified(change, gain))

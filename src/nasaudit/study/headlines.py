@@ -151,12 +151,6 @@ def find_headline(rows: Sequence[Row], family: Family) -> Found | None:
     return None
 
 
-def headline_rows(rows: Sequence[Row], family: Family) -> dict[str, Row] | None:
-    """The headline of each architecture over its seeds, by name; None where the family was not measured."""
-    found = find_headline(rows, family)
-    return None if found is None else found.rows
-
-
 def _found(headline: Headline, identity: Identity, rows: Sequence[Row]) -> Found:
     by_name: dict[str, list[Row]] = {}
     for row in rows:

@@ -1,6 +1,7 @@
 """A victim that was trained, briefly, on the embedded digits; made once."""
 
 import copy
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,9 @@ from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import TrainTask
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.records import Record
 from nasaudit.store.workspace import Workspace
-from nasaudit.training.work import load_victim, train_network
+from nasaudit.testing.bench import Bench
+from nasaudit.training.work import load_victim
 
 VICTIM = TrainTask(
     architecture=resolve(ArchChoice(name="resnet"), "mini", 10, (1, 8, 8)),
@@ -29,27 +30,14 @@ def victim_task():
 
 
 @pytest.fixture(scope="session")
-def find(tmp_path_factory):
-    """What a store gives: the victim's record and folder."""
-    folder = tmp_path_factory.mktemp("backdoor-victim")
-    measurements = train_network(VICTIM, Workspace(folder, find=None))
-    record = Record(
-        digest=VICTIM.digest(),
-        kind="train",
-        label=VICTIM.label(),
-        task=VICTIM.model_dump(mode="json"),
-        state="ok",
-        measurements=tuple(measurements),
-        seconds=1.0,
-        finished="2026-01-01T00:00:00Z",
-        versions={},
-    )
-    return lambda task: (record, folder)
+def bench(tmp_path_factory):
+    """One for all files: they share the victim."""
+    return Bench(tmp_path_factory.mktemp("bench"))
 
 
 @pytest.fixture(scope="session")
-def loaded(find, tmp_path_factory):
-    return load_victim(VICTIM, Workspace(tmp_path_factory.mktemp("unused"), find))
+def loaded(bench, tmp_path_factory):
+    return load_victim(VICTIM, Workspace(tmp_path_factory.mktemp("unused"), bench))
 
 
 @pytest.fixture
@@ -67,6 +55,4 @@ def ground(loaded):
 
 @pytest.fixture(scope="session")
 def bundle():
-    from pathlib import Path
-
     return load_data(VICTIM.data, Path("unused"))

@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from nasaudit.arch.catalogue import resolve
 from nasaudit.attacks.backdoor import work
 from nasaudit.attacks.backdoor.badnets import BadNets
 from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored
 from nasaudit.attacks.backdoor.trigger import stamped
 from nasaudit.attacks.backdoor.work import measure_backdoor, training_of
 from nasaudit.spec.attacks import ATTACKS, BackdoorSpec, BadNetsSpec, SigSpec
+from nasaudit.spec.data import DataSpec
+from nasaudit.spec.recipes import recipe
+from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import BackdoorTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.workspace import Workspace
@@ -18,11 +22,11 @@ EASY = {"size": 3, "poison_fraction": 0.15, "epochs": 3, "learning_rate": 0.003}
 
 
 @pytest.fixture
-def run(find, victim_task, tmp_path):
+def run(bench, victim_task, tmp_path):
     def measure(spec, name="run"):
         folder = tmp_path / name
         folder.mkdir()
-        found = measure_backdoor(BackdoorTask(victim=victim_task, attack=spec), Workspace(folder, find))
+        found = measure_backdoor(BackdoorTask(victim=victim_task, attack=spec), Workspace(folder, bench))
         figures = {measurement.metric: measurement.estimate for measurement in found}
         return figures, dict(np.load(folder / "pictures.npz"))
 
@@ -52,11 +56,11 @@ def test_without_poison_the_rate_is_near_the_floor(run, monkeypatch):
     assert figures["asr"].value < figures["floor"].value + 0.1
 
 
-def test_a_training_from_scratch_without_poison_is_the_victims_training(run, find, victim_task, monkeypatch):
+def test_a_training_from_scratch_without_poison_is_the_victims_training(run, bench, victim_task, monkeypatch):
     monkeypatch.setattr(BadNets, "poison", lambda self, split: split)
     figures, _ = run(BadNetsSpec(from_scratch=True))
     assert figures["cad"].value == 0
-    assert figures["clean_accuracy"].value == find(victim_task)[0].measured("clean_accuracy").value
+    assert figures["clean_accuracy"].value == bench(victim_task)[0].measured("clean_accuracy").value
 
 
 def test_the_pictures_are_what_a_reader_is_told_they_are(run, bundle):
@@ -74,7 +78,7 @@ def test_the_pictures_are_what_a_reader_is_told_they_are(run, bundle):
 
 
 def test_the_attack_cannot_reach_the_model_that_its_floor_is_measured_on(
-    find, victim_task, tmp_path, monkeypatch
+    bench, victim_task, tmp_path, monkeypatch
 ):
     class Vandal(BackdoorAttack):
         def plant(self, network, ground):
@@ -85,7 +89,7 @@ def test_the_attack_cannot_reach_the_model_that_its_floor_is_measured_on(
 
     monkeypatch.setattr(work, "load_attack", lambda spec: Vandal())
     found = measure_backdoor(
-        BackdoorTask(victim=victim_task, attack=BadNetsSpec()), Workspace(tmp_path, find)
+        BackdoorTask(victim=victim_task, attack=BadNetsSpec()), Workspace(tmp_path, bench)
     )
     figures = {measurement.metric: measurement.estimate.value for measurement in found}
     assert figures["floor"] < 0.1  # the victim on images without a trigger
@@ -123,42 +127,20 @@ def test_every_attack_runs_and_leaves_pictures(run, name):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["badnets", "blended", "sig", "wanet", "trojannn", "latent", "imc"])
-def test_every_default_takes_on_mnist5k(name, mnist_victim, tmp_path):
-    task, find = mnist_victim
+def test_every_default_takes_on_mnist5k(name, mnist_victim, bench, tmp_path):
     spec = ATTACKS[name].parse({"name": name})
-    found = measure_backdoor(BackdoorTask(victim=task, attack=spec), Workspace(tmp_path, find))
+    found = measure_backdoor(BackdoorTask(victim=mnist_victim, attack=spec), Workspace(tmp_path, bench))
     figures = {measurement.metric: measurement.estimate for measurement in found}
     assert figures["asr"].low > figures["floor"].high + 0.3
     assert figures["cad"].value < 0.03
 
 
 @pytest.fixture(scope="module")
-def mnist_victim(victim_task, tmp_path_factory):
-    from nasaudit.arch.catalogue import resolve
-    from nasaudit.spec.data import DataSpec
-    from nasaudit.spec.recipes import recipe
-    from nasaudit.spec.study import ArchChoice
-    from nasaudit.store.records import Record
-    from nasaudit.training.work import train_network
-
-    task = victim_task.model_copy(
+def mnist_victim(victim_task):
+    return victim_task.model_copy(
         update={
             "architecture": resolve(ArchChoice(name="resnet"), "mini", 10, (1, 28, 28)),
             "data": DataSpec(name="mnist5k"),
             "training": recipe("mini", "sound", "mnist5k"),
         }
     )
-    folder = tmp_path_factory.mktemp("mnist-victim")
-    measurements = train_network(task, Workspace(folder, find=None))
-    record = Record(
-        digest=task.digest(),
-        kind="train",
-        label=task.label(),
-        task=task.model_dump(mode="json"),
-        state="ok",
-        measurements=tuple(measurements),
-        seconds=1.0,
-        finished="2026-01-01T00:00:00Z",
-        versions={},
-    )
-    return task, lambda asked: (record, folder)

@@ -1,5 +1,7 @@
 """The security curve: bisection, confirmed verdicts, and its figures against plain reference code."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -63,9 +65,9 @@ def test_bisection_finds_what_a_sweep_finds_with_fewer_attacks():
     class Counted(EvasionAttack[Classifier]):
         spec = PgdSpec(epsilons=grid, steps=50)
 
-        def perturb(self, victim, images, objective, epsilon, *, seed, indices, progress):
-            tried[indices] += 1
-            return Pgd(self.spec).perturb(victim, images, objective, epsilon, seed=seed, indices=indices)
+        def _perturb(self, victim, attempt, epsilon):
+            tried[attempt.indices] += 1
+            return Pgd(self.spec)._perturb(victim, attempt, epsilon)
 
     indices = torch.arange(120)
     curve = security_curve(Counted(), victim, victim, pixels, labels, indices=indices)
@@ -85,9 +87,9 @@ def test_a_claim_that_the_judge_denies_does_not_count():
     class Liar(EvasionAttack[Classifier]):
         spec = PgdSpec(epsilons=(0.01,))
 
-        def perturb(self, victim, images, objective, epsilon, *, seed, indices, progress):
-            zeros = torch.zeros(len(images))
-            return Perturbed(images, zeros.long(), zeros)
+        def _perturb(self, victim, attempt, epsilon):
+            zeros = torch.zeros(len(attempt.images))
+            return Perturbed(attempt.images, zeros.long(), zeros)
 
     curve = security_curve(Liar(), victim, victim, pixels, labels, indices=torch.arange(120))
     assert curve.minimal_epsilon.isinf().all()
@@ -124,11 +126,9 @@ class Asking(EvasionAttack[Oracle]):
     def __init__(self, spec, network):
         self.spec, self.own = spec, Classifier(network, 2)
 
-    def perturb(self, victim, images, objective, epsilon, *, seed, indices, progress):
-        found = Pgd(self.spec).perturb(self.own, images, objective, epsilon, seed=seed, indices=indices)
-        return Perturbed(
-            found.images, found.steps, found.first_gradient, indices + 1000 * round(epsilon * 1e3)
-        )
+    def _perturb(self, victim, attempt, epsilon):
+        found = Pgd(self.spec)._perturb(self.own, attempt, epsilon)
+        return replace(found, queries=attempt.indices + 1000 * round(epsilon * 1e3))
 
 
 def test_queries_and_steps_are_those_of_the_pivot_and_of_the_epsilon_that_broke_it():
@@ -166,7 +166,8 @@ class Exact(MinimalAttack[Classifier]):
     def __init__(self, network, beyond):
         self.w, self.margin, self.beyond = network.w.detach(), network.margin, beyond
 
-    def minimise(self, victim, images, objective, *, seed, indices, progress):
+    def _minimise(self, victim, attempt):
+        images = attempt.images
         step = (self.margin(images) / self.w.square().sum())[:, None, None, None] * self.w
         zeros = torch.zeros(len(images))
         return Nearest((images - self.beyond * step).detach(), zeros.double() + 0.001, zeros.long() + 7)

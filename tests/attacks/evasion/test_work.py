@@ -26,9 +26,8 @@ from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import EvasionTask, TrainTask
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.records import Record
 from nasaudit.store.workspace import Workspace
-from nasaudit.training.work import load_victim, train_network
+from nasaudit.training.work import load_victim
 from nasaudit.victim.classifier import Classifier
 
 VICTIM = TrainTask(
@@ -39,28 +38,9 @@ VICTIM = TrainTask(
 )
 
 
-@pytest.fixture(scope="module")
-def find(tmp_path_factory):
-    """What a store gives: the victim's record and folder."""
-    folder = tmp_path_factory.mktemp("victim")
-    measurements = train_network(VICTIM, Workspace(folder, find=None))
-    record = Record(
-        digest=VICTIM.digest(),
-        kind="train",
-        label=VICTIM.label(),
-        task=VICTIM.model_dump(mode="json"),
-        state="ok",
-        measurements=tuple(measurements),
-        seconds=1.0,
-        finished="2026-01-01T00:00:00Z",
-        versions={},
-    )
-    return lambda task: (record, folder)
-
-
-def run(find, folder, spec):
+def run(bench, folder, spec):
     folder.mkdir()
-    found = measure_evasion(EvasionTask(victim=VICTIM, attack=spec), Workspace(folder, find))
+    found = measure_evasion(EvasionTask(victim=VICTIM, attack=spec), Workspace(folder, bench))
     return found, dict(np.load(folder / "evasion.npz")), dict(np.load(folder / "examples.npz"))
 
 
@@ -69,8 +49,8 @@ def value(found, metric, **setting):
     return only.estimate
 
 
-def test_a_victim_that_is_not_as_accurate_as_recorded_is_refused(find, tmp_path):
-    record, folder = find(VICTIM)
+def test_a_victim_that_is_not_as_accurate_as_recorded_is_refused(bench, tmp_path):
+    record, folder = bench(VICTIM)
     claimed = Measurement("clean_accuracy", proportion(0, 359))
     other = record.model_copy(update={"measurements": (claimed,)})
     with pytest.raises(
@@ -79,9 +59,9 @@ def test_a_victim_that_is_not_as_accurate_as_recorded_is_refused(find, tmp_path)
         load_victim(VICTIM, Workspace(tmp_path, lambda task: (other, folder)))
 
 
-def test_outcomes_examples_and_measurements_agree(find, tmp_path):
+def test_outcomes_examples_and_measurements_agree(bench, tmp_path):
     spec = PgdSpec(images=60, steps=5, epsilons=(8 / 255, 16 / 255, 64 / 255))
-    found, outcomes, examples = run(find, tmp_path / "a", spec)
+    found, outcomes, examples = run(bench, tmp_path / "a", spec)
     assert {key: len(array) for key, array in outcomes.items()} == dict.fromkeys(outcomes, 60)
     broken = outcomes["minimal_epsilon"] <= 16 / 255
     assert value(found, "asr", epsilon="16/255", images="all").value == broken.mean()
@@ -93,7 +73,7 @@ def test_outcomes_examples_and_measurements_agree(find, tmp_path):
     assert {"curve_area", "median_minimal_epsilon", "robust_accuracy"} < {m.metric for m in found}
 
     # The pictures are what a reader is told they are: another forward pass says so.
-    network, bundle = load_victim(VICTIM, Workspace(tmp_path, find))
+    network, bundle = load_victim(VICTIM, Workspace(tmp_path, bench))
     assert 0 < len(examples["label"]) <= 8
     assert examples["clean"].dtype == np.uint8
     size = np.abs(examples["adversarial"] - examples["clean"].astype(np.float32) / 255).max(axis=(1, 2, 3))
@@ -107,15 +87,15 @@ def test_outcomes_examples_and_measurements_agree(find, tmp_path):
     assert np.array_equal(bundle.test.images[first].numpy(), examples["clean"][0])
 
 
-def test_a_task_gives_the_same_bytes_twice(find, tmp_path):
+def test_a_task_gives_the_same_bytes_twice(bench, tmp_path):
     spec = PgdSpec(images=20, steps=3, epsilons=(16 / 255, 64 / 255))
-    first = run(find, tmp_path / "a", spec)[0]
-    assert run(find, tmp_path / "b", spec)[0] == first
+    first = run(bench, tmp_path / "a", spec)[0]
+    assert run(bench, tmp_path / "b", spec)[0] == first
     for name in ("evasion.npz", "examples.npz"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_the_published_protocol(find, tmp_path):
+def test_the_published_protocol(bench, tmp_path):
     spec = PgdSpec(
         goal="least_likely",
         epsilons=(8 / 255,),
@@ -126,7 +106,7 @@ def test_the_published_protocol(find, tmp_path):
         only_correct=True,
         images=50,
     )
-    found, outcomes, _ = run(find, tmp_path / "a", spec)
+    found, outcomes, _ = run(bench, tmp_path / "a", spec)
     assert outcomes["correct"].all()
     steps = np.where(outcomes["steps"] < 0, 14, outcomes["steps"])
     assert value(found, "mean_steps").value == pytest.approx(steps.mean())
@@ -147,8 +127,8 @@ def test_the_published_protocol(find, tmp_path):
     ],
     ids=lambda spec: spec.name,
 )
-def test_every_attack_goes_all_the_way(find, tmp_path, spec):
-    found, outcomes, examples = run(find, tmp_path / "a", spec)
+def test_every_attack_goes_all_the_way(bench, tmp_path, spec):
+    found, outcomes, examples = run(bench, tmp_path / "a", spec)
     broken = np.isfinite(outcomes["minimal_epsilon"])
     assert np.array_equal(outcomes["prediction"] != outcomes["label"], broken)
     assert (outcomes["queries"] >= 0).all() == (spec.threat_model != "white_box")
@@ -165,7 +145,7 @@ def test_every_attack_goes_all_the_way(find, tmp_path, spec):
     assert value(found, "output_disagreement").value == 0
 
 
-def test_a_transfer_attack_uses_the_surrogate_of_its_task(find, tmp_path):
+def test_a_transfer_attack_uses_the_surrogate_of_its_task(bench, tmp_path):
     folder = tmp_path / "a"
     folder.mkdir()
     spec = TransferSpec(images=30, epsilons=(8 / 255, 32 / 255, 64 / 255))
@@ -173,7 +153,7 @@ def test_a_transfer_attack_uses_the_surrogate_of_its_task(find, tmp_path):
 
     def finding(task):
         asked.append(task)
-        return find(task)
+        return bench(task)
 
     # The same network in both parts: what is made on it breaks it.
     task = EvasionTask(victim=VICTIM, attack=spec, surrogate=VICTIM)
@@ -206,8 +186,8 @@ def test_every_architecture_gets_the_same_images(tmp_path):
     assert len(chosen(PgdSpec(images=10**6))) == len(bundle.test)
 
 
-def test_predictions_come_in_batches(find, tmp_path):
-    network, bundle = load_victim(VICTIM, Workspace(tmp_path, find))
+def test_predictions_come_in_batches(bench, tmp_path):
+    network, bundle = load_victim(VICTIM, Workspace(tmp_path, bench))
     judge = Classifier(network, 10, folding=False)
     pixels = bundle.test.pixels()
     assert len(pixels) > 256

@@ -14,12 +14,10 @@ from nasaudit.spec.attacks import AdaptiveKnockoffSpec, KnockoffSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.tasks import TrainTask
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.records import Record
 from nasaudit.store.workspace import Workspace
 from nasaudit.study.experiments import Setting, extraction
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.victims import LinearVictim, trained_conv_net
-from nasaudit.training.work import train_network
 from nasaudit.victim.classifier import Classifier
 
 SHAPE = (1, 8, 8)
@@ -32,28 +30,9 @@ VICTIM = TrainTask(
 QUICK = {"epochs": 1, "min_steps": 40, "transfer_images": 60}
 
 
-@pytest.fixture(scope="module")
-def find(tmp_path_factory):
-    """What a store gives: the victim's record and folder."""
-    folder = tmp_path_factory.mktemp("victim")
-    measurements = train_network(VICTIM, Workspace(folder, find=None))
-    record = Record(
-        digest=VICTIM.digest(),
-        kind="train",
-        label=VICTIM.label(),
-        task=VICTIM.model_dump(mode="json"),
-        state="ok",
-        measurements=tuple(measurements),
-        seconds=1.0,
-        finished="2026-01-01T00:00:00Z",
-        versions={},
-    )
-    return lambda task: (record, folder)
-
-
-def run(find, spec, progress=lambda done, text="": None):
+def run(bench, spec, progress=lambda done, text="": None):
     task = extraction(VICTIM, spec, Setting("mini", 10, SHAPE))
-    return measure_extraction(task, Workspace(Path(), find, progress))
+    return measure_extraction(task, Workspace(Path(), bench, progress))
 
 
 def value(found, metric, **setting):
@@ -61,10 +40,10 @@ def value(found, metric, **setting):
     return only.estimate.value
 
 
-def test_every_budget_has_all_figures_and_a_true_count(find):
+def test_every_budget_has_all_figures_and_a_true_count(bench):
     steps = []
     found = run(
-        find,
+        bench,
         KnockoffSpec.parse({**QUICK, "budgets": [0, 30, 200]}),
         lambda done, text="": steps.append(done),
     )
@@ -82,9 +61,9 @@ def test_every_budget_has_all_figures_and_a_true_count(find):
     assert steps[-1] <= 1
 
 
-def test_a_smaller_budget_does_not_hang_on_the_larger_ones(find):
-    both = run(find, KnockoffSpec.parse({**QUICK, "budgets": [30, 60]}))
-    alone = run(find, KnockoffSpec.parse({**QUICK, "budgets": [30]}))
+def test_a_smaller_budget_does_not_hang_on_the_larger_ones(bench):
+    both = run(bench, KnockoffSpec.parse({**QUICK, "budgets": [30, 60]}))
+    alone = run(bench, KnockoffSpec.parse({**QUICK, "budgets": [30]}))
     assert value(both, "kl", budget="30") == value(alone, "kl", budget="30")
 
 
@@ -98,8 +77,8 @@ def test_a_smaller_budget_does_not_hang_on_the_larger_ones(find):
     ],
     ids=lambda spec: spec.label(),
 )
-def test_every_way_to_ask_is_measured(find, spec):
-    found = run(find, spec)
+def test_every_way_to_ask_is_measured(bench, spec):
+    found = run(bench, spec)
     at = {"surrogate": spec.surrogate, "labels": spec.labels, "pool": spec.pool, "budget": "60"}
     assert value(found, "queries", **at) == 60
     assert 0 <= value(found, "agreement", **at) <= 1

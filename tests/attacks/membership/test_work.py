@@ -28,13 +28,12 @@ from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import TrainTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.artefacts import WEIGHTS
-from nasaudit.store.records import Record
 from nasaudit.store.workspace import Workspace
 from nasaudit.study.experiments import Setting, membership
+from nasaudit.testing.bench import record_of
 from nasaudit.testing.data import synthetic_split
 from nasaudit.training import checkpoint
 from nasaudit.training.loop import fit
-from nasaudit.training.work import train_network
 
 ARCHITECTURE = resolve(ArchChoice(name="vgg"), "mini", 10, (1, 8, 8))
 VICTIM = TrainTask(
@@ -53,36 +52,6 @@ def planned(spec, victim=VICTIM):
     return membership(victim, spec, Setting("mini", 10, (1, 8, 8)))
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """The trainings that any task here needs, each done once."""
-    kept = {}
-
-    def find(task):
-        if task.digest() not in kept:
-            folder = tmp_path_factory.mktemp("store")
-            measurements = train_network(task, Workspace(folder, find))
-            kept[task.digest()] = record_of(task, measurements), folder
-        return kept[task.digest()]
-
-    find.kept = kept
-    return find
-
-
-def record_of(task, measurements=()):
-    return Record(
-        digest=task.digest(),
-        kind="train",
-        label=task.label(),
-        task=task.model_dump(mode="json"),
-        state="ok",
-        measurements=tuple(measurements),
-        seconds=1.0,
-        finished="2026-01-01T00:00:00Z",
-        versions={},
-    )
-
-
 def run(spec, folder, find, **workspace):
     folder.mkdir(exist_ok=True)
     found = measure_membership(planned(spec), Workspace(folder, find, **workspace))
@@ -95,8 +64,8 @@ def value(found, metric, **setting):
 
 
 @pytest.mark.parametrize("spec", EVERY, ids=NAMES)
-def test_scores_curve_and_measurements_agree(spec, store, tmp_path):
-    found, scores = run(spec, tmp_path / "a", store)
+def test_scores_curve_and_measurements_agree(spec, bench, tmp_path):
+    found, scores = run(spec, tmp_path / "a", bench)
     assert len(scores["index"]) == 2 * 359
     assert scores["member"].sum() == 359
     assert np.isfinite(scores["score"]).all()
@@ -110,13 +79,13 @@ def test_scores_curve_and_measurements_agree(spec, store, tmp_path):
     (curve,) = json.loads((tmp_path / "a" / "curves.json").read_text())
     area = np.trapezoid(curve["y"], curve["x"])
     assert area == pytest.approx(expected.value, abs=0.02)  # thinned
-    assert run(spec, tmp_path / "b", store)[0] == found
+    assert run(spec, tmp_path / "b", bench)[0] == found
     assert (tmp_path / "a" / "scores.npz").read_bytes() == (tmp_path / "b" / "scores.npz").read_bytes()
 
 
 @pytest.mark.parametrize("spec", EVERY, ids=NAMES)
-def test_what_an_attack_costs_is_counted(spec, store, tmp_path):
-    found, scores = run(spec, tmp_path / "a", store)
+def test_what_an_attack_costs_is_counted(spec, bench, tmp_path):
+    found, scores = run(spec, tmp_path / "a", bench)
     pool = len(load_data(VICTIM.data, tmp_path).pool)
     if spec.name == "boundary_distance":
         assert value(found, "queries").value == scores["queries"].mean()
@@ -127,9 +96,9 @@ def test_what_an_attack_costs_is_counted(spec, store, tmp_path):
     assert len([m for m in found if m.metric == "shadow_models"]) == bool(spec.shadow_models)
 
 
-def test_progress_is_told_and_never_falls(store, tmp_path):
+def test_progress_is_told_and_never_falls(bench, tmp_path):
     told = []
-    run(LiraSpec(models=4), tmp_path / "a", store, progress=lambda done, text="": told.append((done, text)))
+    run(LiraSpec(models=4), tmp_path / "a", bench, progress=lambda done, text="": told.append((done, text)))
     shares = [done for done, _ in told]
     assert shares == sorted(shares)
     assert shares[-1] == 1

@@ -18,13 +18,13 @@ from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import GradientMatchingSpec, LabelFlipSpec, PoisoningSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice, StudySpec
-from nasaudit.spec.tasks import PoisoningTask, PoisonTask, Task, TrainTask
+from nasaudit.spec.tasks import PoisoningTask, PoisonTask, TrainTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.records import Record
 from nasaudit.store.workspace import Workspace
-from nasaudit.study.execute import resolve_work
 from nasaudit.study.experiments import EXPERIMENTS, Setting, poisoned_training
-from nasaudit.study.plan import closure, plan
+from nasaudit.study.plan import plan
+from nasaudit.testing.bench import Bench
 from nasaudit.training.evaluate import predict
 from nasaudit.training.loop import fit
 from nasaudit.training.work import load_victim, training_images
@@ -42,42 +42,6 @@ def task_of(attack: PoisoningSpec, of: TrainTask) -> PoisoningTask:
     made = EXPERIMENTS["poisoning"](of, attack, SETTING)
     assert isinstance(made, PoisoningTask)
     return made
-
-
-class Bench:
-    """A store in a folder: does the tasks that are asked for, with all that they need, once."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.done: dict[str, tuple[Record, Path]] = {}
-
-    def __call__(self, task: Task) -> tuple[Record, Path]:
-        for each in closure([task]):
-            if each.digest() not in self.done:
-                self._do(each)
-        return self.done[task.digest()]
-
-    def _do(self, task: Task) -> None:
-        folder = self.folder / task.digest()
-        folder.mkdir()
-        measured = resolve_work(task)(task, Workspace(folder, lambda need: self.done[need.digest()]))
-        record = Record(
-            digest=task.digest(),
-            kind=task.kind,
-            label=task.label(),
-            task=task.model_dump(mode="json"),
-            state="ok",
-            measurements=tuple(measured),
-            seconds=1.0,
-            finished="2026-01-01T00:00:00Z",
-            versions={},
-        )
-        self.done[task.digest()] = record, folder
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory) -> Bench:
-    return Bench(tmp_path_factory.mktemp("bench"))
 
 
 def values(record: Record) -> dict[tuple[str, str], float]:

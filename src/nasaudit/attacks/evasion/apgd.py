@@ -22,13 +22,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import EvasionAttack, Perturbed, check_epsilon, check_images
+from nasaudit.attacks.base import Attempt, EvasionAttack, Perturbed
 from nasaudit.attacks.evasion.ball import Ball, random_point
 from nasaudit.attacks.evasion.engine import Climb, ascend, ascent_direction, no_result, share_of
 from nasaudit.attacks.evasion.losses import LOSSES
-from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.spec.attacks import ApgdSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
 
 MOMENTUM = 0.75  # the paper's alpha
@@ -48,36 +46,22 @@ class Apgd(EvasionAttack[Classifier]):
         self.spec: ApgdSpec = spec
         self.batch_size = batch_size
 
-    def perturb(
-        self,
-        victim: Classifier,
-        images: Tensor,
-        objective: Objective,
-        epsilon: float,
-        *,
-        seed: int = 0,
-        indices: Tensor | None = None,
-        progress: Progress = silent,
-    ) -> Perturbed:
+    def _perturb(self, victim: Classifier, attempt: Attempt, epsilon: float) -> Perturbed:
         """See `EvasionAttack.perturb`. Without `indices` the images are numbered by position."""
-        check_images(images)
-        check_epsilon(epsilon)
-        if indices is None:
-            indices = torch.arange(len(images), device=images.device)
-        spec, found = self.spec, no_result(images)
+        spec, found = self.spec, no_result(attempt.images)
         for restart in range(spec.restarts):
             rows = (~found.broken).nonzero().squeeze(1)
-            ball = Ball.around(images[rows], spec.norm, epsilon)
-            start = random_point(ball, indices[rows], "apgd", spec.loss, seed, restart)
+            ball = Ball.around(attempt.images[rows], spec.norm, epsilon)
+            start = random_point(ball, attempt.indices[rows], "apgd", spec.loss, attempt.seed, restart)
             result = ascend(
                 victim,
                 start,
-                objective.take(rows),
+                attempt.objective.take(rows),
                 _Walk(ball, spec.steps),
                 spec.steps if epsilon > 0 else 0,
                 loss=LOSSES[spec.loss],
                 batch_size=self.batch_size,
-                progress=partial(share_of, progress, restart, spec.restarts),
+                progress=partial(share_of, attempt.progress, restart, spec.restarts),
             )
             found.images[rows] = result.images
             found.steps[rows] = torch.where(result.broken, result.steps + restart * spec.steps, -1)

@@ -23,11 +23,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import MinimalAttack, Nearest, check_images
+from nasaudit.attacks.base import Attempt, MinimalAttack, Nearest
 from nasaudit.attacks.evasion.engine import ascent_direction, batch_size_for, look, share_of
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.spec.attacks import DdnSpec
-from nasaudit.store.workspace import Progress, silent
+from nasaudit.store.workspace import Progress
 from nasaudit.victim.classifier import Classifier
 
 FIRST_STEP, LAST_STEP = 1.0, 0.01  # alpha
@@ -47,26 +47,21 @@ class Ddn(MinimalAttack[Classifier]):
         self.spec: DdnSpec = spec
         self.batch_size = batch_size
 
-    def minimise(
-        self,
-        victim: Classifier,
-        images: Tensor,
-        objective: Objective,
-        *,
-        seed: int = 0,
-        indices: Tensor | None = None,
-        progress: Progress = silent,
-    ) -> Nearest:
-        """See `MinimalAttack.minimise`. Nothing is random here."""
-        check_images(images)
-        nearest = images.clone()
-        distance = torch.full((len(images),), torch.inf, dtype=torch.float64, device=images.device)
+    def _minimise(self, victim: Classifier, attempt: Attempt) -> Nearest:
+        """Nothing is random here."""
+        nearest = attempt.images.clone()
+        distance = torch.full(
+            (len(attempt.images),), torch.inf, dtype=torch.float64, device=attempt.images.device
+        )
         batches = torch.split(
-            torch.arange(len(images), device=images.device), self.batch_size or batch_size_for(victim.device)
+            torch.arange(len(attempt.images), device=attempt.images.device),
+            self.batch_size or batch_size_for(victim.device),
         )
         for part, rows in enumerate(batches):
-            report = partial(share_of, progress, part, len(batches))
-            nearest[rows], distance[rows] = self._walk(victim, images[rows], objective.take(rows), report)
+            report = partial(share_of, attempt.progress, part, len(batches))
+            nearest[rows], distance[rows] = self._walk(
+                victim, attempt.images[rows], attempt.objective.take(rows), report
+            )
         return Nearest(nearest, distance, torch.full_like(distance, self.spec.steps, dtype=torch.int64))
 
     def _walk(

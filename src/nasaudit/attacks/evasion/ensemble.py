@@ -15,14 +15,11 @@ from functools import partial
 from typing import cast, final
 
 import torch
-from torch import Tensor
 
-from nasaudit.attacks.base import EvasionAttack, Perturbed, check_epsilon, check_images, load_attack
+from nasaudit.attacks.base import Attempt, EvasionAttack, Perturbed, load_attack
 from nasaudit.attacks.evasion.access import open_access
 from nasaudit.attacks.evasion.engine import no_result, share_of
-from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.spec.attacks import EnsembleSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
 
 
@@ -38,34 +35,20 @@ class Ensemble(EvasionAttack[Classifier]):
         self.spec: EnsembleSpec = spec
         self.members = [cast(EvasionAttack[Classifier], load_attack(member)) for member in spec.members]
 
-    def perturb(
-        self,
-        victim: Classifier,
-        images: Tensor,
-        objective: Objective,
-        epsilon: float,
-        *,
-        seed: int = 0,
-        indices: Tensor | None = None,
-        progress: Progress = silent,
-    ) -> Perturbed:
-        """See `EvasionAttack.perturb`. The steps of earlier members count as well."""
-        check_images(images)
-        check_epsilon(epsilon)
-        if indices is None:
-            indices = torch.arange(len(images), device=images.device)
-        found = no_result(images)
+    def _perturb(self, victim: Classifier, attempt: Attempt, epsilon: float) -> Perturbed:
+        """The steps of earlier members count as well."""
+        found = no_result(attempt.images)
         spent = 0
         for position, member in enumerate(self.members):
             rows = (~found.broken).nonzero().squeeze(1)
             result = member.perturb(
                 cast(Classifier, open_access(member.spec, victim)),  # the kind that this member takes
-                images[rows],
-                objective.take(rows),
+                attempt.images[rows],
+                attempt.objective.take(rows),
                 epsilon,
-                seed=seed,
-                indices=indices[rows],
-                progress=partial(share_of, progress, position, len(self.members)),
+                seed=attempt.seed,
+                indices=attempt.indices[rows],
+                progress=partial(share_of, attempt.progress, position, len(self.members)),
             )
             found.images[rows] = result.images
             found.steps[rows] = torch.where(result.broken, result.steps + spent, -1)

@@ -15,15 +15,11 @@ ICLR 2017).
 from functools import partial
 from typing import final
 
-from torch import Tensor
-
-from nasaudit.attacks.base import EvasionAttack, Perturbed, check_epsilon, check_images
+from nasaudit.attacks.base import Attempt, EvasionAttack, Perturbed
 from nasaudit.attacks.evasion.ball import Ball
 from nasaudit.attacks.evasion.engine import ascend
-from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.attacks.evasion.pgd import step_along
 from nasaudit.spec.attacks import FgsmSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
 
 
@@ -40,27 +36,15 @@ class Fgsm(EvasionAttack[Classifier]):
         self.spec: FgsmSpec = spec
         self.batch_size = batch_size
 
-    def perturb(
-        self,
-        victim: Classifier,
-        images: Tensor,
-        objective: Objective,
-        epsilon: float,
-        *,
-        seed: int = 0,
-        indices: Tensor | None = None,
-        progress: Progress = silent,
-    ) -> Perturbed:
-        """See `EvasionAttack.perturb`. Nothing is random here."""
-        check_images(images)
-        check_epsilon(epsilon)
-        ball = Ball.around(images, self.spec.norm, epsilon)
+    def _perturb(self, victim: Classifier, attempt: Attempt, epsilon: float) -> Perturbed:
+        """Nothing is random here."""
+        ball = Ball.around(attempt.images, self.spec.norm, epsilon)
         return ascend(
             victim,
-            images,
-            objective,
+            attempt.images,
+            attempt.objective,
             partial(step_along, ball, epsilon),
             steps=1 if epsilon > 0 else 0,
             batch_size=self.batch_size,
-            progress=progress,
+            progress=attempt.progress,
         )

@@ -36,13 +36,12 @@ from typing import final
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import MinimalAttack, Nearest, check_images
+from nasaudit.attacks.base import Attempt, MinimalAttack, Nearest
 from nasaudit.attacks.evasion import noise
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.attacks.evasion.queries import Questions
 from nasaudit.errors import QueryBudgetError
 from nasaudit.spec.attacks import HopSkipJumpSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.oracle import Oracle
 
 FIRST_DELTA = 0.1
@@ -64,25 +63,10 @@ class HopSkipJump(MinimalAttack[Oracle]):
         self.spec: HopSkipJumpSpec = spec
         self.batch_size = batch_size
 
-    def minimise(
-        self,
-        victim: Oracle,
-        images: Tensor,
-        objective: Objective,
-        *,
-        seed: int = 0,
-        indices: Tensor | None = None,
-        progress: Progress = silent,
-    ) -> Nearest:
-        """See `MinimalAttack.minimise`. Without `indices` the images are numbered by position.
-
-        When the oracle's budget is used up the attack ends, and returns what it has.
-        """
-        check_images(images)
-        if indices is None:
-            indices = torch.arange(len(images), device=images.device)
-        questions = Questions(victim, len(images), self.batch_size, progress)
-        walk = _Walk(self.spec, questions, images, objective, indices, seed)
+    def _minimise(self, victim: Oracle, attempt: Attempt) -> Nearest:
+        """When the oracle's budget is used up the attack ends, and returns what it has."""
+        questions = Questions(victim, len(attempt.images), self.batch_size, attempt.progress)
+        walk = _Walk(self.spec, questions, attempt.images, attempt.objective, attempt.indices, attempt.seed)
         with suppress(QueryBudgetError):
             walk.run()
         # A projection that was cut short may have come nearer.

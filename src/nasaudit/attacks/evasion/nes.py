@@ -32,7 +32,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import EvasionAttack, Perturbed, check_epsilon, check_images
+from nasaudit.attacks.base import Attempt, EvasionAttack, Perturbed
 from nasaudit.attacks.evasion import noise
 from nasaudit.attacks.evasion.ball import Ball
 from nasaudit.attacks.evasion.engine import ascent_direction, no_result
@@ -40,7 +40,6 @@ from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.attacks.evasion.queries import Questions
 from nasaudit.errors import QueryBudgetError
 from nasaudit.spec.attacks import NesSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.oracle import Oracle
 
 
@@ -57,42 +56,15 @@ class Nes(EvasionAttack[Oracle]):
         self.spec: NesSpec = spec
         self.batch_size = batch_size
 
-    def perturb(
-        self,
-        victim: Oracle,
-        images: Tensor,
-        objective: Objective,
-        epsilon: float,
-        *,
-        seed: int = 0,
-        indices: Tensor | None = None,
-        progress: Progress = silent,
-    ) -> Perturbed:
-        """See `EvasionAttack.perturb`. Without `indices` the images are numbered by position.
-
-        When the oracle's budget is used up the attack ends, and returns what it has.
-        """
-        check_images(images)
-        check_epsilon(epsilon)
-        if indices is None:
-            indices = torch.arange(len(images), device=images.device)
-        questions = Questions(victim, len(images), self.batch_size, progress)
-        found = replace(no_result(images), queries=questions.queries)
+    def _perturb(self, victim: Oracle, attempt: Attempt, epsilon: float) -> Perturbed:
+        """When the oracle's budget is used up the attack ends, and returns what it has."""
+        questions = Questions(victim, len(attempt.images), self.batch_size, attempt.progress)
+        found = replace(no_result(attempt.images), queries=questions.queries)
         with suppress(QueryBudgetError):
-            self._climb(
-                found, Ball.around(images, self.spec.norm, epsilon), objective, indices, seed, questions
-            )
+            self._climb(found, Ball.around(attempt.images, self.spec.norm, epsilon), attempt, questions)
         return found
 
-    def _climb(
-        self,
-        found: Perturbed,
-        ball: Ball,
-        objective: Objective,
-        indices: Tensor,
-        seed: int,
-        questions: Questions,
-    ) -> None:
+    def _climb(self, found: Perturbed, ball: Ball, attempt: Attempt, questions: Questions) -> None:
         """Walk until all images are broken or the steps are used up; `found` is brought up to date on the way."""
         spec = self.spec
         steps = spec.steps if ball.epsilon > 0 else 0
@@ -102,7 +74,7 @@ class Nes(EvasionAttack[Oracle]):
         for step in range(steps + 1):
             questions.done = step / (steps + 1)
             for rows in torch.split(live, questions.batch_size):
-                broken = objective.take(rows).reached(questions.logits(rows, found.images[rows]))
+                broken = attempt.objective.take(rows).reached(questions.logits(rows, found.images[rows]))
                 found.steps[rows[broken]] = step
             live = live[found.steps[live] < 0]
             if step == steps or len(live) == 0:
@@ -113,8 +85,10 @@ class Nes(EvasionAttack[Oracle]):
                     questions,
                     rows,
                     found.images[rows],
-                    objective,
-                    directions(indices[rows], spec.samples // 2, found.images.shape[1:], seed, step),
+                    attempt.objective,
+                    directions(
+                        attempt.indices[rows], spec.samples // 2, found.images.shape[1:], attempt.seed, step
+                    ),
                     spec.sigma,
                 )
                 if velocity is not None:

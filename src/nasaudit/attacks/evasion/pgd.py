@@ -19,12 +19,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import EvasionAttack, Perturbed, check_epsilon, check_images
+from nasaudit.attacks.base import Attempt, EvasionAttack, Perturbed
 from nasaudit.attacks.evasion.ball import Ball, random_point
 from nasaudit.attacks.evasion.engine import Climb, ascend, ascent_direction, no_result, share_of
-from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.spec.attacks import PgdSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
 
 
@@ -41,37 +39,23 @@ class Pgd(EvasionAttack[Classifier]):
         self.spec: PgdSpec = spec
         self.batch_size = batch_size
 
-    def perturb(
-        self,
-        victim: Classifier,
-        images: Tensor,
-        objective: Objective,
-        epsilon: float,
-        *,
-        seed: int = 0,
-        indices: Tensor | None = None,
-        progress: Progress = silent,
-    ) -> Perturbed:
+    def _perturb(self, victim: Classifier, attempt: Attempt, epsilon: float) -> Perturbed:
         """See `EvasionAttack.perturb`. Without `indices` the images are numbered by position."""
-        check_images(images)
-        check_epsilon(epsilon)
-        if indices is None:
-            indices = torch.arange(len(images), device=images.device)
         steps = self.spec.steps if epsilon > 0 else 0
         alpha = 2.5 * epsilon / self.spec.steps if self.spec.step_size is None else self.spec.step_size
-        found = no_result(images)
+        found = no_result(attempt.images)
         for restart in range(self.spec.restarts):
             rows = (~found.broken).nonzero().squeeze(1)
-            ball = Ball.around(images[rows], self.spec.norm, epsilon)
-            start = self._start(ball, indices[rows], seed, restart)
+            ball = Ball.around(attempt.images[rows], self.spec.norm, epsilon)
+            start = self._start(ball, attempt.indices[rows], attempt.seed, restart)
             result = ascend(
                 victim,
                 start,
-                objective.take(rows),
+                attempt.objective.take(rows),
                 partial(step_along, ball, alpha),
                 steps,
                 batch_size=self.batch_size,
-                progress=partial(share_of, progress, restart, self.spec.restarts),
+                progress=partial(share_of, attempt.progress, restart, self.spec.restarts),
             )
             found.images[rows] = result.images
             found.steps[rows] = torch.where(result.broken, result.steps + restart * self.spec.steps, -1)

@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from nasaudit.attacks.base import EvasionAttack, Perturbed, check_epsilon, check_images
+from nasaudit.attacks.base import Attempt, EvasionAttack, Perturbed
 from nasaudit.attacks.evasion import noise
 from nasaudit.attacks.evasion.ball import Ball
 from nasaudit.attacks.evasion.engine import no_result
@@ -42,7 +42,6 @@ from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.attacks.evasion.queries import Questions
 from nasaudit.errors import QueryBudgetError
 from nasaudit.spec.attacks import SquareSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.oracle import Oracle
 
 # p is halved after these many of 10,000 queries.
@@ -63,41 +62,16 @@ class Square(EvasionAttack[Oracle]):
         self.spec: SquareSpec = spec
         self.batch_size = batch_size
 
-    def perturb(
-        self,
-        victim: Oracle,
-        images: Tensor,
-        objective: Objective,
-        epsilon: float,
-        *,
-        seed: int = 0,
-        indices: Tensor | None = None,
-        progress: Progress = silent,
-    ) -> Perturbed:
-        """See `EvasionAttack.perturb`. Without `indices` the images are numbered by position.
-
-        When the oracle's budget is used up the attack ends, and returns what it has.
-        """
-        check_images(images)
-        check_epsilon(epsilon)
-        if indices is None:
-            indices = torch.arange(len(images), device=images.device)
-        questions = Questions(victim, len(images), self.batch_size, progress)
-        found = replace(no_result(images), queries=questions.queries)
-        ball = Ball.around(images, self.spec.norm, epsilon)
+    def _perturb(self, victim: Oracle, attempt: Attempt, epsilon: float) -> Perturbed:
+        """When the oracle's budget is used up the attack ends, and returns what it has."""
+        questions = Questions(victim, len(attempt.images), self.batch_size, attempt.progress)
+        found = replace(no_result(attempt.images), queries=questions.queries)
+        ball = Ball.around(attempt.images, self.spec.norm, epsilon)
         with suppress(QueryBudgetError):
-            self._search(found, ball, objective, indices, seed, questions)
+            self._search(found, ball, attempt, questions)
         return found
 
-    def _search(
-        self,
-        found: Perturbed,
-        ball: Ball,
-        objective: Objective,
-        indices: Tensor,
-        seed: int,
-        questions: Questions,
-    ) -> None:
+    def _search(self, found: Perturbed, ball: Ball, attempt: Attempt, questions: Questions) -> None:
         """Propose until all images are broken or the queries are used up; `found` is brought up to date."""
         lowest = torch.full((len(found.images),), torch.inf, device=found.images.device)
         live = torch.arange(len(found.images), device=found.images.device)
@@ -106,8 +80,10 @@ class Square(EvasionAttack[Oracle]):
         for query in range(queries):
             questions.done = query / queries
             for rows in torch.split(live, questions.batch_size):
-                proposal = self._propose(ball.take(rows), found.images[rows], query, indices[rows], seed)
-                aims = objective.take(rows)
+                proposal = self._propose(
+                    ball.take(rows), found.images[rows], query, attempt.indices[rows], attempt.seed
+                )
+                aims = attempt.objective.take(rows)
                 logits = questions.logits(rows, proposal)
                 loss, broken = _loss(aims, logits), aims.reached(logits)
                 better = broken | (loss < lowest[rows])

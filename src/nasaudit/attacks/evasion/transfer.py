@@ -18,13 +18,13 @@ from typing import final
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import EvasionAttack, Perturbed, check_epsilon, check_images
+from nasaudit.attacks.base import Attempt, EvasionAttack, Perturbed
 from nasaudit.attacks.evasion.ball import Ball
 from nasaudit.attacks.evasion.engine import batch_size_for, look, share_of
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import QueryBudgetError
 from nasaudit.spec.attacks import TransferSpec
-from nasaudit.store.workspace import Progress, silent
+from nasaudit.store.workspace import Progress
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle
 
@@ -44,32 +44,21 @@ class Transfer(EvasionAttack[Oracle]):
         self.surrogate = surrogate
         self.batch_size = batch_size
 
-    def perturb(
-        self,
-        victim: Oracle,
-        images: Tensor,
-        objective: Objective,
-        epsilon: float,
-        *,
-        seed: int = 0,
-        indices: Tensor | None = None,
-        progress: Progress = silent,
-    ) -> Perturbed:
-        """See `EvasionAttack.perturb`. Nothing is random here."""
-        check_images(images)
-        check_epsilon(epsilon)
-        ball = Ball.around(images, self.spec.norm, epsilon)
+    def _perturb(self, victim: Oracle, attempt: Attempt, epsilon: float) -> Perturbed:
+        """Nothing is random here."""
+        ball = Ball.around(attempt.images, self.spec.norm, epsilon)
         steps = self.spec.steps if epsilon > 0 else 0
-        points = images.clone()
-        used = torch.full((len(images),), -1, device=images.device)
-        queries = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-        first_gradient = torch.full((len(images),), torch.nan, device=images.device)
+        points = attempt.images.clone()
+        used = torch.full((len(attempt.images),), -1, device=attempt.images.device)
+        queries = torch.zeros(len(attempt.images), dtype=torch.int64, device=attempt.images.device)
+        first_gradient = torch.full((len(attempt.images),), torch.nan, device=attempt.images.device)
         batches = torch.split(
-            torch.arange(len(images), device=images.device), self.batch_size or batch_size_for(victim.device)
+            torch.arange(len(attempt.images), device=attempt.images.device),
+            self.batch_size or batch_size_for(victim.device),
         )
         for part, rows in enumerate(batches):
-            report = partial(share_of, progress, part, len(batches))
-            aims = objective.take(rows)
+            report = partial(share_of, attempt.progress, part, len(batches))
+            aims = attempt.objective.take(rows)
             points[rows] = self._craft(ball.take(rows), aims, steps, report)
             try:
                 broken = aims.reached_by(victim(points[rows]))

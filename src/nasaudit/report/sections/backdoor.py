@@ -2,24 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from nasaudit.report import charts, format
 from nasaudit.report.evidence import Evidence, Subject, unique
-from nasaudit.report.images import amplified, data_uri, to_bytes
-from nasaudit.report.parts import Cell, Figure, Section, Table, Tile
+from nasaudit.report.parts import Figure, Section, Table, Tile
+from nasaudit.report.sections.attack import MeasuredAttack, anchor, column, point, summary, table
+from nasaudit.report.sections.backdoor_pictures import Strip, strips
 from nasaudit.report.sections.family import Family, Yardstick
-from nasaudit.spec.attacks import ATTACKS, BackdoorSpec, BadNetsSpec
+from nasaudit.spec.attacks import BackdoorSpec, BadNetsSpec
+from nasaudit.spec.attacks import Family as FamilyName
 from nasaudit.spec.attacks.backdoor import Access
 from nasaudit.study.headlines import find_headline
-from nasaudit.study.results import Pictures, Row
 
-FAMILY = "backdoor"
-SHOWN_IMAGES = 4
-SHOWN_ARCHITECTURES = 3
+FAMILY: FamilyName = "backdoor"
 CURVE_POINTS = 3  # fewer values of a field are a table
 TITLES: Mapping[str, str] = {
     "badnets": "BadNets",
@@ -51,22 +46,13 @@ METRICS = (
 )
 
 
-@dataclass(frozen=True)
-class Plant:
-    """One backdoor as it was set.
+class Plant(MeasuredAttack):
+    """One backdoor as it was set. Its identity: the fields that tell it from another run of the attack."""
 
-    Attributes:
-        attack: its name.
-        identity: what its rows' settings share: the fields that tell it from another run of the attack.
-    """
-
-    attack: str
-    identity: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def of(cls, row: Row | Pictures) -> "Plant":
-        """The backdoor that a row or a file of pictures belongs to."""
-        return cls(row.attack, tuple(sorted((k, text) for k, text in row.setting.items() if k != "images")))
+    family = FAMILY
+    metric = "asr"
+    varying = frozenset({"images"})
+    sort = True
 
     @property
     def title(self) -> str:
@@ -84,34 +70,7 @@ class Sweep:
 
     def value(self, plant: Plant) -> str:
         """The field of one of them, as its rows write it."""
-        return dict(plant.identity)[self.field]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One image in three pictures (data URIs), and what the models say of it."""
-
-    index: int
-    label: str
-    victim: str
-    clean_prediction: str
-    prediction: str
-    gain: str
-    clean: str
-    triggered: str
-    difference: str
-
-
-@dataclass(frozen=True)
-class Strip:
-    """The pictures of one backdoored model; `trigger` is a data URI or empty, `missing` says why there are none."""
-
-    title: str
-    target: str = ""
-    trigger: str = ""
-    opacity: str = ""
-    images: tuple[Shown, ...] = ()
-    missing: str = ""
+        return plant.setting[self.field]
 
 
 @dataclass(frozen=True)
@@ -127,18 +86,12 @@ class Block:
     strips: tuple[Strip, ...]
 
 
-def plants(evidence: Evidence) -> list[Plant]:
-    """Every backdoor that was measured, in the order of the rows."""
-    rows = evidence.of_family(FAMILY)
-    return list(dict.fromkeys(Plant.of(row) for row in rows if row.metric == "asr"))
-
-
 def main_plant(evidence: Evidence) -> Plant | None:
     """The backdoor that verdicts quote: the family's headline, or else the first."""
-    found = find_headline(evidence.of_family(FAMILY), "backdoor")
+    found = find_headline(evidence.results.rows, FAMILY)
     if found is not None:
         return Plant.of(next(iter(found.rows.values())))
-    return next(iter(plants(evidence)), None)
+    return next(iter(Plant.measured(evidence)), None)
 
 
 def sweeps(found: list[Plant]) -> Iterator[Sweep]:
@@ -146,21 +99,21 @@ def sweeps(found: list[Plant]) -> Iterator[Sweep]:
     for field in unique(key for plant in found for key, _ in plant.identity):
         rests: dict[tuple[tuple[str, str], ...], list[Plant]] = {}
         for plant in found:
-            if _is_number(dict(plant.identity).get(field, "")):
+            if _is_number(plant.setting.get(field, "")):
                 rest = tuple(pair for pair in plant.identity if pair[0] != field)
                 rests.setdefault(rest, []).append(plant)
         for alike in rests.values():
             if len(alike) >= CURVE_POINTS:
-                yield Sweep(field, tuple(sorted(alike, key=lambda one: float(dict(one.identity)[field]))))
+                yield Sweep(field, tuple(sorted(alike, key=lambda one: float(one.setting[field]))))
 
 
 def verdict(evidence: Evidence, subject: Subject) -> str | None:
     """How often the trigger works, what it does by itself, and the price in accuracy."""
     plant = main_plant(evidence)
-    asr = None if plant is None else _row(evidence, subject, plant, "asr")
+    asr = None if plant is None else plant.row(evidence, subject, "asr")
     if plant is None or asr is None:
         return None
-    floor, drop = (_row(evidence, subject, plant, metric) for metric in ("floor", "cad"))
+    floor, drop = (plant.row(evidence, subject, metric) for metric in ("floor", "cad"))
     alone = "" if floor is None else f"; without the backdoor the trigger does so on {format.value(floor)}"
     price = "" if drop is None else f" The price is {format.estimate(drop)} of clean accuracy."
     return (
@@ -172,7 +125,7 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
 def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     """The success rate of the backdoor that verdicts quote."""
     plant = main_plant(evidence)
-    row = None if plant is None else _row(evidence, subject, plant, "asr")
+    row = None if plant is None else plant.row(evidence, subject, "asr")
     return () if row is None else (Tile.of("obey a trigger", row),)
 
 
@@ -181,18 +134,13 @@ def yardstick(evidence: Evidence) -> Yardstick | None:
     plant = main_plant(evidence)
     if plant is None:
         return None
-    rows = {subject.name: _row(evidence, subject, plant, "asr") for subject in evidence.subjects}
-    measured = {name: row for name, row in rows.items() if row is not None}
-    return (
-        Yardstick(measured, f"success rate of the trigger ({plant.title})", {}, ("", ""))
-        if measured
-        else None
-    )
+    rows = plant.by_name(evidence, "asr")
+    return Yardstick(rows, f"success rate of the trigger ({plant.title})", {}, ("", "")) if rows else None
 
 
 def section(evidence: Evidence) -> Section | None:
     """An overview of all success rates, and a block for each attack."""
-    found = plants(evidence)
+    found = Plant.measured(evidence)
     if not found:
         return None
     blocks = [
@@ -205,43 +153,30 @@ def section(evidence: Evidence) -> Section | None:
 
 
 def _overview(evidence: Evidence, found: list[Plant]) -> Table:
-    return Table(
+    return table(
+        evidence,
         "Success rate: triggered images of other classes that are taken for the target",
-        ("", *(plant.title for plant in found)),
-        tuple(
-            (Cell(subject.title), *(Cell.of(_row(evidence, subject, plant, "asr")) for plant in found))
-            for subject in evidence.subjects
-        ),
-        tuple(subject.name for subject in evidence.subjects),
+        [column(plant.title, plant.by_name(evidence, "asr")) for plant in found],
+        keep_empty=True,
     )
 
 
 def _block(evidence: Evidence, attack: str, found: list[Plant]) -> Block:
-    known = ATTACKS[attack].summary if attack in ATTACKS else ""
     return Block(
         title=TITLES.get(attack, attack),
-        anchor=_anchor(attack),
-        summary=known,
+        anchor=anchor(FAMILY, attack),
+        summary=summary(attack),
         needs=f"The attacker {_needs(evidence, attack)}.",
         figures=tuple(_figure(evidence, sweep) for sweep in sweeps(found)),
-        tables=tuple(_table(evidence, plant) for plant in found),
-        strips=tuple(_strips(evidence, found)),
-    )
-
-
-def _table(evidence: Evidence, plant: Plant) -> Table:
-    rows = [
-        [_row(evidence, subject, plant, metric) for _, metric in METRICS] for subject in evidence.subjects
-    ]
-    kept = [k for k in range(len(METRICS)) if any(row[k] is not None for row in rows)]
-    return Table(
-        plant.title,
-        ("", *(METRICS[k][0] for k in kept)),
-        tuple(
-            (Cell(subject.title), *(Cell.of(row[k]) for k in kept))
-            for subject, row in zip(evidence.subjects, rows, strict=True)
+        tables=tuple(
+            table(
+                evidence,
+                plant.title,
+                [column(title, plant.by_name(evidence, metric)) for title, metric in METRICS],
+            )
+            for plant in found
         ),
-        tuple(subject.name for subject in evidence.subjects),
+        strips=tuple(strips(evidence, found[0].pictures(evidence), found[0].title)),
     )
 
 
@@ -249,24 +184,14 @@ def _figure(evidence: Evidence, sweep: Sweep) -> Figure:
     attack = sweep.plants[0].attack
     words = FIELDS.get(sweep.field, sweep.field.replace("_", " "))
     others = [f"{key}-{text}" for key, text in sweep.plants[0].identity if key != sweep.field]
-    records = []
-    for subject in evidence.subjects:
-        for plant in sweep.plants:
-            row = _row(evidence, subject, plant, "asr")
-            if row is not None:
-                records.append(
-                    {
-                        "label": subject.title,
-                        "x": float(sweep.value(plant)),
-                        "value": row.value,
-                        "low": row.low,
-                        "high": row.high,
-                        "at": sweep.value(plant),
-                        "estimate": format.estimate(row),
-                    }
-                )
+    records = [
+        point(subject, row, float(sweep.value(plant)), sweep.value(plant))
+        for subject in evidence.subjects
+        for plant in sweep.plants
+        if (row := plant.row(evidence, subject, "asr")) is not None
+    ]
     return Figure(
-        name=_anchor("-".join([attack, sweep.field, *others])),
+        name=anchor(FAMILY, attack, sweep.field, *others),
         title=f"Success rate by {words}",
         about=TITLES.get(attack, attack),
         caption=f"Share of triggered images of other classes that are taken for the target, by {words}. "
@@ -278,60 +203,6 @@ def _figure(evidence: Evidence, sweep: Sweep) -> Figure:
     )
 
 
-def _strips(evidence: Evidence, found: list[Plant]) -> Iterator[Strip]:
-    """Pictures of the first backdoor of an attack on the first few architectures, of the first seed each."""
-    chosen: dict[str, Pictures] = {}
-    for entry in evidence.results.pictures:
-        if entry.family == FAMILY and Plant.of(entry) == found[0]:
-            chosen.setdefault(entry.architecture, entry)
-    for entry in list(chosen.values())[:SHOWN_ARCHITECTURES]:
-        victim = evidence.titles.get(entry.architecture, entry.architecture)
-        title = f"{victim}, seed {entry.seed}: {found[0].title}"
-        path = evidence.folder / entry.file
-        if path.is_file():
-            yield _read(path, title, evidence.results.class_names)
-        else:
-            yield Strip(title, missing=f"The file {entry.file} is not in the study's folder.")
-
-
-def _read(path: Path, title: str, names: list[str]) -> Strip:
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = dict(archive)
-    images = []
-    for k in range(min(SHOWN_IMAGES, len(arrays["clean"]))):
-        change = (arrays["triggered"][k].astype(np.float64) - arrays["clean"][k]) / 255
-        largest = float(np.abs(change).max())
-        gain = max(1.0, 0.5 / largest) if largest > 0 else 1.0
-        images.append(
-            Shown(
-                index=int(arrays["index"][k]),
-                label=_name(names, int(arrays["label"][k])),
-                victim=_name(names, int(arrays["victim"][k])),
-                clean_prediction=_name(names, int(arrays["clean_prediction"][k])),
-                prediction=_name(names, int(arrays["prediction"][k])),
-                gain=f"×{format.significant(gain, 2)}",
-                clean=data_uri(arrays["clean"][k]),
-                triggered=data_uri(arrays["triggered"][k]),
-                difference=data_uri(amplified(change, gain)),
-            )
-        )
-    target = _name(names, int(arrays["target"]))
-    if "mask" not in arrays:
-        return Strip(title, target, images=tuple(images))
-    opacity = format.percent(float(arrays["opacity"]))
-    return Strip(title, target, data_uri(_on_grey(arrays)), opacity, tuple(images))
-
-
-def _on_grey(arrays: Mapping[str, npt.NDArray[np.floating]]) -> npt.NDArray[np.uint8]:
-    """The trigger alone, fully visible; what is outside of the mask is grey."""
-    mask = arrays["mask"]
-    return to_bytes(0.5 * (1 - mask) + arrays["pattern"] * mask)
-
-
-def _row(evidence: Evidence, subject: Subject, plant: Plant, metric: str) -> Row | None:
-    return evidence.pooled(subject.name, FAMILY, metric, dict(plant.identity), plant.attack)
-
-
 def _needs(evidence: Evidence, attack: str) -> str:
     asked = [spec for spec in evidence.results.study.attacks if spec.name == attack]
     if not asked or not isinstance(asked[0], BackdoorSpec):
@@ -341,21 +212,12 @@ def _needs(evidence: Evidence, attack: str) -> str:
     return NEEDS[asked[0].access]
 
 
-def _name(names: list[str], position: int) -> str:
-    return names[position] if 0 <= position < len(names) else str(position)
-
-
 def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
         return False
     return True
-
-
-def _anchor(text: str) -> str:
-    """A name safe in a file name and in an id."""
-    return "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in f"{FAMILY}-{text}")
 
 
 BACKDOOR = Family(

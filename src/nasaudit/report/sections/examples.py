@@ -7,9 +7,9 @@ import numpy as np
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.images import amplified, data_uri, to_bytes
+from nasaudit.report.images import data_uri, magnified, to_bytes
 from nasaudit.report.parts import Section
-from nasaudit.report.sections.evasion import attack_title
+from nasaudit.report.sections.evasion_threat import attack_title
 from nasaudit.spec.units import format_epsilon
 from nasaudit.study.results import Examples
 
@@ -58,10 +58,10 @@ def section(evidence: Evidence) -> Section | None:
 def _strip(evidence: Evidence, entry: Examples, shown: int) -> Strip:
     victim = evidence.titles.get(entry.architecture, entry.architecture)
     title = f"{victim}, seed {entry.seed}, attacked with {attack_title(entry.attack)}"
-    path = evidence.folder / entry.file
-    if not path.is_file():
-        return Strip(title, (), f"The file {entry.file} is not in the study's folder.")
-    return Strip(title, tuple(_read(path, evidence.results.class_names, shown)))
+    missing = evidence.missing(entry.file)
+    if missing:
+        return Strip(title, (), missing)
+    return Strip(title, tuple(_read(evidence.folder / entry.file, evidence.results.class_names, shown)))
 
 
 def _read(path: Path, class_names: list[str], shown: int) -> list[Example]:
@@ -71,23 +71,17 @@ def _read(path: Path, class_names: list[str], shown: int) -> list[Example]:
         prediction, epsilon = arrays["prediction"], arrays["epsilon"]
     examples = []
     for k in range(min(shown, len(clean))):
-        change = adversarial[k].astype(np.float64) - clean[k] / 255
-        largest = float(np.abs(change).max())
-        gain = 0.5 / largest if largest > 0 else 1.0
+        gain, difference = magnified(adversarial[k].astype(np.float64) - clean[k] / 255)
         examples.append(
             Example(
                 index=int(index[k]),
-                label=_class_name(class_names, int(label[k])),
-                prediction=_class_name(class_names, int(prediction[k])),
+                label=format.class_name(class_names, int(label[k])),
+                prediction=format.class_name(class_names, int(prediction[k])),
                 epsilon=format_epsilon(float(epsilon[k])),
-                gain=f"×{format.significant(gain, 2)}",
+                gain=gain,
                 clean=data_uri(clean[k]),
                 adversarial=data_uri(to_bytes(adversarial[k])),
-                difference=data_uri(amplified(change, gain)),
+                difference=difference,
             )
         )
     return examples
-
-
-def _class_name(names: list[str], position: int) -> str:
-    return names[position] if 0 <= position < len(names) else str(position)

@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nasaudit.report import charts, format
-from nasaudit.report.evidence import Evidence, Subject, unique
+from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Cell, Figure, Section, Table, Tile
+from nasaudit.report.sections.attack import MeasuredAttack, column, point, table
 from nasaudit.report.sections.family import Family, Yardstick
-from nasaudit.spec.attacks import ATTACKS
+from nasaudit.spec.attacks import Family as FamilyName
 from nasaudit.spec.attacks.extraction import OTHER, SAME
 from nasaudit.study.results import Row
 
-FAMILY = "extraction"
-# What differs between the rows of one theft, or follows from its budgets, and so does not name it.
-VARYING = frozenset({"budget", "budgets", "budget_shares", "epsilon", "images"})
+FAMILY: FamilyName = "extraction"
 # Said in words; any other field that tells two thefts apart is said as it is.
 WORDED = ("surrogate", "labels", "pool")
 POOLS: Mapping[str, str] = {
@@ -32,27 +31,12 @@ METRICS = (
 )
 
 
-@dataclass(frozen=True)
-class Theft:
-    """One attack as it was set: the rows of all its budgets.
+class Theft(MeasuredAttack):
+    """One attack as it was set: the rows of all its budgets."""
 
-    Attributes:
-        attack: its name.
-        identity: what its rows' settings share.
-    """
-
-    attack: str
-    identity: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def of(cls, row: Row) -> "Theft":
-        """The theft that a row belongs to."""
-        return cls(row.attack, tuple((key, text) for key, text in row.setting.items() if key not in VARYING))
-
-    @property
-    def setting(self) -> dict[str, str]:
-        """The part of a row's setting that names this theft."""
-        return dict(self.identity)
+    family = FAMILY
+    metric = "agreement"
+    varying = frozenset({"budget", "budgets", "budget_shares", "epsilon", "images"})
 
     @property
     def is_plain(self) -> bool:
@@ -79,11 +63,9 @@ class Theft:
         others = "".join(f", {key} {text}" for key, text in self.identity if key not in WORDED)
         return f"{self.attack.replace('_', ' ')}, {self.asks}; surrogate: {self.surrogate}{others}"
 
-    @property
-    def anchor(self) -> str:
-        """A name safe in a file name and in an id."""
-        words = "-".join([FAMILY, self.attack, *(text for _, text in self.identity)])
-        return "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in words)
+    def budgets(self, evidence: Evidence) -> list[str]:
+        """The budgets, ascending, as the rows write them."""
+        return self.values(evidence, "budget")
 
 
 @dataclass(frozen=True)
@@ -99,46 +81,26 @@ class Block:
     at_largest: Table
 
 
-def thefts(evidence: Evidence) -> list[Theft]:
-    """Every theft that was measured, in the order of the rows."""
-    rows = evidence.of_family(FAMILY)
-    return list(dict.fromkeys(Theft.of(row) for row in rows if row.metric == "agreement"))
-
-
 def main_theft(evidence: Evidence) -> Theft | None:
     """The theft that verdicts quote: a surrogate that is the same for all victims, where that was measured."""
     return max(
-        thefts(evidence),
+        Theft.measured(evidence),
         key=lambda theft: (
             theft.is_plain,
-            len(budgets(evidence, theft)) > 1,
+            len(theft.budgets(evidence)) > 1,
             theft.setting.get("surrogate") != SAME,
         ),
         default=None,
     )
 
 
-def budgets(evidence: Evidence, theft: Theft) -> list[str]:
-    """The budgets of a theft, ascending, as the rows write them."""
-    found = unique(
-        row.setting["budget"]
-        for row in evidence.of_family(FAMILY)
-        if row.metric == "agreement" and Theft.of(row) == theft
-    )
-    return sorted(found, key=int)
-
-
 def verdict(evidence: Evidence, subject: Subject) -> str | None:
     """How like it a copy is, after how many queries, and what the copy is good for."""
     theft = main_theft(evidence)
-    if theft is None:
+    largest = None if theft is None else _largest(evidence, subject, theft)
+    if theft is None or largest is None:
         return None
-    most = _largest(evidence, subject, theft)
-    if most is None:
-        return None
-    agreement = _row(evidence, subject, theft, "agreement", most)
-    if agreement is None:
-        return None
+    most, agreement = largest
     return (
         f"A thief who asks for its {ANSWERS.get(theft.setting.get('labels', ''), 'answers')} on "
         f"{format.whole(int(most))} images gets a copy ({_copy(theft)}) that agrees with it on "
@@ -149,11 +111,11 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
 def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     """The agreement after the largest budget."""
     theft = main_theft(evidence)
-    most = None if theft is None else _largest(evidence, subject, theft)
-    if theft is None or most is None:
+    largest = None if theft is None else _largest(evidence, subject, theft)
+    if largest is None:
         return ()
-    row = _row(evidence, subject, theft, "agreement", most)
-    return () if row is None else (Tile.of(f"copied by {format.whole(int(most))} queries", row),)
+    most, row = largest
+    return (Tile.of(f"copied by {format.whole(int(most))} queries", row),)
 
 
 def yardstick(evidence: Evidence) -> Yardstick | None:
@@ -161,30 +123,30 @@ def yardstick(evidence: Evidence) -> Yardstick | None:
     theft = main_theft(evidence)
     if theft is None:
         return None
-    most = budgets(evidence, theft)[-1]
-    rows = _by_name(evidence, theft, "agreement", most)
+    most = theft.budgets(evidence)[-1]
+    rows = theft.by_name(evidence, "agreement", budget=most)
     if not rows:
         return None
     return Yardstick(
         rows,
         f"agreement of a copy after {format.whole(int(most))} queries (surrogate: {theft.surrogate})",
-        _by_name(evidence, theft, "transfer_asr", most),
+        theft.by_name(evidence, "transfer_asr", budget=most),
         ("Of the adversarial examples made on the copies", "work"),
     )
 
 
 def section(evidence: Evidence) -> Section | None:
     """A curve with its tables for every theft with several budgets; the others side by side."""
-    found = thefts(evidence)
+    found = Theft.measured(evidence)
     if not found:
         return None
-    swept = [theft for theft in found if len(budgets(evidence, theft)) > 1] or found[:1]
+    swept = [theft for theft in found if len(theft.budgets(evidence)) > 1] or found[:1]
     blocks = [_block(evidence, theft) for theft in swept]
     variants = [theft for theft in found if theft not in swept]
     content = {
         "blocks": blocks,
         "variants": [
-            _at_budget(evidence, theft, budgets(evidence, theft)[-1], _first_up(theft.title))
+            _at_budget(evidence, theft, theft.budgets(evidence)[-1], format.first_up(theft.title))
             for theft in variants
         ],
         "floor": _floor(evidence),
@@ -194,11 +156,11 @@ def section(evidence: Evidence) -> Section | None:
 
 
 def _block(evidence: Evidence, theft: Theft) -> Block:
-    grid = budgets(evidence, theft)
+    grid = theft.budgets(evidence)
     return Block(
-        title=_first_up(theft.title),
+        title=format.first_up(theft.title),
         anchor=theft.anchor,
-        summary=ATTACKS[theft.attack].summary if theft.attack in ATTACKS else "",
+        summary=theft.summary,
         sentence=_gets(evidence, theft, grid[-1]),
         figure=_figure(evidence, theft, grid) if len(grid) > 1 else None,
         by_budget=_budget_table(evidence, theft, grid) if len(grid) > 1 else None,
@@ -208,7 +170,7 @@ def _block(evidence: Evidence, theft: Theft) -> Block:
 
 def _gets(evidence: Evidence, theft: Theft, budget: str) -> str:
     """What a thief gets for how many queries, over all victims."""
-    rows = list(_by_name(evidence, theft, "agreement", budget).values())
+    rows = list(theft.by_name(evidence, "agreement", budget=budget).values())
     if not rows:
         return ""
     low, high = min(rows, key=lambda row: row.value), max(rows, key=lambda row: row.value)
@@ -223,22 +185,13 @@ def _gets(evidence: Evidence, theft: Theft, budget: str) -> str:
 
 
 def _figure(evidence: Evidence, theft: Theft, grid: list[str]) -> Figure:
-    records = []
-    for subject in evidence.subjects:
-        for budget in grid:
-            row = _row(evidence, subject, theft, "agreement", budget)
-            if row is not None and int(budget) > 0:  # the axis is logarithmic
-                records.append(
-                    {
-                        "label": subject.title,
-                        "x": int(budget),
-                        "value": row.value,
-                        "low": row.low,
-                        "high": row.high,
-                        "at": format.whole(int(budget)),
-                        "estimate": format.estimate(row),
-                    }
-                )
+    records = [
+        point(subject, row, int(budget), format.whole(int(budget)))
+        for subject in evidence.subjects
+        for budget in grid
+        if int(budget) > 0  # the axis is logarithmic
+        and (row := theft.row(evidence, subject, "agreement", budget=budget)) is not None
+    ]
     return Figure(
         name=theft.anchor,
         title="Agreement by budget",
@@ -253,60 +206,43 @@ def _figure(evidence: Evidence, theft: Theft, grid: list[str]) -> Figure:
 
 
 def _budget_table(evidence: Evidence, theft: Theft, grid: list[str]) -> Table:
-    return Table(
+    return table(
+        evidence,
         "Agreement by budget, of all test images",
-        ("", *(f"{format.whole(int(budget))} queries" for budget in grid)),
-        tuple(
-            (
-                Cell(subject.title),
-                *(Cell.of(_row(evidence, subject, theft, "agreement", budget)) for budget in grid),
+        [
+            column(
+                f"{format.whole(int(budget))} queries", theft.by_name(evidence, "agreement", budget=budget)
             )
-            for subject in evidence.subjects
-        ),
-        tuple(subject.name for subject in evidence.subjects),
+            for budget in grid
+        ],
+        keep_empty=True,
     )
 
 
 def _at_budget(evidence: Evidence, theft: Theft, budget: str, what: str) -> Table:
     """All metrics at one budget, and the queries that were really counted."""
-    table = [
-        [_row(evidence, subject, theft, metric, budget) for _, metric in METRICS]
-        for subject in evidence.subjects
-    ]
-    counted = [_row(evidence, subject, theft, "queries", budget) for subject in evidence.subjects]
-    kept = [k for k in range(len(METRICS)) if any(row[k] is not None for row in table)]
-    rows = zip(evidence.subjects, table, counted, strict=True)
-    return Table(
-        f"{what}: {format.whole(int(budget))} queries",
-        ("", *(METRICS[k][0] for k in kept), "queries"),
-        tuple(
-            (
-                Cell(subject.title),
-                *(Cell.of(row[k]) for k in kept),
-                Cell.of(None) if queries is None else Cell(format.whole(queries.value)),
-            )
-            for subject, row, queries in rows
-        ),
-        tuple(subject.name for subject in evidence.subjects),
-    )
+    metrics = [column(title, theft.by_name(evidence, metric, budget=budget)) for title, metric in METRICS]
+    queries = theft.by_name(evidence, "queries", budget=budget)
+    counted = column("queries", queries, lambda row: Cell(format.whole(row.value)))
+    return table(evidence, f"{what}: {format.whole(int(budget))} queries", [*metrics, counted])
 
 
 def _floor(evidence: Evidence) -> Table | None:
     """How often noise of the same size fools each victim; the same for all thefts."""
-    rows = [(subject, _noise(evidence, subject)) for subject in evidence.subjects]
-    if all(row is None for _, row in rows):
+    found = {subject.name: _noise(evidence, subject) for subject in evidence.subjects}
+    rows = {name: row for name, row in found.items() if row is not None}
+    if not rows:
         return None
-    size = next(row.setting["epsilon"] for _, row in rows if row is not None)
-    return Table(
+    size = next(iter(rows.values())).setting["epsilon"]
+    return table(
+        evidence,
         f"Random sign noise of the same size ({size}) fools the victim: what adversarial examples must exceed",
-        ("", "fooled by noise"),
-        tuple((Cell(subject.title), Cell.of(row)) for subject, row in rows),
-        tuple(subject.name for subject, _ in rows),
+        [column("fooled by noise", rows)],
     )
 
 
 def _examples(evidence: Evidence, subject: Subject, theft: Theft, budget: str) -> str:
-    row = _row(evidence, subject, theft, "transfer_asr", budget)
+    row = theft.row(evidence, subject, "transfer_asr", budget=budget)
     if row is None:
         return ""
     noise = _noise(evidence, subject)
@@ -318,8 +254,8 @@ def _examples(evidence: Evidence, subject: Subject, theft: Theft, budget: str) -
 
 
 def _noise(evidence: Evidence, subject: Subject) -> Row | None:
-    for theft in thefts(evidence):
-        row = evidence.pooled(subject.name, FAMILY, "floor", theft.setting, theft.attack)
+    for theft in Theft.measured(evidence):
+        row = theft.row(evidence, subject, "floor")
         if row is not None:
             return row
     return None
@@ -330,25 +266,13 @@ def _copy(theft: Theft) -> str:
     return "of the same architecture" if name == SAME else f"a {name}"
 
 
-def _largest(evidence: Evidence, subject: Subject, theft: Theft) -> str | None:
-    """The largest budget that this victim has a row for."""
-    grid = budgets(evidence, theft)
-    return next(
-        (budget for budget in reversed(grid) if _row(evidence, subject, theft, "agreement", budget)), None
-    )
-
-
-def _row(evidence: Evidence, subject: Subject, theft: Theft, metric: str, budget: str) -> Row | None:
-    return evidence.pooled(subject.name, FAMILY, metric, {**theft.setting, "budget": budget}, theft.attack)
-
-
-def _by_name(evidence: Evidence, theft: Theft, metric: str, budget: str) -> dict[str, Row]:
-    rows = {subject.name: _row(evidence, subject, theft, metric, budget) for subject in evidence.subjects}
-    return {name: row for name, row in rows.items() if row is not None}
-
-
-def _first_up(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _largest(evidence: Evidence, subject: Subject, theft: Theft) -> tuple[str, Row] | None:
+    """The largest budget that this victim has a row for, and the agreement after it."""
+    for budget in reversed(theft.budgets(evidence)):
+        row = theft.row(evidence, subject, "agreement", budget=budget)
+        if row is not None:
+            return budget, row
+    return None
 
 
 EXTRACTION = Family(

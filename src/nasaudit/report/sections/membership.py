@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nasaudit.report import charts, format
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table, Tile
+from nasaudit.report.sections.attack import MeasuredAttack, column, table
 from nasaudit.report.sections.family import Family, Yardstick
 from nasaudit.spec import attacks
 from nasaudit.spec.attacks import ATTACKS
@@ -14,8 +15,6 @@ from nasaudit.study.headlines import find_headline
 from nasaudit.study.results import Curve, Row
 
 FAMILY: attacks.Family = "membership"
-# What differs between the rows of one attack, and so does not name it.
-VARYING = frozenset({"fpr"})
 QUOTED_FPR = "0.01"
 TITLES: Mapping[str, str] = {
     "lira": "LiRA",
@@ -32,39 +31,19 @@ ACCESS: Mapping[str, str] = {
 WITHOUT_CURVE = frozenset({"gap"})
 
 
-@dataclass(frozen=True)
-class Inference:
-    """One attack as it was set.
+class Inference(MeasuredAttack):
+    """One attack as it was set."""
 
-    Attributes:
-        attack: its name.
-        identity: what its rows' settings share, sorted by key.
-    """
-
-    attack: str
-    identity: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def of(cls, attack: str, setting: Mapping[str, str]) -> "Inference":
-        """The attack that a row or a curve belongs to."""
-        return cls(attack, tuple(sorted((key, text) for key, text in setting.items() if key not in VARYING)))
-
-    @property
-    def setting(self) -> dict[str, str]:
-        """The part of a row's setting that names this attack."""
-        return dict(self.identity)
+    family = FAMILY
+    metric = "auc"
+    varying = frozenset({"fpr"})
+    sort = True
 
     @property
     def title(self) -> str:
         """E.g. `LiRA, online`."""
         others = [text if key == "mode" else f"{key} {text}" for key, text in self.identity]
         return ", ".join([TITLES.get(self.attack, self.attack.replace("_", " ")), *others])
-
-    @property
-    def anchor(self) -> str:
-        """A name safe in a file name and in an id."""
-        words = "-".join([FAMILY, self.attack, *(text for _, text in self.identity)])
-        return "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in words)
 
 
 @dataclass(frozen=True)
@@ -79,27 +58,21 @@ class Block:
     figure: Figure | None
 
 
-def inferences(evidence: Evidence) -> list[Inference]:
-    """Every attack that was measured, in the order of the rows."""
-    rows = evidence.of_family(FAMILY)
-    return list(dict.fromkeys(Inference.of(row.attack, row.setting) for row in rows if row.metric == "auc"))
-
-
 def main_inference(evidence: Evidence) -> Inference | None:
     """The attack that verdicts quote: the family's headline, or else the first that was measured."""
     found = find_headline(evidence.results.rows, FAMILY)
     if found is not None:
-        return Inference.of(found.attack, found.setting)
-    return next(iter(inferences(evidence)), None)
+        return Inference.of(next(iter(found.rows.values())))
+    return next(iter(Inference.measured(evidence)), None)
 
 
 def verdict(evidence: Evidence, subject: Subject) -> str | None:
     """What an attacker learns of who was in the training set, and at what cost."""
     inference = main_inference(evidence)
-    row = None if inference is None else _row(evidence, subject, inference, "auc")
+    row = None if inference is None else inference.row(evidence, subject, "auc")
     if inference is None or row is None:
         return None
-    rate = _row(evidence, subject, inference, "tpr_at_fpr", QUOTED_FPR)
+    rate = inference.row(evidence, subject, "tpr_at_fpr", fpr=QUOTED_FPR)
     found = (
         ""
         if rate is None
@@ -115,7 +88,7 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
 def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     """The AUC of the attack that verdicts quote."""
     inference = main_inference(evidence)
-    row = None if inference is None else _row(evidence, subject, inference, "auc")
+    row = None if inference is None else inference.row(evidence, subject, "auc")
     return () if row is None else (Tile.of("membership AUC", row),)
 
 
@@ -124,22 +97,18 @@ def yardstick(evidence: Evidence) -> Yardstick | None:
     found = find_headline(evidence.results.rows, FAMILY)
     if found is None or not found.rows:
         return None
-    inference = Inference.of(found.attack, found.setting)
-    rates = {
-        subject.name: _row(evidence, subject, inference, "tpr_at_fpr", QUOTED_FPR)
-        for subject in evidence.subjects
-    }
+    inference = Inference.of(next(iter(found.rows.values())))
     return Yardstick(
         found.rows,
         f"{found.headline.measure} ({inference.title})",
-        {name: row for name, row in rates.items() if row is not None},
+        inference.by_name(evidence, "tpr_at_fpr", fpr=QUOTED_FPR),
         (f"At {_percent(QUOTED_FPR)} false alarms", "of the members are found"),
     )
 
 
 def section(evidence: Evidence) -> Section | None:
     """All attacks side by side, then each with its ROC curves; the one that verdicts quote comes first."""
-    found = inferences(evidence)
+    found = Inference.measured(evidence)
     if not found:
         return None
     main = main_inference(evidence)
@@ -150,18 +119,15 @@ def section(evidence: Evidence) -> Section | None:
 
 
 def _overview(evidence: Evidence, found: list[Inference]) -> Table:
-    return Table(
+    gaps = {subject.name: _gap_cell(evidence, subject) for subject in evidence.subjects}
+    return table(
+        evidence,
         "AUC by attack (0.5 is guessing, below it the attack is wrong more often than not), and the accuracy gap",
-        ("", *(inference.title for inference in found), "accuracy, training minus test"),
-        tuple(
-            (
-                Cell(subject.title),
-                *(Cell.of(_row(evidence, subject, inference, "auc")) for inference in found),
-                _gap_cell(evidence, subject),
-            )
-            for subject in evidence.subjects
-        ),
-        tuple(subject.name for subject in evidence.subjects),
+        [
+            *(column(inference.title, inference.by_name(evidence, "auc")) for inference in found),
+            ("accuracy, training minus test", gaps),
+        ],
+        keep_empty=True,
     )
 
 
@@ -169,7 +135,7 @@ def _block(evidence: Evidence, inference: Inference) -> Block:
     return Block(
         title=format.first_up(inference.title),
         anchor=inference.anchor,
-        summary=ATTACKS[inference.attack].summary if inference.attack in ATTACKS else "",
+        summary=inference.summary,
         sentence=_gets(evidence, inference),
         table=_table(evidence, inference),
         figure=None if inference.attack in WITHOUT_CURVE else _figure(evidence, inference),
@@ -181,7 +147,7 @@ def _gets(evidence: Evidence, inference: Inference) -> str:
     rows = {
         subject.title: row
         for subject in evidence.subjects
-        if (row := _row(evidence, subject, inference, "auc")) is not None
+        if (row := inference.row(evidence, subject, "auc")) is not None
     }
     if not rows:
         return ""
@@ -198,39 +164,25 @@ def _gets(evidence: Evidence, inference: Inference) -> str:
 
 
 def _table(evidence: Evidence, inference: Inference) -> Table:
-    fprs = _fprs(evidence, inference)
-    columns = (
-        "AUC",
-        *(f"found at {_percent(fpr)} false alarms" for fpr in fprs),
-        "queries an image",
-        "own models",
-    )
-    table = [
-        [
-            _row(evidence, subject, inference, "auc"),
-            *(_row(evidence, subject, inference, "tpr_at_fpr", fpr) for fpr in fprs),
-            _row(evidence, subject, inference, "queries"),
-            _row(evidence, subject, inference, "shadow_models"),
-        ]
-        for subject in evidence.subjects
+    rates = [
+        column(f"found at {_percent(fpr)} false alarms", inference.by_name(evidence, "tpr_at_fpr", fpr=fpr))
+        for fpr in reversed(inference.values(evidence, "fpr", "tpr_at_fpr"))
     ]
-    kept = [k for k in range(len(columns)) if any(row[k] is not None for row in table)]
-    return Table(
+    return table(
+        evidence,
         f"{format.first_up(inference.title)}: AUC, share of the members found, and cost",
-        ("", *(columns[k] for k in kept)),
-        tuple(
-            (Cell(subject.title), *(_cell(row[k]) for k in kept))
-            for subject, row in zip(evidence.subjects, table, strict=True)
-        ),
-        tuple(subject.name for subject in evidence.subjects),
+        [
+            column("AUC", inference.by_name(evidence, "auc")),
+            *rates,
+            column("queries an image", inference.by_name(evidence, "queries"), _cost),
+            column("own models", inference.by_name(evidence, "shadow_models"), _cost),
+        ],
     )
 
 
-def _cell(row: Row | None) -> Cell:
-    """A cost is counted, not estimated: it has no interval, and needs no sample size."""
-    if row is not None and format.is_exact(row) and row.metric in ("queries", "shadow_models"):
-        return Cell(format.value(row))
-    return Cell.of(row)
+def _cost(row: Row) -> Cell:
+    """A cost that was counted, not estimated, has no interval, and needs no sample size."""
+    return Cell(format.value(row)) if format.is_exact(row) else Cell.of(row)
 
 
 def _figure(evidence: Evidence, inference: Inference) -> Figure | None:
@@ -239,7 +191,7 @@ def _figure(evidence: Evidence, inference: Inference) -> Figure | None:
         for curve in evidence.results.curves
         if curve.family == FAMILY
         and curve.name == "roc"
-        and Inference.of(curve.attack, curve.setting) == inference
+        and Inference.of(curve) == inference
         and curve.architecture in evidence.titles
     ]
     rates = [rate for curve in curves for rate in curve.x if rate > 0]
@@ -273,30 +225,13 @@ def _points(evidence: Evidence, curve: Curve, lowest: float) -> list[dict[str, o
     ]
 
 
-def _fprs(evidence: Evidence, inference: Inference) -> list[str]:
-    """The false positive rates of an attack, the largest first."""
-    found = {
-        row.setting["fpr"]
-        for row in evidence.of_family(FAMILY)
-        if row.metric == "tpr_at_fpr" and Inference.of(row.attack, row.setting) == inference
-    }
-    return sorted(found, key=float, reverse=True)
-
-
-def _row(
-    evidence: Evidence, subject: Subject, inference: Inference, metric: str, fpr: str | None = None
-) -> Row | None:
-    setting = inference.setting if fpr is None else {**inference.setting, "fpr": fpr}
-    return evidence.pooled(subject.name, FAMILY, metric, setting, inference.attack)
-
-
 def _effort(evidence: Evidence, subject: Subject, inference: Inference) -> str:
     """E.g. `sees the model's scores, asks one query an image and trains 8 models of its own`."""
     known = inference.attack in ATTACKS
     model = ATTACKS[inference.attack].threat_model if known else ""
     parts = [ACCESS.get(model, f"uses {inference.title}")]
-    queries = _row(evidence, subject, inference, "queries")
-    models = _row(evidence, subject, inference, "shadow_models")
+    queries = inference.row(evidence, subject, "queries")
+    models = inference.row(evidence, subject, "shadow_models")
     if queries is not None:
         asked = format.value(queries)
         parts.append(f"asks {'one query' if asked == '1' else f'{asked} queries'} an image")

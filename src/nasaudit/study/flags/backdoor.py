@@ -27,7 +27,7 @@ def backdoor_not_learned(findings: Findings) -> Iterator[Flag]:
 
 def backdoor_visible(findings: Findings) -> Iterator[Flag]:
     """A backdoor that costs so much accuracy that it would be noticed."""
-    for row in _pooled(findings, "cad"):
+    for row in findings.pooled(FAMILY, "cad"):
         if row.low > 0 and row.value > VISIBLE_DROP:
             yield Flag(
                 kind="backdoor_visible",
@@ -41,7 +41,7 @@ def backdoor_visible(findings: Findings) -> Iterator[Flag]:
 
 def trigger_is_adversarial(findings: Findings) -> Iterator[Flag]:
     """A trigger that fools the model before any backdoor is planted."""
-    for row in _pooled(findings, "floor"):
+    for row in findings.pooled(FAMILY, "floor"):
         if row.low > HIGH_FLOOR:
             yield Flag(
                 kind="trigger_is_adversarial",
@@ -57,15 +57,10 @@ def trigger_is_adversarial(findings: Findings) -> Iterator[Flag]:
 CHECKS: tuple[Check, ...] = (backdoor_not_learned, backdoor_visible, trigger_is_adversarial)
 
 
-def _pooled(findings: Findings, metric: str) -> list[Row]:
-    """The rows of one metric, all seeds pooled."""
-    return [row for row in findings.of_family(FAMILY) if row.metric == metric and row.seed == "all"]
-
-
 def _pairs(findings: Findings, metric: str, other: str) -> Iterator[tuple[Row, Row]]:
     """Rows of two metrics of the same backdoor."""
-    others = {_key(row): row for row in _pooled(findings, other)}
-    for row in _pooled(findings, metric):
+    others = {_key(row): row for row in findings.pooled(FAMILY, other)}
+    for row in findings.pooled(FAMILY, metric):
         if _key(row) in others:
             yield row, others[_key(row)]
 

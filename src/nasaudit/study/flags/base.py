@@ -20,15 +20,15 @@ class Findings:
 
     def accuracies(self) -> dict[str, float]:
         """Clean test accuracy of each architecture, all seeds pooled."""
-        return {
-            row.architecture: row.value
-            for row in self.rows
-            if row.family == "training" and row.metric == "clean_accuracy" and row.seed == "all"
-        }
+        return {row.architecture: row.value for row in self.pooled("training", "clean_accuracy")}
 
     def of_family(self, family: str) -> list[Row]:
         """The rows of one family of attacks."""
         return [row for row in self.rows if row.family == family]
+
+    def pooled(self, family: str, metric: str) -> list[Row]:
+        """The rows of one metric over all seeds."""
+        return [row for row in self.of_family(family) if row.metric == metric and row.seed == "all"]
 
 
 Check = Callable[[Findings], Iterator[Flag]]

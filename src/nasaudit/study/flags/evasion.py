@@ -44,7 +44,7 @@ def random_outputs(findings: Findings) -> Iterator[Flag]:
 
 def black_box_beats_white_box(findings: Findings) -> Iterator[Flag]:
     """Who knows the weights can do all that others can: if they do worse, the white-box attack is at fault."""
-    rows = [row for row in findings.of_family("evasion") if row.metric == "asr" and row.seed == "all"]
+    rows = findings.pooled("evasion", "asr")
     white = [row for row in rows if _access(row) == "white_box"]
     told = set()
     for row in rows:
@@ -72,8 +72,8 @@ def still_rising(findings: Findings) -> Iterator[Flag]:
     Of a black-box attack the queries are part of the threat: that more of them would break more is no defect.
     """
     by_attack: dict[tuple[str, str, tuple[tuple[str, str], ...]], dict[int, Row]] = {}
-    for row in findings.of_family("evasion"):
-        if row.metric == "asr_by_steps" and row.seed == "all" and _access(row) == "white_box":
+    for row in findings.pooled("evasion", "asr_by_steps"):
+        if _access(row) == "white_box":
             rest = tuple(sorted((key, text) for key, text in row.setting.items() if key != "within_steps"))
             by_attack.setdefault((row.architecture, row.attack, rest), {})[
                 int(row.setting["within_steps"])

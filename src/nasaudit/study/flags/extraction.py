@@ -91,12 +91,11 @@ CHECKS: tuple[Check, ...] = (
 def _largest_budgets(findings: Findings) -> Iterator[tuple[str, Row]]:
     """The agreement at the largest budget of each attack as it was set, all seeds pooled."""
     largest: dict[tuple[str, ...], Row] = {}
-    for row in findings.of_family(FAMILY):
-        if row.metric == "agreement" and row.seed == "all":
-            others = (f"{key}={value}" for key, value in sorted(row.setting.items()) if key != "budget")
-            key = (row.architecture, row.attack, *others)
-            if key not in largest or int(row.setting["budget"]) > int(largest[key].setting["budget"]):
-                largest[key] = row
+    for row in findings.pooled(FAMILY, "agreement"):
+        others = (f"{key}={value}" for key, value in sorted(row.setting.items()) if key != "budget")
+        key = (row.architecture, row.attack, *others)
+        if key not in largest or int(row.setting["budget"]) > int(largest[key].setting["budget"]):
+            largest[key] = row
     for row in largest.values():
         yield row.architecture, row
 

@@ -37,8 +37,8 @@ def few_false_positives(findings: Findings) -> Iterator[Flag]:
 
 def wrong_sign(findings: Findings) -> Iterator[Flag]:
     """An AUC that lies below one half by more than chance: the attack's assumption does not hold for the model."""
-    for row in findings.of_family(FAMILY):
-        if row.metric == "auc" and row.seed == "all" and row.high < 0.5:
+    for row in findings.pooled(FAMILY, "auc"):
+        if row.high < 0.5:
             mode = f" ({row.setting['mode']})" if "mode" in row.setting else ""
             yield Flag(
                 kind="wrong_sign",
@@ -119,11 +119,5 @@ def _attacked(findings: Findings) -> list[str]:
 
 def _training_row(findings: Findings, architecture: str, metric: str) -> Row | None:
     """A victim's accuracy over all its seeds."""
-    return next(
-        (
-            row
-            for row in findings.of_family("training")
-            if row.architecture == architecture and row.metric == metric and row.seed == "all"
-        ),
-        None,
-    )
+    rows = findings.pooled("training", metric)
+    return next((row for row in rows if row.architecture == architecture), None)

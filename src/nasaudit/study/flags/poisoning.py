@@ -15,7 +15,7 @@ def near_chance(findings: Findings) -> Iterator[Flag]:
     """A clean training that learned next to nothing has no accuracy to lose."""
     for architecture in findings.planned.architectures:
         chance = 1 / architecture.classes
-        for row in _pooled(findings, "clean_accuracy", architecture.name):
+        for row in _of_one(findings, "clean_accuracy", architecture.name):
             if float(row.setting["fraction"]) == 0 and row.value < 2 * chance:
                 yield Flag(
                     kind="poisoning_near_chance",
@@ -32,7 +32,7 @@ def wide_drop(findings: Findings) -> Iterator[Flag]:
     if len(findings.planned.study.seeds) > 1:
         return
     for architecture in findings.planned.architectures:
-        rows = [row for row in _pooled(findings, "cad", architecture.name) if row.high - row.low > WIDE]
+        rows = [row for row in _of_one(findings, "cad", architecture.name) if row.high - row.low > WIDE]
         if rows:
             widest = max(rows, key=lambda row: row.high - row.low)
             yield Flag(
@@ -49,7 +49,7 @@ def wide_drop(findings: Findings) -> Iterator[Flag]:
 def no_match(findings: Findings) -> Iterator[Flag]:
     """An optimised poison that matches no better than unchanged images: the attack did not get off the ground."""
     for architecture in findings.planned.architectures:
-        rows = _pooled(findings, "matching_loss", architecture.name)
+        rows = _of_one(findings, "matching_loss", architecture.name)
         before = {_where(row): row for row in rows if row.setting["poison"] == "before"}
         for row in rows:
             start = before.get(_where(row))
@@ -67,7 +67,7 @@ def no_match(findings: Findings) -> Iterator[Flag]:
 
 def few_targets(findings: Findings) -> Iterator[Flag]:
     """A success rate over a handful of targets."""
-    rows = [row for row in findings.of_family(FAMILY) if row.metric == "asr" and row.seed == "all"]
+    rows = findings.pooled(FAMILY, "asr")
     for attack in dict.fromkeys(row.attack for row in rows):
         n = min(row.n for row in rows if row.attack == attack)
         if n < FEW_TARGETS:
@@ -84,12 +84,8 @@ def few_targets(findings: Findings) -> Iterator[Flag]:
 CHECKS: tuple[Check, ...] = (near_chance, wide_drop, no_match, few_targets)
 
 
-def _pooled(findings: Findings, metric: str, architecture: str) -> list[Row]:
-    return [
-        row
-        for row in findings.of_family(FAMILY)
-        if row.metric == metric and row.seed == "all" and row.architecture == architecture
-    ]
+def _of_one(findings: Findings, metric: str, architecture: str) -> list[Row]:
+    return [row for row in findings.pooled(FAMILY, metric) if row.architecture == architecture]
 
 
 def _where(row: Row) -> tuple[str, tuple[tuple[str, str], ...]]:
