@@ -33,6 +33,7 @@ def curve(
     measured: str = "",
     x_log: bool = False,
     shares: bool = True,
+    whole: bool = True,
 ) -> Chart:
     """A measure by a quantity that the attacker chooses (epsilon, a budget), with the 95 % interval as a band.
 
@@ -45,7 +46,8 @@ def curve(
         y_title: what is measured.
         measured: the tooltip's word for the measure; "": `y_title`.
         x_log: whether x grows by factors; x must then be above 0.
-        shares: whether the measure is a share, drawn from 0 to 100 %.
+        shares: whether the measure is a share.
+        whole: whether a share is drawn from 0 to 100 %, or as far as it goes (where all lines lie close together).
     """
     scale = alt.Scale(type="log", nice=False, padding=6) if x_log else alt.Scale(nice=False, padding=6)
     base = alt.Chart(DATA).encode(
@@ -55,7 +57,9 @@ def curve(
     band = base.mark_area(interpolate="linear").encode(
         y=alt.Y("low:Q"), y2="high:Q", opacity=_emphasis(shown=0.15, faded=0.03)
     )
-    y = _share("value", y_title) if shares else alt.Y("value:Q").title(y_title).scale(zero=False)
+    y = alt.Y("value:Q").title(y_title).scale(zero=False)
+    if shares:
+        y = _share("value", y_title) if whole else y.axis(format="~%", tickCount=5)
     line = base.mark_line(interpolate="linear", strokeWidth=2).encode(
         y=y, strokeDash=_dash(subjects, legend=False), opacity=_emphasis()
     )

@@ -21,7 +21,7 @@ def percent(share: float) -> str:
     >>> percent(0.4149).replace(NBSP, " ")
     '41.5 %'
     """
-    return f"{100 * share:.1f}{NBSP}%"
+    return f"{hundredths(share)}{NBSP}%"
 
 
 def points(difference: float) -> str:
@@ -30,7 +30,16 @@ def points(difference: float) -> str:
     >>> points(-0.113).replace(NBSP, " ")
     '11.3 points'
     """
-    return f"{100 * abs(difference):.1f}{NBSP}points"
+    return f"{hundredths(abs(difference))}{NBSP}points"
+
+
+def hundredths(share: float) -> str:
+    """A share, or a difference of shares, times 100 with one decimal; zero has no sign.
+
+    >>> hundredths(0.4149), hundredths(-0.0004)
+    ('41.5', '0.0')
+    """
+    return f"{round(100 * share, 1) + 0.0:.1f}"
 
 
 def in_points(metric: str, unit: str) -> bool:
@@ -45,12 +54,14 @@ def amount(number: float, metric: str, unit: str) -> str:
     ('12.3', '0.123', '-0.51')
     """
     if in_points(metric, unit):
-        return f"{100 * number:.1f}"
+        return hundredths(number)
     return f"{number:.3f}" if metric in DECIMALS else significant(number)
 
 
 def quantity(number: float, metric: str, unit: str) -> str:
     """A value that is no row's, such as a mean over architectures, in its unit."""
+    if metric in DROPS:
+        return f"{hundredths(number)}{NBSP}points"
     return percent(number) if in_points(metric, unit) else amount(number, metric, unit)
 
 
@@ -180,7 +191,7 @@ def _bare(row: Row) -> str:
     if row.metric == "curve_area":
         return f"{row.value:.3f}"
     if row.metric in DROPS:
-        return f"{100 * row.value:.1f}{NBSP}points"
+        return f"{hundredths(row.value)}{NBSP}points"
     if row.unit in SHARES:
         return percent(row.value)
     if row.unit == "parameters":
@@ -201,7 +212,7 @@ def bounds(row: Row) -> str:
     elif row.metric == "curve_area":
         ends = [f"{end:.3f}" for end in (row.low, row.high)]
     elif row.unit in SHARES:
-        ends = [f"{100 * end:.1f}" for end in (row.low, row.high)]
+        ends = [hundredths(end) for end in (row.low, row.high)]
     else:
         ends = [significant(end) for end in (row.low, row.high)]
     return f",{NBSP}".join(ends)

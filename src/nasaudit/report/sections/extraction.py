@@ -201,7 +201,9 @@ def _figure(evidence: Evidence, theft: Theft, grid: list[str]) -> Figure:
         alt="Line chart of the agreement by query budget for "
         f"{format.listing(list(evidence.titles.values()))}; the numbers are in the table below.",
         records=records,
-        chart=charts.curve(evidence.subjects, "queries", "agreement", measured="agrees on", x_log=True),
+        chart=charts.curve(
+            evidence.subjects, "queries", "agreement", measured="agrees on", x_log=True, whole=False
+        ),
     )
 
 
