@@ -187,7 +187,7 @@ def test_shares_are_said_in_points_and_a_negative_direction_by_its_sign(show: Sh
     assert "differs by +10.0 points [7.7, 12.3]" in said
     assert "after Holm's correction for 2 families" in said
     assert "Published: about 5 points less accuracy lost at a fraction of .4." in said
-    assert table(shown)[0]["designed by NAS"] == "32.0\N{NO-BREAK SPACE}points"
+    assert table(shown)[0]["designed by NAS"] == "32.0 points"
     records = shown.figures[0].records
     assert max(record["value"] for record in records) == pytest.approx(34)
 
