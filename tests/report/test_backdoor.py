@@ -139,7 +139,9 @@ def test_triggers_and_triggered_images_are_shown(study, tmp_path):
     assert alternatives.count("The trigger alone, on grey") == 1  # WaNet's is another one on every image
     assert "The trigger, which calls up 0 opacity 50.0 %" in page.text
     assert "1 with the trigger taken for 0 without the trigger 1, without the backdoor 2" in page.text
-    assert len([alt for alt in alternatives if "with the trigger" in alt]) == 2 * backdoor_pictures.SHOWN_IMAGES
+    assert (
+        len([alt for alt in alternatives if "with the trigger" in alt]) == 2 * backdoor_pictures.SHOWN_IMAGES
+    )
     (tmp_path / study.pictures[3].file).unlink()
     assert f"The file {study.pictures[3].file} is not in" in Text(write_report(study, tmp_path)).text
 

@@ -29,7 +29,7 @@ class Bench:
         for each in closure([task]):
             if each.digest() not in self._done:
                 folder = self.folder / each.digest()
-                folder.mkdir()
+                folder.mkdir(exist_ok=True)
                 measurements = resolve_work(each)(each, Workspace(folder, self))
                 self._done[each.digest()] = record_of(each, measurements), folder
         return self._done[task.digest()]
