@@ -107,7 +107,8 @@ def test_examples_made_on_a_perfect_copy_fool_as_many_as_the_optimum_in_closed_f
 def test_sign_noise_moves_every_pixel_by_epsilon_and_both_ways():
     images = synthetic_split(120, 4, SHAPE, seed=31)
     change = transfer.sign_noise(images, seed=0) - images.pixels()
-    inside = (images.pixels() > 0.05) & (images.pixels() < 0.95)
+    margin = transfer.EPSILON
+    inside = (images.pixels() > margin) & (images.pixels() < 1 - margin)
     torch.testing.assert_close(change[inside].abs(), torch.full_like(change[inside], transfer.EPSILON))
     assert 0.4 < float((change[inside] > 0).float().mean()) < 0.6
 
