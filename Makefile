@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup audit check test test-all bench peers clean
+.PHONY: setup audit check test test-all bench parity peers clean
 
 setup: .venv/.installed
 
@@ -34,6 +34,9 @@ peers: setup
 
 bench: peers
 	@$(BIN)/python -m benchmarks
+
+parity: peers
+	@$(BIN)/python -m benchmarks parity
 
 clean:
 	rm -rf .venv audits

@@ -5,6 +5,7 @@ budget is steps where a library counts steps, and images asked about where it co
 wrapper of the network, so that no library can forget one. Success is judged alike: by the eager network in float32.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -170,6 +171,7 @@ def play_all(folder: Path) -> Iterator[tuple[Match, Outcome, Outcome]]:
     network, bundle = trained_victim(folder)
     pixels, labels = correct_images(network, bundle, IMAGES)
     for match in matches():
+        print(f"{match.attack.label()} beside {match.peer} ...", file=sys.stderr, flush=True)
         torch.manual_seed(0)  # other libraries draw from the global generators
         np.random.seed(0)
         yield match, *play(match, network, pixels[: match.images], labels[: match.images])
