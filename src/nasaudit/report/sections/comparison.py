@@ -17,10 +17,11 @@ Sign = Literal["higher", "lower", "undecided"]
 
 @dataclass(frozen=True)
 class Finding:
-    """A headline and the sentences that qualify it."""
+    """A headline and the sentences that qualify it; the page folds what is not decided."""
 
     headline: str
     sentences: tuple[str, ...]
+    decided: bool
 
 
 def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
@@ -60,7 +61,8 @@ def _pair(evidence: Evidence, family: Family, yardstick: Yardstick, pair: list[S
     overlap = [] if decided else [_why_undecided(high, low)]
     return Finding(
         headline,
-        (
+        decided=decided,
+        sentences=(
             *_illustrated(yardstick, worse, better),
             numbers,
             *overlap,
@@ -85,7 +87,8 @@ def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: l
     )
     return Finding(
         headline,
-        (
+        decided=decided,
+        sentences=(
             *_illustrated(yardstick, worst, best),
             f"{format.first_up(yardstick.measure)}: from {format.estimate(low)} ({best.title}) "
             f"to {format.estimate(high)} ({worst.title}); a difference of {_difference(high, low)}.",
