@@ -1,7 +1,7 @@
 import pytest
 
 from nasaudit.errors import UnknownNameError
-from nasaudit.spec.attacks import LINF_GRID, NesSpec, PgdSpec
+from nasaudit.spec.attacks import FAMILIES, LINF_GRID, NesSpec, PgdSpec
 from nasaudit.spec.defaults import attacks_for
 
 
@@ -43,3 +43,15 @@ def test_an_attack_is_named_once_however_often_it_is_asked_for() -> None:
 def test_unknown_names_get_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean evasion"):
         attacks_for(["evasoin"], "sound", "mini")
+
+
+@pytest.mark.parametrize("protocol", ["sound", "paper"])
+def test_a_survey_is_one_attack_of_each_family(protocol: str) -> None:
+    attacks = attacks_for(["survey"], protocol, "mini")
+    assert tuple(attack.family for attack in attacks) == FAMILIES
+
+
+def test_a_sound_survey_takes_the_strongest_setting_where_a_sweep_is_dear() -> None:
+    by_name = {attack.name: attack for attack in attacks_for(["survey"], "sound", "mini")}
+    assert by_name["label_flip"].fractions == (0.0, 0.4)
+    assert by_name["knockoff"].budget_shares == (1.0,)
