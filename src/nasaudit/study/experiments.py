@@ -2,12 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 from nasaudit.arch.catalogue import choose, resolve
-from nasaudit.data.catalogue import DATA, count_roles, fingerprint
-from nasaudit.errors import SpecError
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.arch import ArchSpec, Scale
 from nasaudit.spec.attacks import (
@@ -19,7 +16,7 @@ from nasaudit.spec.attacks import (
     TransferSpec,
 )
 from nasaudit.spec.attacks.extraction import SAME
-from nasaudit.spec.data import DataSpec, ShadowSubset
+from nasaudit.spec.data import ShadowSubset
 from nasaudit.spec.tasks import (
     AttackTask,
     BackdoorTask,
@@ -43,7 +40,6 @@ class Setting:
     scale: Scale
     classes: int
     shape: tuple[int, int, int]
-    downloads: Path = Path("data")  # folder of the downloaded data sets
 
     def architecture(self, name: str, victim: TrainTask) -> ArchSpec:
         """The attacker's architecture: `same` as the victim's, or one by name."""
@@ -119,32 +115,9 @@ def backdoor(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackT
 
 
 def extraction(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
-    """One task for all budgets of a surrogate.
-
-    Raises:
-        UnknownNameError: no data set or architecture of the name that the attack asks for.
-        SpecError: a data set that queries cannot come from, or that is smaller than a budget.
-    """
-    spec = cast(ExtractionSpec, attack)
-    pool = spec.pool_data(victim.data.name)
-    if pool is not None:
-        _check_pool(spec, pool, victim.data.name, setting.downloads)
-    surrogate = setting.architecture(spec.surrogate, victim)
+    """One task for all budgets of a surrogate."""
+    surrogate = setting.architecture(cast(ExtractionSpec, attack).surrogate, victim)
     return ExtractionTask(victim=victim, attack=attack, surrogate=surrogate)
-
-
-def _check_pool(attack: ExtractionSpec, pool: str, victim_data: str, downloads: Path) -> None:
-    """Queries may come from a data set that its name alone identifies, that is there, and is not the victim's own."""
-    source = DATA[pool]
-    if source.name == victim_data:
-        raise SpecError("pool", "`pool` or `train` for images of the victim's own data", attack.pool)
-    if source.needs == "path":
-        raise SpecError("pool", f"a data set that is known by its name, not {source.name}:PATH", attack.pool)
-    data = fingerprint(DataSpec(name=source.name), downloads)  # raises where its files are missing
-    if attack.budgets:
-        images = sum(count_roles(data, downloads).values())
-        if attack.budgets[-1] > images:
-            raise SpecError("budgets", f"at most {images}, the images of {source.name}", attack.budgets[-1])
 
 
 def membership(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.data.catalogue import count_roles, describe, fetch, fingerprint
+from nasaudit.data.catalogue import DATA, count_roles, describe, fetch, fingerprint
 from nasaudit.errors import SpecError
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AttackSpec, DataFacts, ExtractionSpec
@@ -80,13 +80,13 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     _each_once(architectures)
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
     for position, attack in enumerate(study.attacks):
-        _check_attack(attack, facts, f"attacks[{position}]")
+        _check_attack(attack, facts, data.name, downloads, f"attacks[{position}]")
     victims = tuple(
         TrainTask(architecture=architecture, data=data, training=training, seed=seed)
         for architecture in architectures
         for seed in study.seeds
     )
-    setting = Setting(study.scale, classes, shape, downloads)
+    setting = Setting(study.scale, classes, shape)
     return Plan(study, data, training, architectures, closure(_wanted(study, victims, setting)))
 
 
@@ -130,12 +130,28 @@ def _each_once(architectures: tuple[ArchSpec, ...]) -> None:
             raise SpecError(f"architectures[{position}]", "each architecture once", name)
 
 
-def _check_attack(attack: AttackSpec, facts: DataFacts, field: str) -> None:
+def _check_attack(attack: AttackSpec, facts: DataFacts, data: str, downloads: Path, field: str) -> None:
     if attack.family not in EXPERIMENTS:
         raise SpecError(
             field, f"an attack of a family that a study can run ({', '.join(EXPERIMENTS)})", attack.name
         )
     try:
         attack.check(facts)
+        if isinstance(attack, ExtractionSpec) and (pool := attack.pool_data(data)) is not None:
+            _check_pool(attack, pool, data, downloads)
     except SpecError as error:
         raise type(error)(f"{field}.{error.field}", error.expected, error.got) from error
+
+
+def _check_pool(attack: ExtractionSpec, pool: str, victim_data: str, downloads: Path) -> None:
+    """Queries may come from a data set that its name alone identifies, that is there, and is not the victim's own."""
+    source = DATA[pool]
+    if source.name == victim_data:
+        raise SpecError("pool", "`pool` or `train` for images of the victim's own data", attack.pool)
+    if source.needs == "path":
+        raise SpecError("pool", f"a data set that is known by its name, not {source.name}:PATH", attack.pool)
+    data = fingerprint(DataSpec(name=source.name), downloads)  # raises where its files are missing
+    if attack.budgets:
+        images = sum(count_roles(data, downloads).values())
+        if attack.budgets[-1] > images:
+            raise SpecError("budgets", f"at most {images}, the images of {source.name}", attack.budgets[-1])
