@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+import nasaudit
 from nasaudit.cli import main
 from nasaudit.study.results import COLUMNS
 
@@ -73,6 +75,11 @@ def test_version_and_bare_call(command):
         (["audit", "dartz"], "unknown architecture 'dartz'; did you mean darts"),
         (["audit", "darts", "--data", "minst5k"], "unknown data set 'minst5k'; did you mean mnist5k"),
         (["audit", "darts", "--attacks", "pdg"], "did you mean pgd"),
+        (["audit", "darts", "--analyses", "topolgy"], "did you mean topology"),
+        (["study", "run", "quick", "--set", "seeds"], "FIELD=VALUE"),
+        (["study", "run", "quick", "--set", "attacks.9.steps=3"], "the path of a field"),
+        (["study", "run", "quick", "--set", "trainng.epochs=3"], "trainng"),
+        (["study", "run", "quick", "--set", "training.epochs=x"], "training.epochs"),
         (["audit", "darts", "--sede", "3"], "--seeds"),
         (["audit", "darts", "--scale", "huge"], "mini"),
         (["audit", "darts", "DARTS"], "each entry once"),
@@ -185,3 +192,47 @@ def test_a_failed_task_is_reported_and_the_others_go_on(command):
     assert results["failures"][0]["type"] == "NonFiniteError"
     assert any(row["family"] == "topology" for row in results["rows"])
     assert "NonFiniteError" in Path("out/report.html").read_text()
+
+
+def test_a_trained_model_is_analysed_without_any_training(command):
+    from safetensors.torch import save_file
+
+    network = nasaudit.load_architecture("darts", input_shape=(1, 8, 8), seed=3)
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, "mine.safetensors")
+    words = ["analyze", "darts", "--weights", "mine.safetensors", "--data", "digits", "--out", "out"]
+    code, out, err = command(*words, "--analyses", "topology,convergence")
+    assert code == 0, err
+    assert "parameters" in out
+    assert "report: out/report.html" in out
+    rows = list(csv.DictReader(Path("out/results.csv").read_text().splitlines()))
+    assert {row["family"] for row in rows} == {"training", "topology"}  # no history, so no convergence
+
+
+def test_weights_that_cannot_be_used_are_refused_before_anything_runs(command):
+    from safetensors.torch import save_file
+
+    def said(*words):
+        code, _, err = command("analyze", "darts", "--data", "digits", *words)
+        assert code == 2, err
+        assert not Path("audits").exists()
+        return err
+
+    assert "nothing.pt" in said("--weights", "nothing.pt")
+    save_file({"a": torch.zeros(2)}, "other.safetensors")
+    assert "tensors do not fit" in said("--weights", "other.safetensors")
+    torch.save(torch.nn.Linear(2, 2), "module.pt")
+    assert "execute code" in said("--weights", "module.pt")
+    Path("cut.safetensors").write_bytes(Path("other.safetensors").read_bytes()[:20])
+    assert "cut.safetensors" in said("--weights", "cut.safetensors")
+    assert "unknown analysis 'smothness'" in said("--weights", "other.safetensors", "--analyses", "smothness")
+
+
+def test_weights_are_attacked_only_by_what_trains_no_other_model(command):
+    Path("w.safetensors").write_bytes(b"")
+    Path("study.yaml").write_text(
+        "architectures: [{name: darts, weights: w.safetensors}]\ndata: digits\nseeds: 1\nattacks: [label_flip]"
+    )
+    code, _, err = command("study", "run", "study.yaml")
+    assert code == 2
+    assert "architectures[0].weights" in err
+    assert "label_flip" in err

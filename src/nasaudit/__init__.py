@@ -8,7 +8,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nasaudit.api import Audit, audit, load_architecture, load_audit, run_study
+    from nasaudit.api import Audit, analyze, audit, load_architecture, load_audit, run_study
     from nasaudit.errors import NasauditError
     from nasaudit.spec.genotype import Genotype
     from nasaudit.spec.study import StudySpec
@@ -21,6 +21,7 @@ __all__ = [
     "NasauditError",
     "StudySpec",
     "__version__",
+    "analyze",
     "audit",
     "load_architecture",
     "load_audit",
@@ -33,6 +34,7 @@ _HOMES = {
     "Genotype": "nasaudit.spec.genotype",
     "NasauditError": "nasaudit.errors",
     "StudySpec": "nasaudit.spec.study",
+    "analyze": "nasaudit.api",
     "audit": "nasaudit.api",
     "load_architecture": "nasaudit.api",
     "load_audit": "nasaudit.api",

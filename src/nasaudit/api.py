@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nasaudit.arch.catalogue import choose
 from nasaudit.errors import InputError
+from nasaudit.spec.analyses import analyses_for
 from nasaudit.spec.arch import IMAGE_SIDE, Scale
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.defaults import attacks_for
@@ -16,7 +17,7 @@ from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Protocol
 from nasaudit.study.folder import StudyFolder
 from nasaudit.study.results import StudyResults
-from nasaudit.study.run import Mode, run
+from nasaudit.study.run import DOWNLOADS, Mode, run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,6 +95,7 @@ def audit(
     scale: Scale = "mini",
     protocol: Protocol = "sound",
     attacks: Sequence[str] = ("survey",),
+    analyses: Sequence[str] = ("all",),
     seeds: int = DEFAULT_SEEDS,
     out: str | Path | None = None,
     workers: int | None = None,
@@ -112,6 +114,7 @@ def audit(
         protocol: `sound`, or `paper` for the talk's own measurements.
         attacks: families or names of attacks; ("survey",) for one quick attack of each family, ("all",) for every
             attack of every family; () for none.
+        analyses: names of analyses; ("all",) for every one; () for none.
         seeds: how many training seeds.
         out: folder of the results; None: one under `audits/`, named after the study.
         workers: processes side by side; None: one for each core or GPU.
@@ -124,7 +127,7 @@ def audit(
     Raises:
         InputError: something is unknown or wrong; nothing was trained.
     """
-    study = make_study(architectures, data, scale, protocol, attacks, seeds)
+    study = make_study(architectures, data, scale, protocol, attacks, seeds, analyses)
     return run_study(
         study,
         out,
@@ -135,6 +138,59 @@ def audit(
         download=download,
         observer=observer,
     )
+
+
+def analyze(
+    architecture: str,
+    weights: str | Path,
+    data: str | DataSpec = "mnist5k",
+    scale: Scale = "mini",
+    analyses: Sequence[str] = ("all",),
+    out: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    device: str = "auto",
+    mode: Mode = "cached",
+    download: bool = False,
+    observer: "Observer | None" = None,
+) -> Audit:
+    """Analyse a model that is already trained, and write the report: nothing is trained, nothing attacked.
+
+    Args:
+        architecture: a name of the catalogue, or the path of a genotype file.
+        weights: safetensors, or a state dict that `torch.save` wrote. Its tensors are those of the network that
+            `load_architecture` makes for these data, normalisation included.
+        data: as in `audit`; the images that the loss is taken on.
+        scale: of the network.
+        analyses: names of analyses; ("all",) for every one. Convergence needs a training, and is left out.
+        out: folder of the results; None: one under `audits/`.
+        workers: processes side by side.
+        device: as in `audit`.
+        mode: as in `audit`.
+        download: fetch the data set where it can be.
+        observer: as in `audit`.
+
+    Raises:
+        InputError: something is unknown or wrong, or the weights do not fit; nothing was analysed.
+    """
+    choice = choose(architecture).model_copy(update={"weights": str(Path(weights).absolute())})
+    study = make_study([choice], data, scale, "sound", (), 1, analyses)
+    if mode != "read_only":
+        _check_weights(study, download)
+    return run_study(
+        study, out, workers=workers, device=device, mode=mode, download=download, observer=observer
+    )
+
+
+def _check_weights(study: StudySpec, download: bool) -> None:
+    """Fill the network once here, so that weights which do not fit are bad input and no failed task."""
+    from nasaudit.arch.network import build
+    from nasaudit.study.plan import plan
+    from nasaudit.training.checkpoint import load_given
+
+    for victim in plan(study, DOWNLOADS, download=download).victims:
+        if victim.weights is not None:
+            load_given(victim.weights, build(victim.architecture))
 
 
 def run_study(
@@ -181,19 +237,20 @@ def refresh_report(results: StudyResults, folder: Path, *, always: bool = False)
 
 
 def make_study(
-    architectures: Iterable[str],
+    architectures: Iterable[str | ArchChoice],
     data: str | DataSpec,
     scale: Scale,
     protocol: Protocol,
     attacks: Sequence[str],
     seeds: int,
+    analyses: Sequence[str] = ("all",),
 ) -> StudySpec:
     """The study that `audit` runs: names resolved, every value checked."""
     from nasaudit.data.catalogue import parse_data, settle
 
     if seeds < 1:
         raise InputError(f"seeds: expected at least 1, got {seeds}")
-    choices = tuple(choose(architecture) for architecture in architectures)
+    choices = [choose(wanted) if isinstance(wanted, str) else wanted for wanted in architectures]
     spec = parse_data(data) if isinstance(data, str) else settle(data)
     return StudySpec.parse(
         {
@@ -206,6 +263,7 @@ def make_study(
             "protocol": protocol,
             "seeds": tuple(range(seeds)),
             "attacks": attacks_for(attacks, protocol, scale),
+            "analyses": analyses_for(analyses),
         },
         where="audit",
     )
@@ -213,8 +271,8 @@ def make_study(
 
 def default_folder(study: StudySpec) -> Path:
     """`audits/<architectures>-<data>-<digest>`: the same study always has the same folder."""
-    names = "-".join(choice.name for choice in study.architectures[:4])
-    readable = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{names}-{study.data.name}")
+    names = [choice.name for choice in study.architectures[:4]] or [study.name]
+    readable = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{'-'.join(names)}-{study.data.name}")
     return Path("audits") / f"{readable[:60]}-{study.digest()[:8]}"
 
 

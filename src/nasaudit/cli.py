@@ -82,6 +82,10 @@ StoreOption = Annotated[
     ),
 ]
 Download = Annotated[bool, typer.Option("--download", help="Fetch the data set where that is possible.")]
+Analyses = Annotated[
+    str, typer.Option(help="all; none; or names: topology,convergence,gradients,smoothness,landscape.")
+]
+DataOption = Annotated[str, typer.Option(help="digits, mnist5k, cifar10, ..., folder:PATH, npz:PATH.")]
 ScaleOption = Annotated[ScaleName, typer.Option(help="mini (a CPU, minutes) or paper (published size).")]
 
 
@@ -104,13 +108,12 @@ def root(
 @app.command()
 def audit(
     architectures: Annotated[list[str], typer.Argument(metavar="ARCH...", help="Names, or genotype files.")],
-    data: Annotated[
-        str, typer.Option(help="digits, mnist5k, cifar10, ..., folder:PATH, npz:PATH.")
-    ] = "mnist5k",
+    data: DataOption = "mnist5k",
     scale: ScaleOption = ScaleName.mini,
     attacks: Annotated[
         str, typer.Option(help="survey: one of each family; families, attacks; all; none.")
     ] = "survey",
+    analyses: Analyses = "all",
     protocol: Annotated[
         ProtocolName, typer.Option(help="sound, or paper (the talk's own).")
     ] = ProtocolName.sound,
@@ -126,16 +129,54 @@ def audit(
     """Train architectures, attack them, and write report.html, results.csv and results.json."""
     from nasaudit import api
 
-    names = [name.strip() for name in attacks.split(",") if name.strip()]
     study = api.make_study(
-        architectures, data, scale.value, protocol.value, [] if names == ["none"] else names, seeds
+        architectures, data, scale.value, protocol.value, _names(attacks), seeds, _names(analyses)
     )
     _run(study, out, workers, device, mode, store, download, as_json)
+
+
+@app.command()
+def analyze(
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="A name, or a genotype file.")],
+    weights: Annotated[Path, typer.Option(help="Trained weights: safetensors, or a saved state dict.")],
+    data: DataOption = "mnist5k",
+    scale: ScaleOption = ScaleName.mini,
+    analyses: Analyses = "all",
+    workers: Workers = None,
+    device: Device = "auto",
+    out: Out = None,
+    mode: Mode = ModeName.cached,
+    download: Download = False,
+    as_json: Json = False,
+) -> None:
+    """Analyse a trained model: topology, gradients, smoothness, landscapes. No training, no attack."""
+    from nasaudit import api, listing
+
+    finished = api.analyze(
+        architecture,
+        weights,
+        data,
+        scale.value,
+        _names(analyses),
+        out,
+        workers=workers,
+        device=device,
+        mode=_mode(mode),
+        download=download,
+        observer=_observer(as_json),
+    )
+    if not as_json:
+        typer.echo(listing.measured(finished.results.rows))
+    _conclude(finished, as_json)
 
 
 @study_app.command("run")
 def study_run(
     study: Annotated[str, typer.Argument(metavar="FILE.yaml|NAME", help="A YAML file, or a recipe's name.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, e.g. population.cells=20."),
+    ] = None,
     workers: Workers = None,
     device: Device = "auto",
     out: Out = None,
@@ -147,7 +188,7 @@ def study_run(
     """Run a study that a YAML file describes."""
     from nasaudit.study.recipes import load_study
 
-    _run(load_study(study), out, workers, device, mode, store, download, as_json)
+    _run(load_study(study, changes or ()), out, workers, device, mode, store, download, as_json)
 
 
 @study_app.command("status")
@@ -293,6 +334,12 @@ def _conclude(finished: "Audit", as_json: bool) -> None:
     if finished.failed:
         _complain(f"{len(failures)} tasks failed, the first: {failures[0].label}: {failures[0].message}")
         raise typer.Exit(1)
+
+
+def _names(text: str) -> list[str]:
+    """Names with commas between them; `none` stands for no name."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return [] if names == ["none"] else names
 
 
 def _observer(as_json: bool) -> "Observer":

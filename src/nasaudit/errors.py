@@ -87,5 +87,9 @@ class NonFiniteError(MeasurementError):
     """A loss or logit became NaN or infinite; the message says where and what to change."""
 
 
+class SecondDerivativeError(MeasurementError):
+    """A layer that cannot be differentiated twice; the message names it."""
+
+
 class QueryBudgetError(MeasurementError):
     """An attack asked an Oracle for more images than its query budget allows."""

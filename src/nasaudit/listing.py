@@ -1,7 +1,7 @@
 """What `nasaudit list` and `nasaudit show` say."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,14 @@ from nasaudit.arch.catalogue import CATALOGUE, choose, resolve
 from nasaudit.arch.drawing import draw_svg, draw_text
 from nasaudit.arch.stages import describe_family, draw_family_svg
 from nasaudit.data.catalogue import DATA
+from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.arch import IMAGE_SIDE, MINI_FLOPS, ArchSpec, Scale
 from nasaudit.spec.attacks import ATTACKS
-from nasaudit.spec.study import ANALYSIS_SUMMARIES
+from nasaudit.study.folder import format_setting
+from nasaudit.study.results import Row
 
 Entry = dict[str, Any]
+NEGLIGIBLE = 0.005  # of the parameters and of the FLOPs: ops below it are left out of the text
 
 
 def entries(what: str) -> list[Entry]:
@@ -41,6 +44,25 @@ def table(what: str, rows: list[Entry]) -> str:
     return text.getvalue().rstrip()
 
 
+def measured(rows: Iterable[Row]) -> str:
+    """Rows as a table for the terminal: what was measured, with interval and n."""
+    return table(
+        "measurements",
+        [
+            {
+                "measured": row.family,
+                "metric": row.metric,
+                "setting": format_setting(row.setting),
+                "value": f"{row.value:.4g}",
+                "95 % interval": "exact" if row.low == row.high else f"[{row.low:.4g}, {row.high:.4g}]",
+                "n": row.n,
+                "unit": row.unit,
+            }
+            for row in rows
+        ],
+    )
+
+
 @dataclass(frozen=True)
 class Facts:
     """One architecture as `nasaudit show` tells it; `parameters` and `flops` are for `spec.input_shape`."""
@@ -51,6 +73,8 @@ class Facts:
     parameters: int
     flops: int
     topology: Mapping[str, Topology]
+    parameter_share: Mapping[str, float]  # by op, see `arch.cost.cost_by_op`
+    flop_share: Mapping[str, float]
 
     def as_dict(self) -> Entry:
         """Plain data for a program."""
@@ -68,6 +92,8 @@ class Facts:
             "topology": {
                 cell: asdict(shape) | {"ops": dict(shape.ops)} for cell, shape in self.topology.items()
             },
+            "parameter_share": dict(self.parameter_share),
+            "flop_share": dict(self.flop_share),
             "source": self.source,
         }
 
@@ -85,8 +111,10 @@ class Facts:
         for cell, found in self.topology.items():
             lines.append(
                 f"{cell} cell: depth {found.depth}, width {found.width:g}, "
-                f"{found.skips} skips ({found.skip_share:.0%} of the edges)"
+                f"{found.skips} skips ({found.skip_share:.0%} of the edges); "
+                + ", ".join(f"{count} {op}" for op, count in found.ops)
             )
+        lines.append("parameters and FLOPs by op: " + self._shares())
         lines.append("")
         genotype = self.spec.genotype
         lines.append(
@@ -94,10 +122,20 @@ class Facts:
         )
         return "\n".join(lines)
 
+    def _shares(self) -> str:
+        """The ops by their share of the FLOPs, largest first: `sep_conv_3x3 37 % and 49 %, ...`."""
+        shares = [
+            (op, self.parameter_share[op], flops)
+            for op, flops in sorted(self.flop_share.items(), key=lambda item: -item[1])
+        ]
+        return ", ".join(
+            f"{op} {own:.0%} and {flops:.0%}" for op, own, flops in shares if max(own, flops) >= NEGLIGIBLE
+        )
+
 
 def describe(architecture: str, scale: Scale, classes: int) -> Facts:
     """Build an architecture at a scale, for 3-channel images of the scale's size, and measure it."""
-    from nasaudit.arch.cost import count_flops, count_parameters
+    from nasaudit.arch.cost import cost_by_op
     from nasaudit.arch.network import build
 
     side = IMAGE_SIDE[scale]
@@ -105,13 +143,18 @@ def describe(architecture: str, scale: Scale, classes: int) -> Facts:
     spec = resolve(choice, scale, classes, (3, side, side))
     network = build(spec)
     entry = CATALOGUE[choice.name] if choice.genotype is None else None
+    costs = cost_by_op(network, spec.input_shape)
+    parameters = sum(cost.parameters for cost in costs.values())
+    flops = sum(cost.flops for cost in costs.values())
     return Facts(
         spec=spec,
         title=entry.title if entry else choice.name,
         source=entry.source if entry else architecture,
-        parameters=count_parameters(network),
-        flops=count_flops(network, spec.input_shape),
+        parameters=parameters,
+        flops=flops,
         topology={} if spec.genotype is None else topology(spec.genotype),
+        parameter_share={op: cost.parameters / parameters for op, cost in costs.items()},
+        flop_share={op: cost.flops / flops for op, cost in costs.items()},
     )
 
 
@@ -167,7 +210,7 @@ def _searches() -> list[Entry]:
 
 
 def _analyses() -> list[Entry]:
-    return [{"name": name, "summary": summary} for name, summary in ANALYSIS_SUMMARIES.items()]
+    return [{"name": name, "summary": ANALYSES[name].summary} for name in ANALYSES]
 
 
 _LISTS: dict[str, Callable[[], list[Entry]]] = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nasaudit.analysis.convergence import convergence, loss_area, running_mean, steps_to
+from nasaudit.analysis.convergence import convergence, early_accuracy, loss_area, running_mean, steps_to
 
 
 def test_running_mean_equals_a_loop():
@@ -33,6 +33,22 @@ def test_a_threshold_never_reached_is_a_lower_bound():
     assert ("bound", "lower") in measured["0.8"].setting
     assert measured["0.8"].estimate.value == 2
     assert ("bound", "lower") not in measured["0.5"].setting
+
+
+def test_early_accuracy_is_the_running_mean_at_that_share_of_the_steps():
+    """20 steps, window of 2: a tenth ends at step 2, a quarter at 5, a half at 10; shares are rounded up."""
+    accuracy = [step / 20 for step in range(1, 21)]
+    measured = {
+        dict(m.setting)["share"]: m.estimate
+        for m in convergence([1.0] * 20, accuracy, images_per_step=640)
+        if m.metric == "early_accuracy"
+    }
+    assert {share: estimate.value for share, estimate in measured.items()} == pytest.approx(
+        {"0.1": 0.075, "0.25": 0.225, "0.5": 0.475}
+    )
+    assert {estimate.unit for estimate in measured.values()} == {"fraction"}
+    assert early_accuracy([0.0, 0.4, 0.8], 0.5, window=2) == pytest.approx(0.2)  # 1.5 steps: two
+    assert early_accuracy([0.4, 1.0, 1.0], 0.1, window=9) == 0.4  # the first step, however short the training
 
 
 def test_a_history_without_steps_is_refused():

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def test_published_values(name):
         assert found == published
         assert shapes[cell].edges == len(PUBLISHED[name][key])
         assert shapes[cell].skip_share == published["skips"] / len(PUBLISHED[name][key])
+        assert dict(shapes[cell].ops) == Counter(op for op, _ in PUBLISHED[name][key])
 
 
 def test_the_mitigated_darts_cells_are_deeper_and_narrower():

@@ -14,13 +14,16 @@ SEVENTEEN = {
     "nas": {"amoebanet", "darts", "drnas", "enas", "nasnet", "pc_darts", "pdarts", "sgas", "snas"},
     "random": {"random"},
 }
+HARDENED = {"darts-i", "darts-ii", "darts-iii"}
 SHAPE = (3, 28, 28)
 
 
-def test_the_seventeen_of_the_talk_and_darts_v1():
+def test_the_seventeen_of_the_talk_darts_v1_and_the_hardened_ones():
     for group, names in SEVENTEEN.items():
         found = {name for name in CATALOGUE if CATALOGUE[name].group == group}
         assert found == names | ({"darts_v1"} if group == "nas" else set())
+    assert {name for name in CATALOGUE if CATALOGUE[name].group == "hardened"} == HARDENED
+    assert len(CATALOGUE) == 17 + 1 + 3
 
 
 def test_every_manual_family_has_numbers_at_both_scales():
@@ -43,6 +46,9 @@ def test_every_manual_family_has_numbers_at_both_scales():
         ("wrn", "wideresnet"),
         ("ResNet-18", "resnet"),
         ("NASNet-A", "nasnet"),
+        ("darts_i", "darts-i"),
+        ("DARTS II", "darts-ii"),
+        ("dartsiii", "darts-iii"),
     ],
 )
 def test_names_are_forgiving(written, canonical):
@@ -76,6 +82,17 @@ def test_manual_family_carries_no_cells():
 def test_own_genotype_is_custom():
     spec = resolve(ArchChoice(name="mine", genotype=SNAS), "mini", 10, SHAPE)
     assert (spec.name, spec.group, spec.genotype, spec.init_channels) == ("mine", "custom", SNAS, 8)
+
+
+@pytest.mark.parametrize("group", ["nas", "random", "hardened", "manual"])
+def test_own_genotype_may_say_where_it_comes_from(group):
+    assert resolve(ArchChoice(name="mine", genotype=SNAS, group=group), "mini", 10, SHAPE).group == group
+
+
+def test_the_catalogue_knows_the_groups_of_its_own():
+    with pytest.raises(SpecError, match="group: expected nas, as the catalogue has it, got 'random'"):
+        resolve(ArchChoice(name="darts", group="random"), "mini", 10, SHAPE)
+    assert resolve(ArchChoice(name="darts", group="nas"), "mini", 10, SHAPE).group == "nas"
 
 
 def test_a_catalogue_name_with_its_own_genotype_is_the_catalogue_entry():

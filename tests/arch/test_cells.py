@@ -20,6 +20,9 @@ PUBLISHED = {
     "sgas": (3795166, 3847096),
     "snas": (2661382, 2713312),
     "random": (2645830, 2697760),
+    "darts-i": (3349342, 3401272),
+    "darts-ii": (3889126, 3941056),
+    "darts-iii": (3889126, 3941056),
 }
 
 
@@ -76,7 +79,7 @@ def test_gradients_can_be_taken_twice():
     assert torch.autograd.gradgradcheck(lambda v: network(v).square().sum(), (x,), fast_mode=True, atol=1e-4)
 
 
-def test_the_catalogue_has_the_seventeen_of_the_talk_and_darts_v1():
-    assert len(CATALOGUE) == 18
-    assert len(PUBLISHED) == 11
+def test_the_catalogue_has_the_seventeen_of_the_talk_darts_v1_and_three_hardened():
+    assert len(CATALOGUE) == 18 + 3
+    assert len(PUBLISHED) == 11 + 3
     assert MINI_FLOPS == (9e6, 18e6)

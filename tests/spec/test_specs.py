@@ -39,6 +39,33 @@ def test_a_stored_study_is_the_same_study():
     assert again.digest() == study.digest()
 
 
+def test_a_study_needs_architectures_or_a_population():
+    assert StudySpec.parse({"population": {"cells": 5}}).architectures == ()
+    assert StudySpec.parse({"architectures": ["darts"]}).population is None
+    with pytest.raises(SpecError, match=r"architectures: expected at least one, or a `population`, got \[\]"):
+        StudySpec.parse({})
+
+
+def test_analyses_are_written_by_name_or_spelled_out():
+    study = StudySpec.parse(
+        {"architectures": ["darts"], "analyses": ["Topology", {"name": "smoothness", "images": 9}]}
+    )
+    assert [analysis.name for analysis in study.analyses] == ["topology", "smoothness"]
+    assert study.analyses[1].images == 9
+    assert StudySpec.parse(study.model_dump(mode="json")) == study
+    with pytest.raises(SpecError, match="analyses: expected each entry once"):
+        StudySpec.parse(
+            {"architectures": ["darts"], "analyses": ["topology", {"name": "topology", "images": 9}]}
+        )
+
+
+def test_a_digest_tells_weights_and_populations_apart():
+    choices = ["darts", {"name": "darts", "weights": "a.pt"}, {"name": "darts", "group": "nas"}]
+    studies = [StudySpec.parse({"architectures": [choice], "population": {}}) for choice in choices]
+    studies.append(StudySpec.parse({"architectures": ["darts"], "population": {"cells": 59}}))
+    assert len({study.digest() for study in studies}) == 4
+
+
 @pytest.mark.parametrize(
     ("spec", "values", "message"),
     [
@@ -54,6 +81,22 @@ def test_a_stored_study_is_the_same_study():
         (ArchSpec, {"name": "x", "group": "nas", "init_channels": 8}, "init_channels"),
         (ArchSpec, {"name": "x", "group": "manual", "drop_path": 0.1}, "drop_path"),
         (ArchSpec, {"name": "x", "group": "manual", "input_shape": (2, 28, 28)}, "1 or 3 channels"),
+        (
+            StudySpec,
+            {"population": {"cells": 10_001}},
+            "population.cells: expected less than or equal to 10000",
+        ),
+        (StudySpec, {"population": {"seed": -1}}, "population.seed"),
+        (
+            StudySpec,
+            {"architectures": [{"name": "x", "group": "found"}]},
+            r"architectures\[0\]\.group.*'found'",
+        ),
+        (
+            StudySpec,
+            {"architectures": [{"name": "x", "weight": "a"}]},
+            r"architectures\[0\]\.weight: expected no field",
+        ),
     ],
 )
 def test_a_wrong_field_is_named(spec, values, message):

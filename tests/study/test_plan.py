@@ -1,5 +1,7 @@
+import hashlib
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from nasaudit.errors import DataError, InputError, SpecError, UnknownNameError
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.study import StudySpec
-from nasaudit.spec.tasks import EvasionTask, Task, TopologyTask, TrainTask
+from nasaudit.spec.tasks import EvasionTask, LandscapeTask, Task, TrainTask, WeightsFile
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.study.plan import closure, plan
 
@@ -21,15 +23,73 @@ def study(**changes: object) -> StudySpec:
 
 def test_a_study_becomes_every_task_once_after_what_it_needs() -> None:
     tasks = plan(study(), NO_DOWNLOADS).tasks
-    assert (
-        len(tasks) == 2 * 2 * 3 + 2
-    )  # training, convergence and attack for each victim; topology for each architecture
-    assert sum(isinstance(task, TopologyTask) for task in tasks) == 2
+    each_victim = ("train", "convergence", "gradients", "smoothness", "evasion")
+    each_architecture = ("topology", "landscape")  # pictures of one training are enough
+    kinds = Counter(task.kind for task in tasks)
+    assert kinds == {**dict.fromkeys(each_victim, 2 * 2), **dict.fromkeys(each_architecture, 2)}
     seen: set[str] = set()
     for task in tasks:
         assert task.digest() not in seen
         assert {need.digest() for need in task.needs()} <= seen
         seen.add(task.digest())
+
+
+def test_a_landscape_lies_on_the_line_to_the_next_training_of_the_architecture() -> None:
+    tasks = [task for task in plan(study(), NO_DOWNLOADS).tasks if isinstance(task, LandscapeTask)]
+    for task in tasks:
+        assert task.other is not None
+        assert (task.victim.seed, task.other.seed) == (0, 3)
+        assert task.other.architecture == task.victim.architecture
+    alone = plan(study(seeds=[4]), NO_DOWNLOADS).tasks
+    assert [task.other for task in alone if isinstance(task, LandscapeTask)] == [None, None]
+
+
+def test_the_analyses_asked_for_are_planned_with_their_settings() -> None:
+    asked = [{"name": "smoothness", "images": 9}, "topology"]
+    tasks = plan(study(analyses=asked, attacks=[]), NO_DOWNLOADS).tasks
+    assert Counter(task.kind for task in tasks) == {"train": 4, "smoothness": 4, "topology": 2}
+    assert {task.analysis.images for task in tasks if task.kind == "smoothness"} == {9}
+    assert plan(study(analyses=[]), NO_DOWNLOADS).victims == plan(study(), NO_DOWNLOADS).victims
+
+
+def with_weights(path: Path, **changes: object) -> StudySpec:
+    return study(
+        **{"architectures": [{"name": "darts", "weights": str(path)}, "vgg"], "seeds": [2], **changes}
+    )
+
+
+def test_weights_that_were_given_are_taken_and_known_by_their_content(tmp_path: Path) -> None:
+    path = tmp_path / "darts.pt"
+    path.write_bytes(b"weights")
+    planned = plan(with_weights(path), NO_DOWNLOADS)
+    given, trained = planned.victims
+    assert given.weights == WeightsFile(path=str(path), sha256=hashlib.sha256(b"weights").hexdigest())
+    assert trained.weights is None
+    kinds = Counter((task.kind, task.needs()[0] == given) for task in planned.tasks if task.needs())
+    assert kinds["smoothness", True] == kinds["evasion", True] == kinds["convergence", False] == 1
+    assert kinds["convergence", True] == 0  # weights have no history
+    path.write_bytes(b"other weights")
+    again = plan(with_weights(path), NO_DOWNLOADS)
+    assert (again.victims[0] == given, again.victims[1] == trained) == (False, True)
+    assert again.digest() != planned.digest()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": [0, 1]}, r"seeds: expected one seed, .*got \[0, 1\]"),
+        ({"attacks": ["pgd", "badnets"]}, r"architectures\[0\]\.weights: .*only evasion.*got 'badnets'"),
+        (
+            {"architectures": ["vgg", {"name": "darts", "weights": "gone.pt"}]},
+            r"architectures\[1\]\.weights: expected a file with trained weights, got 'gone.pt'",
+        ),
+    ],
+)
+def test_weights_that_cannot_be_used_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
+    path = tmp_path / "darts.pt"
+    path.write_bytes(b"weights")
+    with pytest.raises(SpecError, match=message):
+        plan(with_weights(path, **changes), NO_DOWNLOADS)
 
 
 def test_names_shapes_and_recipes_are_resolved() -> None:

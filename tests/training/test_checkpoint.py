@@ -1,3 +1,4 @@
+import hashlib
 import pickle
 import struct
 
@@ -8,7 +9,9 @@ from safetensors.torch import load_file, save_file
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.network import build
 from nasaudit.errors import CheckpointError, UnsafeFileError
+from nasaudit.mitigation.rewiring import rewire
 from nasaudit.spec.study import ArchChoice
+from nasaudit.spec.tasks import WeightsFile
 from nasaudit.training import checkpoint
 
 
@@ -88,3 +91,132 @@ def test_a_header_that_lies_about_its_length_is_refused(tmp_path):
     path.write_bytes(struct.pack("<Q", 2**60) + b"{}")
     with pytest.raises(CheckpointError):
         checkpoint.load(path)
+
+
+def given(path):
+    return WeightsFile(path=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_given_weights_of_a_checkpoint_fill_a_network_of_another_name(saved):
+    network, path = saved
+    mine = small().model_copy(update={"name": "mine", "group": "custom", "drop_path": 0.1})
+    loaded = checkpoint.load_given(given(path), build(mine, 9))
+    images = torch.rand(2, 1, 8, 8)
+    assert loaded.spec == mine  # what is saved of it must be the task's own architecture
+    assert not loaded.training
+    assert torch.equal(loaded(images), network.eval()(images))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("kind", ["safetensors", "torch"])
+def test_given_weights_without_our_metadata_are_taken_as_they_are(tmp_path, kind, wrapped):
+    network, path = build(small(), 3), tmp_path / "weights"
+    state = network.state_dict()
+    if kind == "torch":
+        torch.save({"state_dict": state, "epoch": 7} if wrapped else state, path)
+    else:
+        save_file(state, path, {"format": "pt"} if wrapped else None)
+    loaded = checkpoint.load_given(given(path), build(small(), 4))
+    images = torch.rand(2, 1, 8, 8)
+    assert torch.equal(loaded(images), network.eval()(images))
+
+
+class Touch:
+    """Unpickled, it would leave a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (type(self.path).touch, (self.path,))
+
+
+@pytest.mark.parametrize("written", ["raw", "zipped", "module"])
+def test_a_given_pickle_with_code_is_refused_and_not_executed(tmp_path, written):
+    proof, path = tmp_path / "executed", tmp_path / "weights.pt"
+    content = {"weight": torch.zeros(3), "code": Touch(proof)}
+    if written == "raw":
+        path.write_bytes(pickle.dumps(content))
+    else:
+        torch.save(content if written == "zipped" else torch.nn.Linear(2, 2), path)
+    with pytest.raises(UnsafeFileError, match=r"weights\.pt.*state dict"):
+        checkpoint.load_given(given(path), build(small()))
+    assert not proof.exists()
+    if written == "raw":  # what is refused would have run
+        pickle.loads(path.read_bytes())
+        assert proof.exists()
+
+
+def test_a_given_file_that_changed_since_planning_is_refused(saved):
+    _, path = saved
+    planned = given(path)
+    path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(CheckpointError, match="changed since the study was planned"):
+        checkpoint.load_given(planned, build(small()))
+    path.unlink()
+    with pytest.raises(CheckpointError, match="cannot be opened"):
+        checkpoint.load_given(planned, build(small()))
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "torch"])
+def test_given_tensors_that_do_not_fit_are_counted_and_named(tmp_path, kind):
+    state = build(small(), 3).state_dict()
+    state["body.classifier.bias"] = torch.zeros(11)
+    state["another.weight"] = torch.zeros(2, 3)
+    del state["body.classifier.weight"]
+    path = tmp_path / "weights"
+    torch.save(state, path) if kind == "torch" else save_file(state, path)
+    told = r"3 tensors do not fit.*another\.weight: expected nothing, got \[2, 3\]; body\.classifier\.bias: "
+    told += r"expected \[10\], got \[11\]; body\.classifier\.weight: expected \[10, \d+\], got nothing"
+    with pytest.raises(CheckpointError, match=told):
+        checkpoint.load_given(given(path), build(small()))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ([torch.zeros(2)], "got list"),
+        ({"state_dict": {"weight": 3}}, "got int at 'weight'"),
+        ({3: torch.zeros(2)}, "got Tensor at 3"),
+    ],
+)
+def test_what_torch_saved_must_be_a_state_dict(tmp_path, content, told):
+    path = tmp_path / "weights.pt"
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=rf"expected a state dict \(names to tensors\), {told}"):
+        checkpoint.load_given(given(path), build(small()))
+
+
+@pytest.mark.parametrize("length", [3, 60, 400, -200])
+def test_a_damaged_given_file_is_refused(tmp_path, length):
+    path = tmp_path / "weights.pt"
+    torch.save(build(small()).state_dict(), path)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(CheckpointError, match=r"weights\.pt"):
+        checkpoint.load_given(given(path), build(small()))
+
+
+def test_given_weights_of_another_architecture_or_size_are_refused(saved):
+    _, path = saved
+    with pytest.raises(CheckpointError, match="name is 'darts', expected 'enas'"):
+        checkpoint.load_given(given(path), build(small("enas")))
+    with pytest.raises(CheckpointError, match="n_cells is 3, expected 4"):
+        checkpoint.load_given(given(path), build(small(n_cells=4)))
+
+
+def test_the_same_tensors_on_other_edges_are_refused_where_the_file_says_so(tmp_path):
+    """Cells that differ in the sources of their edges alone have the same tensors: the metadata tell them apart."""
+    other = small(genotype=rewire(small().genotype, "deepen"))
+    path = tmp_path / "w.safetensors"
+    checkpoint.save(build(other), path, 0.5)
+    with pytest.raises(CheckpointError, match="darts with another genotype than darts"):
+        checkpoint.load_given(given(path), build(small()))
+
+
+def test_weights_that_are_not_finite_are_refused(saved):
+    network, path = saved
+    state = network.state_dict()
+    state["body.classifier.bias"][2] = torch.nan
+    save_file(state, path)
+    with pytest.raises(CheckpointError, match=r"1 tensors hold NaN.*body\.classifier\.bias"):
+        checkpoint.load_given(given(path), build(small()))

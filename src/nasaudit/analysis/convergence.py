@@ -4,6 +4,7 @@ The talk's claim rests on it: search favours cells that converge fast (Shu et al
 Learnt by Cell-based Neural Architecture Search", ICLR 2020, measures convergence the same way, by loss curves).
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from nasaudit.metrics import FloatArray, Measurement, exact
 ACCURACIES: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95)
 # Batch accuracies are averaged over this many images before they are compared with a threshold.
 WINDOW_IMAGES = 1280
+# Shares of the training after which its accuracy is read: does the early order of architectures foretell the last?
+EARLY: tuple[float, ...] = (0.1, 0.25, 0.5)
 
 
 def running_mean(values: Sequence[float], window: int) -> FloatArray:
@@ -49,8 +52,23 @@ def loss_area(loss: Sequence[float]) -> float:
     return float(np.trapezoid(loss) / (len(loss) - 1))
 
 
+def early_accuracy(accuracy: Sequence[float], share: float, window: int) -> float:
+    """Running accuracy when this share of the steps, rounded up, is done.
+
+    Args:
+        accuracy: of the batch of each step.
+        share: in (0,1].
+        window: batches that the running mean goes over; fewer where fewer are done.
+
+    >>> early_accuracy([0.0, 0.2, 0.4, 0.8], 0.5, window=2)
+    0.1
+    """
+    done = max(1, math.ceil(share * len(accuracy) - 1e-9))
+    return float(running_mean(accuracy, window)[done - 1])
+
+
 def convergence(loss: Sequence[float], accuracy: Sequence[float], images_per_step: int) -> list[Measurement]:
-    """Steps to each of ACCURACIES, and the area under the loss curve.
+    """Steps to each of ACCURACIES, the area under the loss curve, and the training accuracy at each share of EARLY.
 
     A threshold that was never reached is measured as the length of training with `bound=lower`.
     """
@@ -65,4 +83,7 @@ def convergence(loss: Sequence[float], accuracy: Sequence[float], images_per_ste
         if steps is None:
             setting = (*setting, ("bound", "lower"))
         measurements.append(Measurement("steps_to_accuracy", exact(steps or len(accuracy), "steps"), setting))
+    for share in EARLY:
+        reached = exact(early_accuracy(accuracy, share, window), "fraction")
+        measurements.append(Measurement("early_accuracy", reached, (("share", f"{share:g}"),)))
     return measurements

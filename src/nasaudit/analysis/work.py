@@ -1,9 +1,10 @@
 """The work of analysis tasks: from a task to its measurements."""
 
 import json
+from collections.abc import Iterator, Mapping
 
 from nasaudit.analysis.convergence import convergence
-from nasaudit.analysis.topology import topology
+from nasaudit.analysis.topology import Topology, topology
 from nasaudit.metrics import Measurement, exact
 from nasaudit.spec.tasks import ConvergenceTask, TopologyTask
 from nasaudit.store.artefacts import HISTORY
@@ -11,36 +12,55 @@ from nasaudit.store.workspace import Workspace
 
 
 def measure_topology(task: TopologyTask, workspace: Workspace) -> list[Measurement]:
-    """Size of the network and shape of its cells.
+    """Size of the network, what the size consists of, how far it sees, and the shape of its cells.
 
     Measures `parameters` and `flops` of the network that is deployed (so without the auxiliary head, which
-    serves training only), and for a cell network `depth`, `width`, `skips` and `skip_share` of each cell.
+    serves training only), `parameter_share` and `flop_share` of each op, `receptive_field`, and for a cell network
+    `depth`, `width`, `skips`, `skip_share` and `ops` of each cell.
     """
-    from nasaudit.arch.cost import count_flops, count_parameters
+    # Torch is imported here: a study reads `work` by name, and its plan needs no torch.
+    from nasaudit.analysis.receptive_field import receptive_field
+    from nasaudit.arch.cost import cost_by_op
     from nasaudit.arch.network import build
 
-    network = build(task.architecture.model_copy(update={"auxiliary": False}))
-    workspace.progress(0.5, "counting")
-    flops = count_flops(network, task.architecture.input_shape)
-    measurements = [
-        Measurement("parameters", exact(count_parameters(network), "parameters")),
-        Measurement("flops", exact(flops, "flops")),
+    deployed = task.architecture.model_copy(update={"auxiliary": False})
+    costs = cost_by_op(build(deployed), deployed.input_shape)
+    workspace.progress(0.2, "receptive field")
+    field = receptive_field(deployed, task.analysis.images, task.analysis.seed)
+    genotype = deployed.genotype
+    return [
+        *_sizes({op: cost.parameters for op, cost in costs.items()}, "parameters", "parameter_share"),
+        *_sizes({op: cost.flops for op, cost in costs.items()}, "flops", "flop_share"),
+        Measurement("receptive_field", field),
+        *(
+            measurement
+            for cell, shape in ({} if genotype is None else topology(genotype)).items()
+            for measurement in _shape(cell, shape)
+        ),
     ]
-    if task.architecture.genotype is None:
-        return measurements
-    for cell, shape in topology(task.architecture.genotype).items():
-        setting = (("cell", cell),)
-        measurements += [
-            Measurement("depth", exact(shape.depth, "edges"), setting),
-            Measurement("width", exact(shape.width, "nodes"), setting),
-            Measurement("skips", exact(shape.skips, "edges"), setting),
-            Measurement("skip_share", exact(shape.skip_share, "fraction"), setting),
-        ]
-    return measurements
+
+
+def _sizes(by_op: Mapping[str, int], metric: str, share: str) -> Iterator[Measurement]:
+    """The sum over the ops, and each op's share of it."""
+    total = sum(by_op.values())
+    yield Measurement(metric, exact(total, metric))
+    for op, size in by_op.items():
+        yield Measurement(share, exact(size / total, "fraction"), (("op", op),))
+
+
+def _shape(cell: str, shape: Topology) -> Iterator[Measurement]:
+    """The figures of one cell."""
+    setting = (("cell", cell),)
+    yield Measurement("depth", exact(shape.depth, "edges"), setting)
+    yield Measurement("width", exact(shape.width, "nodes"), setting)
+    yield Measurement("skips", exact(shape.skips, "edges"), setting)
+    yield Measurement("skip_share", exact(shape.skip_share, "fraction"), setting)
+    for op, edges in shape.ops:
+        yield Measurement("ops", exact(edges, "edges"), (*setting, ("op", op)))
 
 
 def measure_convergence(task: ConvergenceTask, workspace: Workspace) -> list[Measurement]:
-    """How fast a victim learned: `loss_area`, and `steps_to_accuracy` for each threshold."""
+    """How fast a victim learned: `loss_area`, `steps_to_accuracy` for each threshold, and `early_accuracy`."""
     _, folder = workspace.find(task.victim)
     history = json.loads((folder / HISTORY).read_text())
     return convergence(history["loss"], history["accuracy"], history["images_per_step"])

@@ -1,4 +1,4 @@
-"""Every architecture that has a name: the 17 of the talk, DARTS V1, and those of plugins. No torch.
+"""Every architecture that has a name: the 17 of the talk, DARTS V1, hardened DARTS, and those of plugins. No torch.
 
 A plugin registers an `Entry` with a genotype under the entry point group `nasaudit.architectures`.
 """
@@ -21,7 +21,7 @@ class Entry:
     Attributes:
         name: the one spelling that records and reports use.
         title: the name as its authors write it.
-        group: `manual`, `nas`, `random`, or `custom` for a plugin's.
+        group: `manual`, `nas`, `random`, `hardened` for cells rewired from another's, or `custom` for a plugin's.
         genotype: the cells; None for a manual family, whose numbers are in `arch.families`.
         source: the publication.
     """
@@ -72,6 +72,9 @@ _cells("pdarts", "P-DARTS", genotypes.PDARTS, "Chen et al., ICCV 2019")
 _cells("sgas", "SGAS", genotypes.SGAS, "Li et al., CVPR 2020")
 _cells("snas", "SNAS", genotypes.SNAS, "Xie et al., ICLR 2019 (mild constraint)")
 _cells("random", "Random", genotypes.RANDOM, "Pang et al., USENIX Security 2022", group="random")
+_cells("darts-i", "DARTS-i", genotypes.DARTS_I, "Pang et al. 2022 (DARTS, deeper)", group="hardened")
+_cells("darts-ii", "DARTS-ii", genotypes.DARTS_II, "Pang et al. 2022 (DARTS, no skips)", group="hardened")
+_cells("darts-iii", "DARTS-iii", genotypes.DARTS_III, "Pang et al. 2022 (DARTS, both)", group="hardened")
 # fmt: on
 
 
@@ -113,12 +116,14 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
 
 def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None]:
     if choice.genotype is not None and choice.name not in CATALOGUE:
-        return choice.name, "custom", choice.genotype
+        return choice.name, choice.group or "custom", choice.genotype
     entry = CATALOGUE[choice.name]
     if choice.genotype is not None and choice.genotype != entry.genotype:
         raise SpecError(
             "name", f"another name for this genotype ({entry.title} is in the catalogue)", choice.name
         )
+    if choice.group not in (None, entry.group):
+        raise SpecError("group", f"{entry.group}, as the catalogue has it", choice.group)
     return CATALOGUE.canonical(choice.name), entry.group, entry.genotype
 
 

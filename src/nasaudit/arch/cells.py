@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from nasaudit.arch.layout import channels_last
 from nasaudit.arch.ops import FactorizedReduce, build_op, conv_bn, reads_rectified
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.genotype import CELL_INPUTS
@@ -57,7 +58,7 @@ class _DenseGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return gradient.contiguous(memory_format=torch.channels_last)
+        return channels_last(gradient)
 
 
 def dense_gradient(x: Tensor) -> Tensor:

@@ -1,9 +1,27 @@
-"""What a network costs: its parameters, and the operations of one forward pass."""
+"""What a network costs: its parameters, the operations of one forward pass, and which ops they belong to."""
 
 import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from nasaudit.arch.cells import Cell, CellNetwork
+from nasaudit.arch.network import Network
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Trainable values, and floating-point operations of one image."""
+
+    parameters: int = 0
+    flops: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.parameters + other.parameters, self.flops + other.flops)
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -11,7 +29,7 @@ def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def count_flops(module: nn.Module, input_shape: tuple[int, int, int]) -> int:
+def count_flops(module: nn.Module, input_shape: Shape) -> int:
     """Floating-point operations of the evaluation of one image, 2 for each multiply-add.
 
     Convolutions and linear layers are counted, from their definition and the shape of what they put out, so
@@ -23,19 +41,94 @@ def count_flops(module: nn.Module, input_shape: tuple[int, int, int]) -> int:
         module: maps [N, C, H, W] to anything.
         input_shape: (C, H, W).
     """
+    return sum(_flops_by_layer(module, input_shape).values())
+
+
+def cost_by_op(network: Network, input_shape: Shape) -> dict[str, Cost]:
+    """Parameters and FLOPs of each part of a network, in the order in which the parts first appear.
+
+    Of a cell network the parts are the ops that the edges of all its cells carry, under the names of the genotype and
+    with 0 where an op has no weights, and `stem`, `preprocess` (what brings a cell's inputs to its width),
+    `classifier`, and `auxiliary` where there is such a head. A hand-made network has no edges: its parts are the
+    kinds of layers (`conv_3x3`, `conv_1x1`, `grouped_conv_3x3`, `linear`, `norm`, `other`).
+
+    The sums over the parts are `count_parameters` and `count_flops`; what these leave out is left out here.
+    """
+    part = _cell_parts(network.body) if isinstance(network.body, CellNetwork) else _layer_kinds(network.body)
+    flops = _flops_by_layer(network, input_shape)
+    costs: dict[str, Cost] = {}
+    counted: set[int] = set()
+    for name, layer in network.named_modules():
+        op = part.get(name.removeprefix("body."))
+        if op is None:
+            continue
+        own = [own for own in layer.parameters(recurse=False) if id(own) not in counted]
+        counted.update(map(id, own))
+        costs[op] = costs.get(op, Cost()) + Cost(sum(map(torch.numel, own)), flops.get(name, 0))
+    return costs
+
+
+def _cell_parts(body: CellNetwork) -> dict[str, str]:
+    """The part that each module of a cell network belongs to, by its name."""
+    return {
+        name: op
+        for prefix, op in _named_parts(body)
+        for name, _ in body.get_submodule(prefix).named_modules(prefix=prefix)
+    }
+
+
+def _named_parts(body: CellNetwork) -> Iterator[tuple[str, str]]:
+    """The module in which each part begins, and the part's name."""
+    yield "stem", "stem"
+    for position, cell in enumerate(body.cells):
+        assert isinstance(cell, Cell)
+        yield f"cells.{position}.preprocess0", "preprocess"
+        yield f"cells.{position}.preprocess1", "preprocess"
+        for number, node in enumerate(cell.genotype.nodes):
+            for slot, edge in enumerate(node):
+                if edge.op != "none":
+                    yield f"cells.{position}.nodes.{number}.{slot}", edge.op
+    yield "classifier", "classifier"
+    if body.auxiliary is not None:
+        yield "auxiliary", "auxiliary"
+
+
+def _layer_kinds(body: nn.Module) -> dict[str, str]:
+    """The kind of every layer that has weights of its own."""
+    return {
+        name: _kind(layer)
+        for name, layer in body.named_modules()
+        if next(layer.parameters(recurse=False), None) is not None
+    }
+
+
+def _kind(layer: nn.Module) -> str:
+    if isinstance(layer, nn.Conv2d):
+        height, width = layer.kernel_size
+        return f"{'' if layer.groups == 1 else 'grouped_'}conv_{height}x{width}"
+    if isinstance(layer, nn.Linear):
+        return "linear"
+    norms = nn.modules.batchnorm._BatchNorm | nn.GroupNorm | nn.LayerNorm
+    return "norm" if isinstance(layer, norms) else "other"
+
+
+def _flops_by_layer(module: nn.Module, input_shape: Shape) -> dict[str, int]:
+    """FLOPs of each layer that has any, by the (first) name of the layer."""
     shapes = _without_data(module).eval()
-    total = 0
+    flops: dict[str, int] = {}
 
-    def count(layer: nn.Module, _: object, output: Tensor) -> None:
-        nonlocal total
-        total += _layer_flops(layer, output)
+    def watch(name: str, layer: nn.Module) -> None:
+        def count(layer: nn.Module, _: object, output: Tensor) -> None:
+            flops[name] = flops.get(name, 0) + _layer_flops(layer, output)
 
-    for layer in shapes.modules():
+        layer.register_forward_hook(count)
+
+    for name, layer in shapes.named_modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            layer.register_forward_hook(count)
+            watch(name, layer)
     with torch.no_grad():
         shapes(torch.empty(1, *input_shape, device="meta"))
-    return total
+    return flops
 
 
 def _layer_flops(layer: nn.Module, output: Tensor) -> int:

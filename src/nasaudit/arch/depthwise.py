@@ -6,8 +6,9 @@ is left. The result is the same sum of the same products; only the order of memo
 library's backward pass of a dilated depthwise convolution takes 4 to 20 times as long as that of a plain one.
 """
 
-import torch
 from torch import Tensor, nn
+
+from nasaudit.arch.layout import channels_last
 
 
 class DepthwiseConv(nn.Conv2d):
@@ -46,7 +47,7 @@ def dilated(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, dilatio
     """
     channels, pad = x.shape[1], weight.shape[2] // 2
     if stride == dilation:
-        phase = x[:, :, ::stride, ::stride].contiguous(memory_format=torch.channels_last)
+        phase = channels_last(x[:, :, ::stride, ::stride])
         return nn.functional.conv2d(phase, weight, bias, 1, pad, 1, channels)
     if stride != 1:
         return nn.functional.conv2d(x, weight, bias, stride, dilation * pad, dilation, channels)

@@ -111,3 +111,18 @@ RANDOM = Genotype(
     normal=_cell("max3(0) dil3(1) | sep3(2) skip(1) | skip(3) avg3(0) | sep3(1) dil3(2)"),
     reduction=_cell("avg3(0) max3(1) | skip(1) dil3(1) | sep3(3) dil3(1) | max3(0) sep3(4)"),
 )
+
+# DARTS hardened: deeper (i), without skips (ii), both (iii). The reduction cell is that of DARTS.
+# Pang et al., "On the Security Risks of AutoML", USENIX Security 2022; `mitigation.rewiring` has the rules.
+DARTS_I = Genotype(
+    normal=_cell("sep3(0) sep3(1) | sep3(2) sep3(2) | sep3(3) skip(3) | skip(4) dil3(4)"),
+    reduction=DARTS.reduction,
+)
+DARTS_II = Genotype(
+    normal=_cell("sep3(0) sep3(1) | sep3(0) sep3(1) | sep3(1) sep3(0) | dil3(0) dil3(2)"),
+    reduction=DARTS.reduction,
+)
+DARTS_III = Genotype(
+    normal=_cell("sep3(0) sep3(1) | sep3(2) sep3(2) | sep3(3) sep3(3) | dil3(4) dil3(4)"),
+    reduction=DARTS.reduction,
+)

@@ -1,16 +1,21 @@
 """Evidence: a study's results, indexed so that a section can ask for one row and cope with its absence."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 from nasaudit.arch.catalogue import CATALOGUE
-from nasaudit.report.palette import Style, styles
+from nasaudit.report.palette import CROWD, Style, styles
 from nasaudit.spec.arch import ArchSpec
+from nasaudit.spec.attacks import Family
+from nasaudit.study.headlines import Found, find_headline
 from nasaudit.study.results import Row, StudyResults
+
+T = TypeVar("T")
 
 NO_SETTING: Mapping[str, str] = MappingProxyType({})
 
@@ -48,6 +53,11 @@ class Evidence:
             for spec in specs
         )
 
+    @property
+    def crowded(self) -> bool:
+        """Whether there are too many architectures to tell them apart, or to show each of them."""
+        return len(self.results.architectures) > CROWD
+
     @cached_property
     def titles(self) -> dict[str, str]:
         """How each architecture is written, by the name that rows carry."""
@@ -66,6 +76,20 @@ class Evidence:
         for row in self.results.rows:
             index[row.architecture, row.family, row.metric].append(row)
         return index
+
+    @cached_property
+    def _known(self) -> dict[Hashable, Any]:
+        return {}
+
+    def once(self, key: Hashable, work: Callable[[], T]) -> T:
+        """What `work` gives; it is done for the first who asks. The cards of 100 architectures ask for the same."""
+        if key not in self._known:
+            self._known[key] = work()
+        return cast(T, self._known[key])
+
+    def headline(self, family: Family) -> Found | None:
+        """The figure that a family is judged by, of each architecture; None where it was not measured."""
+        return self.once(("headline", family), lambda: find_headline(self.results.rows, family))
 
     def rows(
         self,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from nasaudit.study.results import Row
 
 MILLION = 1_000_000
+MOST_LISTED = 24  # words in a sentence
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
 INTERVAL = f"95{NBSP}% interval"
 # Estimates with these units are shares of something and are shown in percent.
@@ -162,11 +163,13 @@ def duration(seconds: float) -> str:
 
 
 def listing(words: list[str]) -> str:
-    """A list in a sentence.
+    """A list in a sentence; of more than nobody reads, the first three and how many others there are.
 
-    >>> listing(["a", "b", "c"])
-    'a, b and c'
+    >>> listing(["a", "b", "c"]), listing([str(k) for k in range(100)])
+    ('a, b and c', '0, 1, 2 and 97 others')
     """
+    if len(words) > MOST_LISTED:
+        words = [*words[:3], f"{len(words) - 3} others"]
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part) if words else "none"
 
 

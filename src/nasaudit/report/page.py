@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections import Counter
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,14 +12,29 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.palette import GROUP_TITLES
+from nasaudit.report.palette import CROWD, GROUP_TITLES, Style, group_style
 from nasaudit.report.parts import Section
-from nasaudit.report.sections import accuracy, convergence, examples, groups, reproduce, summary
+from nasaudit.report.sections import (
+    accuracy,
+    claims,
+    convergence,
+    examples,
+    gradients,
+    groups,
+    landscape,
+    population,
+    reproduce,
+    smoothness,
+    summary,
+    topology,
+)
 from nasaudit.report.sections.families import FAMILIES
 from nasaudit.store.files import write_atomically
 from nasaudit.study.results import StudyResults
 
 REPORT_FILE = "report.html"
+# A table of more rows than LONG_TABLE shows the first ones, and the others when asked for.
+LONG_TABLE, FIRST_ROWS = CROWD, 10
 
 
 def write_report(results: StudyResults, folder: Path) -> Path:
@@ -48,7 +64,9 @@ def write_figures(results: StudyResults, folder: Path, png_dir: Path) -> list[Pa
     paths = []
     for figure in (figure for section in sections(evidence) for figure in section.figures):
         path = png_dir / f"{figure.name}.png"
-        path.write_bytes(vl_convert.vegalite_to_png(figure.for_file(), scale=2))
+        path.write_bytes(
+            vl_convert.vegalite_to_png(figure.for_file(with_legend=not evidence.crowded), scale=2)
+        )
         paths.append(path)
     return paths
 
@@ -58,15 +76,29 @@ def sections(evidence: Evidence) -> list[Section]:
     candidates = [
         summary.section(evidence),
         groups.section(evidence, FAMILIES),
+        claims.section(evidence),
+        population.section(evidence),
         accuracy.section(evidence),
         *(family.section(evidence) for family in FAMILIES),
         examples.section(evidence),
+        topology.section(evidence),
         convergence.section(evidence),
+        gradients.section(evidence),
+        smoothness.section(evidence),
+        landscape.section(evidence),
         reproduce.methods(evidence),
         reproduce.reproduce(evidence),
         reproduce.failures(evidence),
     ]
     return [section for section in candidates if section is not None]
+
+
+def _crowd(evidence: Evidence) -> list[tuple[str, Style, int]]:
+    """The groups with their looks and sizes: the legend of charts with more architectures than names fit in one."""
+    sizes = Counter(subject.spec.group for subject in evidence.subjects)
+    return [
+        (title, group_style(group), sizes[group]) for group, title in GROUP_TITLES.items() if sizes[group]
+    ]
 
 
 def render(evidence: Evidence) -> str:
@@ -83,6 +115,9 @@ def render(evidence: Evidence) -> str:
         script_hashes=[_csp_hash(script) for script in scripts],
         style=Markup(_asset("style.css")),
         group_titles=GROUP_TITLES,
+        crowd=_crowd(evidence),
+        long_table=LONG_TABLE,
+        first_rows=FIRST_ROWS,
     )
 
 

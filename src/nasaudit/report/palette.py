@@ -14,14 +14,23 @@ COLOURS: tuple[str, ...] = ("#0072b2", "#d55e00", "#117733", "#cc79a7", "#332288
 # Vega's marker shapes, easy to tell apart when small. Colour changes first, then the shape.
 SHAPES: tuple[str, ...] = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 # Lengths of dash and gap in pixels; [1, 0] is a solid line.
-DASHES: dict[Group, list[int]] = {"nas": [1, 0], "manual": [6, 3], "random": [2, 3], "custom": [9, 3, 2, 3]}
+DASHES: dict[Group, list[int]] = {
+    "nas": [1, 0],
+    "manual": [6, 3],
+    "random": [2, 3],
+    "hardened": [10, 3],
+    "custom": [9, 3, 2, 3],
+}
 GROUP_TITLES: dict[Group, str] = {
     "nas": "designed by NAS",
     "manual": "hand-made",
     "random": "random cell",
+    "hardened": "hardened cell",
     "custom": "given by you",
 }
 GROUP_COLOURS: dict[Group, str] = dict(zip(GROUP_TITLES, COLOURS, strict=False))
+# More architectures than a reader can tell apart by their looks, or follow one by one.
+CROWD = 24
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,9 @@ class Style:
 
 
 def styles(architectures: Sequence[ArchSpec]) -> dict[str, Style]:
-    """One style for each name, none twice up to 36 architectures; beyond that colour and marker repeat."""
+    """One style for each name: none twice up to CROWD architectures, beyond that the one of its group."""
+    if len(architectures) > CROWD:
+        return {spec.name: group_style(spec.group) for spec in architectures}
     return {
         spec.name: Style(
             colour=COLOURS[position % len(COLOURS)],
@@ -43,3 +54,8 @@ def styles(architectures: Sequence[ArchSpec]) -> dict[str, Style]:
         )
         for position, spec in enumerate(architectures)
     }
+
+
+def group_style(group: Group) -> Style:
+    """How the architectures of a group look where there are too many to tell each from the others: no dashes."""
+    return Style(GROUP_COLOURS[group], DASHES["nas"], SHAPES[list(GROUP_TITLES).index(group)])

@@ -55,16 +55,18 @@ class Figure:
         alt: what the chart shows, in words.
         records: what it draws.
         legend: whether the reader needs one (not where the architectures label an axis).
+        key: title and colour of what is drawn, where the colours are not those of the architectures.
     """
 
     name: str
     title: str
     caption: str
     alt: str
-    chart: charts.Chart
+    chart: charts.Drawn
     records: charts.Records
     about: str = ""
     legend: bool = True
+    key: tuple[tuple[str, str], ...] = ()
 
     @property
     def full_title(self) -> str:
@@ -75,9 +77,10 @@ class Figure:
         """The Vega-Lite specification that the page embeds."""
         return charts.for_page(self.chart, self.records)
 
-    def for_file(self) -> charts.Spec:
-        """The Vega-Lite specification of the figure as a file of its own."""
-        return charts.for_file(self.chart, self.records, self.full_title, self.legend)
+    def for_file(self, with_legend: bool = True) -> charts.Spec:
+        """The Vega-Lite specification of the figure as a file of its own; `with_legend`: of the architectures."""
+        legend = bool(self.key) or (self.legend and with_legend)
+        return charts.for_file(self.chart, self.records, self.full_title, legend)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.units import Fractional
 
 Scale = Literal["mini", "paper"]
-Group = Literal["manual", "nas", "random", "custom"]
+# `hardened`: rewired from a published cell; in neither group when NAS is compared with hand-made.
+Group = Literal["manual", "nas", "random", "hardened", "custom"]
 
 # (init_channels, n_cells) of a cell network at each scale; image side that sizes are stated for.
 CELL_SIZE: dict[Scale, tuple[int, int]] = {"mini": (8, 5), "paper": (36, 20)}

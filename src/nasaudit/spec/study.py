@@ -1,11 +1,12 @@
 """StudySpec: what a YAML file or `nasaudit audit` says. Everything that nasaudit does is a study."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from nasaudit.errors import SpecError
-from nasaudit.spec.arch import Scale
+from nasaudit.spec.analyses import AnyAnalysis, default_analyses
+from nasaudit.spec.arch import Group, Scale
 from nasaudit.spec.attacks import AnyAttack
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec
@@ -14,19 +15,14 @@ from nasaudit.spec.tasks import Protocol
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.spec.units import Fractional
 
-Analysis = Literal["topology", "convergence"]
-ANALYSIS_SUMMARIES: dict[Analysis, str] = {
-    "topology": "parameters, FLOPs, and the depth, width and skips of the cells",
-    "convergence": "steps to fixed accuracies, area under the loss curve",
-}
-ANALYSES: tuple[Analysis, ...] = tuple(ANALYSIS_SUMMARIES)
-
 
 class ArchChoice(Spec):
     """An architecture as a user names it: from the catalogue, or a name of their own with a genotype."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
     genotype: Annotated[Genotype, BeforeValidator(Genotype.read)] | None = None
+    group: Group | None = None  # of a genotype of the user's own (None: custom); the catalogue knows its own
+    weights: str | None = None  # path of trained weights: the model is taken as it is, nothing is trained
     auxiliary: bool = False
     drop_path: Fractional | None = None  # None: 0 at `mini`, the published PAPER_DROP_PATH at `paper`
 
@@ -35,21 +31,33 @@ def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+# Two entries of one name would share their rows.
+BY_NAME = ("architectures", "analyses")
 AnyArch = Annotated[ArchChoice, BeforeValidator(_named)]
 AnyData = Annotated[DataSpec, BeforeValidator(_named)]
+
+
+class PopulationSpec(Spec):
+    """Cells of the DARTS space, so that correlations over architectures can be seen."""
+
+    cells: Annotated[int, Field(ge=0, le=10_000)] = 60  # drawn uniformly
+    seed: Annotated[int, Field(ge=0)] = 0  # of the draw
+    published: bool = True  # and the cells that NAS found, of the catalogue
+    hardened: bool = True  # and those rewired: deepened, without skips, both
 
 
 class StudySpec(Spec):
     """Architectures x seeds x experiments on one data set."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)] = "audit"
-    architectures: Annotated[tuple[AnyArch, ...], Field(min_length=1)]
+    architectures: tuple[AnyArch, ...] = ()
+    population: PopulationSpec | None = None  # further architectures
     data: AnyData = DataSpec()
     scale: Scale = "mini"
     protocol: Protocol = "sound"
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
     attacks: tuple[AnyAttack, ...] = ()
-    analyses: tuple[Analysis, ...] = ANALYSES
+    analyses: tuple[AnyAnalysis, ...] = default_analyses()
     training: TrainingSpec | None = None  # None: the recipe of the scale, protocol and data
 
     @model_validator(mode="before")
@@ -67,9 +75,11 @@ class StudySpec(Spec):
 
     @model_validator(mode="after")
     def _each_once(self) -> "StudySpec":
+        if not self.architectures and self.population is None:
+            raise SpecError("architectures", "at least one, or a `population`", list(self.architectures))
         for field in ("architectures", "seeds", "attacks", "analyses"):
             values = getattr(self, field)
-            keys = [value.name if field == "architectures" else value for value in values]
+            keys = [getattr(value, "name", value) if field in BY_NAME else value for value in values]
             if len({str(key) for key in keys}) != len(keys):
                 raise SpecError(field, "each entry once", [str(key) for key in keys])
         return self

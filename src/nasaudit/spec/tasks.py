@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from nasaudit.spec.analyses import AnyAnalysis, ConvergenceSpec, TopologySpec
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AnyAttack
 from nasaudit.spec.base import Spec
@@ -33,23 +34,31 @@ class Task(Spec):
         return self.kind
 
 
+class WeightsFile(Spec):
+    """A file with trained weights; `sha256` says which content was planned with."""
+
+    path: str
+    sha256: str
+
+
 class TrainTask(Task):
     """Train one architecture on one data set with one seed.
 
     As it stands it makes a victim; with `poison` the training images are first changed by an attacker, with
-    `subset` it makes a shadow model.
+    `subset` it makes a shadow model. With `weights` the victim was trained elsewhere and is taken as it is.
     """
 
     work: ClassVar[str] = "nasaudit.training.work:train_network"
 
     kind: Literal["train"] = "train"
-    version: int = 1
+    version: int = 2
     architecture: ArchSpec
     data: DataSpec
     training: TrainingSpec
     seed: Annotated[int, Field(ge=0)]
     poison: "PoisonTask | None" = None
     subset: ShadowSubset | None = None
+    weights: WeightsFile | None = None
 
     def needs(self) -> tuple[Task, ...]:
         """The poison, where there is one."""
@@ -57,6 +66,8 @@ class TrainTask(Task):
 
     def label(self) -> str:
         """E.g. `train darts (seed 0)`, `train darts (seed 0) on 10% label_flip`, `train darts (shadow 3 of 8)`."""
+        if self.weights is not None:
+            return f"load {self.architecture.name} from {self.weights.path}"
         if self.subset is not None:
             return f"train {self.architecture.name} (shadow {self.subset.model + 1} of {self.subset.models})"
         poison = "" if self.poison is None else f" on {self.poison.label()}"
@@ -170,22 +181,20 @@ class TopologyTask(Task):
     work: ClassVar[str] = "nasaudit.analysis.work:measure_topology"
 
     kind: Literal["topology"] = "topology"
-    version: int = 1
+    version: int = 2
     architecture: ArchSpec
+    analysis: TopologySpec = TopologySpec()
 
     def label(self) -> str:
         """E.g. `topology of darts`."""
         return f"topology of {self.architecture.name}"
 
 
-class ConvergenceTask(Task):
-    """How fast a victim learned, from the history that its training left."""
+class AnalysisTask(Task):
+    """Root of the tasks that analyse one trained victim."""
 
-    work: ClassVar[str] = "nasaudit.analysis.work:measure_convergence"
-
-    kind: Literal["convergence"] = "convergence"
-    version: int = 1
     victim: TrainTask
+    analysis: AnyAnalysis
 
     def needs(self) -> tuple[Task, ...]:
         """The victim."""
@@ -193,7 +202,49 @@ class ConvergenceTask(Task):
 
     def label(self) -> str:
         """E.g. `convergence of darts (seed 0)`."""
-        return f"convergence of {self.victim.architecture.name} (seed {self.victim.seed})"
+        return f"{self.analysis.name} of {self.victim.architecture.name} (seed {self.victim.seed})"
+
+
+class ConvergenceTask(AnalysisTask):
+    """How fast a victim learned, from the history that its training left."""
+
+    work: ClassVar[str] = "nasaudit.analysis.work:measure_convergence"
+
+    kind: Literal["convergence"] = "convergence"
+    version: int = 2
+    analysis: AnyAnalysis = ConvergenceSpec()
+
+
+class GradientsTask(AnalysisTask):
+    """How much the loss gradient of a victim varies, at three moments of its training."""
+
+    work: ClassVar[str] = "nasaudit.analysis.gradients_work:measure_gradients"
+
+    kind: Literal["gradients"] = "gradients"
+    version: int = 1
+
+
+class SmoothnessTask(AnalysisTask):
+    """How fast the loss gradient of a victim changes, by its parameters and by its input."""
+
+    work: ClassVar[str] = "nasaudit.analysis.smoothness_work:measure_smoothness"
+
+    kind: Literal["smoothness"] = "smoothness"
+    version: int = 1
+
+
+class LandscapeTask(AnalysisTask):
+    """The loss on planes through a victim, and on the line to a victim of another seed where there is one."""
+
+    work: ClassVar[str] = "nasaudit.analysis.landscape_work:measure_landscape"
+
+    kind: Literal["landscape"] = "landscape"
+    version: int = 1
+    other: TrainTask | None = None
+
+    def needs(self) -> tuple[Task, ...]:
+        """The victim, and the other end of the line."""
+        return (self.victim,) if self.other is None else (self.victim, self.other)
 
 
 TrainTask.model_rebuild()

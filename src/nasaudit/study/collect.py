@@ -14,17 +14,28 @@ from nasaudit.data.catalogue import class_names
 from nasaudit.errors import NasauditError
 from nasaudit.metrics import Measurement
 from nasaudit.spec.tasks import Task, TrainTask
-from nasaudit.store.artefacts import CURVES, EXAMPLES, HISTORY, OUTCOMES, PICTURES
+from nasaudit.store.artefacts import CURVES, EXAMPLES, HISTORY, LANDSCAPES, OUTCOMES, PICTURES
 from nasaudit.store.records import Record
 from nasaudit.store.store import Store
+from nasaudit.study.claims import make_claims
 from nasaudit.study.comparisons import compare_groups
 from nasaudit.study.execute import versions
 from nasaudit.study.flags import Findings, raise_flags
 from nasaudit.study.folder import EXAMPLES_FOLDER, StudyFolder
 from nasaudit.study.groups import Group, Seed, Subject, distinguishing, groups, measured_tasks, subject
+from nasaudit.study.measures import make_measures
 from nasaudit.study.plan import Plan
 from nasaudit.study.pooled import Indices, derived
-from nasaudit.study.results import Curve, Examples, Failure, History, Pictures, Row, StudyResults
+from nasaudit.study.results import (
+    Curve,
+    Examples,
+    Failure,
+    History,
+    Landscape,
+    Pictures,
+    Row,
+    StudyResults,
+)
 from nasaudit.study.schedule import failed_need
 
 if TYPE_CHECKING:
@@ -49,6 +60,7 @@ def collect(planned: Plan, records: Mapping[str, Record], store: Store, download
     }
     common = common_images(planned, opened)
     rows = make_rows(planned, opened, common)
+    measures = make_measures(rows)
     failures = list(find_failures(planned, records))
     return StudyResults(
         study=planned.study,
@@ -59,8 +71,11 @@ def collect(planned: Plan, records: Mapping[str, Record], store: Store, download
         histories=[_history(task, opened) for task in _with(planned, opened, HISTORY)],
         examples=[example(task) for task in _with(planned, opened, EXAMPLES)],
         curves=[curve for task in _with(planned, opened, CURVES) for curve in _curves(planned, task, opened)],
+        landscapes=[plane for task in _with(planned, opened, LANDSCAPES) for plane in _planes(task, opened)],
         pictures=[_pictures(planned, task) for task in _with(planned, opened, PICTURES)],
         comparisons=compare_groups(rows),
+        measures=measures,
+        claims=make_claims(measures, planned.architectures),
         failures=failures,
         flags=raise_flags(Findings(planned, records, rows, failures, len(common))),
         environment=environment(records),
@@ -223,6 +238,12 @@ def _curves(planned: Plan, task: Task, opened: Opened) -> Iterator[Curve]:
     for curve in json.loads((opened[task.digest()][1] / CURVES).read_text(encoding="utf-8")):
         setting = {**curve.get("setting", {}), **named["setting"]}
         yield Curve(**{**named, "setting": setting}, name=curve["name"], x=curve["x"], y=curve["y"])
+
+
+def _planes(task: Task, opened: Opened) -> Iterator[Landscape]:
+    what = _attacked(task)
+    for plane in json.loads((opened[task.digest()][1] / LANDSCAPES).read_text(encoding="utf-8")):
+        yield Landscape(architecture=what.architecture.name, seed=int(what.seed), **plane)
 
 
 def _pictures(planned: Plan, task: Task) -> Pictures:

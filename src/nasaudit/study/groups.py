@@ -13,7 +13,7 @@ from nasaudit.errors import NasauditError
 from nasaudit.metrics import Estimate, Measurement
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AttackSpec
-from nasaudit.spec.tasks import AttackTask, ConvergenceTask, PoisonTask, Task, TopologyTask, TrainTask
+from nasaudit.spec.tasks import AnalysisTask, AttackTask, PoisonTask, Task, TopologyTask, TrainTask
 from nasaudit.store.records import Record
 from nasaudit.study.plan import Plan
 
@@ -29,7 +29,7 @@ class Subject:
     Attributes:
         architecture: of the victim.
         seed: of its training; "all" for what no training changes.
-        family: an attack's, or "training", "topology", "convergence".
+        family: an attack's, an analysis by name, or "training".
         attack: None outside of attacks.
     """
 
@@ -48,8 +48,8 @@ def subject(task: Task) -> Subject | None:
             return None
         case TopologyTask():
             return Subject(task.architecture, "all", "topology")
-        case ConvergenceTask():
-            return Subject(task.victim.architecture, task.victim.seed, "convergence")
+        case AnalysisTask():
+            return Subject(task.victim.architecture, task.victim.seed, task.analysis.name)
         case AttackTask():
             victim = task.victim
             return Subject(victim.architecture, victim.seed, task.attack.family, task.attack)

@@ -4,7 +4,7 @@ Planning a study on an embedded data set imports no torch.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +15,12 @@ from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AttackSpec, DataFacts, ExtractionSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.recipes import recipe
-from nasaudit.spec.study import Analysis, StudySpec
-from nasaudit.spec.tasks import ConvergenceTask, Task, TopologyTask, TrainTask
+from nasaudit.spec.study import ArchChoice, StudySpec
+from nasaudit.spec.tasks import Task, TrainTask, WeightsFile
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.study.analyses import ANALYSES
 from nasaudit.study.experiments import EXPERIMENTS, Setting
-
-ANALYSES: dict[Analysis, Callable[[TrainTask], Task]] = {
-    "topology": lambda victim: TopologyTask(architecture=victim.architecture),
-    "convergence": lambda victim: ConvergenceTask(victim=victim),
-}
+from nasaudit.study.population import population
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,17 @@ class Plan:
     @property
     def victims(self) -> tuple[TrainTask, ...]:
         """The trainings that are attacked and compared; all other ones serve an attack."""
-        return tuple(task for task in self.tasks if isinstance(task, TrainTask) and self._is_victim(task))
+        asked = {architecture.name: architecture for architecture in self.architectures}
 
-    def _is_victim(self, task: TrainTask) -> bool:
-        clean = task.poison is None and task.subset is None and task.training == self.training
-        return clean and task.seed in self.study.seeds and task.architecture in self.architectures
+        def is_victim(task: TrainTask) -> bool:
+            clean = task.poison is None and task.subset is None and task.training == self.training
+            return (
+                clean
+                and task.seed in self.study.seeds
+                and asked.get(task.architecture.name) == task.architecture
+            )
+
+        return tuple(task for task in self.tasks if isinstance(task, TrainTask) and is_victim(task))
 
     def digest(self) -> str:
         """Changes with anything that a result of the study depends on."""
@@ -76,14 +79,15 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     data = fingerprint(study.data, downloads)
     shape, classes = describe(data, downloads)
     training = study.training or recipe(study.scale, study.protocol, data.name)
-    architectures = tuple(resolve(choice, study.scale, classes, shape) for choice in study.architectures)
-    _each_once(architectures)
+    choices = (*study.architectures, *population(study.population))
+    architectures = tuple(resolve(choice, study.scale, classes, shape) for choice in choices)
+    _each_once(architectures, own=len(study.architectures))
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
     for position, attack in enumerate(study.attacks):
         _check_attack(attack, facts, data.name, downloads, f"attacks[{position}]")
     victims = tuple(
-        TrainTask(architecture=architecture, data=data, training=training, seed=seed)
-        for architecture in architectures
+        TrainTask(architecture=architecture, data=data, training=training, seed=seed, weights=weights)
+        for architecture, weights in zip(architectures, _weights(study, choices), strict=True)
         for seed in study.seeds
     )
     setting = Setting(study.scale, classes, shape)
@@ -114,20 +118,64 @@ def closure(tasks: Iterable[Task]) -> tuple[Task, ...]:
 
 
 def _wanted(study: StudySpec, victims: tuple[TrainTask, ...], setting: Setting) -> Iterator[Task]:
+    trainings_of: dict[str, list[TrainTask]] = {}
+    for victim in victims:
+        trainings_of.setdefault(victim.architecture.name, []).append(victim)
     for victim in victims:
         yield victim
+        trainings = trainings_of[victim.architecture.name]
         for analysis in study.analyses:
-            yield ANALYSES[analysis](victim)
+            task = ANALYSES[analysis.name](victim, analysis, trainings)
+            if task is not None:
+                yield task
         for attack in study.attacks:
             yield EXPERIMENTS[attack.family](victim, attack, setting)
 
 
-def _each_once(architectures: tuple[ArchSpec, ...]) -> None:
-    """Two spellings of one name pass the spec's own check, because only the catalogue knows aliases."""
-    names = [architecture.name for architecture in architectures]
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            raise SpecError(f"architectures[{position}]", "each architecture once", name)
+def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[WeightsFile | None]:
+    """The weights that came with an architecture, identified by their content."""
+    for position, choice in enumerate(choices):
+        if choice.weights is None:
+            yield None
+            continue
+        where = f"architectures[{position}].weights"
+        if len(study.seeds) > 1:
+            raise SpecError("seeds", "one seed, as the weights of one training are given", list(study.seeds))
+        untrained = [attack.name for attack in study.attacks if attack.family != "evasion"]
+        if untrained:
+            raise SpecError(
+                where,
+                "nothing: only evasion attacks a model without training one (leave the weights or the attack out)",
+                untrained[0],
+            )
+        path = Path(choice.weights)
+        if not path.is_file():
+            raise SpecError(where, "a file with trained weights", choice.weights)
+        yield WeightsFile(path=str(path), sha256=_sha256(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _each_once(architectures: tuple[ArchSpec, ...], own: int) -> None:
+    """Two spellings of one name pass the spec's own check, because only the catalogue knows aliases.
+
+    The first `own` are those that the study names; the others are its population.
+    """
+    first: dict[str, int] = {}
+    for position, architecture in enumerate(architectures):
+        earlier = first.setdefault(architecture.name, position)
+        if earlier == position:
+            continue
+        if position < own:
+            raise SpecError(f"architectures[{position}]", "each architecture once", architecture.name)
+        raise SpecError(
+            f"architectures[{earlier}]",
+            "a name that the population does not bring (leave it out here, or change `population`)",
+            architecture.name,
+        )
 
 
 def _check_attack(attack: AttackSpec, facts: DataFacts, data: str, downloads: Path, field: str) -> None:

@@ -1,6 +1,6 @@
 """Studies as YAML: files of the user's own, and the recipes that come with the package."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(entry.name[: -len(".yaml")] for entry in _shipped() if entry.name.endswith(".yaml")))
 
 
-def load_study(text: str) -> StudySpec:
+def load_study(text: str, changes: Iterable[str] = ()) -> StudySpec:
     """Read a study.
 
     Args:
         text: path of a YAML or JSON file, or the name of a recipe.
+        changes: fields set to other values, as `population.cells=20` or `attacks.0.steps=40`.
 
     Raises:
         UnknownNameError: no recipe of this name, and no file.
@@ -37,14 +38,14 @@ def load_study(text: str) -> StudySpec:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise InputError(f"{path}: cannot be read ({reason})") from error
-        return parse_study(content, str(path))
+        return parse_study(content, str(path), changes)
     for entry in _shipped():
         if entry.name.endswith(".yaml") and normalise(entry.name[: -len(".yaml")]) == normalise(text):
-            return parse_study(entry.read_text(encoding="utf-8"), entry.name)
+            return parse_study(entry.read_text(encoding="utf-8"), entry.name, changes)
     raise UnknownNameError("study", text, recipe_names())
 
 
-def parse_study(content: str, where: str) -> StudySpec:
+def parse_study(content: str, where: str, changes: Iterable[str] = ()) -> StudySpec:
     """Parse YAML (or JSON) with the fields of StudySpec, and two short forms.
 
     `seeds: 3` stands for `[0, 1, 2]`. A family's name among the attacks (`evasion`) stands for its
@@ -53,6 +54,7 @@ def parse_study(content: str, where: str) -> StudySpec:
     Args:
         content: the text.
         where: the file's name, for messages.
+        changes: see `load_study`.
 
     Raises:
         InputError: with the path of the field, what was expected and what came.
@@ -63,7 +65,24 @@ def parse_study(content: str, where: str) -> StudySpec:
         raise SpecError(where, "YAML", " ".join(str(error).split())) from error
     if not isinstance(values, Mapping):
         raise SpecError(where, "a mapping with `architectures`, `data`, `seeds`, ...", values)
+    for change in changes:
+        _set(values, change)
     return StudySpec.parse(_expand(dict(values)), where=where)
+
+
+def _set(values: Any, change: str) -> None:
+    """Change one field in place; mappings on the way to it that are not there are made."""
+    field, sign, text = change.partition("=")
+    if not sign or not all(field.split(".")):
+        raise SpecError("--set", "FIELD=VALUE, as in population.cells=20", change)
+    *parents, last = field.split(".")
+    try:
+        value = yaml.safe_load(text)
+        for part in parents:
+            values = values[int(part)] if isinstance(values, list) else values.setdefault(part, {})
+        values[int(last) if isinstance(values, list) else last] = value
+    except (ValueError, IndexError, AttributeError, TypeError, yaml.YAMLError) as error:
+        raise SpecError("--set", "the path of a field that the study has, and its value", change) from error
 
 
 def _expand(values: dict[str, Any]) -> dict[str, Any]:

@@ -176,6 +176,67 @@ class GroupComparison(Plain):
         return [value for value in self.values if value.group == group]
 
 
+class Landscape(Plain):
+    """The loss on a plane through a victim: `z[j][i]` at `x[i]`, `y[j]`; the victim itself is at (0, 0)."""
+
+    architecture: str
+    seed: int
+    name: str  # "first_layer", "input", "filters"
+    setting: dict[str, str]
+    x: list[float]
+    y: list[float]
+    z: list[list[float]]
+
+
+Part = Literal["topology", "convergence", "gradients", "smoothness", "vulnerability", "control"]
+
+
+class Measure(Plain):
+    """One figure for each architecture, the mean over its trainings: what claims and scatter plots are made of."""
+
+    key: str
+    title: str  # in words, as in a sentence
+    part: Part
+    unit: str
+    metric: str
+    values: dict[str, float]  # by architecture
+
+
+ClaimKind = Literal["group", "correlation", "intervention"]
+
+
+class Claim(Plain):
+    """One link of the published chain, tested. The unit is the architecture.
+
+    - `group`: how much higher `effect` is for NAS-designed architectures (`cause`) than for `other` ones;
+    - `correlation`: Spearman's rank correlation between `cause` and `effect` over cells;
+    - `intervention`: how much a rewiring of the cell (`cause`: "deepen", "drop_skips", "both") changes `effect`.
+
+    `estimate` is None where nothing could be estimated; `why` then says why not.
+    """
+
+    kind: ClaimKind
+    cause: str  # key of a Measure; "nas"; or a rewiring
+    effect: str  # key of a Measure
+    other: str  # the group that NAS is compared with ("manual", "random"); "" elsewhere
+    sample: str  # which architectures, in words: "random cells"
+    predicted: Literal[
+        "higher", "lower"
+    ]  # the talk's direction: of the difference, or the sign of the correlation
+    estimate: Span | None
+    partial: Span | None = None  # the correlation with accuracy and FLOPs held fixed
+    partial_p: float | None = None  # of the partial correlation, two-sided and not corrected
+    everywhere: float | None = None  # the correlation over all cells of the study, of whatever origin
+    n_everywhere: int = 0  # how many these are
+    n: int
+    p: float | None
+    p_corrected: float | None  # Holm's, over the claims of the same kind and link
+    tested: int = 0  # claims that Holm's correction counts, this one among them
+    detectable: float | None  # the smallest true effect found with power .8; None: none could be
+    finding: Literal["supported", "contradicted", "undecided"]
+    why: str = ""
+
+
 class StudyResults(Plain):
     """Results of one study. Everything outside of `environment` and `seconds` is reproducible."""
 
@@ -187,8 +248,11 @@ class StudyResults(Plain):
     histories: list[History]
     examples: list[Examples]
     curves: list[Curve] = []
+    landscapes: list[Landscape] = []
     pictures: list[Pictures] = []
     comparisons: list[GroupComparison] = []
+    measures: list[Measure] = []
+    claims: list[Claim] = []
     failures: list[Failure]
     flags: list[Flag]
     environment: dict[str, str]

@@ -37,6 +37,7 @@ from nasaudit.study.plan import Plan, plan
 from nasaudit.study.results import StudyResults
 from nasaudit.study.schedule import Schedule
 
+DOWNLOADS = Path("data")
 Mode = Literal["cached", "retry", "force", "read_only"]
 ATTEMPTS = 3  # a task whose worker dies is tried again, this often in all
 POLL = 0.5  # seconds that the runner waits at most before it looks up
@@ -53,7 +54,7 @@ def run(
     mode: Mode = "cached",
     observer: Observer | None = None,
     device: str = "auto",
-    downloads: Path = Path("data"),
+    downloads: Path = DOWNLOADS,
     download: bool = False,
 ) -> StudyResults:
     """Run a study and write its results to `out`; what has a record already is not done again.

@@ -1,15 +1,21 @@
-"""Checkpoints: safetensors that carry the ArchSpec, genotype included. Nothing is ever unpickled."""
+"""Checkpoints: safetensors that carry the ArchSpec, genotype included. No code of a file is ever run."""
 
+import hashlib
 import json
+import pickle
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from nasaudit.arch.network import Network, build
 from nasaudit.errors import CheckpointError, InputError, UnsafeFileError
 from nasaudit.spec.arch import ArchSpec
+from nasaudit.spec.tasks import WeightsFile
 
 FORMAT = "nasaudit/1"
 _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")  # a raw pickle, and the zip that torch.save writes
@@ -38,20 +44,102 @@ def load(path: Path, spec: ArchSpec | None = None) -> Network:
         CheckpointError: missing, truncated, of another architecture, or with other tensors.
     """
     metadata = read_metadata(path)
+    stored = _stored_spec(metadata, path)
+    if spec is not None and spec != stored:
+        raise CheckpointError(f"{path}: holds another architecture: {_difference(spec, stored)}")
+    return _filled(build(stored), _tensors(path), path)
+
+
+def load_given(given: WeightsFile, network: Network) -> Network:
+    """Fill a fresh network with weights that a user brought: safetensors, or what `torch.save` wrote of tensors.
+
+    Args:
+        given: the file; its content must be what it was when the study was planned.
+        network: what the weights are said to be of.
+
+    Returns:
+        The network, in eval mode.
+
+    Raises:
+        UnsafeFileError: a pickle that holds more than tensors; none of it was run.
+        CheckpointError: missing, changed, of another architecture, with other tensors, or not finite.
+    """
+    path = Path(given.path)
     try:
-        stored = ArchSpec.parse(json.loads(metadata["architecture"]), where=str(path))
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be opened: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != given.sha256:
+        raise CheckpointError(
+            f"{path}: changed since the study was planned; plan it again, or restore the file"
+        )
+    if content.startswith(_PICKLE_STARTS) and not _plausible_header(content[:8], path):
+        state = _unpickled(path)
+    else:
+        _check_same_network(read_metadata(path), network.spec, path)
+        state = _tensors(path)
+    broken = [name for name, value in state.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise CheckpointError(
+            f"{path}: {len(broken)} tensors hold NaN or infinite values; the first: {broken[0]}. "
+            "A training that diverged cannot be measured; bring weights of an earlier epoch"
+        )
+    return _filled(network, state, path)
+
+
+def _check_same_network(metadata: Mapping[str, str], expected: ArchSpec, path: Path) -> None:
+    """A checkpoint of nasaudit's says what it is of; names of cells and training-time options may differ."""
+    if metadata.get("format") != FORMAT:
+        return
+    free = {"group", "drop_path"} | ({"name"} if expected.genotype is not None else set())
+    stored = _stored_spec(metadata, path)
+    alike = stored.model_copy(update={field: getattr(expected, field) for field in free})
+    if alike != expected:
+        told = alike if alike.genotype == expected.genotype else stored
+        raise CheckpointError(f"{path}: holds another architecture: {_difference(expected, told)}")
+
+
+def _stored_spec(metadata: Mapping[str, str], path: Path) -> ArchSpec:
+    try:
+        return ArchSpec.parse(json.loads(metadata["architecture"]), where=str(path))
     except (KeyError, json.JSONDecodeError, InputError) as error:
         raise CheckpointError(
             f"{path}: expected a checkpoint that carries its architecture (written by nasaudit), {error}"
         ) from error
-    if spec is not None and spec != stored:
-        raise CheckpointError(f"{path}: holds another architecture: {_difference(spec, stored)}")
-    network = build(stored)
+
+
+def _unpickled(path: Path) -> dict[str, Tensor]:
+    """A state dict that torch reads without running any code of the file."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnsafeFileError(
+            f"{path}: holds more than tensors, which could execute code when it is loaded; expected a state dict: "
+            "torch.save(model.state_dict(), ...), or safetensors"
+        ) from error
+    except Exception as error:  # a damaged file can fail anywhere in torch's reader
+        raise CheckpointError(f"{path}: cannot be read: {error}") from error
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path}: expected a state dict (names to tensors), got {type(state).__name__}")
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise CheckpointError(
+                f"{path}: expected a state dict (names to tensors), got {type(value).__name__} at {name!r}"
+            )
+    return state
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from error
+
+
+def _filled(network: Network, state: dict[str, Tensor], path: Path) -> Network:
+    """The network with these weights, if every tensor fits."""
     expected = network.state_dict()
     wrong = [
         f"{name}: expected {_shape(expected.get(name))}, got {_shape(state.get(name))}"

@@ -13,7 +13,7 @@ from nasaudit.errors import CheckpointError
 from nasaudit.metrics import Measurement, proportion
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.tasks import TrainTask
-from nasaudit.store.artefacts import HISTORY, OUTCOMES, POISON, WEIGHTS
+from nasaudit.store.artefacts import EARLY_WEIGHTS, HISTORY, OUTCOMES, POISON, WEIGHTS
 from nasaudit.store.workspace import Workspace
 from nasaudit.training import checkpoint
 from nasaudit.training.evaluate import accuracy, predict
@@ -27,17 +27,11 @@ def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
     """Train, measure the accuracy on all splits; leave weights, history and each test image's outcome."""
     bundle = load_data(task.data, workspace.downloads)
     network = build(task.architecture, derive_seed("weights", task.seed), bundle.moments)
-    selection = {"best_validation": bundle.validation, "best_test": bundle.test}.get(task.training.keep)
     train = training_images(task, bundle, workspace)
-    history = fit(
-        network,
-        train,
-        task.training,
-        task.seed,
-        selection,
-        device=workspace.device,
-        progress=workspace.progress,
-    )
+    if task.weights is None:
+        _train(network, train, bundle, task, workspace)
+    else:
+        network = checkpoint.load_given(task.weights, network).to(workspace.device)
     measurements = []
     for name, split in (("train", train), ("validation", bundle.validation), ("test", bundle.test)):
         if not len(split):
@@ -49,6 +43,27 @@ def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
     # `correct` and `share` are the test split's: it comes last.
     np.savez(workspace.folder / OUTCOMES, correct=correct.numpy(), index=bundle.test.indices.numpy())
     checkpoint.save(network, workspace.folder / WEIGHTS, clean_accuracy=share.value)
+    return measurements
+
+
+def _train(network: Network, train: Split, bundle: DataBundle, task: TrainTask, workspace: Workspace) -> None:
+    """Train in place; leave the history, and of a victim the weights after its first epoch."""
+    early = workspace.folder / EARLY_WEIGHTS
+
+    def after_epoch(done: int) -> None:
+        if done == 1 and task.poison is None and task.subset is None:
+            checkpoint.save(network, early, accuracy(network, bundle.test, workspace.device))
+
+    history = fit(
+        network,
+        train,
+        task.training,
+        task.seed,
+        {"best_validation": bundle.validation, "best_test": bundle.test}.get(task.training.keep),
+        after_epoch=after_epoch,
+        device=workspace.device,
+        progress=workspace.progress,
+    )
     (workspace.folder / HISTORY).write_text(
         json.dumps(
             {
@@ -61,7 +76,6 @@ def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
             }
         )
     )
-    return measurements
 
 
 def training_images(task: TrainTask, bundle: DataBundle, workspace: Workspace) -> Split:

@@ -1,25 +1,23 @@
-"""How accurate, how big, how deep and wide: the table that every comparison starts from."""
+"""How accurate and how big: the table that every comparison starts from."""
 
 from collections.abc import Callable
 
-from nasaudit.report import charts, format
+from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.palette import GROUP_TITLES
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table
-
-CELLS = ("normal", "reduction")
-SHAPE = (("depth", "depth"), ("width", "width"), ("skips", "skips"), ("skip_share", "skip share"))
+from nasaudit.report.sections.estimates import estimate_figure
 
 
 def section(evidence: Evidence) -> Section:
-    """Accuracy with its spread over seeds, size, and the shape of the cells."""
-    tables = (_accuracy_and_size(evidence), _shape(evidence))
+    """Accuracy with its spread over seeds, and size."""
+    table = _accuracy_and_size(evidence)
     figure = _figure(evidence)
     return Section(
         "accuracy",
         "Accuracy and size",
         "accuracy.html.j2",
-        {"tables": tuple(table for table in tables if table.rows), "figure": figure},
+        {"table": table, "figure": figure},
         () if figure is None else (figure,),
     )
 
@@ -72,53 +70,15 @@ def _size(evidence: Evidence, subject: Subject, metric: str, written: Callable[[
     return Cell(ABSENT) if row is None else Cell(written(row.value))
 
 
-def _shape(evidence: Evidence) -> Table:
-    rows = [
-        (subject, cell)
-        for subject in evidence.subjects
-        for cell in CELLS
-        if evidence.rows(subject.name, "topology", "depth", {"cell": cell})
-    ]
-    return Table(
-        "Shape of the cells (exact, from the genotype; a hand-made network has none)",
-        ("", *(title for _, title in SHAPE)),
-        tuple(
-            (
-                Cell(subject.title, f"{cell} cell"),
-                *(
-                    Cell.of(evidence.pooled(subject.name, "topology", metric, {"cell": cell}))
-                    for metric, _ in SHAPE
-                ),
-            )
-            for subject, cell in rows
-        ),
-        tuple(subject.name for subject, _ in rows),
-    )
-
-
 def _figure(evidence: Evidence) -> Figure | None:
     """A picture helps only where there are many to compare."""
-    records = []
-    for subject in evidence.subjects:
-        row = evidence.accuracy(subject.name)
-        if row is not None:
-            records.append(
-                {
-                    "label": subject.title,
-                    "value": row.value,
-                    "low": row.low,
-                    "high": row.high,
-                    "estimate": format.estimate(row),
-                }
-            )
-    if len(records) < 2:
-        return None
-    return Figure(
+    rows = {subject.name: evidence.accuracy(subject.name) for subject in evidence.subjects}
+    return estimate_figure(
+        evidence,
         "accuracy",
         "Clean accuracy",
-        f"Accuracy on the test images, over all seeds. The bars are {format.INTERVAL}s.",
-        "Dot plot of the clean accuracy of each architecture; the numbers are in the table below.",
-        charts.interval_chart(evidence.subjects, "clean accuracy"),
-        records,
-        legend=False,
+        {name: row for name, row in rows.items() if row is not None},
+        "clean accuracy",
+        "Accuracy on the test images, over all seeds.",
+        shares=True,
     )

@@ -49,7 +49,10 @@ class MeasuredAttack:
     def measured(cls, evidence: Evidence) -> list[Self]:
         """Every one that has rows, in their order."""
         rows = evidence.of_family(cls.family)
-        return list(dict.fromkeys(cls.of(row) for row in rows if row.metric == cls.metric))
+        return evidence.once(
+            (cls, "measured"),
+            lambda: list(dict.fromkeys(cls.of(row) for row in rows if row.metric == cls.metric)),
+        )
 
     @property
     def setting(self) -> dict[str, str]:
@@ -77,10 +80,14 @@ class MeasuredAttack:
 
     def values(self, evidence: Evidence, key: str, metric: str = "") -> list[str]:
         """What a key that varies was set to, ascending, as the rows of a metric ("": the family's) write it."""
-        found = unique(
-            row.setting[key]
-            for row in evidence.of_family(self.family)
-            if row.metric == (metric or self.metric) and self.of(row) == self
+        rows = evidence.of_family(self.family)
+        found = evidence.once(
+            (self, key, metric or self.metric),
+            lambda: unique(
+                row.setting[key]
+                for row in rows
+                if row.metric == (metric or self.metric) and self.of(row) == self
+            ),
         )
         return sorted(found, key=Fraction)
 

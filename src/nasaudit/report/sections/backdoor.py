@@ -12,7 +12,6 @@ from nasaudit.report.sections.family import Family, Yardstick
 from nasaudit.spec.attacks import BackdoorSpec, BadNetsSpec
 from nasaudit.spec.attacks import Family as FamilyName
 from nasaudit.spec.attacks.backdoor import Access
-from nasaudit.study.headlines import find_headline
 
 FAMILY: FamilyName = "backdoor"
 CURVE_POINTS = 3  # fewer values of a field are a table
@@ -88,7 +87,7 @@ class Block:
 
 def main_plant(evidence: Evidence) -> Plant | None:
     """The backdoor that verdicts quote: the family's headline, or else the first."""
-    found = find_headline(evidence.results.rows, FAMILY)
+    found = evidence.headline(FAMILY)
     if found is not None:
         return Plant.of(next(iter(found.rows.values())))
     return next(iter(Plant.measured(evidence)), None)

@@ -61,7 +61,8 @@ def section(evidence: Evidence) -> Section | None:
     # The main ones first, so that nobody has to look between folded ones for them.
     ordered = [*alike, *(threat for threat in found if threat not in alike)]
     blocks = [Block.of(evidence, threat, folded=threat not in alike) for threat in ordered]
-    overview = _overview(evidence, ordered) if len(found) > 1 else None
+    # A table with a column for each architecture; of very many nobody reads it.
+    overview = _overview(evidence, ordered) if len(found) > 1 and not evidence.crowded else None
     figures = tuple(
         figure for block in blocks for figure in (block.figure, block.effort) if figure is not None
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from nasaudit.report import format
-from nasaudit.report.evidence import Evidence
+from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.images import data_uri, magnified, to_bytes
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.evasion_threat import attack_title
@@ -15,6 +15,7 @@ from nasaudit.study.results import Examples
 
 SHOWN = 6  # images of a victim and its first attack
 SHOWN_OF_OTHERS = 3  # and of each further attack
+MOST_VICTIMS = 6  # where there are too many architectures to show each
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,17 @@ def section(evidence: Evidence) -> Section | None:
     if not chosen:
         return None
     first = dict(reversed(chosen))
+    victims = unique(architecture for architecture, _ in chosen)
+    left = len(victims) - MOST_VICTIMS if evidence.crowded else 0
+    if left > 0:
+        chosen = {key: entry for key, entry in chosen.items() if key[0] in victims[:MOST_VICTIMS]}
     strips = [
         _strip(evidence, entry, SHOWN if first[architecture] == attack else SHOWN_OF_OTHERS)
         for (architecture, attack), entry in chosen.items()
     ]
-    return Section("examples", "Adversarial examples", "examples.html.j2", {"strips": strips})
+    return Section(
+        "examples", "Adversarial examples", "examples.html.j2", {"strips": strips, "left": max(left, 0)}
+    )
 
 
 def _strip(evidence: Evidence, entry: Examples, shown: int) -> Strip:

@@ -11,7 +11,6 @@ from nasaudit.report.sections.attack import MeasuredAttack, column, table
 from nasaudit.report.sections.family import Family, Yardstick
 from nasaudit.spec import attacks
 from nasaudit.spec.attacks import ATTACKS
-from nasaudit.study.headlines import find_headline
 from nasaudit.study.results import Curve, Row
 
 FAMILY: attacks.Family = "membership"
@@ -60,7 +59,7 @@ class Block:
 
 def main_inference(evidence: Evidence) -> Inference | None:
     """The attack that verdicts quote: the family's headline, or else the first that was measured."""
-    found = find_headline(evidence.results.rows, FAMILY)
+    found = evidence.headline(FAMILY)
     if found is not None:
         return Inference.of(next(iter(found.rows.values())))
     return next(iter(Inference.measured(evidence)), None)
@@ -94,7 +93,7 @@ def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
 
 def yardstick(evidence: Evidence) -> Yardstick | None:
     """The AUC of the strongest attack, in an order that was fixed beforehand."""
-    found = find_headline(evidence.results.rows, FAMILY)
+    found = evidence.headline(FAMILY)
     if found is None or not found.rows:
         return None
     inference = Inference.of(next(iter(found.rows.values())))

@@ -10,7 +10,6 @@ from nasaudit.report.sections.attack import MeasuredAttack, column, point, table
 from nasaudit.report.sections.family import Family, Yardstick
 from nasaudit.report.sections.poisoning_pictures import Strip
 from nasaudit.spec.attacks import Family as FamilyName
-from nasaudit.study.headlines import find_headline
 
 FAMILY: FamilyName = "poisoning"
 POISONED = {"label_flip": "of the training labels wrong"}
@@ -76,7 +75,7 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
 
 def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     """The accuracy lost to wrong labels at the largest fraction."""
-    found = find_headline(evidence.results.rows, FAMILY)
+    found = evidence.headline(FAMILY)
     if found is None or subject.name not in found.rows:
         return ()
     row = found.rows[subject.name]
@@ -85,7 +84,7 @@ def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
 
 def yardstick(evidence: Evidence) -> Yardstick | None:
     """The accuracy lost to wrong labels at the largest fraction."""
-    found = find_headline(evidence.results.rows, FAMILY)
+    found = evidence.headline(FAMILY)
     if found is None:
         return None
     left = {

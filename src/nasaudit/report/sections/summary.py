@@ -12,6 +12,8 @@ from nasaudit.report.sections.families import FAMILIES
 
 # A study of 17 architectures can raise dozens of flags of one kind.
 SHOWN_OF_A_KIND = 3
+# And one of 100 architectures thousands, of which a page for people does not hold all.
+FOLDED_OF_A_KIND = 40
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Notice:
     message: str
     target: str = ""  # anchor of the section with the details
     folded: tuple[str, ...] = ()
+    left: int = 0  # and so many are in the file of results alone
 
 
 def section(evidence: Evidence) -> Section:
@@ -39,7 +42,12 @@ def section(evidence: Evidence) -> Section:
         "verdict",
         "Verdict",
         "summary.html.j2",
-        {"notices": notices(evidence), "findings": compare(evidence), "cards": cards(evidence)},
+        {
+            "notices": notices(evidence),
+            "findings": compare(evidence),
+            "cards": cards(evidence),
+            "folded": evidence.crowded,
+        },
     )
 
 
@@ -53,7 +61,9 @@ def notices(evidence: Evidence) -> list[Notice]:
         target = "failures" if kind == "failed_task" and evidence.results.failures else ""
         *first, last = messages[:SHOWN_OF_A_KIND]
         lines += [Notice(message, target) for message in first]
-        lines.append(Notice(last, target, tuple(messages[SHOWN_OF_A_KIND:])))
+        rest = messages[SHOWN_OF_A_KIND:]
+        left = max(len(rest) - FOLDED_OF_A_KIND, 0)
+        lines.append(Notice(last, target, tuple(rest[:FOLDED_OF_A_KIND]), left))
     count = len(evidence.results.failures)
     if count and "failed_task" not in by_kind:
         said = "1 task failed" if count == 1 else f"{count} tasks failed"
@@ -67,13 +77,13 @@ def compare(evidence: Evidence) -> list[Finding]:
 
 
 def cards(evidence: Evidence) -> list[Card]:
-    """One card for each architecture, in the order of the study."""
+    """One card for each architecture, in the order of the study; without drawings where there are very many."""
     return [
         Card(
             subject,
             _tiles(evidence, subject),
             _sentences(evidence, subject),
-            drawings(evidence, subject),
+            () if evidence.crowded else drawings(evidence, subject),
         )
         for subject in evidence.subjects
     ]

@@ -3,15 +3,28 @@
 // `ast: true` makes Vega interpret its expressions.
 (() => {
   const views = [];
+  const viewOf = new Map();
+  const corners = ["bottom-right", "bottom-left", "top-right", "top-left"];
+  // Drawings of cells by name: held once, for all charts whose records name a cell.
+  const drawings = JSON.parse(document.getElementById("drawings")?.textContent ?? "{}");
 
   async function draw(box) {
     const spec = JSON.parse(box.nextElementSibling.textContent);
+    let drawn = false;
+    for (const record of spec.datasets?.records ?? [])
+      if (Object.hasOwn(record, "cell") && Object.hasOwn(drawings, record.cell)) {
+        record.image = drawings[record.cell];
+        drawn = true;
+      }
     const result = await window.vegaEmbed(box, spec, {
       renderer: "svg",
       ast: true,
+      // A drawing is tall: beside its point there is room for it, where above and below there is not.
+      tooltip: drawn ? { anchor: "mark", position: ["right", "left", ...corners] } : true,
       actions: { export: { svg: true, png: true }, source: false, compiled: false, editor: false },
     });
     views.push(result.view);
+    viewOf.set(box, result.view);
     box.dataset.state = "drawn";
   }
 
@@ -25,6 +38,14 @@
     for (const key of document.querySelectorAll(".key"))
       key.addEventListener("click", () =>
         choose(key.getAttribute("aria-pressed") === "true" ? null : key.dataset.label));
+  }
+
+  // A select sets a signal of one chart: which measure an axis shows.
+  function wireChoices() {
+    for (const choice of document.querySelectorAll("select[data-signal]"))
+      choice.addEventListener("change", () =>
+        viewOf.get(document.querySelector(`#${choice.dataset.chart} .chart`))
+          ?.signal(choice.dataset.signal, choice.value).runAsync());
   }
 
   function copyText(button) {
@@ -64,6 +85,7 @@
   }
 
   wireLegends();
+  wireChoices();
   wireFolds();
   wireCopying();
   wirePrinting();

@@ -1,10 +1,9 @@
 """What can be said of an attack before it runs. Importing this registers every attack; it imports no torch."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, SerializeAsAny
 
-from nasaudit.errors import SpecError
 from nasaudit.spec.attacks.backdoor import (
     BackdoorSpec,
     BadNetsSpec,
@@ -50,6 +49,7 @@ from nasaudit.spec.attacks.membership import (
     ShadowSpec,
 )
 from nasaudit.spec.attacks.poisoning import GradientMatchingSpec, LabelFlipSpec, PoisoningSpec
+from nasaudit.spec.named import by_name
 
 __all__ = [
     "ATTACKS",
@@ -99,15 +99,4 @@ __all__ = [
 ]
 
 
-def _by_name(values: Any) -> Any:
-    """Build the spec class that `name` stands for; a bare string is a name with all defaults."""
-    if isinstance(values, str):
-        values = {"name": values}
-    if isinstance(values, dict):
-        if not isinstance(values.get("name"), str):
-            raise SpecError("name", "the name of an attack", values.get("name"))
-        return ATTACKS[values["name"]].parse({**values, "name": ATTACKS.canonical(values["name"])})
-    return values
-
-
-AnyAttack = Annotated[SerializeAsAny[AttackSpec], BeforeValidator(_by_name)]
+AnyAttack = Annotated[SerializeAsAny[AttackSpec], BeforeValidator(by_name(ATTACKS))]

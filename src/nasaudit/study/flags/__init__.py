@@ -1,6 +1,6 @@
 """What a reader must know before believing a number. Each kind of flag is one function, of one file a family."""
 
-from nasaudit.study.flags import backdoor, evasion, extraction, general, membership, poisoning
+from nasaudit.study.flags import analyses, backdoor, evasion, extraction, general, membership, poisoning
 from nasaudit.study.flags.base import Check, Findings
 from nasaudit.study.flags.general import ACCURACY_GAP, FEW_SEEDS
 from nasaudit.study.results import Flag
@@ -14,6 +14,7 @@ CHECKS: tuple[Check, ...] = (
     *backdoor.CHECKS,
     *extraction.CHECKS,
     *membership.CHECKS,
+    *analyses.CHECKS,
 )
 
 

@@ -1,0 +1,67 @@
+"""The work of a SmoothnessTask: from a victim to its measurements."""
+
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from nasaudit.analysis.curvature import frozen
+from nasaudit.analysis.second_derivatives import check_independent, check_second_derivatives
+from nasaudit.analysis.smoothness import input_smoothness, parameter_smoothness
+from nasaudit.data.split import Split
+from nasaudit.data.splits import random_order
+from nasaudit.errors import SecondDerivativeError
+from nasaudit.metrics import Measurement
+from nasaudit.spec.analyses import SmoothnessSpec
+from nasaudit.spec.tasks import SmoothnessTask
+from nasaudit.store.workspace import Progress, Workspace
+from nasaudit.training.work import load_victim
+
+
+def measure_smoothness(task: SmoothnessTask, workspace: Workspace) -> list[Measurement]:
+    """`gradient_lipschitz`, `hessian_top` and `hessian_trace` by the parameters and by the pixels.
+
+    Training images for the parameters, test images for the pixels: the same for every architecture. A network
+    with a layer that has no second derivative gets its Hessian-vector products from differences of the gradient,
+    and its rows have `how=finite_difference`.
+
+    Raises:
+        NonFiniteError: a gradient or a Hessian-vector product is NaN or infinite.
+        MeasurementError: the loss of an image depends on the other images of its batch.
+    """
+    spec = cast(SmoothnessSpec, task.analysis)
+    victim, bundle = load_victim(task.victim, workspace)
+    network = frozen(victim, workspace.device)
+    train = _chosen(bundle.train, spec.images, ("smoothness", task.victim.data.seed, spec.seed), workspace)
+    test = _chosen(
+        bundle.test, spec.input_images, ("smoothness input", task.victim.data.seed, spec.seed), workspace
+    )
+    workspace.progress(0.0, "second derivatives of each layer")
+    check_independent(network, *test)
+    exact, text = True, ""
+    try:
+        check_second_derivatives(network, test[0])
+    except SecondDerivativeError as error:
+        exact, text = False, f" ({error})"
+    by_parameters = parameter_smoothness(
+        network, *train, spec, exact=exact, progress=_part(workspace.progress, 0.0, 0.7, text)
+    )
+    by_pixels = input_smoothness(
+        network, *test, spec, exact=exact, progress=_part(workspace.progress, 0.7, 1.0, text)
+    )
+    return by_parameters + by_pixels
+
+
+def _chosen(
+    split: Split, count: int, seed: tuple[object, ...], workspace: Workspace
+) -> tuple[Tensor, Tensor]:
+    """Pixels and labels of the first images of a random order, so that few are among many."""
+    positions = torch.from_numpy(random_order(len(split), *seed)[:count])
+    return split.pixels(positions).to(workspace.device), split.labels[positions].to(workspace.device)
+
+
+def _part(progress: Progress, begin: float, end: float, note: str) -> Progress:
+    def report(done: float, text: str = "") -> None:
+        progress(begin + (end - begin) * done, text + note)
+
+    return report

@@ -1,0 +1,167 @@
+"""Filled contours of a grid of heights as polygons, for charts that know no contours of their own.
+
+The polygons are closed loops, to be painted in the order in which they come: each covers what it encloses with the
+band that lies just inside of it, so a hole needs no special care. Loops are traced by marching squares (Lorensen &
+Cline, "Marching Cubes", SIGGRAPH 1987, in two dimensions). Between the points of the grid, heights (or their
+logarithms, where bands grow by factors) are interpolated bilinearly: a picture's liberty, and no measurement.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import floor, log10
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+MOST_EDGES = 8
+FINER = 3  # points drawn for each step of the grid
+# Below a hundredth of the highest loss, and below .1 in any case, differences are not worth a band of their own:
+# a logarithmic scale would make mountains of them.
+LOWEST_SHARE, LOWEST = 0.01, 0.1
+MANTISSAS = ((1, 2, 5), (1, 3), (1,))
+Edge = tuple[int, int, int]  # 0 (along x) or 1 (along y), and the point (j, i) that it begins at
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A closed polygon: the band just inside of it, and its corners, without the first one again at the end."""
+
+    band: int
+    x: list[float]
+    y: list[float]
+
+
+def band_edges(low: float, high: float) -> list[float]:
+    """Round numbers between two heights, at most MOST_EDGES, which divide them into bands.
+
+    They grow by factors where the heights do, and are evenly spaced otherwise.
+
+    >>> band_edges(0.1, 12), band_edges(2.1, 2.9)
+    ([0.2, 0.5, 1.0, 2.0, 5.0, 10.0], [2.2, 2.3, 2.4, 2.5, 2.6, 2.7, 2.8])
+    >>> band_edges(0.03, 9000), band_edges(1, 1)
+    ([0.1, 1.0, 10.0, 100.0, 1000.0], [])
+    """
+    if not high > low:
+        return []
+    start = max(low, min(high * LOWEST_SHARE, LOWEST))
+    for mantissas in MANTISSAS:
+        edges = [edge for edge in _powers(start, high, mantissas) if start <= edge < high and edge > low]
+        if len(edges) <= MOST_EDGES:
+            break
+    if len(edges) >= 4:
+        return edges
+    size = floor(log10(high - low))
+    steps = [mantissa * 10.0**power for power in (size - 1, size, size + 1) for mantissa in (1, 2, 5)]
+    step = next(step for step in steps if (high - low) / step <= MOST_EDGES)
+    even = [float(f"{step * k:.10g}") for k in range(floor(low / step), floor(high / step) + 1)]
+    return [edge for edge in even if low < edge < high]
+
+
+def band_labels(edges: Sequence[float]) -> list[str]:
+    """What each band covers, from the lowest to the highest: one more than there are edges.
+
+    >>> band_labels([0.5, 1]), band_labels([1000]), band_labels([])
+    (['below 0.5', '0.5 to 1', 'above 1'], ['below 1,000', 'above 1,000'], ['all'])
+    """
+    if not edges:
+        return ["all"]
+    texts = [f"{edge:,.0f}" if 1000 <= edge < 1e6 else f"{edge:g}" for edge in edges]
+    between = [f"{low} to {high}" for low, high in pairwise(texts)]
+    return [f"below {texts[0]}", *between, f"above {texts[-1]}"]
+
+
+def filled_contours(
+    x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]], edges: Sequence[float]
+) -> list[Loop]:
+    """The loops of a grid, in the order to paint them; the first one is the whole rectangle.
+
+    Args:
+        x: ascending.
+        y: ascending.
+        z: z[j][i] is the height at x[i], y[j].
+        edges: heights at which bands meet, ascending; band k lies above k of them.
+    """
+    fine_x, fine_y = _finer(np.asarray(x, dtype=float)), _finer(np.asarray(y, dtype=float))
+    scaled, levels = _scaled(np.asarray(z, dtype=float), np.asarray(edges, dtype=float))
+    heights = np.apply_along_axis(_finer, 1, np.apply_along_axis(_finer, 0, scaled))
+    # A rim of no width that is higher than all: every contour closes, along the border if it has to.
+    heights = np.pad(heights, 1, constant_values=np.abs(scaled).max() + np.abs(levels).max(initial=0) + 1)
+    fine_x, fine_y = np.pad(fine_x, 1, mode="edge"), np.pad(fine_y, 1, mode="edge")
+    found: list[tuple[float, int, Loop]] = []
+    for below, level in enumerate(levels.tolist()):
+        above = heights - level
+        for corners in _trace(above):
+            px, py = _place(corners, above, fine_x, fine_y)
+            area = float(np.sum(px * np.roll(py, -1) - np.roll(px, -1) * py)) / 2
+            # Traced with the low side on the left: anticlockwise loops hold what is lower.
+            band = below if area > 0 else below + 1
+            found.append((-round(abs(area), 9), -below, Loop(band, _short(px), _short(py))))
+    found.sort(key=lambda each: each[:2])
+    whole = Loop(len(edges), _short(fine_x[[0, -1, -1, 0]]), _short(fine_y[[0, 0, -1, -1]]))
+    return [whole, *(loop for _, _, loop in found)]
+
+
+def _powers(low: float, high: float, mantissas: Sequence[int]) -> Iterator[float]:
+    for power in range(floor(log10(low)) if low > 0 else -9, floor(log10(high)) + 1):
+        for mantissa in mantissas:
+            yield float(f"{mantissa}e{power}")
+
+
+def _scaled(z: FloatArray, edges: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Heights and edges on the scale that the bands are even on: their logarithms, or as they are."""
+    if len(edges) < 2 or np.allclose(np.diff(edges), edges[1] - edges[0]):
+        return z, edges
+    return np.log(np.maximum(z, edges[0] * LOWEST_SHARE)), np.log(edges)
+
+
+def _finer(values: FloatArray) -> FloatArray:
+    """FINER values for each step, on straight lines."""
+    places = np.linspace(0, len(values) - 1, FINER * (len(values) - 1) + 1)
+    return np.interp(places, np.arange(len(values)), values)
+
+
+def _trace(above: FloatArray) -> Iterator[list[Edge]]:
+    """The loops on which a grid changes its sign, as the edges they cross, with the negative side on the left."""
+    low = above < 0
+    corners = low[:-1, :-1].astype(int) + low[:-1, 1:] + low[1:, :-1] + low[1:, 1:]
+    follows: dict[Edge, Edge] = {}
+    for j, i in np.argwhere((corners > 0) & (corners < 4)).tolist():
+        follows |= _segments(above, low, j, i)
+    while follows:
+        first, edge = follows.popitem()
+        loop = [first]
+        while edge != first:
+            loop.append(edge)
+            edge = follows.pop(edge)
+        yield loop
+
+
+def _segments(above: FloatArray, low: npt.NDArray[np.bool_], j: int, i: int) -> dict[Edge, Edge]:
+    """Where contours enter and leave the cell whose lowest corner is (j, i)."""
+    around = [(j, i), (j, i + 1), (j + 1, i + 1), (j + 1, i)]
+    edges: list[Edge] = [(0, j, i), (1, j, i + 1), (0, j + 1, i), (1, j, i)]
+    signs = [bool(low[corner]) for corner in around]
+    starts = [k for k in range(4) if signs[k] and not signs[(k + 1) % 4]]
+    ends = [k for k in range(4) if not signs[k] and signs[(k + 1) % 4]]
+    if len(starts) == 1:
+        return {edges[starts[0]]: edges[ends[0]]}
+    # A saddle: the height in the middle says which of its corners hang together.
+    turn = 1 if sum(float(above[corner]) for corner in around) < 0 else -1
+    return {edges[k]: edges[(k + turn) % 4] for k in starts}
+
+
+def _place(
+    loop: Sequence[Edge], above: FloatArray, x: FloatArray, y: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Where a loop crosses the edges: in between, as the heights at their two ends say."""
+    upright, j, i = np.array(loop).T
+    j2, i2 = j + upright, i + 1 - upright
+    share = above[j, i] / (above[j, i] - above[j2, i2])
+    return x[i] + share * (x[i2] - x[i]), y[j] + share * (y[j2] - y[j])
+
+
+def _short(numbers: FloatArray) -> list[float]:
+    return [round(float(number), 3) + 0.0 for number in numbers]

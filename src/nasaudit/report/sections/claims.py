@@ -1,0 +1,351 @@
+"""Whether the published explanation holds: its chain as a picture, and a row for each claim, with its verdict first.
+
+The tests are those of `study.claims`; here they become words. What a row is filed under follows from its effect
+alone, so that a new measure finds its place by itself.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nasaudit.analysis.statistics import ALPHA
+from nasaudit.report import format
+from nasaudit.report.evidence import Evidence
+from nasaudit.report.parts import ABSENT, Section
+from nasaudit.study.headlines import PUBLISHED
+from nasaudit.study.results import Claim, Measure, Span
+
+Finding = Literal["supported", "contradicted", "undecided"]
+# What a link comes to: a finding of all its rows, "divided" where they disagree, or that nobody asked.
+Outcome = Literal["supported", "contradicted", "divided", "mostly undecided", "undecided", "not tested"]
+
+# A link is what its decided claims are where these are enough of all; of fewer than half it is so "in part".
+ENOUGH, HALF = 0.25, 0.5
+
+DECIDED: tuple[Finding, ...] = ("supported", "contradicted")
+FINDINGS: tuple[Finding, ...] = (*DECIDED, "undecided")
+# What the summary says of the links with an outcome, in its first and in its second sentence.
+FOUND: Mapping[Outcome, str] = {"supported": "supports", "contradicted": "contradicts"}
+OPEN: Mapping[Outcome, str] = {
+    "divided": "is divided on",
+    "mostly undecided": "leaves mostly open",
+    "undecided": "leaves open",
+}
+COLUMNS = (
+    "verdict", "talk", "measured", "effect", "n", "accuracy and FLOPs held fixed", "p after Holm", "could see",
+)  # fmt: skip
+AGAINST = {"manual": "hand-made ones", "random": "random cells"}
+REWIRINGS = {
+    "deepen": "Making a cell deeper",
+    "drop_skips": "Putting convolutions in the place of skips",
+    "both": "Making a cell deeper and dropping its skips",
+}
+# (arrow, word) of each direction, by kind of claim.
+WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "group": {"higher": ("↑", "higher"), "lower": ("↓", "lower")},
+    "correlation": {"higher": ("↗", "rises"), "lower": ("↘", "falls")},
+    "intervention": {"higher": ("↑", "rises"), "lower": ("↓", "falls")},
+}
+ORDER = ("group", "intervention", "correlation")
+
+
+@dataclass(frozen=True)
+class Link:
+    """An arrow of the chain.
+
+    Attributes:
+        name: part of its address on the page.
+        title: from where to where.
+        statement: what the talk says, as in "that ...".
+        holds: whether a claim with these parts as its cause and its effect belongs here; the first link takes it.
+    """
+
+    name: str
+    title: str
+    statement: str
+    holds: Callable[[str, str], bool]
+
+
+NODES = (
+    "Architecture search",
+    "Shallow, wide cells with many skips",
+    "Fast convergence",
+    "Smooth loss, low gradient variance",
+    "More vulnerable",
+)
+SMOOTH = ("gradients", "smoothness")
+LINKS: tuple[Link, ...] = (
+    Link(
+        "shape",
+        "From search to the shape of the cell",
+        "search ranks cells early in training, and so favours shallow, wide ones with many skips",
+        lambda cause, effect: effect in ("topology", "control"),
+    ),
+    Link(
+        "speed",
+        "From the shape to fast convergence",
+        "shallow, wide cells with many skips converge fast",
+        lambda cause, effect: effect == "convergence",
+    ),
+    Link(
+        "smooth",
+        "From fast convergence to a smooth loss",
+        "cells that converge fast have a smooth loss and a low gradient variance",
+        lambda cause, effect: effect in SMOOTH,
+    ),
+    Link(
+        "harm",
+        "From a smooth loss to vulnerability",
+        "a smooth loss and a low gradient variance make a model more vulnerable",
+        lambda cause, effect: cause in SMOOTH,
+    ),
+    Link(
+        "ends",
+        "From end to end",
+        "models designed by NAS, and cells of the shape it favours, are more vulnerable",
+        lambda cause, effect: True,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell of the table, with its small print line by line."""
+
+    text: str = ABSENT
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One claim as the page writes it."""
+
+    kind: str  # in words
+    asked: str
+    finding: Finding
+    talk: tuple[str, str]  # arrow and word
+    measured: tuple[str, str]
+    cells: tuple[Entry, ...]  # the other columns
+    why: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """One link with its rows."""
+
+    link: Link
+    count: Mapping[Finding, int]
+    decided: tuple[Line, ...]
+    undecided: tuple[Line, ...]
+
+    @property
+    def total(self) -> int:
+        """How many claims were made."""
+        return sum(self.count.values())
+
+    @property
+    def decided_share(self) -> float:
+        """Of all claims, those that are supported or contradicted."""
+        return len(self.decided) / self.total if self.total else 0.0
+
+    @property
+    def outcome(self) -> Outcome:
+        """What they come to; a few decided among many say little of a link."""
+        if not self.total:
+            return "not tested"
+        if self.decided_share < ENOUGH:
+            return "mostly undecided" if self.decided else "undecided"
+        supported, contradicted = self.count["supported"], self.count["contradicted"]
+        if supported and contradicted:
+            return "divided"
+        return "supported" if supported else "contradicted"
+
+    @property
+    def in_words(self) -> str:
+        """The outcome, and whether it stands on less than half of the claims."""
+        partial = self.outcome in FINDINGS and self.decided and self.decided_share < HALF
+        return f"{self.outcome} in part" if partial else self.outcome
+
+
+def section(evidence: Evidence) -> Section | None:
+    """The chain, what became of it, and the rows of each link; None where nothing was claimed."""
+    blocks = _blocks(evidence)
+    if not any(block.total for block in blocks):
+        return None
+    content = {
+        "summary": summary(evidence),
+        "nodes": NODES,
+        "chain": blocks[:-1],
+        "ends": blocks[-1],
+        "blocks": [block for block in blocks if block.total],
+        "columns": COLUMNS,
+        "findings": FINDINGS,
+        "published": PUBLISHED,
+        "alpha": f"{ALPHA:g}",
+    }
+    return Section("claims", "Does the explanation hold?", "claims.html.j2", content)
+
+
+def summary(evidence: Evidence) -> tuple[str, ...]:
+    """Two plain sentences: what the study supports and contradicts, and what it leaves open. Empty without claims."""
+    blocks = [block for block in _blocks(evidence) if block.total]
+    if not blocks:
+        return ()
+    found: dict[Outcome, list[Block]] = {}
+    for block in blocks:
+        found.setdefault(block.outcome, []).append(block)
+    said = [f"{verb} {_listed('that', found[name])}" for name, verb in FOUND.items() if name in found]
+    if "supported" not in found:
+        said.insert(0, "supports no link of the explanation")
+    if "contradicted" not in found:
+        said.append("contradicts none")
+    left = [f"{verb} {_listed('whether', found[name])}" for name, verb in OPEN.items() if name in found]
+    over = Counter[Finding]()
+    for block in blocks:
+        over.update(block.count)
+    counts = f"in all, {_counts(over, FINDINGS)}"
+    second = f"It {', and '.join(left)}; {counts}" if left else format.first_up(counts)
+    return f"This study {', and '.join(said)}.", f"{second}."
+
+
+def _listed(that: str, blocks: Sequence[Block]) -> str:
+    """What the talk says of these links, with how many of their claims were decided, and how."""
+    said = []
+    for block in blocks:
+        decided = [finding for finding in DECIDED if block.count[finding]]
+        numbers = f" ({_counts(block.count, decided)})" if decided else ""
+        said.append(f"{that} {block.link.statement}{numbers}")
+    return format.listing(said)
+
+
+def _counts(count: Mapping[Finding, int], findings: Sequence[Finding]) -> str:
+    """E.g. `2 supported and 1 contradicted of 7 claims`."""
+    total = sum(count.values())
+    said = format.listing([f"{count.get(finding, 0)} {finding}" for finding in findings])
+    return f"{said} of {total} claim{'s' * (total != 1)}"
+
+
+def _blocks(evidence: Evidence) -> list[Block]:
+    measures = {measure.key: measure for measure in evidence.results.measures}
+    by_link: dict[str, list[Claim]] = {link.name: [] for link in LINKS}
+    for claim in sorted(evidence.results.claims, key=lambda claim: ORDER.index(claim.kind)):
+        by_link[_link(claim, measures).name].append(claim)
+    return [_block(link, by_link[link.name], measures) for link in LINKS]
+
+
+def _link(claim: Claim, measures: Mapping[str, Measure]) -> Link:
+    cause, effect = (measures[key].part if key in measures else "" for key in (claim.cause, claim.effect))
+    return next(link for link in LINKS if link.holds(cause, effect))
+
+
+def _block(link: Link, claims: Sequence[Claim], measures: Mapping[str, Measure]) -> Block:
+    lines = [_line(claim, measures) for claim in claims]
+    count = Counter(line.finding for line in lines)
+    return Block(
+        link,
+        {finding: count[finding] for finding in FINDINGS},
+        tuple(line for line in lines if line.finding != "undecided"),
+        tuple(line for line in lines if line.finding == "undecided"),
+    )
+
+
+def _line(claim: Claim, measures: Mapping[str, Measure]) -> Line:
+    return Line(
+        kind=_kind(claim),
+        asked=_asked(claim, measures),
+        finding=claim.finding,
+        talk=WORDS[claim.kind][claim.predicted],
+        measured=_measured(claim),
+        cells=(
+            _effect(claim, measures.get(claim.effect)),
+            Entry(format.whole(claim.n) if claim.n else ABSENT, (claim.sample,)),
+            _partial(claim),
+            _p(claim),
+            Entry(_could_see(claim, measures.get(claim.effect))),
+        ),
+        why=format.first_up(claim.why),
+    )
+
+
+def _kind(claim: Claim) -> str:
+    if claim.kind == "group":
+        return {"manual": "NAS against hand-made", "random": "NAS against random cells"}.get(
+            claim.other, f"NAS against {claim.other}"
+        )
+    return {"correlation": "across cells", "intervention": "rewired minus original"}[claim.kind]
+
+
+def _asked(claim: Claim, measures: Mapping[str, Measure]) -> str:
+    effect = _title(claim.effect, measures)
+    if claim.kind == "group":
+        against = AGAINST.get(claim.other, claim.other)
+        return f"NAS-designed models against {against}: a {claim.predicted} {effect}"
+    if claim.kind == "correlation":
+        return f"The higher the {_title(claim.cause, measures)}, the {claim.predicted} the {effect}"
+    verb = "raises" if claim.predicted == "higher" else "lowers"
+    rewiring = REWIRINGS.get(claim.cause, f"The rewiring {_words(claim.cause)}")
+    return f"{rewiring} {verb} the {effect}"
+
+
+def _title(key: str, measures: Mapping[str, Measure]) -> str:
+    return measures[key].title if key in measures else _words(key)
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _measured(claim: Claim) -> tuple[str, str]:
+    """The sign of the estimate, whether or not it may be chance: the verdict stands beside it."""
+    if claim.estimate is None:
+        return "", ABSENT
+    if claim.estimate.value == 0:
+        return "→", "the same" if claim.kind != "correlation" else "no trend"
+    return WORDS[claim.kind]["higher" if claim.estimate.value > 0 else "lower"]
+
+
+def _effect(claim: Claim, measure: Measure | None) -> Entry:
+    if claim.estimate is None:
+        return Entry()
+    if claim.kind == "correlation":
+        cells = f"all {claim.n_everywhere} cells" if claim.n_everywhere else "all cells"
+        over_all = () if claim.everywhere is None else (f"{cells}: {claim.everywhere:+.2f}",)
+        return Entry(f"ρ{format.NBSP}{claim.estimate.value:+.2f}", (_ends(claim.estimate), *over_all))
+    metric, unit = _metric(measure)
+    low, high = (format.amount(end, metric, unit) for end in (claim.estimate.low, claim.estimate.high))
+    said = "" if unit in format.SHARES else f" {unit}"
+    return Entry(
+        format.change(claim.estimate.value, metric, unit), (f"[{low},{format.NBSP}{high}]{said}".rstrip(),)
+    )
+
+
+def _partial(claim: Claim) -> Entry:
+    if claim.partial is None:
+        return Entry()
+    p = () if claim.partial_p is None else (f"p {format.p_value(claim.partial_p)}",)
+    return Entry(f"ρ{format.NBSP}{claim.partial.value:+.2f}", (_ends(claim.partial), *p))
+
+
+def _p(claim: Claim) -> Entry:
+    if claim.p_corrected is None:
+        return Entry()
+    tested = (f"{claim.tested} tests",) if claim.tested > 1 else ()
+    alone = () if claim.p is None else (f"alone {format.p_value(claim.p)}",)
+    return Entry(format.p_value(claim.p_corrected), (*alone, *tested))
+
+
+def _could_see(claim: Claim, measure: Measure | None) -> str:
+    if claim.detectable is None:
+        return ABSENT if claim.estimate is None else "nothing"
+    if claim.kind == "correlation":
+        return f"ρ{format.NBSP}{claim.detectable:.2f}"
+    return format.size(claim.detectable, *_metric(measure))
+
+
+def _metric(measure: Measure | None) -> tuple[str, str]:
+    return ("", "") if measure is None else (measure.metric, measure.unit)
+
+
+def _ends(span: Span) -> str:
+    return f"[{span.low:.2f},{format.NBSP}{span.high:.2f}]"
