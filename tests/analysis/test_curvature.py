@@ -297,6 +297,14 @@ class CutOff(torch.autograd.Function):
         return 2 * ctx.saved_tensors[0].detach() * gradient.detach()
 
 
+class HalfCutOff(CutOff):
+    """Its gradient still hangs on x, and no more on the gradient that came in."""
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 2 * ctx.saved_tensors[0] * gradient.detach()
+
+
 def layer(function):
     class Square(nn.Module):
         def forward(self, x):
@@ -305,7 +313,9 @@ def layer(function):
     return Square()
 
 
-@pytest.mark.parametrize(("function", "why"), [(Once, "once only"), (CutOff, "cut off")])
+@pytest.mark.parametrize(
+    ("function", "why"), [(Once, "once only"), (CutOff, "cut off"), (HalfCutOff, "cut off")]
+)
 def test_a_layer_without_a_second_derivative_is_refused_by_name(function, why):
     head = nn.Sequential(nn.Flatten(), nn.Linear(8, CLASSES))
     network = frozen(nn.Sequential(nn.Sequential(nn.Conv2d(1, 2, 3), layer(function)), head).double())

@@ -1,6 +1,6 @@
 """Gradient variance as published: the spread of the gradients of single images in an untrained network.
 
-Pang, Xi, Ji, Luo & Wang, "On the Security Risks of AutoML", USENIX Security 2022, section 4: cells that search finds
+Pang, Xi, Ji, Luo & Wang, "On the Security Risks of AutoML", USENIX Security 2022: cells that search finds
 have low gradient variance, which lets a good attack follow the gradient. The measure is that of the authors' code:
 
     g_i = gradient of the loss of image i alone by all parameters, clipped to length 5:
@@ -15,7 +15,8 @@ are updated as in Chan, Golub & LeVeque, "Algorithms for Computing the Sample Va
 1983, which loses no digits where the mean is large; one pair for each of GROUPS groups of images, so that the
 interval (`jackknife`, a group left out) needs no second pass. Memory: 8 GROUPS bytes a parameter, and one chunk.
 
-Deviations: none in the value.
+Deviations: none in the value. A data set with fewer validation images than are asked for gives test images instead
+(`gradients_work`), and the setting of the row says so.
 """
 
 import torch

@@ -1,6 +1,6 @@
 """How much the gradient that training follows varies from mini-batch to mini-batch.
 
-McCandlish, Kaplan, Amodei & the OpenAI Dota Team, "An Empirical Model of Large-Batch Training", arXiv 1812.06162,
+McCandlish, Kaplan, Amodei et al., "An Empirical Model of Large-Batch Training", arXiv 1812.06162,
 2018: how noisy a step is, is the variance of the mini-batch gradient relative to the squared length of the true one
 (their simple noise scale, here for batches of the size that is stated: tr(Sigma) / (B |G|^2)).
 
@@ -9,7 +9,7 @@ g_1..g_K are independent draws with mean g. All that is needed is their Gram mat
 of its diagonal and O that of its other entries,
 
     gradient_variance                estimates E|g_i - g|^2 without bias:  V = D - O   (sum |g_i - mean|^2 / (K - 1))
-    |g|^2                            is estimated without bias by          O           (their equation A.2, for pairs)
+    |g|^2                            is estimated without bias by          O           (their equation A.2)
     relative_gradient_variance       V / O
     gradient_variance_per_parameter  V / P
     layer_gradient_variance          V of the coordinates of a layer; these add up to gradient_variance

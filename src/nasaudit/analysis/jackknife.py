@@ -59,7 +59,7 @@ def jackknife(
             "expected an estimate of at least 0 and at least 2 that leave a part out, "
             f"got {value} and {without.tolist()}"
         )
-    n = round(counts.sum())
+    value, n = float(value), round(counts.sum())
     if everything.min() > 0:
         half = _half_width(log(value), np.log(without), counts, confidence)
         return Estimate(value, value * exp(-half), value * exp(half), n, unit)

@@ -6,7 +6,8 @@ Around a point w it is the largest |g(w') - g(w)| / |w' - w|. Measured is
 
 over the gradient's own direction, both of the top eigenvector's, and random ones: the largest that was found, so a
 lower bound of the true constant. As r falls it becomes max |H u|, at most the largest eigenvalue in magnitude, on
-a smooth function; on a network of ReLUs it stays above by the kinks within r, which no Hessian has.
+a smooth function. On a network of ReLUs the kinks within r add to it, which no Hessian sees; where the curvature
+falls off within r, it is less than the eigenvalue.
 """
 
 from collections.abc import Iterator

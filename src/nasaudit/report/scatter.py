@@ -22,10 +22,12 @@ HOVERED = "hovered"
 PANEL = (134, 134)  # width and height of a panel of the matrix
 LINE = 24  # letters of an axis title in a line
 TITLE_LINES = 3
+WIDE_LINE, LINE_HEIGHT = 40, 16  # of the explorer's titles: letters in a line, pixels from line to line
 HEIGHT = 360  # of the explorer
-# Vega's own formats write 100 as 1e+2 or 0.00002 with all its zeros.
+# Vega's own formats write 100 as 1e+2, or 0.00002 with all its zeros.
 LABEL = "{0} !== 0 && (abs({0}) < 0.001 || abs({0}) >= 1e6) ? format({0}, '.2~e') : format({0}, '.3~r')"
-
+# Between whole numbers that are close together Vega puts ticks even where it is asked not to.
+WHOLE = "floor({0}) !== {0} ? '' : {0}"
 
 Looks = dict[str, Any]  # encodings that all points share
 _HOVER: dict[str, Any] = {"on": "pointerover", "clear": "pointerout"}
@@ -108,7 +110,7 @@ def _side(axis: Axis, extent: int) -> alt.Axis:
         titleFontSize=12,
         titlePadding=4,
         tickCount=4,
-        labelExpr=LABEL.format("datum.value"),
+        labelExpr=(WHOLE if axis.whole else LABEL).format("datum.value"),
         minExtent=extent,
         tickMinStep=1 if axis.whole else alt.Undefined,
     )
@@ -140,7 +142,7 @@ def explorer(
         alt.param(name=CHOSEN, value=None),
         alt.param(name=ACROSS, value=start[0].field),
         alt.param(name=UP, value=start[1].field),
-        alt.param(name="titles", value={axis.field: axis.title for axis in axes}),
+        alt.param(name="titles", value={axis.field: _wrapped(axis.title) for axis in axes}),
         alt.param(name="logs", value={axis.field: axis.log for axis in axes}),
         alt.param(name="wholes", value={axis.field: axis.whole for axis in axes}),
         alt.param(name="notes", value=dict(notes)),
@@ -158,7 +160,7 @@ def explorer(
         )
         .encode(
             x=alt.X("x:Q", title=None, scale=scale, axis=_axis(ACROSS)),
-            y=alt.Y("y:Q", title=None, scale=scale, axis=_axis(UP)),
+            y=alt.Y("y:Q", title=None, scale=scale, axis=_axis(UP, extent=44)),
             tooltip=[
                 alt.Tooltip("label:N", title="title"),
                 alt.Tooltip("image:N", title="image"),
@@ -169,22 +171,34 @@ def explorer(
         )
         .add_params(hovered)
     )
+    above = f"-26 - {LINE_HEIGHT} * (length(split(titles[{UP}], '\\n')) - 1)"
     written = [
-        _text(f"'↑ ' + titles[{UP}]", x=0, y=-26),
+        _text(f"'↑ ' + titles[{UP}]", x=0, y=alt.ExprRef(above)),
         _text(f"notes[{ACROSS} + '|' + {UP}] || ''", x=0, y=-9, color=FAINT),
-        _text(f"titles[{ACROSS}] + ' →'", x={"expr": "width"}, y=HEIGHT + 38, align="right"),
+        _text(f"titles[{ACROSS}] + ' →'", x=alt.ExprRef("width"), y=HEIGHT + 38, align="right"),
     ]
     return (
         Chart(layer=[points, *written])
         .add_params(*known)
-        .properties(height=HEIGHT, autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+        .properties(
+            height=HEIGHT,
+            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+            # Room for longer titles: a picture that is drawn does not grow.
+            padding={"left": 5, "right": 5, "top": 5 + LINE_HEIGHT, "bottom": 5 + LINE_HEIGHT},
+        )
     )
 
 
-def _axis(signal: str) -> alt.Axis:
+def _axis(signal: str, extent: int = 0) -> alt.Axis:
     value = f"(logs[{signal}] ? pow(10, datum.value) : datum.value)"
     least = alt.ExprRef(f"wholes[{signal}] ? 1 : null")
-    return alt.Axis(labelExpr=LABEL.format(value), tickCount=6, tickMinStep=least)
+    labels = f"wholes[{signal}] ? ({WHOLE.format(value)}) : ({LABEL.format(value)})"
+    return alt.Axis(labelExpr=labels, tickCount=6, tickMinStep=least, minExtent=extent)
+
+
+def _wrapped(title: str) -> str:
+    """In lines that a phone has room for."""
+    return "\n".join(textwrap.wrap(title, WIDE_LINE))
 
 
 def _scaled(signal: str) -> str:
@@ -197,12 +211,24 @@ def _said(signal: str) -> str:
 
 
 def _text(
-    said: str, x: float | dict[str, str], y: float, align: Literal["left", "right"] = "left", color: str = INK
+    said: str,
+    x: float | alt.ExprRef,
+    y: float | alt.ExprRef,
+    align: Literal["left", "right"] = "left",
+    color: str = INK,
 ) -> alt.Chart:
     """A line of text by an expression, in pixels from the plot's upper left corner."""
     once: list[dict[str, object]] = [{}]
     text: alt.Chart = alt.Chart(alt.InlineData(values=once)).mark_text(
-        text=alt.ExprRef(said), x=x, y=y, align=align, baseline="middle", fontSize=13, color=color
+        text=alt.ExprRef(said),
+        x=x,
+        y=y,
+        align=align,
+        baseline="middle",
+        fontSize=13,
+        lineHeight=LINE_HEIGHT,
+        color=color,
+        lineBreak="\n",
     )
     return text
 

@@ -74,14 +74,14 @@ def kinks(findings: Findings) -> Iterator[Flag]:
     for (space, larger), architectures in disagree.items():
         radius = "input_radius" if space == "input" else "radius"
         cause = KINKS if larger else "curvature that the step leaves behind"
+        times = f"more than {DISAGREEMENT:g} times" if larger else f"less than 1/{DISAGREEMENT:g}"
         yield Flag(
             kind="kinks",
             architectures=tuple(architectures),
             message=(
                 f"{SPACES.get(space, space)}, the loss gradient of {_named(architectures)} changes over a short "
-                f"step more than {DISAGREEMENT:g} times as {'much' if larger else 'little'} as the Hessian's top "
-                f"eigenvalue says: {cause}; believe neither alone, and try another `{radius}` of the analysis "
-                "`smoothness`"
+                f"step {times} as much as the Hessian's top eigenvalue says: {cause}; believe neither alone, and try "
+                f"another `{radius}` of the analysis `smoothness`"
             ),
         )
 
