@@ -9,7 +9,8 @@ import pytest
 from nasaudit.report import write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
-from nasaudit.report.sections.claims import FINDINGS, LINKS, Block, Line, section, summary
+from nasaudit.report.sections.claim_rows import Line
+from nasaudit.report.sections.claims import FINDINGS, LINKS, Block, section, summary
 from nasaudit.study.results import Claim, Measure, Span, StudyResults
 
 TITLES = {

@@ -82,8 +82,16 @@ def test_a_curvature_of_few_images_is_flagged_by_the_name_of_its_setting() -> No
 @pytest.mark.parametrize(
     ("space", "lipschitz", "words"),
     [
-        ("parameters", 90.0, ("by the parameters", "more than 3 times as much", "kinks of ReLU", "another `radius`")),
-        ("input", 9.0, ("by the pixels", "less than 1/3 as much", "the step leaves behind", "another `input_radius`")),
+        (
+            "parameters",
+            90.0,
+            ("by the parameters", "more than 3 times as much", "kinks of ReLU", "another `radius`"),
+        ),
+        (
+            "input",
+            9.0,
+            ("by the pixels", "less than 1/3 as much", "the step leaves behind", "another `input_radius`"),
+        ),
     ],
 )
 def test_a_gradient_that_changes_otherwise_than_its_derivative_says(space, lipschitz, words) -> None:

@@ -1,7 +1,7 @@
 """Whether the published explanation holds: its chain as a picture, and a row for each claim, with its verdict first.
 
-The tests are those of `study.claims`; here they become words. What a row is filed under follows from its effect
-alone, so that a new measure finds its place by itself.
+The tests are those of `study.claims`; here they become words. What a row is filed under follows from its cause and
+effect alone, so that a new measure finds its place by itself.
 """
 
 from collections import Counter
@@ -12,11 +12,11 @@ from typing import Literal
 from nasaudit.analysis.statistics import ALPHA
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.parts import ABSENT, Section
+from nasaudit.report.parts import Section
+from nasaudit.report.sections.claim_rows import COLUMNS, Finding, Line, line_of
 from nasaudit.study.headlines import PUBLISHED
-from nasaudit.study.results import Claim, Measure, Span
+from nasaudit.study.results import Claim, Measure
 
-Finding = Literal["supported", "contradicted", "undecided"]
 # What a link comes to: a finding of all its rows, "divided" where they disagree, or that nobody asked.
 Outcome = Literal["supported", "contradicted", "divided", "mostly undecided", "undecided", "not tested"]
 
@@ -31,21 +31,6 @@ OPEN: Mapping[Outcome, str] = {
     "divided": "is divided on",
     "mostly undecided": "leaves mostly open",
     "undecided": "leaves open",
-}
-COLUMNS = (
-    "verdict", "talk", "measured", "effect", "n", "accuracy and FLOPs held fixed", "p after Holm", "could see",
-)  # fmt: skip
-AGAINST = {"manual": "hand-made ones", "random": "random cells"}
-REWIRINGS = {
-    "deepen": "Making a cell deeper",
-    "drop_skips": "Putting convolutions in the place of skips",
-    "both": "Making a cell deeper and dropping its skips",
-}
-# (arrow, word) of each direction, by kind of claim.
-WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "group": {"higher": ("↑", "higher"), "lower": ("↓", "lower")},
-    "correlation": {"higher": ("↗", "rises"), "lower": ("↘", "falls")},
-    "intervention": {"higher": ("↑", "rises"), "lower": ("↓", "falls")},
 }
 ORDER = ("group", "intervention", "correlation")
 
@@ -107,27 +92,6 @@ LINKS: tuple[Link, ...] = (
         lambda cause, effect: True,
     ),
 )
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A cell of the table, with its small print line by line."""
-
-    text: str = ABSENT
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Line:
-    """One claim as the page writes it."""
-
-    kind: str  # in words
-    asked: str
-    finding: Finding
-    talk: tuple[str, str]  # arrow and word
-    measured: tuple[str, str]
-    cells: tuple[Entry, ...]  # the other columns
-    why: str
 
 
 @dataclass(frozen=True)
@@ -240,7 +204,7 @@ def _link(claim: Claim, measures: Mapping[str, Measure]) -> Link:
 
 
 def _block(link: Link, claims: Sequence[Claim], measures: Mapping[str, Measure]) -> Block:
-    lines = [_line(claim, measures) for claim in claims]
+    lines = [line_of(claim, measures) for claim in claims]
     count = Counter(line.finding for line in lines)
     return Block(
         link,
@@ -248,104 +212,3 @@ def _block(link: Link, claims: Sequence[Claim], measures: Mapping[str, Measure])
         tuple(line for line in lines if line.finding != "undecided"),
         tuple(line for line in lines if line.finding == "undecided"),
     )
-
-
-def _line(claim: Claim, measures: Mapping[str, Measure]) -> Line:
-    return Line(
-        kind=_kind(claim),
-        asked=_asked(claim, measures),
-        finding=claim.finding,
-        talk=WORDS[claim.kind][claim.predicted],
-        measured=_measured(claim),
-        cells=(
-            _effect(claim, measures.get(claim.effect)),
-            Entry(format.whole(claim.n) if claim.n else ABSENT, (claim.sample,)),
-            _partial(claim),
-            _p(claim),
-            Entry(_could_see(claim, measures.get(claim.effect))),
-        ),
-        why=format.first_up(claim.why),
-    )
-
-
-def _kind(claim: Claim) -> str:
-    if claim.kind == "group":
-        return {"manual": "NAS against hand-made", "random": "NAS against random cells"}.get(
-            claim.other, f"NAS against {claim.other}"
-        )
-    return {"correlation": "across cells", "intervention": "rewired minus original"}[claim.kind]
-
-
-def _asked(claim: Claim, measures: Mapping[str, Measure]) -> str:
-    effect = _title(claim.effect, measures)
-    if claim.kind == "group":
-        against = AGAINST.get(claim.other, claim.other)
-        return f"NAS-designed models against {against}: a {claim.predicted} {effect}"
-    if claim.kind == "correlation":
-        return f"The higher the {_title(claim.cause, measures)}, the {claim.predicted} the {effect}"
-    verb = "raises" if claim.predicted == "higher" else "lowers"
-    rewiring = REWIRINGS.get(claim.cause, f"The rewiring {_words(claim.cause)}")
-    return f"{rewiring} {verb} the {effect}"
-
-
-def _title(key: str, measures: Mapping[str, Measure]) -> str:
-    return measures[key].title if key in measures else _words(key)
-
-
-def _words(key: str) -> str:
-    return key.replace("_", " ")
-
-
-def _measured(claim: Claim) -> tuple[str, str]:
-    """The sign of the estimate, whether or not it may be chance: the verdict stands beside it."""
-    if claim.estimate is None:
-        return "", ABSENT
-    if claim.estimate.value == 0:
-        return "→", "the same" if claim.kind != "correlation" else "no trend"
-    return WORDS[claim.kind]["higher" if claim.estimate.value > 0 else "lower"]
-
-
-def _effect(claim: Claim, measure: Measure | None) -> Entry:
-    if claim.estimate is None:
-        return Entry()
-    if claim.kind == "correlation":
-        cells = f"all {claim.n_everywhere} cells" if claim.n_everywhere else "all cells"
-        over_all = () if claim.everywhere is None else (f"{cells}: {claim.everywhere:+.2f}",)
-        return Entry(f"ρ{format.NBSP}{claim.estimate.value:+.2f}", (_ends(claim.estimate), *over_all))
-    metric, unit = _metric(measure)
-    low, high = (format.amount(end, metric, unit) for end in (claim.estimate.low, claim.estimate.high))
-    said = "" if unit in format.SHARES else f" {unit}"
-    return Entry(
-        format.change(claim.estimate.value, metric, unit), (f"[{low},{format.NBSP}{high}]{said}".rstrip(),)
-    )
-
-
-def _partial(claim: Claim) -> Entry:
-    if claim.partial is None:
-        return Entry()
-    p = () if claim.partial_p is None else (f"p {format.p_value(claim.partial_p)}",)
-    return Entry(f"ρ{format.NBSP}{claim.partial.value:+.2f}", (_ends(claim.partial), *p))
-
-
-def _p(claim: Claim) -> Entry:
-    if claim.p_corrected is None:
-        return Entry()
-    tested = (f"{claim.tested} tests",) if claim.tested > 1 else ()
-    alone = () if claim.p is None else (f"alone {format.p_value(claim.p)}",)
-    return Entry(format.p_value(claim.p_corrected), (*alone, *tested))
-
-
-def _could_see(claim: Claim, measure: Measure | None) -> str:
-    if claim.detectable is None:
-        return ABSENT if claim.estimate is None else "nothing"
-    if claim.kind == "correlation":
-        return f"ρ{format.NBSP}{claim.detectable:.2f}"
-    return format.size(claim.detectable, *_metric(measure))
-
-
-def _metric(measure: Measure | None) -> tuple[str, str]:
-    return ("", "") if measure is None else (measure.metric, measure.unit)
-
-
-def _ends(span: Span) -> str:
-    return f"[{span.low:.2f},{format.NBSP}{span.high:.2f}]"
