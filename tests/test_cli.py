@@ -172,7 +172,7 @@ def test_a_study_ends_with_a_report_and_its_repetition_computes_nothing(command)
     assert after == before
 
     status = json.loads(command("study", "status", "out", "--json")[1])
-    assert status["counts"]["done"] == len(status["tasks"]) == 8
+    assert status["counts"]["done"] == len(status["tasks"]) == 14
     code, out, err = command("report", "out", "--png", "figures", "--json")
     assert code == 0, err
     assert any(path.endswith(".png") for path in json.loads(out))
@@ -198,7 +198,9 @@ def test_a_trained_model_is_analysed_without_any_training(command):
     from safetensors.torch import save_file
 
     network = nasaudit.load_architecture("darts", input_shape=(1, 8, 8), seed=3)
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, "mine.safetensors")
+    save_file(
+        {name: tensor.contiguous() for name, tensor in network.state_dict().items()}, "mine.safetensors"
+    )
     words = ["analyze", "darts", "--weights", "mine.safetensors", "--data", "digits", "--out", "out"]
     code, out, err = command(*words, "--analyses", "topology,convergence")
     assert code == 0, err

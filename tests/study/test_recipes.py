@@ -82,7 +82,9 @@ def test_a_spec_error_is_an_input_error() -> None:
 
 
 def test_fields_are_set_by_their_path() -> None:
-    study = load_study("population", ["population.cells=5", "seeds=2", "attacks.0.images=50", "training.epochs=3"])
+    study = load_study(
+        "population", ["population.cells=5", "seeds=2", "attacks.0.images=50", "training.epochs=3"]
+    )
     assert (study.population.cells, study.seeds) == (5, (0, 1))
     assert (study.attacks[0].images, study.training.epochs) == (50, 3)
     assert load_study("quick", ["training.epochs=4"]).training.epochs == 4

@@ -16,7 +16,7 @@ from nasaudit.randomness import derive_seed
 from nasaudit.spec.analyses import GradientsSpec
 from nasaudit.spec.tasks import GradientsTask
 from nasaudit.store.artefacts import EARLY_WEIGHTS
-from nasaudit.store.workspace import Progress, Workspace
+from nasaudit.store.workspace import Progress, Workspace, part
 from nasaudit.training import checkpoint
 from nasaudit.training.work import load_victim, training_images
 
@@ -32,7 +32,7 @@ def measure_gradients(task: GradientsTask, workspace: Workspace) -> list[Measure
     untrained.to(workspace.device)
     moments = list(_moments(task, workspace, untrained, victim))
     share = 1 / (1 + len(moments))
-    measurements = [_published(untrained, bundle, task, workspace, _part(workspace.progress, 0, share))]
+    measurements = [_published(untrained, bundle, task, workspace, part(workspace.progress, 0, share))]
     train = training_images(task.victim, bundle, workspace)
     batches = draw_batches(len(train), spec.batches, spec.batch_size, spec.seed)
     for position, (name, network) in enumerate(moments, start=1):
@@ -42,7 +42,7 @@ def measure_gradients(task: GradientsTask, workspace: Workspace) -> list[Measure
             batches,
             seed=derive_seed("gradients", spec.seed),
             device=workspace.device,
-            progress=_part(workspace.progress, position * share, share, f" ({name})"),
+            progress=part(workspace.progress, position * share, (position + 1) * share, f" ({name})"),
         )
         measurements += gradient_measurements(gradients, name)
     return measurements
@@ -82,10 +82,3 @@ def _moments(
         early = checkpoint.load(folder / EARLY_WEIGHTS, task.victim.architecture)
         yield "first_epoch", early.to(workspace.device)
     yield "final", victim
-
-
-def _part(progress: Progress, start: float, share: float, suffix: str = "") -> Progress:
-    def report(done: float, text: str = "") -> None:
-        progress(start + share * done, text + suffix)
-
-    return report

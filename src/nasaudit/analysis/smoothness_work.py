@@ -14,7 +14,7 @@ from nasaudit.errors import SecondDerivativeError
 from nasaudit.metrics import Measurement
 from nasaudit.spec.analyses import SmoothnessSpec
 from nasaudit.spec.tasks import SmoothnessTask
-from nasaudit.store.workspace import Progress, Workspace
+from nasaudit.store.workspace import Workspace, part
 from nasaudit.training.work import load_victim
 
 
@@ -44,10 +44,10 @@ def measure_smoothness(task: SmoothnessTask, workspace: Workspace) -> list[Measu
     except SecondDerivativeError as error:
         exact, text = False, f" ({error})"
     by_parameters = parameter_smoothness(
-        network, *train, spec, exact=exact, progress=_part(workspace.progress, 0.0, 0.7, text)
+        network, *train, spec, exact=exact, progress=part(workspace.progress, 0.0, 0.7, text)
     )
     by_pixels = input_smoothness(
-        network, *test, spec, exact=exact, progress=_part(workspace.progress, 0.7, 1.0, text)
+        network, *test, spec, exact=exact, progress=part(workspace.progress, 0.7, 1.0, text)
     )
     return by_parameters + by_pixels
 
@@ -58,10 +58,3 @@ def _chosen(
     """Pixels and labels of the first images of a random order, so that few are among many."""
     positions = torch.from_numpy(random_order(len(split), *seed)[:count])
     return split.pixels(positions).to(workspace.device), split.labels[positions].to(workspace.device)
-
-
-def _part(progress: Progress, begin: float, end: float, note: str) -> Progress:
-    def report(done: float, text: str = "") -> None:
-        progress(begin + (end - begin) * done, text + note)
-
-    return report

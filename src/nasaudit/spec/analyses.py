@@ -65,7 +65,7 @@ class SmoothnessSpec(AnalysisSpec):
     probes: Annotated[int, Field(ge=1)] = 2  # of Hutchinson's trace: of each block of images, of each image
     iterations: Annotated[int, Field(ge=2)] = 12  # of Lanczos, at most: one Hessian-vector product each
     input_images: Annotated[int, Field(ge=2)] = 64  # test images, each with curvature of its own
-    input_iterations: Annotated[int, Field(ge=2)] = 10  # of Lanczos in the space of pixels, for all images at once
+    input_iterations: Annotated[int, Field(ge=2)] = 10  # of Lanczos in the space of pixels
     directions: Annotated[int, Field(ge=1)] = 4  # tried for each finite difference
     radius: Annotated[float, Field(gt=0)] = 0.01  # length of the step, relative to the norm of the parameters
     input_radius: Annotated[float, Field(gt=0)] = 0.1  # length of the step in pixels (l2, pixels in [0,1])
