@@ -3,7 +3,15 @@
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import ExtractionSpec
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.tasks import AttackTask, ExtractionTask, PoisoningTask, PoisonTask, Task, TrainTask
+from nasaudit.spec.tasks import (
+    AnalysisTask,
+    AttackTask,
+    ExtractionTask,
+    PoisoningTask,
+    PoisonTask,
+    Task,
+    TrainTask,
+)
 
 # Time of an op relative to a 3x3 separable convolution, forward and backward on a CPU core.
 OP_TIME = {
@@ -37,6 +45,8 @@ ATTACK_EPOCHS = {
     "rmia": 2.4,
 }
 OTHER_ATTACK = 3.0
+# The same of an analysis; others are trifles.
+ANALYSIS_EPOCHS = {"gradients": 3.5, "smoothness": 6.0, "landscape": 10.0}
 CRAFTING = 12.0  # of a poison that is optimised on a model
 BUDGET = 6.0  # each surrogate of an extraction
 TRIFLE = 0.01  # epochs: what no network is trained or attacked for
@@ -49,13 +59,13 @@ def expected_time(task: Task) -> float:
             return task.training.epochs * _epoch(task.architecture)
         case PoisonTask(surrogate=TrainTask() as surrogate):
             return CRAFTING * _epoch(surrogate.architecture)
-        case PoisoningTask():
-            return TRIFLE
         case ExtractionTask(attack=ExtractionSpec() as attack):
             budgets = len(attack.budgets or attack.budget_shares)
             return BUDGET * budgets * _epoch(task.surrogate)
-        case AttackTask():
+        case AttackTask() if not isinstance(task, PoisoningTask):
             return ATTACK_EPOCHS.get(task.attack.name, OTHER_ATTACK) * _epoch(task.victim.architecture)
+        case AnalysisTask():
+            return ANALYSIS_EPOCHS.get(task.analysis.name, TRIFLE) * _epoch(task.victim.architecture)
     return TRIFLE
 
 
