@@ -14,8 +14,10 @@ from nasaudit.data.catalogue import DATA
 from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.arch import IMAGE_SIDE, MINI_FLOPS, ArchSpec, Scale
 from nasaudit.spec.attacks import ATTACKS
-from nasaudit.study.folder import format_setting
 from nasaudit.study.results import Row
+
+# Settings of figures that there are dozens of.
+PARTS = frozenset({"layer", "op"})
 
 Entry = dict[str, Any]
 NEGLIGIBLE = 0.005  # of the parameters and of the FLOPs: ops below it are left out of the text
@@ -45,20 +47,19 @@ def table(what: str, rows: list[Entry]) -> str:
 
 
 def measured(rows: Iterable[Row]) -> str:
-    """Rows as a table for the terminal: what was measured, with interval and n."""
+    """Rows over all seeds as a table for the terminal; figures of single layers and ops are left to the report."""
     return table(
         "measurements",
         [
             {
-                "measured": row.family,
-                "metric": row.metric,
-                "setting": format_setting(row.setting),
-                "value": f"{row.value:.4g}",
+                "measured": " ".join([row.metric.replace("_", " "), *row.setting.values()]),
+                "value": f"{row.value:,.0f}" if row.value == round(row.value) else f"{row.value:.4g}",
                 "95 % interval": "exact" if row.low == row.high else f"[{row.low:.4g}, {row.high:.4g}]",
                 "n": row.n,
                 "unit": row.unit,
             }
             for row in rows
+            if row.seed == "all" and not PARTS & row.setting.keys()
         ],
     )
 
