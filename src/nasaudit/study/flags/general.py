@@ -60,9 +60,10 @@ def undertrained(findings: Findings) -> Iterator[Flag]:
 
 
 def few_seeds(findings: Findings) -> Iterator[Flag]:
-    """Too few replicates to know how much is luck."""
+    """Too few replicates to know how much is luck; of weights that were given there is one."""
     seeds = len(findings.planned.study.seeds)
-    if seeds < FEW_SEEDS:
+    trained = any(victim.weights is None for victim in findings.planned.victims)
+    if seeds < FEW_SEEDS and trained:
         yield Flag(
             kind="few_seeds",
             architectures=(),
