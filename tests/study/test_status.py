@@ -30,7 +30,15 @@ def test_done_failed_and_blocked_tasks_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_study_that_has_just_begun_misses_everything(tmp_path: Path) -> None:
-    study = StudySpec.parse({"architectures": ["darts"], "data": "digits", "seeds": [0], "name": "new"})
+    study = StudySpec.parse(
+        {
+            "architectures": ["darts"],
+            "data": "digits",
+            "seeds": [0],
+            "name": "new",
+            "analyses": ["topology", "convergence"],
+        }
+    )
     (tmp_path / "out").mkdir()
     StudyFolder(tmp_path / "out").claim(study, tmp_path / "elsewhere", tmp_path)
     found = status(tmp_path / "out")
