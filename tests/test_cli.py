@@ -78,7 +78,7 @@ def test_version_and_bare_call(command):
         (["audit", "darts", "--analyses", "topolgy"], "did you mean topology"),
         (["study", "run", "quick", "--set", "seeds"], "FIELD=VALUE"),
         (["study", "run", "quick", "--set", "attacks.9.steps=3"], "the path of a field"),
-        (["study", "run", "quick", "--set", "trainng.epochs=3"], "trainng"),
+        (["study", "run", "quick", "--set", "recipe.epochs=3"], "recipe"),
         (["study", "run", "quick", "--set", "training.epochs=x"], "training.epochs"),
         (["audit", "darts", "--sede", "3"], "--seeds"),
         (["audit", "darts", "--scale", "huge"], "mini"),
