@@ -69,9 +69,18 @@ def read(line: Line) -> list[str]:
     return [" | ".join((entry.text, *entry.notes)).replace(NBSP, " ") for entry in line.cells]
 
 
-def test_no_claims_no_page(study: Shown) -> None:
-    assert section(Evidence(study(), Path())) is None
-    assert summary(Evidence(study(), Path())) == ()
+def test_no_measures_no_page(study: Shown) -> None:
+    nothing = Evidence(study(measures=[]), Path())
+    assert section(nothing) is None
+    assert summary(nothing) == ()
+
+
+def test_measures_without_claims_say_what_a_claim_takes(study: Shown) -> None:
+    few = Evidence(study(), Path())
+    shown = section(few)
+    assert shown is not None
+    assert {block.outcome for block in shown.content["chain"]} == {"not tested"}
+    assert "at least 2 NAS-designed and 2 hand-made architectures, or 5 cells" in summary(few)[1]
 
 
 def test_a_correlation_in_words_and_numbers(study: Shown) -> None:

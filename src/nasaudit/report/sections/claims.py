@@ -14,6 +14,7 @@ from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.claim_rows import COLUMNS, Finding, Line, line_of
+from nasaudit.study.drafts import FEWEST
 from nasaudit.study.headlines import PUBLISHED
 from nasaudit.study.results import Claim, Measure
 
@@ -60,6 +61,12 @@ NODES = (
     "More vulnerable",
 )
 SMOOTH = ("gradients", "smoothness")
+EXPLAINING = ("convergence", *SMOOTH)  # what no study measures for its own sake
+UNTESTED = (
+    "This study has too few architectures to test the explanation.",
+    "What it measured of each of them stands below. A link is tested with at least 2 NAS-designed and 2 hand-made "
+    f"architectures, or {FEWEST} cells; nasaudit study run population takes 100.",
+)
 LINKS: tuple[Link, ...] = (
     Link(
         "shape",
@@ -133,12 +140,13 @@ class Block:
 
 
 def section(evidence: Evidence) -> Section | None:
-    """The chain, what became of it, and the rows of each link; None where nothing was claimed."""
+    """The chain, what became of it, and the rows of each link; None where no link of it was measured."""
     blocks = _blocks(evidence)
-    if not any(block.total for block in blocks):
+    said = summary(evidence)
+    if not said:
         return None
     content = {
-        "summary": summary(evidence),
+        "summary": said,
         "nodes": NODES,
         "chain": blocks[:-1],
         "ends": blocks[-1],
@@ -152,10 +160,13 @@ def section(evidence: Evidence) -> Section | None:
 
 
 def summary(evidence: Evidence) -> tuple[str, ...]:
-    """Two plain sentences: what the study supports and contradicts, and what it leaves open. Empty without claims."""
+    """Two plain sentences: what the study supports and contradicts, and what it leaves open.
+
+    Without claims, why there are none; empty where no link was measured.
+    """
     blocks = [block for block in _blocks(evidence) if block.total]
     if not blocks:
-        return ()
+        return UNTESTED if any(one.part in EXPLAINING for one in evidence.results.measures) else ()
     found: dict[Outcome, list[Block]] = {}
     for block in blocks:
         found.setdefault(block.outcome, []).append(block)
