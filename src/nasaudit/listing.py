@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nasaudit.analysis.topology import Topology, topology
 from nasaudit.arch.catalogue import CATALOGUE, choose, resolve
@@ -14,7 +14,9 @@ from nasaudit.data.catalogue import DATA
 from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.arch import IMAGE_SIDE, MINI_FLOPS, ArchSpec, Scale
 from nasaudit.spec.attacks import ATTACKS
+from nasaudit.study.compare import Difference, StudyComparison
 from nasaudit.study.folder import format_setting
+from nasaudit.study.gate import Gate, written
 from nasaudit.study.results import Row
 
 Entry = dict[str, Any]
@@ -61,6 +63,62 @@ def measured(rows: Iterable[Row]) -> str:
             for row in rows
         ],
     )
+
+
+def judged(gate: Gate) -> str:
+    """The verdicts of a gate as a table for the terminal, and how many rules hold."""
+    rows = [
+        {
+            "rule": verdict.rule,
+            "architecture": verdict.architecture,
+            "figure": verdict.figure,
+            "measured": written(verdict.measured),
+            "difference": "" if verdict.difference is None else written(verdict.difference),
+            "verdict": "holds" if verdict.holds else f"BROKEN: {verdict.message}",
+        }
+        for verdict in gate.verdicts
+    ]
+    if not any(row["difference"] for row in rows):
+        rows = [{key: text for key, text in row.items() if key != "difference"} for row in rows]
+    titles = {verdict.rule for verdict in gate.verdicts}
+    broken = {verdict.rule for verdict in gate.broken}
+    end = f"{len(broken)} of {len(titles)} rules are broken" if broken else f"all {len(titles)} rules hold"
+    return f"{table('verdicts', rows)}\n\n{end}"
+
+
+HOW = {
+    "seeds": "Student's over pairs of seeds",
+    "independent": "of both, as if independent",
+    "exact": "no sampling error",
+}
+
+
+def compared(comparison: StudyComparison, everything: bool) -> str:
+    """Differences of two studies as a table for the terminal."""
+    shown = [one for one in comparison.differences if everything or one.headline]
+    rows = [
+        {
+            "architecture": one.architecture,
+            "figure": " ".join(
+                part for part in (one.attack or one.family, one.metric, format_setting(one.setting)) if part
+            ),
+            "first": _at_least("before", one),
+            "second": _at_least("after", one),
+            "difference": written(one.difference),
+            "interval": HOW[one.how],
+            "finding": one.finding,
+        }
+        for one in shown
+    ]
+    left = len(comparison.differences) - len(shown)
+    return table("headlines that both studies have", rows) + (
+        f"\n\n{left} further figures: --all, or --json" if left else ""
+    )
+
+
+def _at_least(side: Literal["before", "after"], one: Difference) -> str:
+    span = one.before if side == "before" else one.after
+    return f"{'at least ' * (side in one.least)}{span.value:.4g}"
 
 
 @dataclass(frozen=True)
