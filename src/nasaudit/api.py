@@ -250,22 +250,26 @@ def gate(
         InputError: a field of the policy is wrong, or a rule selects nothing; nothing was compared or written.
         StoreError: a folder holds no results, or a file cannot be written.
     """
-    from nasaudit.report.junit import to_junit
-    from nasaudit.report.sarif import to_sarif
     from nasaudit.study.gate import judge
     from nasaudit.study.policies import load_policy
 
     rules = load_policy(Path(policy))
     before = None if baseline is None else StudyFolder(Path(baseline)).results()
     judged = judge(rules, StudyFolder(Path(folder)).results(), before)
-    for path in (junit, sarif):
-        if path is not None:
-            Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
     if junit is not None:
-        write_atomically(Path(junit), to_junit(judged))
+        from nasaudit.report.junit import to_junit
+
+        _write(Path(junit), to_junit(judged))
     if sarif is not None:
-        write_atomically(Path(sarif), to_sarif(judged, Path.cwd()))
+        from nasaudit.report.sarif import to_sarif
+
+        _write(Path(sarif), to_sarif(judged, Path.cwd()))
     return judged
+
+
+def _write(path: Path, text: str) -> None:
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, text)
 
 
 def compare(first: str | Path, second: str | Path) -> "StudyComparison":

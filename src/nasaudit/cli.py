@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="nasaudit",
     help="Measure how vulnerable an architecture is, explain why, and show what to change.",
-    epilog="Exit codes: 0 done; 1 some tasks failed, or a rule is broken; 2 bad input; 3 unusable machine or folder; 130 interrupted.",
+    epilog="Exit codes: 0 done; 1 some tasks failed, or a rule is broken; 2 bad input; 3 unusable machine or folder; "
+    "130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -66,31 +66,27 @@ def measured(rows: Iterable[Row]) -> str:
 
 
 def judged(gate: Gate) -> str:
-    """The verdicts of a gate as a table for the terminal, and how many rules hold."""
-    rows = [
-        {
-            "rule": verdict.rule,
-            "architecture": verdict.architecture,
-            "figure": verdict.figure,
-            "measured": written(verdict.measured),
-            "difference": "" if verdict.difference is None else written(verdict.difference),
-            "verdict": "holds" if verdict.holds else f"BROKEN: {verdict.message}",
-        }
-        for verdict in gate.verdicts
-    ]
+    """The verdicts of a gate for the terminal: a table, why each broken rule is broken, and how many hold."""
+    rows, told = [], ""
+    for verdict in gate.verdicts:
+        rows.append(
+            {
+                "rule": "" if verdict.rule == told else verdict.rule,
+                "architecture": verdict.architecture,
+                "figure": _spaced(verdict.figure),
+                "measured": written(verdict.measured),
+                "difference": "" if verdict.difference is None else written(verdict.difference),
+                "": "holds" if verdict.holds else "BROKEN",
+            }
+        )
+        told = verdict.rule
     if not any(row["difference"] for row in rows):
         rows = [{key: text for key, text in row.items() if key != "difference"} for row in rows]
+    why = [f"{gate.policy.path}:{verdict.line}: {verdict.sentence}" for verdict in gate.broken]
     titles = {verdict.rule for verdict in gate.verdicts}
     broken = {verdict.rule for verdict in gate.broken}
     end = f"{len(broken)} of {len(titles)} rules are broken" if broken else f"all {len(titles)} rules hold"
-    return f"{table('verdicts', rows)}\n\n{end}"
-
-
-HOW = {
-    "seeds": "Student's over pairs of seeds",
-    "independent": "of both, as if independent",
-    "exact": "no sampling error",
-}
+    return "\n".join([table("verdicts", rows), "", *why, end])
 
 
 def compared(comparison: StudyComparison, everything: bool) -> str:
@@ -99,26 +95,35 @@ def compared(comparison: StudyComparison, everything: bool) -> str:
     rows = [
         {
             "architecture": one.architecture,
-            "figure": " ".join(
-                part for part in (one.attack or one.family, one.metric, format_setting(one.setting)) if part
-            ),
-            "first": _at_least("before", one),
-            "second": _at_least("after", one),
+            "figure": _spaced(one.figure),
+            "first": _side(one, "before"),
+            "second": _side(one, "after"),
             "difference": written(one.difference),
-            "interval": HOW[one.how],
+            "interval": f"{one.n} seeds" if one.how == "seeds" else one.how,
             "finding": one.finding,
         }
         for one in shown
     ]
     left = len(comparison.differences) - len(shown)
-    return table("headlines that both studies have", rows) + (
-        f"\n\n{left} further figures: --all, or --json" if left else ""
-    )
+    lines = [table("headlines that both studies have", rows)]
+    if {row["interval"] for row in rows} - {"exact"}:
+        lines += [
+            "",
+            "95 % intervals: where nothing differs, 1 figure in 20 is called better or worse all the same",
+        ]
+    if left:
+        lines.append(f"{left} further figures: --all, or --json")
+    return "\n".join(lines)
 
 
-def _at_least(side: Literal["before", "after"], one: Difference) -> str:
-    span = one.before if side == "before" else one.after
-    return f"{'at least ' * (side in one.least)}{span.value:.4g}"
+def _spaced(figure: str) -> str:
+    """Settings with spaces between them, so that a narrow column can break them."""
+    return figure.replace(";", " ")
+
+
+def _side(one: Difference, side: Literal["before", "after"]) -> str:
+    value = one.before.value if side == "before" else one.after.value
+    return f"{'at least ' * (side in one.least)}{value:.4g}"
 
 
 @dataclass(frozen=True)

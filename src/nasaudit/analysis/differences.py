@@ -1,9 +1,9 @@
 """By how much a figure moved between two studies of the same thing, from their rows alone. No torch.
 
-Trained with the same seeds, two studies are pairs: the luck that a seed brings to both cancels in its difference. The
-mean of the differences has Student's interval over seeds (`analysis.paired.mean_of_pairs`), which tells how another
-set of trainings would come out on these images. Where that cannot be made (one seed, no seed in common, or differences
-that are all the same), the two rows are taken for independent, and their own intervals are combined:
+Trained with the same seeds, two studies are pairs: the luck that a seed brings to both cancels in its difference.
+The mean of the differences has Student's interval over seeds (`analysis.paired.mean_of_pairs`), which tells how
+another set of trainings would come out on these images. Where that cannot be made (one seed, no seed in common, or
+differences that are all the same), the two rows are taken for independent, and their own intervals are combined:
 
 - Newcombe, "Interval Estimation for the Difference Between Independent Proportions: Comparison of Eleven Methods",
   Statistics in Medicine 17, 1998, method 10.
@@ -14,8 +14,8 @@ Before theta_1 with (l_1, u_1), after theta_2 with (l_2, u_2), difference d = th
 
     L = d - sqrt((theta_2 - l_2)^2 + (u_1 - theta_1)^2),  U = d + sqrt((u_2 - theta_2)^2 + (theta_1 - l_1)^2)
 
-Deviations: the rows of two studies on the same images are correlated, mostly positively, which rows do not tell; so the
-independent interval is wider than it must be.
+Deviations: the rows of two studies on the same images are correlated, mostly positively, by how much they do not
+tell; so the independent interval is wider than it must be.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,8 @@ class Change:
 def independent_change(before: Estimate, after: Estimate) -> Change:
     """The difference of two estimates that know nothing of each other.
 
-    >>> change = independent_change(Estimate(0.25, 0.22, 0.28, 500, "fraction"), Estimate(0.5, 0.46, 0.54, 400, "fraction"))
+    >>> before, after = Estimate(0.25, 0.22, 0.28, 500, "fraction"), Estimate(0.5, 0.46, 0.54, 400, "fraction")
+    >>> change = independent_change(before, after)
     >>> round(change.estimate.low, 3), change.estimate.value, round(change.estimate.high, 3), change.how
     (0.2, 0.25, 0.3, 'independent')
     """

@@ -1,7 +1,7 @@
 """Verdicts of a gate as JUnit XML, which CI services show as a list of tests.
 
-The format has no standard; this is the part on which Jenkins, GitLab, GitHub's reporters and pytest agree: a suite for
-the policy, a case for each verdict (`classname` is the rule, `name` the figure), a `failure` in those that are broken.
+The format has no standard; this is the part on which Jenkins, GitLab, GitHub's reporters and pytest agree: a suite
+for the policy, a case for each verdict (`classname` is the rule, `name` the figure), a `failure` in the broken ones.
 """
 
 import re
@@ -31,7 +31,9 @@ def to_junit(gate: Gate) -> str:
 
 def _case(suite: ET.Element, verdict: Verdict) -> None:
     name = f"{verdict.architecture}: {verdict.figure}" if verdict.architecture else verdict.figure
-    case = ET.SubElement(suite, "testcase", {"classname": _legal(verdict.rule), "name": _legal(name), "time": "0"})
+    case = ET.SubElement(
+        suite, "testcase", {"classname": _legal(verdict.rule), "name": _legal(name), "time": "0"}
+    )
     if not verdict.holds:
         words = {"message": _legal(verdict.message), "type": "broken rule"}
         ET.SubElement(case, "failure", words).text = _legal(verdict.sentence)

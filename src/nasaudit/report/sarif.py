@@ -1,7 +1,7 @@
 """Broken rules of a gate as SARIF, which code hosts show beside the lines of a file.
 
-OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0", 2020 (Errata 01, 2023). A rule of the policy
-is a `reportingDescriptor`, a broken one a `result` of level `error` at the line of the policy where the rule stands.
+OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0", 2020 (Errata 01, 2023). A rule of the
+policy is a `reportingDescriptor`, a broken one a `result` of level `error` at the line of the policy where it stands.
 Rules that hold leave no result: several viewers take every result for a finding, whatever its `kind`.
 """
 

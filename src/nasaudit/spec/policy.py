@@ -60,7 +60,7 @@ class RuleSpec(Spec):
     family: Name | None = None  # None: any
     attack: Name | None = None  # None: any
     metric: Name  # or `headline`, with a family
-    setting: Annotated[dict[str, str], BeforeValidator(_texts)] = {}  # what the rows' setting must say
+    setting: Annotated[dict[str, str], BeforeValidator(_texts)] = Field(default_factory=dict)  # of the rows
     at_most: Limit | None = None
     at_least: Limit | None = None
     not_worse_than_baseline: bool = False

@@ -1,7 +1,7 @@
 """Two studies of the same thing, figure by figure: by how much the second differs from the first. No torch.
 
-What must be the same: protocol, data and scale, or the two have no figure in common. What may differ is what one wants
-to know about: cells, weights, recipe, code. Of an attack everything that its spec says must be the same, or the
+What must be the same: protocol, data and scale, or the two have no figure in common. What may differ is what one
+wants to know about: cells, weights, recipe, code. Of an attack everything that its spec says must be the same, or the
 difference would be one of attacks; and figures on the images that every model of a study gets right are left out, as
 these are other images in another study.
 """
@@ -22,6 +22,7 @@ from nasaudit.study.selection import (
     Key,
     differing_fields,
     estimate_of,
+    figure_words,
     figures,
     key_of,
     on_common_images,
@@ -56,6 +57,11 @@ class Difference(Plain):
     worse: Worse | None  # which way the metric is worse; None: not known
     finding: Finding  # `undecided`: the interval holds 0
     headline: bool  # what a family is judged by, and clean accuracy
+
+    @property
+    def figure(self) -> str:
+        """What is compared, without the architecture: `pgd asr epsilon=2/255;norm=linf`."""
+        return figure_words(self.attack or self.family, self.metric, self.setting)
 
 
 class StudyComparison(Plain):
@@ -96,7 +102,9 @@ def compare_studies(before: StudyResults, after: StudyResults) -> StudyCompariso
     )
 
 
-def difference(before: Figure, after: Figure, *, headline: bool = False, worse: Worse | None = None) -> Difference:
+def difference(
+    before: Figure, after: Figure, *, headline: bool = False, worse: Worse | None = None
+) -> Difference:
     """One figure in two studies.
 
     Args:
@@ -177,9 +185,11 @@ def attack_differs(key: Key, ours: Attacks, theirs: Attacks) -> str:
         return ""
     if first is None or second is None:
         return f"the studies do not say which {key.attack} it was"
-    fields = differing_fields(first, second)
-    said = ", ".join(f"{field} ({_short(getattr(first, field))} and {_short(getattr(second, field))})" for field in fields)
-    return f"{key.attack} differs in {said}"
+    said = [
+        f"{field} ({_short(getattr(first, field, None))} and {_short(getattr(second, field, None))})"
+        for field in differing_fields(first, second)
+    ]
+    return f"{key.attack} differs in {', '.join(said)}"
 
 
 def warnings(before: StudyResults, after: StudyResults) -> Iterator[str]:
@@ -226,7 +236,9 @@ def _headlines(results: StudyResults) -> set[Key]:
     found = [find_headline(rows, family) for family in FAMILIES]
     keys = {key_of(row) for one in found if one is not None for row in one.rows.values()}
     return keys | {
-        key_of(row) for row in rows if (row.family, row.metric) == ACCURACY and row.setting.get("split") == "test"
+        key_of(row)
+        for row in rows
+        if (row.family, row.metric) == ACCURACY and row.setting.get("split") == "test"
     }
 
 

@@ -12,11 +12,10 @@ from nasaudit.errors import InputError
 from nasaudit.spec.policy import RuleSpec
 from nasaudit.study.compare import attack_differs, difference, require_comparable
 from nasaudit.study.drafts import span
-from nasaudit.study.folder import format_setting
 from nasaudit.study.policies import Policy
 from nasaudit.study.results import Plain, Span, StudyResults
 from nasaudit.study.rule_rows import NoSuchRowError, select
-from nasaudit.study.selection import Attacks, Figure, estimate_of, figures
+from nasaudit.study.selection import Attacks, Figure, estimate_of, figure_words, figures
 
 FAILED_TASKS = "no task failed"
 
@@ -44,7 +43,7 @@ class Verdict(Plain):
     @property
     def figure(self) -> str:
         """What was judged, without the architecture: `pgd asr epsilon=2/255;norm=linf`."""
-        return " ".join(part for part in (self.attack or self.family, self.metric, format_setting(self.setting)) if part)
+        return figure_words(self.attack or self.family, self.metric, self.setting)
 
     @property
     def sentence(self) -> str:
@@ -52,8 +51,11 @@ class Verdict(Plain):
         whose = f"{self.architecture}: " if self.architecture else ""
         change = ""
         if self.baseline is not None and self.difference is not None:
-            change = f" against {written(self.baseline)} of the baseline, difference {written(self.difference)}"
-        return f"{whose}{self.figure} is {written(self.measured)} (n = {self.n}){change}; wanted: {self.demand}; {self.message}"
+            change = (
+                f" against {written(self.baseline)} of the baseline, difference {written(self.difference)}"
+            )
+        measured = f"{whose}{self.figure} is {written(self.measured)} (n = {self.n}){change}"
+        return f"{measured}; wanted: {self.demand}; {self.message}"
 
 
 def written(span: Span) -> str:
@@ -101,13 +103,13 @@ def judge(policy: Policy, results: StudyResults, baseline: StudyResults | None =
     if policy.spec.needs_baseline:
         if baseline is None:
             titles = [rule.title for rule in policy.spec.rules if rule.check == "not_worse_than_baseline"]
-            raise InputError(f"{policy.path}: {titles[0]!r} needs a baseline: give --baseline DIR, a finished study")
+            raise InputError(
+                f"{policy.path}: {titles[0]!r} needs a baseline: give --baseline DIR, a finished study"
+            )
         require_comparable(baseline, results, "the baseline", "the study")
     chosen = _choose(policy, results, baseline)
     verdicts = [
-        _verdict(rule, line, figure, before)
-        for rule, line, matched in chosen
-        for figure, before in matched
+        _verdict(rule, line, figure, before) for rule, line, matched in chosen for figure, before in matched
     ]
     if policy.spec.failed_tasks == "refuse":
         verdicts.insert(0, _failed_tasks(results))
@@ -196,7 +198,10 @@ def _within(rule: RuleSpec, figure: Figure) -> tuple[bool, str]:
         return True, "the value keeps to it" if rule.judge == "value" else "the whole interval keeps to it"
     if rule.judge == "bound" and keeps(row.value):
         side = "up" if most else "down"
-        return False, f"the value keeps to it, but its interval reaches {side} to {end:.4g}: not shown with n = {row.n}"
+        return (
+            False,
+            f"the value keeps to it, but its interval reaches {side} to {end:.4g}: not shown",
+        )
     return False, f"{row.value:.4g} is not {rule.demand}"
 
 
@@ -210,19 +215,24 @@ def _not_worse(rule: RuleSpec, change: Span, least: Sequence[str]) -> tuple[bool
     if not all(map(isfinite, (value, low, high))):
         return False, "the difference is not a finite number"
     if rule.tolerance is None:
-        if low > 0:
-            return False, f"worse by {value:.4g}, and its interval from {low:.4g} to {high:.4g} leaves out 0"
-        return True, "not shown to be worse" if high >= 0 else f"better by {-value:.4g}"
+        words = f"better by {-value:.4g}" if high < 0 else "not shown to be worse"
+        return low <= 0, f"worse by {value:.4g}, and its interval leaves out 0" if low > 0 else words
     end = value if rule.judge == "value" else high
     # A side of which only the least value is known may be further off, on the side that is worse.
     hidden = "after" if rule.direction == "higher" else "before"
     if hidden in least:
         whose = "study" if hidden == "after" else "baseline"
-        return False, f"the value of the {whose} is only the least that it can be: how much worse it got cannot be shown"
+        return (
+            False,
+            f"the value of the {whose} is only the least that it can be, so this cannot be shown",
+        )
     if end <= rule.tolerance:
         return True, "the value keeps to it" if rule.judge == "value" else "the whole interval keeps to it"
     if value <= rule.tolerance:
-        return False, f"by its value it keeps to it, but its interval reaches up to {end:.4g} worse: not shown"
+        return (
+            False,
+            f"its value keeps to it, but its interval reaches up to {end:.4g} worse: not shown",
+        )
     return False, f"worse by {value:.4g}"
 
 

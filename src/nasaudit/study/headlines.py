@@ -155,7 +155,9 @@ def _found(headline: Headline, identity: Identity, rows: Sequence[Row]) -> Found
     by_name: dict[str, list[Row]] = {}
     for row in rows:
         by_name.setdefault(row.architecture, []).append(row)
-    pooled = {name: row for name, of_one in by_name.items() if (row := over_seeds(of_one)) is not None}
+    pooled = {
+        name: row for name, row in ((name, over_seeds(of_one)) for name, of_one in by_name.items()) if row
+    }
     models = {name: len({row.seed for row in by_name[name]} - {"all"}) or 1 for name in pooled}
     attack, setting = identity
     return Found(headline, attack, dict(setting), pooled, models)

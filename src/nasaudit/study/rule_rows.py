@@ -1,4 +1,4 @@
-"""Which figures of a study a rule of a policy is about; and, where there are none, what the study has that is near."""
+"""Which figures of a study a rule of a policy is about; where there are none, what the study has that is near."""
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,9 @@ class Step:
     def holds(self, key: Key) -> bool:
         """Whether a figure fits."""
         text = self.got(key)
-        return text is not None and (same_text(self.wanted, text) or normalise(self.wanted) == normalise(text))
+        return text is not None and (
+            same_text(self.wanted, text) or normalise(self.wanted) == normalise(text)
+        )
 
 
 def select(rule: RuleSpec, results: StudyResults) -> list[Figure]:
@@ -82,7 +84,9 @@ def _headline(rule: RuleSpec, results: StudyResults, found: Mapping[Key, Figure]
     headline = find_headline([row for row in results.rows if key_of(row) in found], family)
     if headline is None:
         measured = sorted({key.family for key in found if key.family in FAMILIES})
-        wanted = " or ".join(dict.fromkeys(f"{one.metric} of {', '.join(one.attacks)}" for one in HEADLINES[family]))
+        wanted = " or ".join(
+            dict.fromkeys(f"{one.metric} of {', '.join(one.attacks)}" for one in HEADLINES[family])
+        )
         raise NoSuchRowError(
             f"the study has no {HEADLINE} of {family} ({wanted}); "
             f"attack families that it measured: {', '.join(measured) or 'none'}"
@@ -105,7 +109,7 @@ def _of_architectures(rule: RuleSpec, left: Sequence[Figure], results: StudyResu
     if missing:
         failed = f"; {len(results.failures)} tasks of the study failed" if results.failures else ""
         raise NoSuchRowError(
-            f"the study has no such figure of {', '.join(missing)} (of {', '.join(sorted(having))} it has one){failed}: "
+            f"the study has no such figure of {', '.join(missing)}, but of {', '.join(sorted(having))}{failed}; "
             "name the architectures that the rule is for"
         )
     return [figure for figure in left if figure.key.architecture in wanted]

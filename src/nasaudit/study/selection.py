@@ -25,12 +25,9 @@ class Key(NamedTuple):
 
     def words(self) -> str:
         """E.g. `darts pgd asr epsilon=2/255;norm=linf`."""
-        return f"{self.architecture} {self.of()}"
-
-    def of(self) -> str:
-        """The same without the architecture."""
-        parts = (self.attack or self.family, self.metric, format_setting(dict(self.setting)))
-        return " ".join(part for part in parts if part)
+        return (
+            f"{self.architecture} {figure_words(self.attack or self.family, self.metric, dict(self.setting))}"
+        )
 
 
 @dataclass(frozen=True)
@@ -66,11 +63,16 @@ def figures(rows: Iterable[Row]) -> dict[Key, Figure]:
         grouped.setdefault(key_of(row), []).append(row)
     found = {}
     for key, of_one in grouped.items():
-        row = over_seeds(of_one)
-        if row is not None:
+        pooled = over_seeds(of_one)
+        if pooled is not None:
             by_seed = {one.seed: one for one in of_one if isinstance(one.seed, int)}
-            found[key] = Figure(key, row, by_seed)
+            found[key] = Figure(key, pooled, by_seed)
     return found
+
+
+def figure_words(source: str, metric: str, setting: Mapping[str, str]) -> str:
+    """E.g. `pgd asr epsilon=2/255;norm=linf`."""
+    return " ".join(part for part in (source, metric, format_setting(setting)) if part)
 
 
 def estimate_of(row: Row) -> Estimate:
@@ -110,7 +112,9 @@ class Attacks:
 def _threat(attack: AttackSpec) -> dict[str, str]:
     """Norm and goal, where an attack has them: rows carry both."""
     return {
-        field: str(getattr(attack, field)) for field in ("norm", "goal") if getattr(attack, field, None) is not None
+        field: str(getattr(attack, field))
+        for field in ("norm", "goal")
+        if getattr(attack, field, None) is not None
     }
 
 
