@@ -10,12 +10,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
-def make_study() -> Callable[..., Any]:
-    """A finished study of made-up numbers, for what reads two studies: see `_made_study`."""
-    return _made_study
+def pgd_study() -> Callable[..., Any]:
+    """A finished study of made-up numbers, for what reads two studies: see `_pgd_study`."""
+    return _pgd_study
 
 
-def _made_study(
+def _pgd_study(
     rates: Mapping[str, float] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     *,
@@ -67,11 +67,17 @@ def _made_study(
         pool = pool_proportions if metric in ("asr", "robust_accuracy", "clean_accuracy") else pool_values
         pooled = pool(list(by_seed.values()))
         for seed, one in [*by_seed.items(), ("all", pooled)]:
-            rows.append(Row(seed=seed, **fields, **{k: getattr(one, k) for k in ("value", "low", "high", "n", "unit")}))
+            rows.append(
+                Row(
+                    seed=seed, **fields, **{k: getattr(one, k) for k in ("value", "low", "high", "n", "unit")}
+                )
+            )
 
     for of, rate in zip(specs, rates.values(), strict=True):
         at = {seed: rate + spread * (place - (len(seeds) - 1) / 2) for place, seed in enumerate(seeds)}
-        right = {seed: proportion(round(0.95 * images - 10 * place), images) for place, seed in enumerate(seeds)}
+        right = {
+            seed: proportion(round(0.95 * images - 10 * place), images) for place, seed in enumerate(seeds)
+        }
         add(of, "training", "", "clean_accuracy", {"split": "test"}, right)
         if of.genotype is not None:
             rows.append(rows[0].model_copy(update={
@@ -81,17 +87,43 @@ def _made_study(
         for attack in spec.attacks:
             where = {"norm": attack.norm, "goal": attack.goal}
             for text, factor in (("2/255", 1.0), ("4/255", 1.5), ("8/255", 2.0)):
-                share = {seed: proportion(round(min(1, p * factor) * images), images) for seed, p in at.items()}
+                share = {
+                    seed: proportion(round(min(1, p * factor) * images), images) for seed, p in at.items()
+                }
                 for counted in ("all", "correct", "common"):
-                    add(of, "evasion", attack.name, "asr", {**where, "epsilon": text, "images": counted}, share)
-                held = {seed: proportion(images - round(one.value * images), images) for seed, one in share.items()}
-                add(of, "evasion", attack.name, "robust_accuracy", {**where, "epsilon": text, "images": "all"}, held)
+                    add(
+                        of,
+                        "evasion",
+                        attack.name,
+                        "asr",
+                        {**where, "epsilon": text, "images": counted},
+                        share,
+                    )
+                held = {
+                    seed: proportion(images - round(one.value * images), images)
+                    for seed, one in share.items()
+                }
+                add(
+                    of,
+                    "evasion",
+                    attack.name,
+                    "robust_accuracy",
+                    {**where, "epsilon": text, "images": "all"},
+                    held,
+                )
             for counted in ("correct", "common"):
                 area = {seed: Estimate(p, p - 0.02, p + 0.02, images, "fraction") for seed, p in at.items()}
                 add(of, "evasion", attack.name, "curve_area", {**where, "images": counted}, area)
                 half = {seed: exact((1 - p) / 16, "pixel fraction", images) for seed, p in at.items()}
                 bound = {"bound": "lower"} if of.name in bounded else {}
-                add(of, "evasion", attack.name, "median_minimal_epsilon", {**where, "images": counted, **bound}, half)
+                add(
+                    of,
+                    "evasion",
+                    attack.name,
+                    "median_minimal_epsilon",
+                    {**where, "images": counted, **bound},
+                    half,
+                )
     problem = {"digest": "0", "type": "NonFiniteError", "message": "NaN", "traceback": ""}
     return StudyResults(
         study=spec,

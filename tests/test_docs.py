@@ -17,8 +17,8 @@ SHELL = re.compile(r"^```(?:sh|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
-# Commands that look at the results of an earlier one: test_the_cli_page_runs_as_written has them.
-NEEDS_RESULTS = ("report", "study status")
+# Commands that look at the results of an earlier one: test_the_cli_page_runs_as_written and test_gate.py have them.
+NEEDS_RESULTS = ("report", "study status", "gate", "compare")
 
 
 def commands():

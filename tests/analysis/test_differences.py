@@ -31,11 +31,15 @@ def test_pairs_of_seeds_get_students_interval_of_their_differences() -> None:
     change = paired_change([(share(a), share(b)) for a, b in zip(before, after, strict=True)])
     assert change is not None
     expected = stats.ttest_rel(after, before).confidence_interval(0.95)
-    assert (change.estimate.low, change.estimate.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert (change.estimate.low, change.estimate.high) == pytest.approx(
+        (expected.low, expected.high), abs=1e-12
+    )
     assert (change.how, change.estimate.n) == ("seeds", 4)
 
 
-@pytest.mark.parametrize("pairs", [[(0.2, 0.3)], [(0.2, 0.3), (0.3, 0.4)], [(1.0, 1.0), (1.0, 1.0), (1.0, 1.0)]])
+@pytest.mark.parametrize(
+    "pairs", [[(0.2, 0.3)], [(0.2, 0.3), (0.3, 0.4)], [(1.0, 1.0), (1.0, 1.0), (1.0, 1.0)]]
+)
 def test_seeds_without_any_spread_are_no_certainty(pairs: list[tuple[float, float]]) -> None:
     assert paired_change([(share(a), share(b)) for a, b in pairs]) is None
 
@@ -56,7 +60,9 @@ def test_intervals_hold_the_true_difference_as_often_as_they_say() -> None:
         before, after = (rng.binomial(400, of.clip(0, 1)) / 400 for of in rates)
         change = paired_change([(share(a, 400), share(b, 400)) for a, b in zip(before, after, strict=True)])
         paired += change is None or change.estimate.low <= 0.1 <= change.estimate.high
-        one = independent_change(share(rng.binomial(200, 0.4) / 200, 200), share(rng.binomial(300, 0.5) / 300, 300))
+        one = independent_change(
+            share(rng.binomial(200, 0.4) / 200, 200), share(rng.binomial(300, 0.5) / 300, 300)
+        )
         independent += one.estimate.low <= 0.1 <= one.estimate.high
     assert 0.935 <= paired / studies <= 0.965
     assert 0.935 <= independent / studies <= 0.965

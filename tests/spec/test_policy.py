@@ -57,15 +57,26 @@ def test_intervals_are_judged_unless_the_value_is_asked_for() -> None:
         ({"metric": "headline"}, "family: expected the family"),
         ({"metric": "headline", "family": "evason"}, "did you mean evasion"),
         ({"metric": "headline", "family": "evasion", "attack": "pgd"}, "attack: expected nothing"),
-        ({"metric": "headline", "family": "evasion", "at_most": None, "at_least": 0.1}, "at_least: expected at_most"),
-        ({"metric": "depth", "at_most": None, "not_worse_than_baseline": True}, "worse: expected higher or lower"),
-        ({"at_most": None, "not_worse_than_baseline": True, "judge": "value"}, "tolerance: expected a number"),
+        (
+            {"metric": "headline", "family": "evasion", "at_most": None, "at_least": 0.1},
+            "at_least: expected at_most",
+        ),
+        (
+            {"metric": "depth", "at_most": None, "not_worse_than_baseline": True},
+            "worse: expected higher or lower",
+        ),
+        (
+            {"at_most": None, "not_worse_than_baseline": True, "judge": "value"},
+            "tolerance: expected a number",
+        ),
         ({"at_most": None, "not_worse_than_baseline": True, "tolerance": -0.1}, "tolerance"),
         ({"setting": ["epsilon"]}, "setting"),
     ],
 )
 def test_a_wrong_field_is_named(fields: Mapping[str, Any], expected: str) -> None:
-    values = {key: value for key, value in {"metric": "asr", "at_most": 0.35, **fields}.items() if value is not None}
+    values = {
+        key: value for key, value in {"metric": "asr", "at_most": 0.35, **fields}.items() if value is not None
+    }
     with pytest.raises(InputError, match=expected):
         RuleSpec.parse(values)
 
