@@ -110,7 +110,7 @@ def test_verdicts_are_json_for_programs(run: Run) -> None:
     [
         ("rules: [{metric: asr}]", "audits/new", 2, "policy.yaml.rules[0]: expected exactly one of"),
         ("rules: [{metric: asr, at_most: x}]", "audits/new", 2, "policy.yaml.rules[0].at_most"),
-        ("rules: [{metric: asr, atmost: 1}]", "audits/new", 2, "policy.yaml.rules[0].atmost"),
+        ("rules: [{metric: asr, limit: 1}]", "audits/new", 2, "policy.yaml.rules[0].limit"),
         ("rules: [{metric: art, at_most: 1}]", "audits/new", 2, "did you mean asr"),
         ("rules: [{metric: asr, at_most: 1}]", "audits/none", 3, "holds no results yet"),
         (

@@ -243,8 +243,11 @@ def gate(
     judged = api.gate(folder, policy, baseline, junit=junit, sarif=sarif)
     if as_json:
         verdicts = [verdict.model_dump() for verdict in judged.verdicts]
-        _print_json({"holds": judged.holds, "policy": str(policy), "verdicts": verdicts})
+        said = {"holds": judged.holds, "policy": str(policy), "notes": judged.notes, "verdicts": verdicts}
+        _print_json(said)
     else:
+        for note in judged.notes:
+            typer.echo(f"note: {note}")
         typer.echo(listing.judged(judged))
     if not judged.holds:
         raise typer.Exit(1)

@@ -49,7 +49,7 @@ def test_intervals_are_judged_unless_the_value_is_asked_for() -> None:
         ({"at_most": float("nan")}, "at_most"),
         ({"tolerance": 0.1}, "tolerance"),
         ({"judge": "mean"}, "judge"),
-        ({"atmost": 0.1}, "atmost"),
+        ({"limit": 0.1}, "limit"),
         ({"name": "two\nlines"}, "name"),
         ({"architectures": []}, "architectures"),
         ({"metric": "clean_accuracy"}, "at_most: expected at_least, as clean_accuracy is worse if lower"),

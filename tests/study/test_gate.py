@@ -10,7 +10,9 @@ from nasaudit.errors import InputError
 from nasaudit.spec.attacks import NesSpec, PgdSpec
 from nasaudit.study.gate import FAILED_TASKS, Gate, Verdict, judge
 from nasaudit.study.policies import parse_policy
-from nasaudit.study.results import Row, StudyResults
+from nasaudit.study.results import Flag, Row, StudyResults
+from nasaudit.study.rule_rows import Step
+from nasaudit.study.selection import Key
 
 Make = Callable[..., StudyResults]
 AT_2 = "attack: pgd, metric: asr, setting: {epsilon: 2/255, images: correct}"
@@ -82,7 +84,7 @@ def test_every_row_that_a_rule_selects_is_judged(pgd_study: Make) -> None:
     judged = gate("attack: pgd, metric: asr, at_most: 1", pgd_study({"darts": 0.3}))
     assert len(judged.verdicts) == 1 + 3 * 3  # epsilons x which images count
     assert judged.holds
-    named = gate(f"{AT_2}, architectures: [ResNet], at_most: 1", pgd_study())
+    named = gate(f"{AT_2.replace('pgd', 'P-GD')}, architectures: [ResNet], at_most: 1", pgd_study())
     assert [verdict.architecture for verdict in named.verdicts] == ["", "resnet"]
 
 
@@ -133,6 +135,13 @@ def test_a_rule_that_selects_nothing_is_told_what_is_near(rule: str, expected: s
     message = refusal(rule, pgd_study())
     assert expected in message
     assert message.startswith("policy.yaml:3: ")
+
+
+def test_names_are_forgiving_and_numbers_are_not() -> None:
+    key = Key("darts", "membership", "lira", "tpr_at_fpr", ())
+    assert Step("attack", "L-I-R-A", lambda key: key.attack).holds(key)
+    assert Step("setting fpr", "1e-3", lambda _: "0.001").holds(key)
+    assert not Step("setting fpr", "1e-3", lambda _: "1e3").holds(key)
 
 
 def test_all_rules_are_matched_before_any_is_judged(pgd_study: Make) -> None:
@@ -229,3 +238,18 @@ def test_a_baseline_that_measured_something_else_is_refused(
 ) -> None:
     other = None if baseline is None else pgd_study(**baseline)
     assert expected in refusal(AREA, pgd_study(), other)
+
+
+def test_flags_and_what_else_differs_from_the_baseline_are_said(pgd_study: Make) -> None:
+    flag = Flag(kind="zero_gradients", architectures=("darts",), message="darts hides its gradients")
+    results = pgd_study().model_copy(
+        update={"flags": [flag], "environment": {"nasaudit": "9", "torch": "2.6"}}
+    )
+    baseline = pgd_study(seeds=(0, 1, 2, 3))
+    assert gate(f"{AT_2}, at_most: 1", results).notes == ("darts hides its gradients",)
+    said = gate(AREA, results, baseline).notes
+    assert said[1:] == (
+        "baseline: made with other versions of nasaudit: 0.1.0 and 9",
+        "baseline: the seeds differ, so pairs are made of 3 of them",
+    )
+    assert "no rule compares with the baseline" in gate(f"{AT_2}, at_most: 1", results, baseline).notes

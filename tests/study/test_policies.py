@@ -34,8 +34,8 @@ def test_a_policy_knows_the_line_of_each_rule(tmp_path: Path) -> None:
         ("", "a mapping with `rules`"),
         ("rules: 3", r"policy.yaml.rules"),
         (
-            "rules: [{metric: asr, at_most: 1, atleast: 2}]",
-            r"policy.yaml.rules\[0\].atleast: expected no field",
+            "rules: [{metric: asr, at_most: 1, limit: 2}]",
+            r"policy.yaml.rules\[0\].limit: expected no field",
         ),
         (
             "rules:\n- metric: asr\n  at_most: .1\n  at_most: .9",

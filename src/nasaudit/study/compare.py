@@ -151,8 +151,8 @@ def require_comparable(before: StudyResults, after: StudyResults, first: str, se
     Args:
         before: results of one.
         after: results of the other.
-        first: what to call them.
-        second: what to call the other one.
+        first: what to call the one.
+        second: what to call the other.
 
     Raises:
         InputError: the message says in what they differ.
@@ -192,8 +192,10 @@ def attack_differs(key: Key, ours: Attacks, theirs: Attacks) -> str:
     return f"{key.attack} differs in {', '.join(said)}"
 
 
-def warnings(before: StudyResults, after: StudyResults) -> Iterator[str]:
-    """What else differs, so that a difference may come from it."""
+def warnings(
+    before: StudyResults, after: StudyResults, first: str = "the first study", second: str = "the second"
+) -> Iterator[str]:
+    """What else differs, so that a difference may come from it; the arguments are those of `require_comparable`."""
     if before.study.data.path != after.study.data.path:
         yield (
             f"the data are at {before.study.data.path} and at {after.study.data.path}: "
@@ -224,7 +226,7 @@ def warnings(before: StudyResults, after: StudyResults) -> Iterator[str]:
         )
     failures = len(before.failures), len(after.failures)
     if any(failures):
-        yield f"tasks failed: {failures[0]} of the first study, {failures[1]} of the second"
+        yield f"tasks failed: {failures[0]} of {first}, {failures[1]} of {second}"
 
 
 def _comparable_figures(results: StudyResults) -> dict[Key, Figure]:

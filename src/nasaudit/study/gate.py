@@ -4,13 +4,13 @@ All rules are matched with the study first, and a rule that selects nothing is a
 gate that passes because it looked at nothing is worse than none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
 from nasaudit.errors import InputError
 from nasaudit.spec.policy import RuleSpec
-from nasaudit.study.compare import attack_differs, difference, require_comparable
+from nasaudit.study.compare import attack_differs, difference, require_comparable, warnings
 from nasaudit.study.drafts import span
 from nasaudit.study.policies import Policy
 from nasaudit.study.results import Plain, Span, StudyResults
@@ -72,10 +72,12 @@ class Gate:
     Attributes:
         policy: the rules.
         verdicts: of each rule, on each of its figures.
+        notes: what to know before they are believed: flags of the study, and what else differs from the baseline.
     """
 
     policy: Policy
     verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def broken(self) -> tuple[Verdict, ...]:
@@ -113,7 +115,19 @@ def judge(policy: Policy, results: StudyResults, baseline: StudyResults | None =
     ]
     if policy.spec.failed_tasks == "refuse":
         verdicts.insert(0, _failed_tasks(results))
-    return Gate(policy, tuple(verdicts))
+    return Gate(policy, tuple(verdicts), tuple(_notes(policy, results, baseline)))
+
+
+def _notes(policy: Policy, results: StudyResults, baseline: StudyResults | None) -> Iterator[str]:
+    for flag in results.flags:
+        yield flag.message
+    if baseline is None:
+        return
+    if not policy.spec.needs_baseline:
+        yield "no rule compares with the baseline"
+        return
+    for warning in warnings(baseline, results, "the baseline", "the study"):
+        yield f"baseline: {warning}"
 
 
 Matched = list[tuple[Figure, Figure | None]]
