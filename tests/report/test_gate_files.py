@@ -15,7 +15,7 @@ from nasaudit.study.gate import Gate, judge
 from nasaudit.study.policies import parse_policy
 from nasaudit.study.results import StudyResults
 
-# "Static Analysis Results Format (SARIF) Version 2.1.0 JSON Schema", OASIS, as SchemaStore publishes it.
+# "Static Analysis Results Format (SARIF) Version 2.1.0 JSON Schema", OASIS; the copy of SchemaStore (Apache-2.0).
 SCHEMA = json.loads((Path(__file__).parent / "sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
 POLICY = """rules:
   - {name: "pgd <2/255> & \\"others\\"", metric: asr, setting: {epsilon: 2/255, images: correct}, at_most: .25}
