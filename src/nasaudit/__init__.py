@@ -8,7 +8,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nasaudit.api import Audit, analyze, audit, load_architecture, load_audit, run_study
+    from nasaudit.api import Audit, analyze, audit, compare, gate, load_architecture, load_audit, run_study
     from nasaudit.errors import NasauditError
     from nasaudit.spec.genotype import Genotype
     from nasaudit.spec.study import StudySpec
@@ -23,6 +23,8 @@ __all__ = [
     "__version__",
     "analyze",
     "audit",
+    "compare",
+    "gate",
     "load_architecture",
     "load_audit",
     "run_study",
@@ -36,6 +38,8 @@ _HOMES = {
     "StudySpec": "nasaudit.spec.study",
     "analyze": "nasaudit.api",
     "audit": "nasaudit.api",
+    "compare": "nasaudit.api",
+    "gate": "nasaudit.api",
     "load_architecture": "nasaudit.api",
     "load_audit": "nasaudit.api",
     "run_study": "nasaudit.api",

@@ -15,6 +15,7 @@ from nasaudit.spec.defaults import attacks_for
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Protocol
+from nasaudit.store.files import write_atomically
 from nasaudit.study.folder import StudyFolder
 from nasaudit.study.results import StudyResults
 from nasaudit.study.run import DOWNLOADS, Mode, run
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nasaudit.arch.network import Network
+    from nasaudit.study.compare import StudyComparison
+    from nasaudit.study.gate import Gate
     from nasaudit.study.observer import Observer
 
 REPORT_FILE = "report.html"
@@ -224,6 +227,65 @@ def run_study(
 def load_audit(folder: str | Path) -> Audit:
     """A study that was run before, from its folder."""
     return Audit(Path(folder), StudyFolder(Path(folder)).results())
+
+
+def gate(
+    folder: str | Path,
+    policy: str | Path,
+    baseline: str | Path | None = None,
+    *,
+    junit: str | Path | None = None,
+    sarif: str | Path | None = None,
+) -> "Gate":
+    """Judge a finished study by a policy; see docs/gate.md.
+
+    Args:
+        folder: of the study; only its results.json is read.
+        policy: a YAML file.
+        baseline: folder of the study that `not_worse_than_baseline` means.
+        junit: write the verdicts as JUnit XML to this file.
+        sarif: write the broken rules as SARIF 2.1.0 to this file; the current folder is the root of its paths.
+
+    Raises:
+        InputError: a field of the policy is wrong, or a rule selects nothing; nothing was compared or written.
+        StoreError: a folder holds no results, or a file cannot be written.
+    """
+    from nasaudit.study.gate import judge
+    from nasaudit.study.policies import load_policy
+
+    rules = load_policy(Path(policy))
+    before = None if baseline is None else StudyFolder(Path(baseline)).results()
+    judged = judge(rules, StudyFolder(Path(folder)).results(), before)
+    if junit is not None:
+        from nasaudit.report.junit import to_junit
+
+        _write(Path(junit), to_junit(judged))
+    if sarif is not None:
+        from nasaudit.report.sarif import to_sarif
+
+        _write(Path(sarif), to_sarif(judged, Path.cwd()))
+    return judged
+
+
+def _write(path: Path, text: str) -> None:
+    path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, text)
+
+
+def compare(first: str | Path, second: str | Path) -> "StudyComparison":
+    """By how much the figures of one finished study differ from those of another; see docs/gate.md.
+
+    Args:
+        first: folder of the study that is subtracted.
+        second: folder of the other one.
+
+    Raises:
+        InputError: they differ in protocol, data or scale, or have no figure in common.
+        StoreError: a folder holds no results.
+    """
+    from nasaudit.study.compare import compare_studies
+
+    return compare_studies(StudyFolder(Path(first)).results(), StudyFolder(Path(second)).results())
 
 
 def refresh_report(results: StudyResults, folder: Path, *, always: bool = False) -> Path:

@@ -1,7 +1,7 @@
 """The command line: thin. Each command turns words into a spec, calls the API and prints what came.
 
-Exit codes: 0 all done; 1 some tasks failed (the report is written and says which); 2 the input must be
-changed; 3 the machine or the folder cannot be used as asked; 130 interrupted (the next run resumes).
+Exit codes: 0 all done; 1 some tasks failed (the report is written and says which), or a gate's rule is broken; 2 the
+input must be changed; 3 the machine or the folder cannot be used as asked; 130 interrupted (the next run resumes).
 """
 
 import errno
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="nasaudit",
     help="Measure how vulnerable an architecture is, explain why, and show what to change.",
-    epilog="Exit codes: 0 done; 1 some tasks failed; 2 bad input; 3 unusable machine or folder; 130 interrupted.",
+    epilog="Exit codes: 0 done; 1 some tasks failed, or a rule is broken; 2 bad input; 3 unusable machine or folder; "
+    "130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -223,6 +224,54 @@ def report(
         return
     for path in written:
         typer.echo(path)
+
+
+@app.command()
+def gate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A finished study's folder.")],
+    policy: Annotated[Path, typer.Option(help="The rules, a YAML file.")],
+    baseline: Annotated[
+        Path | None, typer.Option(help="A finished study that this one must not be worse than.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the verdicts as JUnit XML.")] = None,
+    sarif: Annotated[Path | None, typer.Option(help="Write the broken rules as SARIF 2.1.0.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Hold a finished study to a policy: exit code 0 if every rule holds, 1 if one is broken."""
+    from nasaudit import api, listing
+
+    judged = api.gate(folder, policy, baseline, junit=junit, sarif=sarif)
+    if as_json:
+        verdicts = [verdict.model_dump() for verdict in judged.verdicts]
+        said = {"holds": judged.holds, "policy": str(policy), "notes": judged.notes, "verdicts": verdicts}
+        _print_json(said)
+    else:
+        for note in judged.notes:
+            typer.echo(f"note: {note}")
+        typer.echo(listing.judged(judged))
+    if not judged.holds:
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="DIR1", help="The study that is subtracted.")],
+    second: Annotated[Path, typer.Argument(metavar="DIR2", help="The other one.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="All figures, not only the headline of each attack family.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Paired differences between two finished studies, second minus first."""
+    from nasaudit import api, listing
+
+    compared = api.compare(first, second)
+    if as_json:
+        _print_json(compared.model_dump())
+        return
+    for warning in compared.warnings:
+        typer.echo(f"note: {warning}")
+    typer.echo(listing.compared(compared, everything))
 
 
 @app.command("list")

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nasaudit.analysis.topology import Topology, topology
 from nasaudit.arch.catalogue import CATALOGUE, choose, resolve
@@ -14,6 +14,8 @@ from nasaudit.data.catalogue import DATA
 from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.arch import IMAGE_SIDE, MINI_FLOPS, ArchSpec, Scale
 from nasaudit.spec.attacks import ATTACKS
+from nasaudit.study.compare import Difference, StudyComparison
+from nasaudit.study.gate import Gate, written
 from nasaudit.study.results import Row
 
 # Settings of figures that there are dozens of.
@@ -62,6 +64,67 @@ def measured(rows: Iterable[Row]) -> str:
             if row.seed == "all" and not PARTS & row.setting.keys()
         ],
     )
+
+
+def judged(gate: Gate) -> str:
+    """The verdicts of a gate for the terminal: a table, why each broken rule is broken, and how many hold."""
+    rows, told = [], ""
+    for verdict in gate.verdicts:
+        rows.append(
+            {
+                "rule": "" if verdict.rule == told else verdict.rule,
+                "architecture": verdict.architecture,
+                "figure": _spaced(verdict.figure),
+                "measured": written(verdict.measured),
+                "difference": "" if verdict.difference is None else written(verdict.difference),
+                "": "holds" if verdict.holds else "BROKEN",
+            }
+        )
+        told = verdict.rule
+    if not any(row["difference"] for row in rows):
+        rows = [{key: text for key, text in row.items() if key != "difference"} for row in rows]
+    why = [f"{gate.policy.path}:{verdict.line}: {verdict.sentence}" for verdict in gate.broken]
+    titles = {verdict.rule for verdict in gate.verdicts}
+    broken = {verdict.rule for verdict in gate.broken}
+    end = f"{len(broken)} of {len(titles)} rules are broken" if broken else f"all {len(titles)} rules hold"
+    return "\n".join([table("verdicts", rows), "", *why, end])
+
+
+def compared(comparison: StudyComparison, everything: bool) -> str:
+    """Differences of two studies as a table for the terminal."""
+    shown = [one for one in comparison.differences if everything or one.headline]
+    rows = [
+        {
+            "architecture": one.architecture,
+            "figure": _spaced(one.figure),
+            "first": _side(one, "before"),
+            "second": _side(one, "after"),
+            "difference": written(one.difference),
+            "interval": f"{one.n} seeds" if one.how == "seeds" else one.how,
+            "finding": one.finding,
+        }
+        for one in shown
+    ]
+    left = len(comparison.differences) - len(shown)
+    lines = [table("headlines that both studies have", rows)]
+    if {row["interval"] for row in rows} - {"exact"}:
+        lines += [
+            "",
+            "95 % intervals: where nothing differs, 1 figure in 20 is called better or worse all the same",
+        ]
+    if left:
+        lines.append(f"{left} further figures: --all, or --json")
+    return "\n".join(lines)
+
+
+def _spaced(figure: str) -> str:
+    """Settings with spaces between them, so that a narrow column can break them."""
+    return figure.replace(";", " ")
+
+
+def _side(one: Difference, side: Literal["before", "after"]) -> str:
+    value = one.before.value if side == "before" else one.after.value
+    return f"{'at least ' * (side in one.least)}{value:.4g}"
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,23 @@ from pydantic import BeforeValidator, Field
 def _fraction(value: Any) -> Any:
     """`"8/255"` becomes 8/255; anything else is left to pydantic's own checks."""
     if isinstance(value, str):
-        try:
-            return float(Fraction(value.replace(" ", "")))
-        except (ValueError, ZeroDivisionError):
-            raise ValueError("a number or a fraction such as 8/255") from None
+        number = as_number(value)
+        if number is None:
+            raise ValueError("a number or a fraction such as 8/255")
+        return number
     return value
+
+
+def as_number(text: str) -> float | None:
+    """A number or a fraction as people write it; None if it is neither.
+
+    >>> as_number("0.5"), as_number("1 / 4"), as_number("soft")
+    (0.5, 0.25, None)
+    """
+    try:
+        return float(Fraction(text.replace(" ", "")))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return None
 
 
 # A size in pixel units: pixels are in [0,1] everywhere, and a bare 8 is a mistake, not 8/255.

@@ -155,14 +155,15 @@ def _found(headline: Headline, identity: Identity, rows: Sequence[Row]) -> Found
     by_name: dict[str, list[Row]] = {}
     for row in rows:
         by_name.setdefault(row.architecture, []).append(row)
-    over_seeds = {name: _over_seeds(of_one) for name, of_one in by_name.items()}
-    pooled = {name: row for name, row in over_seeds.items() if row is not None}
+    pooled = {
+        name: row for name, row in ((name, over_seeds(of_one)) for name, of_one in by_name.items()) if row
+    }
     models = {name: len({row.seed for row in by_name[name]} - {"all"}) or 1 for name in pooled}
     attack, setting = identity
     return Found(headline, attack, dict(setting), pooled, models)
 
 
-def _over_seeds(rows: Sequence[Row]) -> Row | None:
+def over_seeds(rows: Sequence[Row]) -> Row | None:
     """The row over all seeds, or that of the only seed; several seeds that nobody pooled are no estimate."""
     pooled = [row for row in rows if row.seed == "all"]
     if pooled:
