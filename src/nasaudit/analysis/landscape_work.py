@@ -1,7 +1,6 @@
 """The work of a LandscapeTask: from a victim to its measurements."""
 
 import json
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -18,7 +17,7 @@ from nasaudit.metrics import FloatArray, Measurement
 from nasaudit.spec.analyses import LandscapeSpec
 from nasaudit.spec.tasks import LandscapeTask
 from nasaudit.store.artefacts import CURVES, LANDSCAPES
-from nasaudit.store.workspace import Progress, Workspace
+from nasaudit.store.workspace import Progress, Workspace, part
 from nasaudit.training.work import load_victim, training_images
 
 # The published grids; that of Li et al. goes as far as the filters are long.
@@ -38,7 +37,7 @@ def measure_landscape(task: LandscapeTask, workspace: Workspace) -> list[Measure
     measurements: list[Measurement] = []
     planes: list[dict[str, Any]] = []
     for position, kind in enumerate(kinds):
-        progress = _Part(workspace.progress, position, len(kinds))
+        progress = part(workspace.progress, position / len(kinds), (position + 1) / len(kinds))
         if kind == SLICE:
             line = _slice(task, workspace, (network, bundle), pixels, labels, progress)
             measurements.append(Measurement("barrier", line.barrier))
@@ -99,15 +98,3 @@ def _drawing(surface: Surface, images: int) -> dict[str, Any]:
 def _rounded(numbers: FloatArray) -> list[float]:
     """To 5 significant digits: more than a picture shows."""
     return [float(f"{number:.5g}") + 0.0 for number in numbers]
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The progress of one of several parts of the same size."""
-
-    whole: Progress
-    position: int
-    parts: int
-
-    def __call__(self, done: float, text: str = "") -> None:
-        self.whole((self.position + done) / self.parts, text)

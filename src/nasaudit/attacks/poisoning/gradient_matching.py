@@ -42,7 +42,7 @@ from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import GradientMatchingSpec
 from nasaudit.spec.attacks.poisoning import poisons_of_a_target
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.workspace import Progress, silent
+from nasaudit.store.workspace import Progress, part, silent
 
 BATCH = 512  # images whose gradients are matched at once, as in the paper
 DECAYS = (3 / 8, 5 / 8, 7 / 8)  # shares of the steps after which the step size falls to a tenth
@@ -113,7 +113,8 @@ class GradientMatching(ModelPoisoning):
         chosen = self.choose(train, aims, fraction)
         model = Surrogate(surrogate)
         images, matching, before, after = [], [], [], []
-        runs = len(chosen) * self.spec.restarts
+        restarts = self.spec.restarts
+        runs = len(chosen) * restarts
         for number, positions in enumerate(chosen):
             goal = self._goal(model, train.take(positions), aims, number)
             tried = [
@@ -122,9 +123,9 @@ class GradientMatching(ModelPoisoning):
                     goal,
                     recipe,
                     torch.Generator().manual_seed(derive_seed("brew", seed, number, restart)),
-                    _part(progress, number * self.spec.restarts + restart, runs),
+                    part(progress, run / runs, (run + 1) / runs),
                 )
-                for restart in range(self.spec.restarts)
+                for restart, run in enumerate(range(number * restarts, (number + 1) * restarts))
             ]
             judged = [self._stored_mismatch(model, goal, poisoned) for poisoned, _ in tried]
             best = judged.index(min(judged))
@@ -232,15 +233,6 @@ class GradientMatching(ModelPoisoning):
             for rows in batches
         ]
         return float(torch.stack(losses).mean())
-
-
-def _part(progress: Progress, number: int, of: int) -> Progress:
-    """The progress of one of several equal runs as part of the whole."""
-
-    def report(done: float, text: str = "") -> None:
-        progress((number + done) / of, text)
-
-    return report
 
 
 def stored(images: Tensor, change: Tensor, epsilon: float) -> Tensor:
