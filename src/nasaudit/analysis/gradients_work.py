@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from typing import cast
 
-import torch
 from torch import nn
 
 from nasaudit.analysis.gradient_std import gradient_std_sum
 from nasaudit.analysis.gradients import batch_gradients, draw_batches, gradient_measurements
 from nasaudit.arch.network import build
+from nasaudit.data.load import chosen
 from nasaudit.data.split import DataBundle, Split
-from nasaudit.data.splits import random_order
 from nasaudit.metrics import Measurement
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.analyses import GradientsSpec
@@ -58,8 +57,7 @@ def images_for_std(bundle: DataBundle, images: int, *seed_parts: object) -> tupl
     """
     splits = {"validation": bundle.validation, "test": bundle.test}
     name = max(splits, key=lambda which: min(len(splits[which]), images))
-    order = random_order(len(splits[name]), "gradient images", *seed_parts)[:images]
-    return name, splits[name].take(torch.from_numpy(order))
+    return name, chosen(splits[name], images, "gradient images", *seed_parts)
 
 
 def _published(

@@ -3,7 +3,6 @@
 import json
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from nasaudit.analysis.directions import filter_directions, first_convolution, sign_directions
@@ -11,8 +10,8 @@ from nasaudit.analysis.interpolation import NAME as SLICE
 from nasaudit.analysis.interpolation import Slice, sample_slice
 from nasaudit.analysis.landscape import Losses, Surface, input_losses, sample_surface, weight_losses
 from nasaudit.arch.network import Network
-from nasaudit.data.split import DataBundle, Split
-from nasaudit.data.splits import random_order
+from nasaudit.data.load import chosen
+from nasaudit.data.split import DataBundle
 from nasaudit.metrics import FloatArray, Measurement
 from nasaudit.spec.analyses import LandscapeSpec
 from nasaudit.spec.tasks import LandscapeTask
@@ -51,11 +50,6 @@ def measure_landscape(task: LandscapeTask, workspace: Workspace) -> list[Measure
     if planes:
         (workspace.folder / LANDSCAPES).write_text(json.dumps(planes), encoding="utf-8")
     return measurements
-
-
-def chosen(split: Split, count: int, *seed_parts: object) -> Split:
-    """So many images, or all there are: the first ones of a random order that is the same for every architecture."""
-    return split.take(torch.from_numpy(random_order(len(split), *seed_parts)[:count]))
 
 
 def _plane(kind: str, network: nn.Module, pixels: Tensor, labels: Tensor, seed: int) -> Losses:

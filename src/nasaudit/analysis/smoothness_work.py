@@ -2,14 +2,13 @@
 
 from typing import cast
 
-import torch
 from torch import Tensor
 
 from nasaudit.analysis.curvature import frozen
 from nasaudit.analysis.second_derivatives import check_independent, check_second_derivatives
 from nasaudit.analysis.smoothness import input_smoothness, parameter_smoothness
+from nasaudit.data.load import chosen
 from nasaudit.data.split import Split
-from nasaudit.data.splits import random_order
 from nasaudit.errors import SecondDerivativeError
 from nasaudit.metrics import Measurement
 from nasaudit.spec.analyses import SmoothnessSpec
@@ -56,5 +55,5 @@ def _chosen(
     split: Split, count: int, seed: tuple[object, ...], workspace: Workspace
 ) -> tuple[Tensor, Tensor]:
     """Pixels and labels of the first images of a random order, so that few are among many."""
-    positions = torch.from_numpy(random_order(len(split), *seed)[:count])
-    return split.pixels(positions).to(workspace.device), split.labels[positions].to(workspace.device)
+    images = chosen(split, count, *seed)
+    return images.pixels().to(workspace.device), images.labels.to(workspace.device)

@@ -58,6 +58,11 @@ def test_images(bundle: DataBundle, n: int, seed: int) -> Tensor:
     return torch.from_numpy(random_order(len(bundle.test), "test images", seed)[:n])
 
 
+def chosen(split: Split, count: int, *seed_parts: object) -> Split:
+    """So many images, or all there are: the first ones of a random order that is the same for every architecture."""
+    return split.take(torch.from_numpy(random_order(len(split), *seed_parts)[:count]))
+
+
 def _check_unchanged(spec: DataSpec, downloads: Path) -> None:
     now = fingerprint(spec, downloads).fingerprint
     if now != spec.fingerprint:
