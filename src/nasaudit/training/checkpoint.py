@@ -40,13 +40,18 @@ def load(path: Path, spec: ArchSpec | None = None) -> Network:
         spec: the architecture that is expected; None takes the checkpoint's own.
 
     Raises:
-        UnsafeFileError: the file is a pickle, which could execute code.
+        UnsafeFileError: the file is a pickle, which could execute code; or it alone names Python code to build with.
         CheckpointError: missing, truncated, of another architecture, or with other tensors.
     """
     metadata = read_metadata(path)
     stored = _stored_spec(metadata, path)
     if spec is not None and spec != stored:
         raise CheckpointError(f"{path}: holds another architecture: {_difference(spec, stored)}")
+    if spec is None and stored.model is not None and stored.model.builder == "python":
+        raise UnsafeFileError(
+            f"{path}: names code that would be executed to build its network ({stored.model.target}); if you trust it, "
+            "say the architecture: load(path, spec)"
+        )
     return _filled(build(stored), _tensors(path), path)
 
 
@@ -84,14 +89,30 @@ def load_given(given: WeightsFile, network: Network) -> Network:
             f"{path}: {len(broken)} tensors hold NaN or infinite values; the first: {broken[0]}. "
             "A training that diverged cannot be measured; bring weights of an earlier epoch"
         )
-    return _filled(network, state, path)
+    return _filled(network, _with_our_names(state, network), path)
+
+
+def _with_our_names(state: dict[str, Tensor], network: Network) -> dict[str, Tensor]:
+    """The weights of a model that is defined elsewhere may have its own names: without our body and normalisation."""
+    ours = network.state_dict()
+    if network.spec.model is None or any(name.startswith("normalise.") for name in state):
+        return state
+    normalise = {name: value for name, value in ours.items() if name.startswith("normalise.")}
+    return {**normalise, **{f"body.{name}": value for name, value in state.items()}}
 
 
 def _check_same_network(metadata: Mapping[str, str], expected: ArchSpec, path: Path) -> None:
-    """A checkpoint of nasaudit's says what it is of; names of cells and training-time options may differ."""
+    """A checkpoint of nasaudit's says what it is of; names of cells and training-time options may differ.
+
+    So may a user's own code: whether it still fits is seen from the tensors.
+    """
     if metadata.get("format") != FORMAT:
         return
-    free = {"group", "drop_path"} | ({"name"} if expected.genotype is not None else set())
+    free = {"group", "drop_path"}
+    if expected.genotype is not None or expected.model is not None:
+        free.add("name")
+    if expected.model is not None and expected.model.builder == "python":
+        free.add("model")
     stored = _stored_spec(metadata, path)
     alike = stored.model_copy(update={field: getattr(expected, field) for field in free})
     if alike != expected:
