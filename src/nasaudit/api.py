@@ -70,8 +70,8 @@ def load_architecture(
     """A network with fresh weights: pixels in [0,1], [N, C, H, W] -> logits [N, classes].
 
     Args:
-        architecture: a genotype, or what a command line takes: a name of the catalogue in any spelling, a genotype file,
-            or a model (`timm:NAME`, `path/file.py:build`, ...; see `catalogue.choose`).
+        architecture: a genotype, or what a command line takes: a name of the catalogue in any spelling, a genotype
+            file, or a model (`timm:NAME`, `path/file.py:build`, ...; see `catalogue.choose`).
         scale: `mini` or `paper`.
         classes: number of classes.
         input_shape: (channels, height, width); None: (3, 28, 28) at `mini`, (3, 32, 32) at `paper`.
@@ -205,15 +205,15 @@ def given(
         return choices
     if weights is not None and len(choices) != 1:
         raise InputError(
-            f"--weights: expected one architecture, whose weights they are, got {len(choices)}; a YAML study can give "
-            "each its own"
+            f"--weights: expected one architecture, whose weights they are, got {len(choices)}; "
+            "a YAML study can give each its own"
         )
     said = {"weights": None if weights is None else str(Path(weights).absolute()), "normalise": normalise}
     return [choice.model_copy(update=said) for choice in choices]
 
 
 def _check_models(study: StudySpec, download: bool) -> None:
-    """Try what was brought once here: a model that fails, or weights that do not fit, are bad input and no failed task."""
+    """Try what was brought: a model that fails, or weights that do not fit, are bad input and no failed task."""
     brought = [one for one in study.architectures if one.model is not None or one.weights is not None]
     if not brought:
         return
@@ -295,7 +295,9 @@ def make_study(
     spec = parse_data(data) if isinstance(data, str) else settle(data)
     wanted_attacks = attacks_for(attacks, protocol, scale)
     trained = any(choice.weights is not None for choice in choices)
-    if trained and tuple(attacks) == (SURVEY,):  # what was not asked for by name is left out where it trains a model
+    if trained and tuple(attacks) == (
+        SURVEY,
+    ):  # what was not asked for by name is left out where it trains a model
         wanted_attacks = tuple(attack for attack in wanted_attacks if attack.family == "evasion")
     return StudySpec.parse(
         {

@@ -119,7 +119,7 @@ def audit(
         list[str],
         typer.Argument(
             metavar="ARCH...",
-            help="Names; genotype files; timm:NAME; torchvision:NAME; NAS-Bench-201 texts; pkg.module:build; file.py:build.",
+            help="Names; genotype files; timm:NAME; torchvision:NAME; a NAS-Bench-201 text; file.py:build.",
         ),
     ],
     data: DataOption = "mnist5k",
@@ -137,7 +137,9 @@ def audit(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Trained weights of the one architecture: it is audited as it is, without training."),
+        typer.Option(
+            help="Trained weights of the one architecture: it is audited as it is, without training."
+        ),
     ] = None,
     normalise: Annotated[
         NormaliseName | None,

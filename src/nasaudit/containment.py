@@ -38,7 +38,7 @@ def contained(seed: int, *, quiet: bool = True) -> Iterator[None]:
             stack.enter_context(torch.random.fork_rng())
             torch.random.manual_seed(seed)
         random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002 (the global generator is what is meant)
+        np.random.seed(seed % 2**32)
         yield
 
 
@@ -57,9 +57,13 @@ def _states() -> Iterator[tuple[Callable[[], Any], Callable[[Any], object]]]:
     yield torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly
     yield torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
     yield torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode
-    yield torch.get_num_threads, lambda count: _unless_equal(torch.get_num_threads, torch.set_num_threads, count)
-    yield torch.get_default_device, lambda was: _unless_equal(
-        torch.get_default_device, lambda _: torch.set_default_device(None), was
+    yield (
+        torch.get_num_threads,
+        lambda count: _unless_equal(torch.get_num_threads, torch.set_num_threads, count),
+    )
+    yield (
+        torch.get_default_device,
+        lambda was: _unless_equal(torch.get_default_device, lambda _: torch.set_default_device(None), was),
     )
 
 

@@ -170,7 +170,8 @@ def write_svg(facts: Facts, path: Path) -> None:
     spec = facts.spec
     if spec.model is not None:
         raise InputError(
-            f"--svg: expected an architecture with cells or stages to draw, got {spec.name}, which is defined elsewhere"
+            f"--svg: expected an architecture with cells or stages to draw, got {spec.name}, "
+            "which is defined elsewhere"
         )
     if spec.genotype is None:
         text = draw_family_svg(spec.name, spec.scale, facts.title)

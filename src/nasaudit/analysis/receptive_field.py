@@ -61,12 +61,14 @@ def receptive_field(spec: ArchSpec, images: int, seed: int = 0) -> Estimate | No
 
 
 def _one_draw(spec: ArchSpec, images: int, seed: int) -> FloatArray | None:
-    """The mean influence map of one network over its images, [H, W]; None for a network without a last feature map."""
+    """The mean influence map of one network over its images, [H, W]; None without a last feature map."""
     network = build(spec, seed).eval().requires_grad_(False)
     noise = torch.rand(images, *spec.input_shape, generator=torch.Generator().manual_seed(seed))
     if last_feature_map(network, noise[:1]) is None:
         return None
-    mean = influence(lambda pixels: cast(Tensor, last_feature_map(network, pixels)), noise).double().mean(dim=0)
+    mean = (
+        influence(lambda pixels: cast(Tensor, last_feature_map(network, pixels)), noise).double().mean(dim=0)
+    )
     if not torch.isfinite(mean).all():
         raise NonFiniteError(
             f"expected finite gradients of {spec.name} at its initial weights, got NaN or infinity: its "

@@ -41,7 +41,7 @@ def measure_topology(task: TopologyTask, workspace: Workspace) -> list[Measureme
 
 
 def _sizes(by_op: Mapping[str, int], metric: str, share: str) -> Iterator[Measurement]:
-    """The sum over the ops, and each op's share of it (none of nothing: a network may have no layer that is counted)."""
+    """The sum over the ops, and each op's share of it, if there is anything to share."""
     total = sum(by_op.values())
     yield Measurement(metric, exact(total, metric))
     for op, size in by_op.items() if total else ():

@@ -84,8 +84,8 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
     """What to build for an architecture that a user named.
 
     Args:
-        choice: a name of the catalogue, or a name of the user's own with a genotype or a model (group `custom`). The code
-            of a Python model is looked at and not run.
+        choice: a name of the catalogue, or a name of the user's own with a genotype or a model (group `custom`). The
+            code of a Python model is looked at and not run.
         scale: decides channels and cells.
         classes: of the data.
         input_shape: (channels, height, width) of the data.
@@ -143,7 +143,7 @@ def _located(model: ModelSpec | None) -> ModelSpec | None:
 
 
 def _normalisation(choice: ArchChoice) -> Normalisation:
-    """What the choice says; else weights that were trained elsewhere keep the normalisation that they were trained with."""
+    """What the choice says; else weights that were trained elsewhere keep the normalisation of their training."""
     if choice.normalise is not None:
         return choice.normalise
     has_own = choice.model is not None and choice.model.builder != "nasbench201"
@@ -153,8 +153,8 @@ def _normalisation(choice: ArchChoice) -> Normalisation:
 def choose(architecture: str) -> ArchChoice:
     """An architecture as it is written on the command line.
 
-    It is a name, a genotype's file (.json, .txt), a genotype in the DARTS text form, or a model as `ModelSpec.read` takes
-    it: `timm:NAME`, `torchvision:NAME`, a NAS-Bench-201 text, `pkg.module:build` or `path/file.py:build`.
+    It is a name, a genotype's file (.json, .txt), a genotype in the DARTS text form, or a model as `ModelSpec.read`
+    takes it: `timm:NAME`, `torchvision:NAME`, a NAS-Bench-201 text, `pkg.module:build` or `path/file.py:build`.
 
     Raises:
         UnknownNameError: no such architecture; the message has the nearest names.

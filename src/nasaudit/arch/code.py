@@ -59,7 +59,7 @@ def code_digest(target: str) -> str:
 def load(target: str, sha256: str | None) -> Callable[..., Any]:
     """Run the code and return the factory.
 
-    Names that the file's own imports bring (`blocks`, `utils`) are taken out of `sys.modules` again, so that two files of
+    Names that the file's own imports bring (`blocks`, `utils`) are taken out of `sys.modules` again, so that files of
     different folders do not get each other's modules.
 
     Args:
@@ -87,7 +87,7 @@ def load(target: str, sha256: str | None) -> Callable[..., Any]:
 
 
 def arguments(factory: Callable[..., Any], known: dict[str, Any]) -> dict[str, Any]:
-    """Those of the known arguments that a factory takes.
+    """Those of the known arguments that a factory names; `**options` may be for anything, and get none.
 
     Raises:
         ModelError: it needs another one.
@@ -96,16 +96,14 @@ def arguments(factory: Callable[..., Any], known: dict[str, Any]) -> dict[str, A
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):  # written in C
         return {}
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        taken = set(known)
-    else:
-        taken = {parameter.name for parameter in parameters if parameter.kind is not parameter.POSITIONAL_ONLY}
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    taken = {parameter.name for parameter in parameters if parameter.kind in by_name}
     needed = [
         parameter.name
         for parameter in parameters
         if parameter.default is parameter.empty
         and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-        and (parameter.name not in known or parameter.kind is parameter.POSITIONAL_ONLY)
+        and not (parameter.name in known and parameter.kind in by_name)
     ]
     if needed:
         raise ModelError(
@@ -143,7 +141,8 @@ def _file(path: Path) -> Code:
     except (ValueError, UnicodeDecodeError) as error:
         raise SpecError("model", f"Python in {path}", str(error)) from error
     modules = {name: module for name, module in finder.modules.items() if name != "__main__"}
-    beside = {Path(module.__file__).resolve() for module in modules.values() if module.__file__}
+    origins = (getattr(module, "__file__", None) for module in modules.values())
+    beside = {Path(origin).resolve() for origin in origins if origin}
     return Code(path.resolve(), folder, (path.resolve(), *sorted(beside - {path.resolve()})), tuple(modules))
 
 

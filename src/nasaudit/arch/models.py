@@ -1,13 +1,14 @@
-"""Networks that are defined elsewhere, as bodies of ours: timm, torchvision, NAS-Bench-201, Python code of a user's own.
+"""Networks that are defined elsewhere, as bodies of ours: timm, torchvision, NAS-Bench-201, a user's Python code.
 
-Whoever built it, a body maps normalised images [N, C, H, W] to logits [N, classes], in float32 on the CPU. That is tried
-here with two images, so that what does not fit is said before anything is trained. Code of a user's own runs inside of
-`contained`: what it prints, seeds or sets globally stays there.
+Whoever built it, a body maps normalised images [N, C, H, W] to logits [N, classes], in float32 on the CPU. That is
+tried here with two images, so that what does not fit is said before anything is trained. It runs inside of
+`contained`: what code of others prints, seeds or sets globally stays there.
 """
 
 import copy
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -55,15 +56,17 @@ def own_moments(spec: ArchSpec, model: ModelSpec) -> tuple[Tensor, Tensor]:
     if model.builder == "timm":
         import timm
 
-        published = timm.get_pretrained_cfg(model.target, allow_unregistered=False)
+        published = timm.get_pretrained_cfg(model.target)
+        if published is None:
+            raise ModelError(f"{spec.name}: timm states no normalisation for it: say `normalise`")
         mean, std = published.mean, published.std
         if len(mean) != channels:
             mean, std = ((sum(values) / len(values),) * channels for values in (mean, std))
         return torch.tensor(mean), torch.tensor(std)
     if model.builder == "torchvision":
-        import torchvision
+        from torchvision import models
 
-        weights = list(torchvision.models.get_model_weights(model.target))
+        weights = list(models.get_model_weights(model.target))  # type: ignore[attr-defined]
         if weights:
             preset = weights[-1].transforms()
             return torch.tensor(preset.mean), torch.tensor(preset.std)
@@ -100,11 +103,15 @@ def reads_channels_last(spec: ArchSpec, model: ModelSpec, network: nn.Module) ->
         mode = network.training
         network.eval()
         try:
-            try_forward(spec, model, network, pixels)  # plain first: what it says of a failure is about the model
+            try_forward(
+                spec, model, network, pixels
+            )  # plain first: what it says of a failure is about the model
             try:
                 # `x.view(len(x), -1)` is how many networks end, and what a channels-last tensor does not allow.
                 twin = copy.deepcopy(network).to(memory_format=torch.channels_last)
-                try_forward(spec, model, twin, torch.empty_like(pixels, memory_format=torch.channels_last).zero_())
+                try_forward(
+                    spec, model, twin, torch.empty_like(pixels, memory_format=torch.channels_last).zero_()
+                )
             except ModelError:
                 return False
         finally:
@@ -132,7 +139,8 @@ def try_forward(spec: ArchSpec, model: ModelSpec, network: nn.Module, pixels: Te
     if logits.shape != (len(pixels), spec.classes):
         raise ModelError(
             f"{spec.name}: expected logits of shape [{len(pixels)}, {spec.classes}] for {spec.classes} classes, got "
-            f"{list(logits.shape)}" + ("; let the function take `classes`" if model.builder == "python" else "")
+            f"{list(logits.shape)}"
+            + ("; let the function take `classes`" if model.builder == "python" else "")
         )
     return logits
 
@@ -162,8 +170,9 @@ def check_model(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> None:
     if model.builder != "python" and max(unread) > 1:
         height, width = (size - left for size, left in zip(spec.input_shape[1:], unread, strict=True))
         raise ModelError(
-            f"{spec.name}: reads only the first {height}x{width} pixels of {spec.input_shape[1]}x{spec.input_shape[2]}, "
-            "since its patches do not divide the image; take images of another size, or another model"
+            f"{spec.name}: reads only the first {height}x{width} pixels of "
+            f"{spec.input_shape[1]}x{spec.input_shape[2]}, since its patches do not divide the image; take images of "
+            "another size, or another model"
         )
 
 
@@ -180,7 +189,9 @@ def _timm(spec: ArchSpec, model: ModelSpec) -> nn.Module:
         raise UnknownNameError("timm model", model.target, timm.list_models())
     published = timm.get_pretrained_cfg(model.target)
     # Models of patches and windows are made for one size, which they are told.
-    size = {"img_size": spec.input_shape[1:]} if published and published.fixed_input_size else {}
+    size: dict[str, Any] = (
+        {"img_size": spec.input_shape[1:]} if published and published.fixed_input_size else {}
+    )
     body = timm.create_model(
         model.target, pretrained=False, num_classes=spec.classes, in_chans=spec.input_shape[0], **size
     )
@@ -190,7 +201,7 @@ def _timm(spec: ArchSpec, model: ModelSpec) -> nn.Module:
 def _torchvision(spec: ArchSpec, model: ModelSpec) -> nn.Module:
     from torchvision import models
 
-    known = models.list_models(module=models)
+    known = models.list_models(module=models)  # type: ignore[attr-defined]
     if model.target not in known:
         raise UnknownNameError("torchvision model", model.target, known)
     options: dict[str, Any] = {"aux_logits": False} if model.target in WITHOUT_AUXILIARY else {}
@@ -199,7 +210,8 @@ def _torchvision(spec: ArchSpec, model: ModelSpec) -> nn.Module:
         if height != width:
             raise ModelError(f"{spec.name}: expected square images, got {height}x{width}")
         options["image_size"] = height
-    return _transformable(models.get_model(model.target, weights=None, num_classes=spec.classes, **options))
+    create = models.get_model  # type: ignore[attr-defined]
+    return _transformable(create(model.target, weights=None, num_classes=spec.classes, **options))
 
 
 def _nasbench201(spec: ArchSpec, model: ModelSpec) -> nn.Module:
@@ -249,6 +261,8 @@ def _told(error: BaseException, model: ModelSpec) -> str:
     else:
         lines = str(error).strip().splitlines()
         what = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    place = model.target.rpartition(":")[0]
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(place)]
-    return what + (f" ({place}, line {frames[-1].lineno})" if model.builder == "python" and frames else "")
+    file = Path(model.target.rpartition(":")[0]).name
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == file
+    ]
+    return what + (f" ({file}, line {frames[-1].lineno})" if model.builder == "python" and frames else "")

@@ -1,4 +1,4 @@
-"""ModelSpec: a network that is defined elsewhere, by timm, torchvision, NAS-Bench-201 or Python code of a user's own."""
+"""ModelSpec: a network that is defined elsewhere, by timm, torchvision, NAS-Bench-201 or a user's Python code."""
 
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
@@ -23,8 +23,8 @@ class Moments(Spec):
     std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, max_length=3)]
 
 
-# What is done to pixels in [0,1] in front of the network. `dataset`: the moments of the training images; `own`: what the
-# model comes with, which is done inside where the model is Python code; `none`: nothing.
+# What is done to pixels in [0,1] in front of the network. `dataset`: the moments of the training images; `own`: what
+# the model comes with, which is done inside where the model is Python code; `none`: nothing.
 Normalisation = Literal["dataset", "own", "none"] | Moments
 
 
@@ -54,7 +54,7 @@ class ModelSpec(Spec):
             raise SpecError("model", FORMS, value)
         for library in LIBRARIES:
             if place == library:
-                return cls(builder=library, target=name)  # type: ignore[arg-type]
+                return cls(builder=library, target=name)
         is_module = all(part.isidentifier() for part in place.split("."))
         if not name.isidentifier() or not (place.endswith(".py") or is_module):
             raise SpecError("model", FORMS, value)

@@ -1,7 +1,7 @@
 """Cells of NAS-Bench-201 in their text form: `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`.
 
-Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search", ICLR 2020. A cell has four
-nodes; node 0 is its input, node 3 its output, and each node adds up one edge from every earlier node.
+Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search", ICLR 2020. A cell has
+four nodes; node 0 is its input, node 3 its output, and each node adds up one edge from every earlier node.
 """
 
 from nasaudit.errors import GenotypeError

@@ -26,7 +26,7 @@ class ArchChoice(Spec):
     weights: str | None = None  # path of trained weights: the model is taken as it is, nothing is trained
     auxiliary: bool = False
     drop_path: Fractional | None = None  # None: 0 at `mini`, the published PAPER_DROP_PATH at `paper`
-    # A network that is defined elsewhere: a text as `ModelSpec.read` takes it. A name that is such a text says it too.
+    # A network that is defined elsewhere, as `ModelSpec.read` takes it. A name that is such a text says it too.
     model: Annotated[ModelSpec | None, BeforeValidator(ModelSpec.read)] = Field(
         default=None, exclude_if=lambda value: value is None
     )

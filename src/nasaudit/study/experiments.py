@@ -82,8 +82,8 @@ def poisoned_training(
     Args:
         victim: the training as it would be.
         attack: decides which images are poisoned, and how.
-        fraction: of the training images. The clean one of a victim that came with weights is a training too, as what is
-            compared must have the same recipe.
+        fraction: of the training images. Of a victim that came with weights the clean one is a training too, since
+            what is compared must have the same recipe.
         surrogate: the attacker's own model, where the poison is optimised on one.
     """
     poison = None

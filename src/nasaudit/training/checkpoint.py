@@ -49,8 +49,8 @@ def load(path: Path, spec: ArchSpec | None = None) -> Network:
         raise CheckpointError(f"{path}: holds another architecture: {_difference(spec, stored)}")
     if spec is None and stored.model is not None and stored.model.builder == "python":
         raise UnsafeFileError(
-            f"{path}: names code that would be executed to build its network ({stored.model.target}); if you trust it, "
-            "say the architecture: load(path, spec)"
+            f"{path}: names code that would be executed to build its network ({stored.model.target}); "
+            "if you trust it, say the architecture: load(path, spec)"
         )
     return _filled(build(stored), _tensors(path), path)
 

@@ -23,8 +23,8 @@ def head_of(network: Network) -> nn.Linear | nn.Conv2d:
         if _outputs(layer) == network.spec.classes:
             return cast(nn.Linear | nn.Conv2d, layer)
     raise MeasurementError(
-        f"{network.spec.name}: expected a linear layer or a 1x1 convolution with {network.spec.classes} outputs as the "
-        "final classifier, found none: this attack works on what it reads"
+        f"{network.spec.name}: expected a linear layer or a 1x1 convolution with {network.spec.classes} outputs as "
+        "the final classifier, found none: this attack works on what it reads"
     )
 
 
