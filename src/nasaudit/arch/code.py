@@ -137,7 +137,9 @@ def _file(path: Path) -> Code:
     try:
         finder.run_script(str(path))  # which reads it: nothing is run
     except SyntaxError as error:
-        raise SpecError("model", f"Python in {error.filename}, line {error.lineno}", error.msg) from error
+        raise SpecError(
+            "model", f"Python in {error.filename or path}, line {error.lineno}", error.msg
+        ) from error
     except (ValueError, UnicodeDecodeError) as error:
         raise SpecError("model", f"Python in {path}", str(error)) from error
     modules = {name: module for name, module in finder.modules.items() if name != "__main__"}

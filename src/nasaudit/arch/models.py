@@ -96,26 +96,23 @@ def reads_channels_last(spec: ArchSpec, model: ModelSpec, network: nn.Module) ->
     """Try the network with two images in eval mode; whether it takes them channels-last, which is faster.
 
     Raises:
-        ModelError: its forward pass raises, or does not return [N, classes].
+        ModelError: its forward pass raises, or does not return [N, classes]; or it cannot be copied.
     """
-    pixels = torch.zeros(2, *spec.input_shape)
+    plain = torch.zeros(2, *spec.input_shape)
+    interleaved = torch.empty_like(plain, memory_format=torch.channels_last).zero_()
+    mode = network.training
     with contained(0), torch.no_grad():
-        mode = network.training
         network.eval()
         try:
-            try_forward(
-                spec, model, network, pixels
-            )  # plain first: what it says of a failure is about the model
-            try:
-                # `x.view(len(x), -1)` is how many networks end, and what a channels-last tensor does not allow.
-                twin = copy.deepcopy(network).to(memory_format=torch.channels_last)
-                try_forward(
-                    spec, model, twin, torch.empty_like(pixels, memory_format=torch.channels_last).zero_()
-                )
-            except ModelError:
-                return False
+            try_forward(spec, model, network, plain)
+            twin = _copied(spec, model, network).to(memory_format=torch.channels_last)
         finally:
             network.train(mode)
+        try:
+            # `x.view(len(x), -1)` is how many networks end, and what a channels-last tensor does not allow.
+            try_forward(spec, model, twin, interleaved)
+        except ModelError:
+            return False
     return True
 
 
@@ -157,10 +154,7 @@ def check_model(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> None:
         ModelError: something of it fails; the message says what.
     """
     with contained(0):
-        try:
-            twin = copy.deepcopy(network)
-        except Failure as error:
-            raise ModelError(f"{spec.name}: cannot be copied: {_told(error, model)}") from error
+        twin = _copied(spec, model, network)
         pixels = torch.rand(4, *spec.input_shape, requires_grad=True)
         logits = try_forward(spec, model, twin.train(), pixels)
         (by_pixels,) = torch.autograd.grad(logits.square().sum(), pixels, allow_unused=True)
@@ -174,6 +168,14 @@ def check_model(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> None:
             f"{spec.input_shape[1]}x{spec.input_shape[2]}, since its patches do not divide the image; take images of "
             "another size, or another model"
         )
+
+
+def _copied(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> nn.Module:
+    """Attacks and analyses work on copies."""
+    try:
+        return copy.deepcopy(network)
+    except Failure as error:
+        raise ModelError(f"{spec.name}: cannot be copied: {_told(error, model)}") from error
 
 
 def _unread(influence: Tensor) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from nasaudit.arch.network import Network, build
 from nasaudit.errors import CheckpointError, InputError, UnsafeFileError
@@ -89,16 +89,11 @@ def load_given(given: WeightsFile, network: Network) -> Network:
             f"{path}: {len(broken)} tensors hold NaN or infinite values; the first: {broken[0]}. "
             "A training that diverged cannot be measured; bring weights of an earlier epoch"
         )
-    return _filled(network, _with_our_names(state, network), path)
-
-
-def _with_our_names(state: dict[str, Tensor], network: Network) -> dict[str, Tensor]:
-    """The weights of a model that is defined elsewhere may have its own names: without our body and normalisation."""
-    ours = network.state_dict()
     if network.spec.model is None or any(name.startswith("normalise.") for name in state):
-        return state
-    normalise = {name: value for name, value in ours.items() if name.startswith("normalise.")}
-    return {**normalise, **{f"body.{name}": value for name, value in state.items()}}
+        return _filled(network, state, path)
+    # A model that is defined elsewhere has its own names, without our body and normalisation.
+    _fill(network.body, state, path)
+    return network.eval()
 
 
 def _check_same_network(metadata: Mapping[str, str], expected: ArchSpec, path: Path) -> None:
@@ -160,8 +155,13 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _filled(network: Network, state: dict[str, Tensor], path: Path) -> Network:
-    """The network with these weights, if every tensor fits."""
-    expected = network.state_dict()
+    """The network with these weights, in eval mode, if every tensor fits."""
+    _fill(network, state, path)
+    return network.eval()
+
+
+def _fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    expected = module.state_dict()
     wrong = [
         f"{name}: expected {_shape(expected.get(name))}, got {_shape(state.get(name))}"
         for name in sorted(expected.keys() | state.keys())
@@ -169,8 +169,7 @@ def _filled(network: Network, state: dict[str, Tensor], path: Path) -> Network:
     ]
     if wrong:
         raise CheckpointError(f"{path}: {len(wrong)} tensors do not fit; the first: " + "; ".join(wrong[:3]))
-    network.load_state_dict(state)
-    return network.eval()
+    module.load_state_dict(state)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
