@@ -213,7 +213,10 @@ def test_weights_with_the_names_of_the_model_or_of_ours_both_fill_it(tmp_path):
             r"w\.pt: 7 tensors do not fit; the first: features\.0\.bias: expected \[16\]",
         ),
         (["net.py:build", "--weights", "whole.pt"], r"whole\.pt: holds more than tensors"),
-        (["net.py:build", "--weights", "w.pt", "--attacks", "lira"], "training: expected the recipe"),
+        (
+            ["net.py:build", "--weights", "w.pt", "--attacks", "lira"],
+            "only evasion attacks a model without training one.*the recipe.*got 'lira'",
+        ),
         (["net.py:build", "--weights", "w.pt", "--seeds", "2"], "seeds: expected one seed"),
         (
             ["|none~0|+|none~0|none~2|+|none~0|none~1|none~2|"],

@@ -145,13 +145,13 @@ def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[Weight
         where = f"architectures[{position}].weights"
         if len(study.seeds) > 1:
             raise SpecError("seeds", "one seed, as the weights of one training are given", list(study.seeds))
-        trains = [attack for attack in study.attacks if attack.family != "evasion"]
-        if trains and study.training is None:
+        training = [attack.name for attack in study.attacks if attack.family != "evasion"]
+        if training and study.training is None:
             raise SpecError(
-                "training",
-                f"the recipe that {choice.name} was trained with, since {trains[0].family} trains further models "
-                f"({trains[0].name}) as it was trained: give `training`, or leave all attacks but evasion out",
-                None,
+                where,
+                "nothing: only evasion attacks a model without training one (leave the weights or the attack out, or give "
+                "the recipe that the model was trained with as `training`)",
+                training[0],
             )
         path = Path(choice.weights)
         if not path.is_file():
