@@ -149,8 +149,8 @@ def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[Weight
         if training and study.training is None:
             raise SpecError(
                 where,
-                "nothing: only evasion attacks a model without training one (leave the weights or the attack out, or give "
-                "the recipe that the model was trained with as `training`)",
+                "nothing: only evasion attacks a model without training one (leave the weights or the attack out, or "
+                "give the recipe that the model was trained with as `training`)",
                 training[0],
             )
         path = Path(choice.weights)
