@@ -11,8 +11,9 @@ from nasaudit.errors import InputError
 from nasaudit.spec.analyses import analyses_for
 from nasaudit.spec.arch import IMAGE_SIDE, Scale
 from nasaudit.spec.data import DataSpec
-from nasaudit.spec.defaults import attacks_for
+from nasaudit.spec.defaults import SURVEY, attacks_for
 from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.model import Normalisation
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Protocol
 from nasaudit.store.files import write_atomically
@@ -72,7 +73,8 @@ def load_architecture(
     """A network with fresh weights: pixels in [0,1], [N, C, H, W] -> logits [N, classes].
 
     Args:
-        architecture: a name of the catalogue in any spelling, a genotype, or the path of a genotype file.
+        architecture: a genotype, or what a command line takes: a name of the catalogue in any spelling, a genotype
+            file, or a model (`timm:NAME`, `path/file.py:build`, ...; see `catalogue.choose`).
         scale: `mini` or `paper`.
         classes: number of classes.
         input_shape: (channels, height, width); None: (3, 28, 28) at `mini`, (3, 32, 32) at `paper`.
@@ -99,8 +101,10 @@ def audit(
     protocol: Protocol = "sound",
     attacks: Sequence[str] = ("survey",),
     analyses: Sequence[str] = ("all",),
-    seeds: int = DEFAULT_SEEDS,
+    seeds: int | None = None,
     out: str | Path | None = None,
+    weights: str | Path | None = None,
+    normalise: Normalisation | None = None,
     workers: int | None = None,
     device: str = "auto",
     mode: Mode = "cached",
@@ -111,15 +115,20 @@ def audit(
     """Train, attack and analyse architectures on real images, and write the report.
 
     Args:
-        architectures: names of the catalogue, or paths of genotype files.
+        architectures: names of the catalogue, paths of genotype files, or models (`timm:NAME`, `torchvision:NAME`, a
+            NAS-Bench-201 text, `pkg.module:build`, `path/file.py:build`).
         data: `digits`, `mnist5k`, `cifar10`, `cifar100`, `imagenet32`, `folder:PATH` or `npz:PATH`.
         scale: `mini` (a CPU) or `paper`.
         protocol: `sound`, or `paper` for the talk's own measurements.
         attacks: families or names of attacks; ("survey",) for one quick attack of each family, ("all",) for every
             attack of every family; () for none.
         analyses: names of analyses; ("all",) for every one; () for none.
-        seeds: how many training seeds.
+        seeds: how many training seeds; None: 3, or 1 with weights.
         out: folder of the results; None: one under `audits/`, named after the study.
+        weights: of the one architecture, trained elsewhere: safetensors, or a state dict that `torch.save` wrote. The
+            model is audited as it is, and "survey" stands for its attack of evasion.
+        normalise: what is done to pixels in [0,1] before the network: "dataset", "own", "none", or `Moments`; None:
+            "own" for models with weights, "dataset" elsewhere.
         workers: processes side by side; None: one for each core or GPU.
         device: "auto", "cpu", "cuda" or "cuda:K".
         mode: what is done again, see `study.run`.
@@ -130,7 +139,9 @@ def audit(
     Raises:
         InputError: something is unknown or wrong; nothing was trained.
     """
-    study = make_study(architectures, data, scale, protocol, attacks, seeds, analyses)
+    study = make_study(
+        given(architectures, weights, normalise), data, scale, protocol, attacks, seeds, analyses
+    )
     return run_study(
         study,
         out,
@@ -176,24 +187,52 @@ def analyze(
     Raises:
         InputError: something is unknown or wrong, or the weights do not fit; nothing was analysed.
     """
-    choice = choose(architecture).model_copy(update={"weights": str(Path(weights).absolute())})
-    study = make_study([choice], data, scale, "sound", (), 1, analyses)
-    if mode != "read_only":
-        _check_weights(study, download)
+    study = make_study(given([architecture], weights), data, scale, "sound", (), 1, analyses)
     return run_study(
         study, out, workers=workers, device=device, mode=mode, download=download, observer=observer
     )
 
 
-def _check_weights(study: StudySpec, download: bool) -> None:
-    """Fill the network once here, so that weights which do not fit are bad input and no failed task."""
-    from nasaudit.arch.network import build
+def given(
+    architectures: Iterable[str],
+    weights: str | Path | None = None,
+    normalise: Normalisation | None = None,
+) -> list[ArchChoice]:
+    """Architectures of a command line, with what is said beside them.
+
+    Raises:
+        InputError: unknown; or weights beside several architectures.
+    """
+    choices = [choose(architecture) for architecture in architectures]
+    if weights is None and normalise is None:
+        return choices
+    if weights is not None and len(choices) != 1:
+        raise InputError(
+            f"--weights: expected one architecture, whose weights they are, got {len(choices)}; "
+            "a YAML study can give each its own"
+        )
+    said = {"weights": None if weights is None else str(Path(weights).absolute()), "normalise": normalise}
+    return [choice.model_copy(update=said) for choice in choices]
+
+
+def _check_models(study: StudySpec, download: bool) -> None:
+    """Try what was brought: a model that fails, or weights that do not fit, are bad input and no failed task."""
+    brought = [one for one in study.architectures if one.model is not None or one.weights is not None]
+    if not brought:
+        return
+    from nasaudit.arch.network import check
     from nasaudit.study.plan import plan
     from nasaudit.training.checkpoint import load_given
 
+    tried: set[str] = set()
     for victim in plan(study, DOWNLOADS, download=download).victims:
-        if victim.weights is not None:
-            load_given(victim.weights, build(victim.architecture))
+        architecture, weights = victim.architecture, victim.weights
+        if architecture.name in tried or (architecture.model is None and weights is None):
+            continue
+        tried.add(architecture.name)
+        network = check(architecture)
+        if weights is not None:
+            load_given(weights, network)
 
 
 def run_study(
@@ -209,6 +248,8 @@ def run_study(
 ) -> Audit:
     """Run a study and write its report; the arguments are those of `audit`."""
     folder = Path(out) if out is not None else default_folder(study)
+    if mode != "read_only":
+        _check_models(study, download)
     results = run(
         study,
         folder,
@@ -304,16 +345,22 @@ def make_study(
     scale: Scale,
     protocol: Protocol,
     attacks: Sequence[str],
-    seeds: int,
+    seeds: int | None,
     analyses: Sequence[str] = ("all",),
 ) -> StudySpec:
     """The study that `audit` runs: names resolved, every value checked."""
     from nasaudit.data.catalogue import parse_data, settle
 
-    if seeds < 1:
+    if seeds is not None and seeds < 1:
         raise InputError(f"seeds: expected at least 1, got {seeds}")
     choices = [choose(wanted) if isinstance(wanted, str) else wanted for wanted in architectures]
     spec = parse_data(data) if isinstance(data, str) else settle(data)
+    wanted_attacks = attacks_for(attacks, protocol, scale)
+    trained = any(choice.weights is not None for choice in choices)
+    if trained and tuple(attacks) == (
+        SURVEY,
+    ):  # what was not asked for by name is left out where it trains a model
+        wanted_attacks = tuple(attack for attack in wanted_attacks if attack.family == "evasion")
     return StudySpec.parse(
         {
             "name": "-".join(choice.name for choice in choices)[:60] + f" on {spec.name}"
@@ -323,8 +370,8 @@ def make_study(
             "data": spec,
             "scale": scale,
             "protocol": protocol,
-            "seeds": tuple(range(seeds)),
-            "attacks": attacks_for(attacks, protocol, scale),
+            "seeds": tuple(range(seeds or (1 if trained else DEFAULT_SEEDS))),
+            "attacks": wanted_attacks,
             "analyses": analyses_for(analyses),
         },
         where="audit",

@@ -50,6 +50,14 @@ class ProtocolName(StrEnum):
     paper = "paper"
 
 
+class NormaliseName(StrEnum):
+    """What is done to pixels in [0,1] before the network."""
+
+    dataset = "dataset"
+    own = "own"
+    none = "none"
+
+
 class ModeName(StrEnum):
     """What is done again."""
 
@@ -108,7 +116,13 @@ def root(
 
 @app.command()
 def audit(
-    architectures: Annotated[list[str], typer.Argument(metavar="ARCH...", help="Names, or genotype files.")],
+    architectures: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ARCH...",
+            help="Names; genotype files; timm:NAME; torchvision:NAME; a NAS-Bench-201 text; file.py:build.",
+        ),
+    ],
     data: DataOption = "mnist5k",
     scale: ScaleOption = ScaleName.mini,
     attacks: Annotated[
@@ -118,7 +132,20 @@ def audit(
     protocol: Annotated[
         ProtocolName, typer.Option(help="sound, or paper (the talk's own).")
     ] = ProtocolName.sound,
-    seeds: Annotated[int, typer.Option(min=1, help="Training seeds for each architecture.")] = 3,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Training seeds for each architecture. [default: 3; 1 with --weights]"),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Trained weights of the one architecture: it is audited as it is, without training."
+        ),
+    ] = None,
+    normalise: Annotated[
+        NormaliseName | None,
+        typer.Option(help="Of the pixels: dataset; own (the model's); none. [default: own with --weights]"),
+    ] = None,
     workers: Workers = None,
     device: Device = "auto",
     out: Out = None,
@@ -130,15 +157,16 @@ def audit(
     """Train architectures, attack them, and write report.html, results.csv and results.json."""
     from nasaudit import api
 
+    choices = api.given(architectures, weights, None if normalise is None else normalise.value)
     study = api.make_study(
-        architectures, data, scale.value, protocol.value, _names(attacks), seeds, _names(analyses)
+        choices, data, scale.value, protocol.value, _names(attacks), seeds, _names(analyses)
     )
     _run(study, out, workers, device, mode, store, download, as_json)
 
 
 @app.command()
 def analyze(
-    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="A name, or a genotype file.")],
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="As for audit.")],
     weights: Annotated[Path, typer.Option(help="Trained weights: safetensors, or a saved state dict.")],
     data: DataOption = "mnist5k",
     scale: ScaleOption = ScaleName.mini,
@@ -288,7 +316,7 @@ def list_names(what: Annotated[Catalogue, typer.Argument()], as_json: Json = Fal
 
 @app.command()
 def show(
-    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="A name, or a genotype file.")],
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="As for audit.")],
     scale: ScaleOption = ScaleName.mini,
     classes: Annotated[int, typer.Option(min=2, help="Number of classes.")] = 10,
     svg: Annotated[Path | None, typer.Option(help="Write a picture of the cells to this file.")] = None,

@@ -53,6 +53,10 @@ class GenotypeError(SpecError):
     """A genotype that does not describe a network: the position, what was expected, what came."""
 
 
+class ModelError(InputError):
+    """A network that is defined elsewhere cannot be built, or does not do what a classifier does."""
+
+
 class DataError(InputError):
     """Images or labels that cannot be used: the file or the values are named."""
 

@@ -11,9 +11,11 @@ from nasaudit.arch.catalogue import CATALOGUE, choose, resolve
 from nasaudit.arch.drawing import draw_svg, draw_text
 from nasaudit.arch.stages import describe_family, draw_family_svg
 from nasaudit.data.catalogue import DATA
+from nasaudit.errors import InputError
 from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.arch import IMAGE_SIDE, MINI_FLOPS, ArchSpec, Scale
 from nasaudit.spec.attacks import ATTACKS
+from nasaudit.spec.study import ArchChoice
 from nasaudit.study.compare import Difference, StudyComparison
 from nasaudit.study.gate import Gate, written
 from nasaudit.study.results import Row
@@ -169,7 +171,7 @@ class Facts:
             f"{self.parameters:,} parameters, {self.flops / 1e6:.1f} MFLOPs forward per {shape} image "
             f"(2 per multiply-add), {self.spec.classes} classes",
         ]
-        if self.spec.scale == "mini":
+        if self.spec.scale == "mini" and self.spec.model is None:
             low, high = MINI_FLOPS
             lines.append(f"budget of the scale: {low / 1e6:g} to {high / 1e6:g} MFLOPs per 3x28x28 image")
         for cell, found in self.topology.items():
@@ -179,11 +181,11 @@ class Facts:
                 + ", ".join(f"{count} {op}" for op, count in found.ops)
             )
         lines.append("parameters and FLOPs by op: " + self._shares())
-        lines.append("")
         genotype = self.spec.genotype
-        lines.append(
-            describe_family(self.spec.name, self.spec.scale) if genotype is None else draw_text(genotype)
-        )
+        if genotype is not None:
+            lines += ["", draw_text(genotype)]
+        elif self.spec.model is None:
+            lines += ["", describe_family(self.spec.name, self.spec.scale)]
         return "\n".join(lines)
 
     def _shares(self) -> str:
@@ -206,25 +208,35 @@ def describe(architecture: str, scale: Scale, classes: int) -> Facts:
     choice = choose(architecture)
     spec = resolve(choice, scale, classes, (3, side, side))
     network = build(spec)
-    entry = CATALOGUE[choice.name] if choice.genotype is None else None
+    entry = CATALOGUE[choice.name] if choice.genotype is None and choice.model is None else None
     costs = cost_by_op(network, spec.input_shape)
     parameters = sum(cost.parameters for cost in costs.values())
     flops = sum(cost.flops for cost in costs.values())
     return Facts(
         spec=spec,
         title=entry.title if entry else choice.name,
-        source=entry.source if entry else architecture,
+        source=entry.source if entry else _source(choice, architecture),
         parameters=parameters,
         flops=flops,
         topology={} if spec.genotype is None else topology(spec.genotype),
-        parameter_share={op: cost.parameters / parameters for op, cost in costs.items()},
-        flop_share={op: cost.flops / flops for op, cost in costs.items()},
+        parameter_share={op: cost.parameters / max(1, parameters) for op, cost in costs.items()},
+        flop_share={op: cost.flops / max(1, flops) for op, cost in costs.items()},
     )
+
+
+def _source(choice: ArchChoice, written: str) -> str:
+    """Where an architecture of the user's own comes from."""
+    return written if choice.model is None else f"{choice.model.builder} {choice.model.target}"
 
 
 def write_svg(facts: Facts, path: Path) -> None:
     """A picture of the cells, or of a manual family's stages."""
     spec = facts.spec
+    if spec.model is not None:
+        raise InputError(
+            f"--svg: expected an architecture with cells or stages to draw, got {spec.name}, "
+            "which is defined elsewhere"
+        )
     if spec.genotype is None:
         text = draw_family_svg(spec.name, spec.scale, facts.title)
     else:

@@ -23,7 +23,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nasaudit.arch.cells import CellNetwork, State
 from nasaudit.arch.network import Network, build
@@ -36,7 +36,7 @@ VISIBLE = 1 - 0.9545  # of the largest pixel
 DRAWS = 8  # of the weights, at most
 
 
-def receptive_field(spec: ArchSpec, images: int, seed: int = 0) -> Estimate:
+def receptive_field(spec: ArchSpec, images: int, seed: int = 0) -> Estimate | None:
     """Side, in pixels, of a square as large as the effective receptive field of an untrained network.
 
     Args:
@@ -45,22 +45,30 @@ def receptive_field(spec: ArchSpec, images: int, seed: int = 0) -> Estimate:
         seed: decides weights and noise.
 
     Returns:
-        n is the number of draws of the weights: DRAWS, or `images` where these are fewer.
+        n is the number of draws of the weights: DRAWS, or `images` where these are fewer. None for a network without
+        a last feature map: a unit of a transformer sees the whole image.
 
     Raises:
         NonFiniteError: a gradient is NaN or infinite.
     """
     draws = min(DRAWS, images)
     shares = [images // draws + (draw < images % draws) for draw in range(draws)]
-    maps = np.stack([_one_draw(spec, share, derive_seed("field", seed, k)) for k, share in enumerate(shares)])
+    draws_of = [_one_draw(spec, share, derive_seed("field", seed, k)) for k, share in enumerate(shares)]
+    maps = np.stack([found for found in draws_of if found is not None] or [np.zeros(0)])
+    if maps.size == 0:
+        return None
     return bootstrap([maps], lambda sample: np.asarray(side(sample.mean(axis=0))), "pixels")
 
 
-def _one_draw(spec: ArchSpec, images: int, seed: int) -> FloatArray:
-    """The mean influence map of one network over its images, [H, W]."""
+def _one_draw(spec: ArchSpec, images: int, seed: int) -> FloatArray | None:
+    """The mean influence map of one network over its images, [H, W]; None without a last feature map."""
     network = build(spec, seed).eval().requires_grad_(False)
     noise = torch.rand(images, *spec.input_shape, generator=torch.Generator().manual_seed(seed))
-    mean = influence(lambda pixels: last_feature_map(network, pixels), noise).double().mean(dim=0)
+    if last_feature_map(network, noise[:1]) is None:
+        return None
+    mean = (
+        influence(lambda pixels: cast(Tensor, last_feature_map(network, pixels)), noise).double().mean(dim=0)
+    )
     if not torch.isfinite(mean).all():
         raise NonFiniteError(
             f"expected finite gradients of {spec.name} at its initial weights, got NaN or infinity: its "
@@ -95,12 +103,18 @@ def side(influence: FloatArray) -> float:
     return float(np.sqrt(np.count_nonzero(influence > VISIBLE * influence.max())))
 
 
-def last_feature_map(network: Network, pixels: Tensor) -> Tensor:
-    """What a network averages over positions before its classifier: [N, C, H, W], in the mode it is in."""
+def last_feature_map(network: Network, pixels: Tensor) -> Tensor | None:
+    """What a network averages over positions before its classifier: [N, C, H, W], in the mode it is in.
+
+    None where there is none, since what comes last are tokens or vectors.
+    """
     if not isinstance(network.body, CellNetwork):
-        # timm's classes keep the classifier apart from what comes before it.
-        trunk = cast(Callable[[Tensor], Tensor], network.body.forward_features)
-        return trunk(network.normalise(pixels))
+        if hasattr(network.body, "forward_features"):
+            # timm's classes keep the classifier apart from what comes before it.
+            trunk = cast(Callable[[Tensor], Tensor], network.body.forward_features)
+            top = trunk(network.normalise(pixels))
+            return top if isinstance(top, Tensor) and top.ndim == 4 else None
+        return _last_map_seen(network, pixels)
     seen: list[State] = []
     # A cell puts out a State, of which the classifier reads the raw form.
     hook = network.body.cells[-1].register_forward_hook(lambda *arguments: seen.append(arguments[2]))
@@ -109,3 +123,23 @@ def last_feature_map(network: Network, pixels: Tensor) -> Tensor:
     finally:
         hook.remove()
     return seen[-1].raw
+
+
+def _last_map_seen(network: Network, pixels: Tensor) -> Tensor | None:
+    """The last output of a layer with two sides, before any pooling to one pixel; None where tokens come after it."""
+    seen: list[Tensor] = []
+    pooling = nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d
+
+    def note(layer: nn.Module, _: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim in (3, 4) and not isinstance(layer, pooling):
+            seen.append(output)
+
+    # Blocks are watched as well as their layers: they may add something up at their end.
+    layers = [layer for layer in network.body.modules() if layer is not network.body]
+    hooks = [layer.register_forward_hook(note) for layer in layers]
+    try:
+        network(pixels)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen[-1] if seen and seen[-1].ndim == 4 else None

@@ -31,7 +31,7 @@ def measure_topology(task: TopologyTask, workspace: Workspace) -> list[Measureme
     return [
         *_sizes({op: cost.parameters for op, cost in costs.items()}, "parameters", "parameter_share"),
         *_sizes({op: cost.flops for op, cost in costs.items()}, "flops", "flop_share"),
-        Measurement("receptive_field", field),
+        *(() if field is None else (Measurement("receptive_field", field),)),
         *(
             measurement
             for cell, shape in ({} if genotype is None else topology(genotype)).items()
@@ -41,10 +41,10 @@ def measure_topology(task: TopologyTask, workspace: Workspace) -> list[Measureme
 
 
 def _sizes(by_op: Mapping[str, int], metric: str, share: str) -> Iterator[Measurement]:
-    """The sum over the ops, and each op's share of it."""
+    """The sum over the ops, and each op's share of it, if there is anything to share."""
     total = sum(by_op.values())
     yield Measurement(metric, exact(total, metric))
-    for op, size in by_op.items():
+    for op, size in by_op.items() if total else ():
         yield Measurement(share, exact(size / total, "fraction"), (("op", op),))
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasaudit.arch import genotypes
+from nasaudit.arch.code import code_digest
 from nasaudit.errors import NasauditError, SpecError
 from nasaudit.registry import Registry
 from nasaudit.spec.arch import CELL_SIZE, PAPER_DROP_PATH, ArchSpec, Group, Scale
 from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.model import ModelSpec, Normalisation
 from nasaudit.spec.study import ArchChoice
 
 
@@ -82,7 +84,8 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
     """What to build for an architecture that a user named.
 
     Args:
-        choice: a name of the catalogue, or a name of the user's own with a genotype (group `custom`).
+        choice: a name of the catalogue, or a name of the user's own with a genotype or a model (group `custom`). The
+            code of a Python model is looked at and not run.
         scale: decides channels and cells.
         classes: of the data.
         input_shape: (channels, height, width) of the data.
@@ -109,15 +112,20 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
             "n_cells": cells,
             "auxiliary": choice.auxiliary,
             "drop_path": drop_path,
+            "model": _located(choice.model),
+            "normalise": _normalisation(choice),
         },
         where=choice.name,
     )
 
 
 def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None]:
-    if choice.genotype is not None and choice.name not in CATALOGUE:
+    brought = choice.genotype is not None or choice.model is not None
+    if brought and choice.name not in CATALOGUE:
         return choice.name, choice.group or "custom", choice.genotype
     entry = CATALOGUE[choice.name]
+    if choice.model is not None:
+        raise SpecError("name", f"another name ({entry.title} is in the catalogue)", choice.name)
     if choice.genotype is not None and choice.genotype != entry.genotype:
         raise SpecError(
             "name", f"another name for this genotype ({entry.title} is in the catalogue)", choice.name
@@ -127,13 +135,36 @@ def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None]:
     return CATALOGUE.canonical(choice.name), entry.group, entry.genotype
 
 
+def _located(model: ModelSpec | None) -> ModelSpec | None:
+    """The model, a Python one with the digest of its code: code that changes is another model."""
+    if model is None or model.builder != "python":
+        return model
+    return model.model_copy(update={"sha256": code_digest(model.target)})
+
+
+def _normalisation(choice: ArchChoice) -> Normalisation:
+    """What the choice says; else weights that were trained elsewhere keep the normalisation of their training."""
+    if choice.normalise is not None:
+        return choice.normalise
+    has_own = choice.model is not None and choice.model.builder != "nasbench201"
+    return "own" if has_own and choice.weights is not None else "dataset"
+
+
 def choose(architecture: str) -> ArchChoice:
-    """An architecture as it is written on the command line: a name, or a genotype's file (.json, .txt).
+    """An architecture as it is written on the command line.
+
+    It is a name, a genotype's file (.json, .txt), a genotype in the DARTS text form, or a model as `ModelSpec.read`
+    takes it: `timm:NAME`, `torchvision:NAME`, a NAS-Bench-201 text, `pkg.module:build` or `path/file.py:build`.
 
     Raises:
         UnknownNameError: no such architecture; the message has the nearest names.
-        GenotypeError: the file cannot be read, or does not hold a genotype.
+        GenotypeError: the file cannot be read, or it or the text does not describe a genotype.
     """
+    if architecture.lstrip().startswith("Genotype("):
+        return ArchChoice(name="genotype", genotype=Genotype.from_text(architecture))
+    model = ModelSpec.named(architecture)
+    if model is not None:
+        return ArchChoice(name=model.name, model=model)
     path = Path(architecture)
     if path.suffix in {".json", ".txt"}:
         return ArchChoice(name=path.stem, genotype=Genotype.from_file(path))

@@ -34,8 +34,8 @@ def count_flops(module: nn.Module, input_shape: Shape) -> int:
 
     Convolutions and linear layers are counted, from their definition and the shape of what they put out, so
     that it does not matter by which kernel they are computed. Biases, norms, activations and poolings, some
-    percent of the whole, are left out, as in the papers. The module is not run and not changed: shapes are
-    followed through a copy without data.
+    percent of the whole, are left out, as in the papers; so are the products of an attention. The module is not
+    changed: shapes are followed through a copy, without data where its code allows that.
 
     Args:
         module: maps [N, C, H, W] to anything.
@@ -59,7 +59,7 @@ def cost_by_op(network: Network, input_shape: Shape) -> dict[str, Cost]:
     costs: dict[str, Cost] = {}
     counted: set[int] = set()
     for name, layer in network.named_modules():
-        op = part.get(name.removeprefix("body."))
+        op = part.get(name.removeprefix("body").removeprefix(".")) if name.startswith("body") else None
         if op is None:
             continue
         own = [own for own in layer.parameters(recurse=False) if id(own) not in counted]
@@ -114,7 +114,15 @@ def _kind(layer: nn.Module) -> str:
 
 def _flops_by_layer(module: nn.Module, input_shape: Shape) -> dict[str, int]:
     """FLOPs of each layer that has any, by the (first) name of the layer."""
-    shapes = _without_data(module).eval()
+    try:
+        return _watched(_without_data(module).eval(), torch.empty(1, *input_shape, device="meta"))
+    except Exception:
+        # Code that asks for a value, or makes tensors of its own, does not work without data.
+        device = next((parameter.device for parameter in module.parameters()), None)
+        return _watched(copy.deepcopy(module).eval(), torch.zeros(1, *input_shape, device=device))
+
+
+def _watched(shapes: nn.Module, image: Tensor) -> dict[str, int]:
     flops: dict[str, int] = {}
 
     def watch(name: str, layer: nn.Module) -> None:
@@ -127,7 +135,7 @@ def _flops_by_layer(module: nn.Module, input_shape: Shape) -> dict[str, int]:
         if isinstance(layer, nn.Conv2d | nn.Linear):
             watch(name, layer)
     with torch.no_grad():
-        shapes(torch.empty(1, *input_shape, device="meta"))
+        shapes(image)
     return flops
 
 

@@ -5,11 +5,16 @@ from torch import Tensor, nn
 
 from nasaudit.arch.cells import CellNetwork, DropPath
 from nasaudit.arch.manual import manual_body
+from nasaudit.arch.models import check_model, model_body, moments_of, reads_channels_last
+from nasaudit.containment import contained
 from nasaudit.spec.arch import ArchSpec
 
 
 class Normalise(nn.Module):
-    """Subtract the mean and divide by the standard deviation of each channel; both are buffers."""
+    """Subtract the mean and divide by the standard deviation of each channel; both are buffers.
+
+    Three moments make three channels of a gray image, for a body that reads no fewer.
+    """
 
     mean: Tensor
     std: Tensor
@@ -24,15 +29,23 @@ class Normalise(nn.Module):
 
 
 class Network(nn.Module):
-    """Pixels in [0,1], [N, C, H, W] -> logits [N, classes]. `spec` says how to build it again."""
+    """Pixels in [0,1], [N, C, H, W] -> logits [N, classes]. `spec` says how to build it again.
+
+    Attributes:
+        memory_format: channels-last, except for a body that cannot read it.
+    """
 
     def __init__(self, spec: ArchSpec, normalise: Normalise, body: nn.Module):
         super().__init__()
         self.spec = spec
+        self.memory_format = torch.channels_last
         self.normalise = normalise
         self.body = body
 
     def forward(self, pixels: Tensor) -> Tensor:  # noqa: D102
+        if self.memory_format is not torch.channels_last:
+            # With one channel a tensor can be of both formats; its strides say which one convolutions go on with.
+            pixels = pixels.contiguous().flatten().view(pixels.shape)
         logits: Tensor = self.body(self.normalise(pixels))
         return logits
 
@@ -43,24 +56,54 @@ class Network(nn.Module):
         return self(pixels), None
 
     @property
+    def mean_colour(self) -> Tensor:
+        """What normalisation maps to zero: pixels [C], for the channels of the images."""
+        mean, channels = self.normalise.mean.flatten(), self.spec.input_shape[0]
+        return mean if len(mean) == channels else mean.mean().expand(channels)
+
+    @property
     def drop_path(self) -> DropPath | None:
         """The schedule's handle on scheduled drop-path; None for a manual family."""
         return self.body.drop_path if isinstance(self.body, CellNetwork) else None
 
 
 def build(spec: ArchSpec, seed: int = 0, moments: tuple[Tensor, Tensor] | None = None) -> Network:
-    """A network with fresh weights, channels-last.
+    """A network with fresh weights, channels-last where it can be.
 
     Args:
         spec: what to build.
-        seed: decides the weights; the global generator is left as it was.
+        seed: decides the weights; the global generators are left as they were.
         moments: mean and standard deviation of the training pixels by channel; None: 0.5 and 0.25.
+
+    Raises:
+        ModelError: a model that is defined elsewhere cannot be built for these images and classes.
     """
-    if moments is None:
-        channels = spec.input_shape[0]
-        moments = torch.full((channels,), 0.5), torch.full((channels,), 0.25)
-    with torch.random.fork_rng():
-        # Layers initialise themselves from the global generator: it is borrowed here, and given back.
-        torch.random.manual_seed(seed)
-        body = CellNetwork(spec) if spec.genotype is not None else manual_body(spec)
-    return Network(spec, Normalise(*moments), body).to(memory_format=torch.channels_last)
+    # Layers initialise themselves from the global generators: these are borrowed here, and given back.
+    with contained(seed):
+        body = _body(spec)
+        network = Network(spec, Normalise(*moments_of(spec, moments)), body)
+    if spec.model is not None and not reads_channels_last(spec, spec.model, network):
+        network.memory_format = torch.contiguous_format
+        return network
+    return network.to(memory_format=torch.channels_last)
+
+
+def check(spec: ArchSpec) -> Network:
+    """Build a network and try all that will be done with it, so that a model which fails is bad input.
+
+    Returns:
+        A fresh network.
+
+    Raises:
+        ModelError: it cannot be built, trained or attacked; the message says why.
+    """
+    network = build(spec)
+    if spec.model is not None:
+        check_model(spec, spec.model, network)
+    return network
+
+
+def _body(spec: ArchSpec) -> nn.Module:
+    if spec.model is not None:
+        return model_body(spec, spec.model)
+    return CellNetwork(spec) if spec.genotype is not None else manual_body(spec)

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from nasaudit.errors import SpecError
 from nasaudit.spec.base import Spec
 from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.model import ModelSpec, Moments, Normalisation
 from nasaudit.spec.units import Fractional
 
 Scale = Literal["mini", "paper"]
@@ -20,13 +21,17 @@ IMAGE_SIDE: dict[Scale, int] = {"mini": 28, "paper": 32}
 PAPER_DROP_PATH = 0.2
 # Forward FLOPs (2 per multiply-add) per 3x28x28 image that every `mini` network stays within.
 MINI_FLOPS: tuple[float, float] = (9e6, 18e6)
+# (channels of the stem, cells of each of the 3 stages) of a NAS-Bench-201 network; at `mini` scale the cells of
+# 3x3 convolutions, which win, are within the budget, and cells of skips below it.
+SIZE_201: dict[Scale, tuple[int, int]] = {"mini": (8, 1), "paper": (16, 5)}
 
 
 class ArchSpec(Spec):
     """A network before it has weights.
 
     A cell network carries its genotype, so a record or a checkpoint can be rebuilt without the catalogue.
-    A manual family carries its name and scale; its numbers are in `nasaudit.arch.manual`.
+    A manual family carries its name and scale; its numbers are in `nasaudit.arch.manual`. A network that is defined
+    elsewhere carries its `model`.
     """
 
     name: str
@@ -39,14 +44,25 @@ class ArchSpec(Spec):
     n_cells: Annotated[int, Field(ge=1)] | None = None
     auxiliary: bool = False  # a second classifier at 2/3 of the depth, during training only
     drop_path: Fractional = 0.0  # final probability of dropping an op's output for an image
+    # Left out of the digest where they say nothing, so that records made before these fields existed are found.
+    model: ModelSpec | None = Field(default=None, exclude_if=lambda value: value is None)
+    normalise: Normalisation = Field(default="dataset", exclude_if=lambda value: value == "dataset")
 
     @model_validator(mode="after")
     def _cells_need_sizes(self) -> "ArchSpec":
         is_cell = self.genotype is not None
+        if is_cell and self.model is not None:
+            raise SpecError("model", "a genotype or a model, not both", self.model.target)
+        if self.normalise == "own" and (self.model is None or self.model.builder == "nasbench201"):
+            raise SpecError(
+                "normalise",
+                "dataset, none, or mean and std (timm, torchvision and Python models come with their own)",
+                self.normalise,
+            )
         for field in ("init_channels", "n_cells"):
             if (getattr(self, field) is not None) != is_cell:
                 raise SpecError(
-                    field, "a number for a genotype, nothing for a manual family", getattr(self, field)
+                    field, "a number for a genotype, nothing for other networks", getattr(self, field)
                 )
         for field, default in (("auxiliary", False), ("drop_path", 0.0)):
             if not is_cell and getattr(self, field) != default:
@@ -56,4 +72,9 @@ class ArchSpec(Spec):
         channels, height, width = self.input_shape
         if channels not in (1, 3) or min(height, width) < 8:
             raise SpecError("input_shape", "1 or 3 channels and sides of at least 8", self.input_shape)
+        if isinstance(self.normalise, Moments):
+            for field in ("mean", "std"):
+                values = getattr(self.normalise, field)
+                if len(values) not in (1, channels):
+                    raise SpecError(f"normalise.{field}", f"1 number or {channels}, one a channel", values)
         return self

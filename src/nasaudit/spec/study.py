@@ -11,13 +11,14 @@ from nasaudit.spec.attacks import AnyAttack
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.model import ModelSpec, Normalisation
 from nasaudit.spec.tasks import Protocol
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.spec.units import Fractional
 
 
 class ArchChoice(Spec):
-    """An architecture as a user names it: from the catalogue, or a name of their own with a genotype."""
+    """An architecture as a user names it: from the catalogue, or a name of their own with a genotype or a model."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
     genotype: Annotated[Genotype, BeforeValidator(Genotype.read)] | None = None
@@ -25,6 +26,22 @@ class ArchChoice(Spec):
     weights: str | None = None  # path of trained weights: the model is taken as it is, nothing is trained
     auxiliary: bool = False
     drop_path: Fractional | None = None  # None: 0 at `mini`, the published PAPER_DROP_PATH at `paper`
+    # A network that is defined elsewhere, as `ModelSpec.read` takes it. A name that is such a text says it too.
+    model: Annotated[ModelSpec | None, BeforeValidator(ModelSpec.read)] = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    # None: `own` where a model has its own and weights are given, `dataset` elsewhere.
+    normalise: Normalisation | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_may_be_a_model(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("name"), str):
+            return values
+        if values.get("model") is not None or values.get("genotype") is not None:
+            return values
+        model = ModelSpec.named(values["name"])
+        return values if model is None else {**values, "name": model.name, "model": model}
 
 
 def _named(value: Any) -> Any:

@@ -13,8 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
+from nasaudit.containment import contained
 from nasaudit.errors import NonFiniteError
 from nasaudit.metrics import Measurement
+from nasaudit.randomness import derive_seed
 from nasaudit.spec.tasks import Task
 from nasaudit.store.files import full_disk, is_full_disk
 from nasaudit.store.records import Problem, Record
@@ -46,8 +48,11 @@ def execute(
     workspace = Workspace(folder, store.open, progress, device, downloads)
     start = time.perf_counter()
     try:
-        measurements = _finite(resolve_work(task)(task, workspace))
-    except Exception as error:
+        work = resolve_work(task)
+        # What layers of others draw globally (dropout) hangs on the task alone, and what they set ends with it.
+        with contained(derive_seed("task", task.digest()), quiet=False):
+            measurements = _finite(work(task, workspace))
+    except (Exception, SystemExit) as error:
         if is_full_disk(error):
             # The folder goes at once: what is in it may be all that fills the disk.
             shutil.rmtree(folder, ignore_errors=True)
@@ -72,7 +77,7 @@ def resolve_work(task: Task) -> Work:
     return cast(Work, getattr(import_module(module), name))
 
 
-def failure(task: Task, error: Exception, seconds: float, device: str, attempts: int = 1) -> Record:
+def failure(task: Task, error: BaseException, seconds: float, device: str, attempts: int = 1) -> Record:
     """The record of a task that raised."""
     text = "".join(traceback.format_exception(error))
     problem = Problem(type=type(error).__name__, message=str(error), traceback=text)

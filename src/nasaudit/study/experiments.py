@@ -82,13 +82,14 @@ def poisoned_training(
     Args:
         victim: the training as it would be.
         attack: decides which images are poisoned, and how.
-        fraction: of the training images.
+        fraction: of the training images. Of a victim that came with weights the clean one is a training too, since
+            what is compared must have the same recipe.
         surrogate: the attacker's own model, where the poison is optimised on one.
     """
     poison = None
     if fraction > 0:
         poison = PoisonTask(data=victim.data, attack=attack.at(fraction), surrogate=surrogate)
-    return victim.model_copy(update={"training": _recipe(victim, attack), "poison": poison})
+    return victim.model_copy(update={"training": _recipe(victim, attack), "poison": poison, "weights": None})
 
 
 def _recipe(victim: TrainTask, attack: PoisoningSpec) -> TrainingSpec:

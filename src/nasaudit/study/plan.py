@@ -45,16 +45,20 @@ class Plan:
     def victims(self) -> tuple[TrainTask, ...]:
         """The trainings that are attacked and compared; all other ones serve an attack."""
         asked = {architecture.name: architecture for architecture in self.architectures}
+        trainings = [task for task in self.tasks if isinstance(task, TrainTask)]
+        # A model that came with weights may be trained again, for an attack: that is no victim.
+        given = {task.architecture.name for task in trainings if task.weights is not None}
 
         def is_victim(task: TrainTask) -> bool:
             clean = task.poison is None and task.subset is None and task.training == self.training
             return (
                 clean
+                and (task.weights is not None) == (task.architecture.name in given)
                 and task.seed in self.study.seeds
                 and asked.get(task.architecture.name) == task.architecture
             )
 
-        return tuple(task for task in self.tasks if isinstance(task, TrainTask) and is_victim(task))
+        return tuple(task for task in trainings if is_victim(task))
 
     def digest(self) -> str:
         """Changes with anything that a result of the study depends on."""
@@ -141,12 +145,13 @@ def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[Weight
         where = f"architectures[{position}].weights"
         if len(study.seeds) > 1:
             raise SpecError("seeds", "one seed, as the weights of one training are given", list(study.seeds))
-        untrained = [attack.name for attack in study.attacks if attack.family != "evasion"]
-        if untrained:
+        training = [attack.name for attack in study.attacks if attack.family != "evasion"]
+        if training and study.training is None:
             raise SpecError(
                 where,
-                "nothing: only evasion attacks a model without training one (leave the weights or the attack out)",
-                untrained[0],
+                "nothing: only evasion attacks a model without training one (leave the weights or the attack out, or "
+                "give the recipe that the model was trained with as `training`)",
+                training[0],
             )
         path = Path(choice.weights)
         if not path.is_file():

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from nasaudit.arch.network import Network, build
 from nasaudit.errors import CheckpointError, InputError, UnsafeFileError
@@ -40,13 +40,18 @@ def load(path: Path, spec: ArchSpec | None = None) -> Network:
         spec: the architecture that is expected; None takes the checkpoint's own.
 
     Raises:
-        UnsafeFileError: the file is a pickle, which could execute code.
+        UnsafeFileError: the file is a pickle, which could execute code; or it alone names Python code to build with.
         CheckpointError: missing, truncated, of another architecture, or with other tensors.
     """
     metadata = read_metadata(path)
     stored = _stored_spec(metadata, path)
     if spec is not None and spec != stored:
         raise CheckpointError(f"{path}: holds another architecture: {_difference(spec, stored)}")
+    if spec is None and stored.model is not None and stored.model.builder == "python":
+        raise UnsafeFileError(
+            f"{path}: names code that would be executed to build its network ({stored.model.target}); "
+            "if you trust it, say the architecture: load(path, spec)"
+        )
     return _filled(build(stored), _tensors(path), path)
 
 
@@ -84,14 +89,25 @@ def load_given(given: WeightsFile, network: Network) -> Network:
             f"{path}: {len(broken)} tensors hold NaN or infinite values; the first: {broken[0]}. "
             "A training that diverged cannot be measured; bring weights of an earlier epoch"
         )
-    return _filled(network, state, path)
+    if network.spec.model is None or any(name.startswith("normalise.") for name in state):
+        return _filled(network, state, path)
+    # A model that is defined elsewhere has its own names, without our body and normalisation.
+    _fill(network.body, state, path)
+    return network.eval()
 
 
 def _check_same_network(metadata: Mapping[str, str], expected: ArchSpec, path: Path) -> None:
-    """A checkpoint of nasaudit's says what it is of; names of cells and training-time options may differ."""
+    """A checkpoint of nasaudit's says what it is of; names of cells and training-time options may differ.
+
+    So may a user's own code: whether it still fits is seen from the tensors.
+    """
     if metadata.get("format") != FORMAT:
         return
-    free = {"group", "drop_path"} | ({"name"} if expected.genotype is not None else set())
+    free = {"group", "drop_path"}
+    if expected.genotype is not None or expected.model is not None:
+        free.add("name")
+    if expected.model is not None and expected.model.builder == "python":
+        free.add("model")
     stored = _stored_spec(metadata, path)
     alike = stored.model_copy(update={field: getattr(expected, field) for field in free})
     if alike != expected:
@@ -139,8 +155,13 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _filled(network: Network, state: dict[str, Tensor], path: Path) -> Network:
-    """The network with these weights, if every tensor fits."""
-    expected = network.state_dict()
+    """The network with these weights, in eval mode, if every tensor fits."""
+    _fill(network, state, path)
+    return network.eval()
+
+
+def _fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    expected = module.state_dict()
     wrong = [
         f"{name}: expected {_shape(expected.get(name))}, got {_shape(state.get(name))}"
         for name in sorted(expected.keys() | state.keys())
@@ -148,8 +169,7 @@ def _filled(network: Network, state: dict[str, Tensor], path: Path) -> Network:
     ]
     if wrong:
         raise CheckpointError(f"{path}: {len(wrong)} tensors do not fit; the first: " + "; ".join(wrong[:3]))
-    network.load_state_dict(state)
-    return network.eval()
+    module.load_state_dict(state)
 
 
 def read_metadata(path: Path) -> dict[str, str]:

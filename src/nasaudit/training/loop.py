@@ -84,7 +84,7 @@ def fit(
     if network.drop_path is not None:
         network.drop_path.generator = torch.Generator(device).manual_seed(derive_seed("drop-path", seed))
     # Cutout paints the mean colour, which is zero after normalisation, as its authors do.
-    mean_colour = network.normalise.mean.flatten() * 255
+    mean_colour = network.mean_colour * 255
 
     history = History(images_per_step=batch_size)
     best: dict[str, Tensor] | None = None

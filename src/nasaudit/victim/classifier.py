@@ -44,7 +44,8 @@ class Classifier:
         shape = input_shape or getattr(getattr(network, "spec", None), "input_shape", None)
         smaller = fold(frozen, shape) if folding and shape is not None else None
         self.folded = smaller is not None
-        self.network = (smaller or frozen).requires_grad_(False).to(memory_format=torch.channels_last)
+        self._format = getattr(network, "memory_format", torch.channels_last)
+        self.network = (smaller or frozen).requires_grad_(False).to(memory_format=self._format)
         self.classes = classes
         self.device = torch.device(device)
 
@@ -60,7 +61,7 @@ class Classifier:
         """
         if len(pixels) == 0:
             return pixels.new_zeros(0, self.classes)
-        logits = self.network(pixels.contiguous(memory_format=torch.channels_last))
+        logits = self.network(pixels.contiguous(memory_format=self._format))
         if not isinstance(logits, Tensor) or logits.shape != (len(pixels), self.classes):
             came = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise InputError(f"expected logits of shape [{len(pixels)}, {self.classes}], got {came}")

@@ -7,13 +7,32 @@ from torch import Tensor, nn
 
 from nasaudit.arch.cells import CellNetwork
 from nasaudit.arch.network import Network
+from nasaudit.errors import MeasurementError
 
 
 def head_of(network: Network) -> nn.Linear | nn.Conv2d:
     """The final classifier: a linear layer, or the 1x1 convolution that some families have in its place."""
     body = network.body
-    head = body.classifier if isinstance(body, CellNetwork) else body.get_classifier()  # type: ignore[operator]
-    return cast(nn.Linear | nn.Conv2d, head)
+    if isinstance(body, CellNetwork):
+        return body.classifier
+    own = body.get_classifier() if hasattr(body, "get_classifier") else None  # type: ignore[operator]
+    if isinstance(own, nn.Linear | nn.Conv2d):
+        return own
+    # Elsewhere it is the last layer that has one output for each class.
+    for layer in reversed(list(body.modules())):
+        if _outputs(layer) == network.spec.classes:
+            return cast(nn.Linear | nn.Conv2d, layer)
+    raise MeasurementError(
+        f"{network.spec.name}: expected a linear layer or a 1x1 convolution with {network.spec.classes} outputs as "
+        "the final classifier, found none: this attack works on what it reads"
+    )
+
+
+def _outputs(layer: nn.Module) -> int | None:
+    """How many outputs a layer has that can be a classifier."""
+    if isinstance(layer, nn.Linear):
+        return layer.out_features
+    return layer.out_channels if isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) else None
 
 
 def head_weight(network: Network) -> Tensor:

@@ -22,12 +22,12 @@ class Drawing:
 
 
 def drawings(evidence: Evidence, subject: Subject) -> tuple[Drawing, ...]:
-    """Both cells in one picture, or the stages of a manual family."""
+    """Both cells in one picture, or the stages of a manual family; nothing of a network defined elsewhere."""
     spec = subject.spec
     if spec.genotype is not None:
         text = draw_svg(spec.genotype, subject.title)
         return (Drawing(f"Cells of {subject.title}", _described(evidence, subject), _uri(text)),)
-    if spec.name not in FAMILIES:
+    if spec.model is not None or spec.name not in FAMILIES:
         return ()
     text = draw_family_svg(spec.name, spec.scale, subject.title)
     title = f"Stages of {subject.title}"

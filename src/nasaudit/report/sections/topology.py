@@ -53,7 +53,7 @@ def _shape(evidence: Evidence) -> Table:
         if evidence.rows(subject.name, FAMILY, "depth", {"cell": cell})
     ]
     return Table(
-        "Shape of the cells (exact, from the genotype; a hand-made network has none)",
+        "Shape of the cells (exact, from the genotype; other networks have none)",
         ("", *(title for _, title in SHAPE)),
         tuple(
             (
@@ -161,10 +161,10 @@ def _field(evidence: Evidence) -> Figure | None:
 
 
 def _shares(evidence: Evidence) -> Iterator[Table]:
-    """FLOPs by op, with the parameters below; a hand-made network has no ops, but kinds of layers."""
+    """FLOPs by op, with the parameters below; a network without such cells has no ops, but kinds of layers."""
     for cells, caption in (
         (True, "Where the FLOPs are, by op of all cells (small: where the parameters are)"),
-        (False, "The same of hand-made networks, by kind of layer"),
+        (False, "The same of networks without such cells, by kind of layer"),
     ):
         subjects = [
             subject

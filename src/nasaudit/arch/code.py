@@ -1,0 +1,187 @@
+"""Python code that a user names as the factory of a network: where it is, its digest, and how it is loaded. No torch.
+
+Only `load` runs any of it. Code is identified by the content of its files: of `file.py` and of the modules beside it
+that it imports, found by reading the import statements; of a package, all its Python files.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from modulefinder import ModuleFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from nasaudit.errors import ModelError, SpecError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a factory is made of.
+
+    Attributes:
+        file: the file that holds the factory; None for a module of a package.
+        folder: what names in the digest are relative to.
+        files: all files that count.
+        beside: names of the modules beside `file` that it imports.
+    """
+
+    file: Path | None
+    folder: Path
+    files: tuple[Path, ...]
+    beside: tuple[str, ...] = ()
+
+    def digest(self) -> str:
+        """SHA-256 of the files: of a single one its own, as `sha256sum` has it."""
+        if len(self.files) == 1:
+            return hashlib.sha256(self.files[0].read_bytes()).hexdigest()
+        total = hashlib.sha256()
+        for file in sorted(self.files):
+            name = file.relative_to(self.folder).as_posix()
+            total.update(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {name}\n".encode())
+        return total.hexdigest()
+
+
+def code_digest(target: str) -> str:
+    """The digest of the code behind `pkg.module:build` or `path/file.py:build`; none of it is run.
+
+    Raises:
+        SpecError: there is no such file or module, or it is not Python.
+    """
+    return _locate(target).digest()
+
+
+def load(target: str, sha256: str | None) -> Callable[..., Any]:
+    """Run the code and return the factory.
+
+    Names that the file's own imports bring (`blocks`, `utils`) are taken out of `sys.modules` again, so that files of
+    different folders do not get each other's modules.
+
+    Args:
+        target: `pkg.module:build` or `path/file.py:build`.
+        sha256: what the digest was when the study was planned; None: not checked.
+
+    Raises:
+        ModelError: the code changed since.
+        UnknownNameError: it has no factory of this name.
+    """
+    code = _locate(target)
+    place, _, name = target.rpartition(":")
+    if sha256 is not None and code.digest() != sha256:
+        raise ModelError(f"{place}: changed since the study was planned; plan it again, or restore the code")
+    if code.file is None:
+        with _path(Path.cwd()):
+            module = importlib.import_module(place)
+    else:
+        module = _run_file(code, code.file)
+    factory = getattr(module, name, None)
+    if not callable(factory) or isinstance(factory, ModuleType):
+        known = [key for key, value in vars(module).items() if _is_own(value, module)]
+        raise UnknownNameError(f"function or class of {place}", name, known)
+    return factory  # type: ignore[no-any-return]
+
+
+def arguments(factory: Callable[..., Any], known: dict[str, Any]) -> dict[str, Any]:
+    """Those of the known arguments that a factory names; `**options` may be for anything, and get none.
+
+    Raises:
+        ModelError: it needs another one.
+    """
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):  # written in C
+        return {}
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    taken = {parameter.name for parameter in parameters if parameter.kind in by_name}
+    needed = [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        and not (parameter.name in known and parameter.kind in by_name)
+    ]
+    if needed:
+        raise ModelError(
+            f"needs the argument {needed[0]!r}; expected a function that can be called with "
+            f"{' and '.join(f'{name}=' for name in known)} or fewer: give it a default"
+        )
+    return {name: value for name, value in known.items() if name in taken}
+
+
+def _locate(target: str) -> Code:
+    place = target.rpartition(":")[0]
+    if place.endswith(".py"):
+        return _file(Path(place))
+    top = place.partition(".")[0]
+    with _path(Path.cwd()):
+        found = importlib.util.find_spec(top)
+    if found is None:
+        raise SpecError("model", "a module that can be imported from here, or path/file.py:build", place)
+    if found.submodule_search_locations is None:
+        return _file(Path(found.origin or ""))
+    folders = [Path(folder) for folder in found.submodule_search_locations]
+    files = tuple(file for folder in folders for file in folder.rglob("*.py"))
+    return Code(None, folders[0].parent, files)
+
+
+def _file(path: Path) -> Code:
+    if not path.is_file():
+        raise SpecError("model", "a Python file, as in path/file.py:build", str(path))
+    folder = path.resolve().parent
+    finder = ModuleFinder([str(folder)])
+    try:
+        finder.run_script(str(path))  # which reads it: nothing is run
+    except SyntaxError as error:
+        raise SpecError(
+            "model", f"Python in {error.filename or path}, line {error.lineno}", error.msg
+        ) from error
+    except (ValueError, UnicodeDecodeError) as error:
+        raise SpecError("model", f"Python in {path}", str(error)) from error
+    modules = {name: module for name, module in finder.modules.items() if name != "__main__"}
+    origins = (getattr(module, "__file__", None) for module in modules.values())
+    beside = {Path(origin).resolve() for origin in origins if origin}
+    return Code(path.resolve(), folder, (path.resolve(), *sorted(beside - {path.resolve()})), tuple(modules))
+
+
+def _run_file(code: Code, file: Path) -> ModuleType:
+    name = file.stem
+    found = importlib.util.spec_from_file_location(name, file)
+    if found is None or found.loader is None:
+        raise ModelError(f"{file}: is not loaded as Python")
+    module = importlib.util.module_from_spec(found)
+    with _path(code.folder), _own_modules((name, *code.beside)):
+        sys.modules[name] = module
+        found.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _path(folder: Path) -> Iterator[None]:
+    """Imports look into this folder first."""
+    before = list(sys.path)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+@contextmanager
+def _own_modules(names: tuple[str, ...]) -> Iterator[None]:
+    """Modules of these names are loaded anew inside the block, and what had the names before comes back after it."""
+    before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    try:
+        yield
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(before)
+
+
+def _is_own(value: object, module: ModuleType) -> bool:
+    return callable(value) and getattr(value, "__module__", None) == module.__name__

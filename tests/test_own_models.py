@@ -1,0 +1,260 @@
+"""Models of outsiders, each audited by one command: of timm, of torchvision with its own normalisation, of a file."""
+
+import csv
+import hashlib
+import json
+import re
+import sys
+
+import pytest
+import timm
+import torch
+import torchvision
+from safetensors.torch import load_file, save_file
+
+from nasaudit.arch.catalogue import choose, resolve
+from nasaudit.arch.network import build
+from nasaudit.cli import main
+from nasaudit.errors import CheckpointError, UnsafeFileError
+from nasaudit.spec.tasks import WeightsFile
+from nasaudit.training import checkpoint
+
+NET = """
+import random, sys
+import torch
+from torch import nn
+
+print("a line that is nobody's business")
+torch.set_default_dtype(torch.float64)
+
+class Net(nn.Module):
+    def __init__(self, classes, channels):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(channels, 16, 3, padding=1), nn.ReLU(inplace=True),
+                                      nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(inplace=True))
+        self.head = nn.Linear(32 * 16, classes)
+
+    def forward(self, x):
+        random.seed(0); torch.manual_seed(0); print("forward")
+        return self.head(self.features(x).view(len(x), -1))
+
+def build(classes, input_shape):
+    return Net(classes, input_shape[0])
+"""
+STUDY = """
+architectures: [{architectures}]
+data: digits
+seeds: [0]
+attacks: [{{name: fgsm, images: 40, epsilons: [2/255, 16/255]}}{attacks}]
+training: {{epochs: 2, crop: 0}}
+analyses: {analyses}
+"""
+ALL_FAMILIES = """, {name: label_flip, fractions: [0, 0.3]}, {name: badnets}, {name: latent},
+  {name: knockoff, budgets: [100]}, {name: loss_threshold}"""
+ALL_ANALYSES = """
+  - {name: topology, images: 2}
+  - convergence
+  - {name: gradients, images: 16, batches: 3, batch_size: 16}
+  - {name: smoothness, images: 16, probes: 1, iterations: 3, input_images: 4, input_iterations: 3}
+  - {name: landscape, images: 20, points: 3, slice_points: 3}
+"""
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Run one command in an empty folder; (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["nasaudit", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def rows(folder):
+    with (folder / "results.csv").open() as table:
+        return list(csv.DictReader(table))
+
+
+def trained_weights(folder):
+    found = list(folder.rglob("weights.safetensors"))
+    assert len(found) == 1
+    return load_file(found[0])
+
+
+def test_a_timm_model_with_weights_is_audited_by_one_command(command, tmp_path):
+    torch.save(timm.create_model("test_resnet", num_classes=10, in_chans=1).state_dict(), tmp_path / "w.pt")
+    words = ["timm:test_resnet", "--weights", "w.pt", "--data", "digits", "--attacks", "fgsm"]
+    code, out, err = command("audit", *words, "--analyses", "topology", "--out", "out", "--json")
+    assert code == 0, err
+    assert json.loads(out)["failures"] == []
+    found = {(row["family"], row["metric"]) for row in rows(tmp_path / "out")}
+    assert {("training", "clean_accuracy"), ("topology", "flops")} <= found
+    assert "timm:test_resnet" in (tmp_path / "out/report.html").read_text()
+
+
+def test_a_torchvision_model_keeps_the_normalisation_it_was_trained_with(command, tmp_path):
+    model = torchvision.models.shufflenet_v2_x0_5(num_classes=10)
+    save_file(model.state_dict(), tmp_path / "w.safetensors")
+    words = ["torchvision:shufflenet_v2_x0_5", "--weights", "w.safetensors", "--data", "digits"]
+    code, _, err = command("audit", *words, "--attacks", "fgsm", "--analyses", "none", "--out", "out")
+    assert code == 0, err
+    weights = trained_weights(tmp_path / "out")
+    assert weights["normalise.mean"].flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
+    assert torch.equal(weights["body.fc.weight"], model.fc.weight)
+
+
+def test_a_module_in_a_file_is_trained_and_audited_by_one_command(command, tmp_path):
+    (tmp_path / "net.py").write_text(NET)
+    (tmp_path / "study.yaml").write_text(
+        STUDY.format(architectures="net.py:build", attacks="", analyses="[convergence]")
+    )
+    code, out, err = command("study", "run", "study.yaml", "--out", "out", "--json")
+    assert code == 0, err
+    assert json.loads(out)["failures"] == []  # and its prints are not among the JSON
+    accuracy = next(row for row in rows(tmp_path / "out") if row["metric"] == "clean_accuracy")
+    assert float(accuracy["value"]) > 0.6
+
+
+@pytest.mark.slow
+def test_all_families_and_analyses_work_on_every_kind_of_model(command, tmp_path):
+    (tmp_path / "net.py").write_text(NET)
+    cell = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|avg_pool_3x3~0|nor_conv_1x1~1|nor_conv_3x3~2|"
+    names = f'"net.py:build", "timm:test_resnet", "torchvision:shufflenet_v2_x0_5", "{cell}"'
+    (tmp_path / "study.yaml").write_text(
+        STUDY.format(architectures=names, attacks=ALL_FAMILIES, analyses=ALL_ANALYSES)
+    )
+    code, out, err = command("study", "run", "study.yaml", "--out", "out", "--json")
+    assert code == 0, err
+    assert json.loads(out)["failures"] == []
+
+
+@pytest.mark.slow
+def test_a_module_that_misbehaves_does_not_change_the_results_of_others(command, tmp_path):
+    (tmp_path / "net.py").write_text(NET)
+    tables = []
+    for position, names in enumerate(("timm:test_resnet", '"net.py:build", timm:test_resnet')):
+        (tmp_path / "study.yaml").write_text(
+            STUDY.format(architectures=names, attacks="", analyses="[convergence]")
+        )
+        # One worker does all tasks, those of the file first or in between.
+        words = ["study", "run", "study.yaml", "--out", f"out{position}", "--workers", "1"]
+        assert command(*words)[0] == 0
+        found = [
+            row for row in rows(tmp_path / f"out{position}") if row["architecture"] == "timm:test_resnet"
+        ]
+        tables.append([row for row in found if "common" not in row["setting"]])
+    assert tables[0] == tables[1]
+
+
+def test_code_that_changes_is_another_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(NET)
+    first = resolve(choose("net.py:build"), "mini", 10, (1, 8, 8))
+    (tmp_path / "net.py").write_text(NET + "# changed\n")
+    second = resolve(choose("net.py:build"), "mini", 10, (1, 8, 8))
+    assert first.digest() != second.digest()
+    with pytest.raises(Exception, match="changed since the study was planned"):
+        build(first)
+
+
+def test_a_checkpoint_does_not_get_code_executed_that_only_the_checkpoint_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(NET)
+    spec = resolve(choose("net.py:build"), "mini", 10, (1, 8, 8))
+    network = build(spec, 3)
+    checkpoint.save(network, tmp_path / "w.safetensors", 0.5)
+    with pytest.raises(UnsafeFileError, match=r"net\.py:build.*say the architecture"):
+        checkpoint.load(tmp_path / "w.safetensors")
+    pixels = torch.rand(2, 1, 8, 8)
+    loaded = checkpoint.load(tmp_path / "w.safetensors", spec)
+    assert torch.equal(loaded(pixels), network.eval()(pixels))
+
+
+def given(path):
+    return WeightsFile(path=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_weights_with_the_names_of_the_model_or_of_ours_both_fill_it(tmp_path):
+    spec = resolve(choose("timm:test_resnet"), "mini", 10, (1, 8, 8))
+    network = build(spec, 3).eval()
+    pixels = torch.rand(2, 1, 8, 8)
+    for name, module in (("ours", network), ("its", network.body)):
+        state = {key: value.contiguous() for key, value in module.state_dict().items()}
+        save_file(state, tmp_path / f"{name}.safetensors")
+    checkpoint.save(network, tmp_path / "saved.safetensors", 0.5)
+    for name in ("ours", "its", "saved"):
+        filled = checkpoint.load_given(given(tmp_path / f"{name}.safetensors"), build(spec, 4))
+        assert torch.equal(filled(pixels), network(pixels)), name
+    wide = timm.create_model("test_resnet", num_classes=12, in_chans=1)
+    torch.save(wide.state_dict(), tmp_path / "wide.pt")
+    with pytest.raises(CheckpointError, match=r"2 tensors do not fit.*fc\.bias: expected \[10\], got \[12\]"):
+        checkpoint.load_given(given(tmp_path / "wide.pt"), build(spec, 4))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["timm:resnt18"], "unknown timm model 'resnt18'; did you mean"),
+        (["net.py:build", "--weights", "absent.pt"], "expected a file with trained weights"),
+        (
+            ["net.py:build", "darts", "--weights", "w.pt"],
+            "expected one architecture, whose weights they are, got 2",
+        ),
+        (
+            ["net.py:build", "--weights", "w.pt"],
+            r"w\.pt: 7 tensors do not fit; the first: features\.0\.bias: expected \[16\]",
+        ),
+        (["net.py:build", "--weights", "whole.pt"], r"whole\.pt: holds more than tensors"),
+        (
+            ["net.py:build", "--weights", "w.pt", "--attacks", "lira"],
+            "only evasion attacks a model without training one.*the recipe.*got 'lira'",
+        ),
+        (["net.py:build", "--weights", "w.pt", "--seeds", "2"], "seeds: expected one seed"),
+        (
+            ["|none~0|+|none~0|none~2|+|none~0|none~1|none~2|"],
+            r"cell\.node\[2\]\.edge\[1\]\.source: expected 1",
+        ),
+        (["darts", "--normalise", "own"], "normalise: expected dataset"),
+        (["exits.py:build"], r"exits\.py:build: cannot be built: it calls exit \(exits\.py, line 1\)"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_runs(command, tmp_path, words, told):
+    (tmp_path / "net.py").write_text(NET)
+    (tmp_path / "exits.py").write_text("raise SystemExit(0)\n")
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "w.pt")
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "whole.pt")
+    code, out, err = command("audit", *words, "--data", "digits", "--out", "out")
+    assert code == 2, (out, err)
+    assert re.search(told, err), err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_with_a_recipe_trains_what_an_attack_needs_beside_the_given_model(tmp_path, monkeypatch):
+    from nasaudit.spec.study import StudySpec
+    from nasaudit.study.plan import plan
+
+    monkeypatch.chdir(tmp_path)
+    torch.save({}, tmp_path / "w.pt")
+    values = {
+        "architectures": [{"name": "timm:test_resnet", "weights": "w.pt"}],
+        "data": "digits",
+        "seeds": [0],
+        "attacks": [{"name": "label_flip", "fractions": [0, 0.3]}, {"name": "fgsm"}],
+        "training": {"epochs": 1},
+    }
+    planned = plan(StudySpec.parse(values), tmp_path)
+    assert [victim.weights is not None for victim in planned.victims] == [True]
+    trainings = [task for task in planned.tasks if task.kind == "train"]
+    assert sorted(task.label() for task in trainings) == [
+        "load timm:test_resnet from w.pt",
+        "train timm:test_resnet (seed 0)",
+        "train timm:test_resnet (seed 0) on 0.3 label_flip",
+    ]
