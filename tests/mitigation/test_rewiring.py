@@ -13,8 +13,9 @@ from nasaudit.arch.catalogue import CATALOGUE, resolve
 from nasaudit.arch.genotypes import DARTS, DARTS_I, DARTS_II, DARTS_III, ENAS
 from nasaudit.arch.network import build
 from nasaudit.errors import SpecError, UnknownNameError
-from nasaudit.mitigation.rewiring import PUBLISHED_REPLACEMENTS, REWIRINGS, SCOPES, deepen, drop_skips, rewire
+from nasaudit.mitigation.rewiring import SCOPES, deepen, drop_skips, rewire
 from nasaudit.spec.genotype import CELL_INPUTS, OPS, Cell, Edge, Genotype
+from nasaudit.spec.mitigation import PUBLISHED_REPLACEMENTS, REWIRINGS
 from nasaudit.spec.study import ArchChoice
 
 SEARCHED = [name for name in CATALOGUE if CATALOGUE[name].group == "nas"]

@@ -153,6 +153,7 @@ def fake_plan(
     data = DataSpec(name="npz", path=str(images))
     study = StudySpec(name="fake", architectures=names, data=data, seeds=seeds, attacks=(attack,))
     tasks: list[Task] = []
+    victims: list[TrainTask] = []
     architectures = tuple(resolve(ArchChoice(name=name), "mini", 10, SHAPE) for name in names)
     for architecture in architectures:
         for seed in seeds:
@@ -165,9 +166,10 @@ def fake_plan(
                 folder=str(folder),
                 naps=naps,
             )
+            victims.append(victim)
             tasks += [
                 victim,
                 FakeEvasion(victim=victim, attack=attack),
                 FakeConvergence(victim=victim),
             ]
-    return Plan(study, data, TrainingSpec(), architectures, closure(tasks))
+    return Plan(study, data, TrainingSpec(), architectures, tuple(victims), closure(tasks))

@@ -11,10 +11,11 @@ import pytest
 from nasaudit.analysis.topology import topology
 from nasaudit.arch.catalogue import CATALOGUE, Entry
 from nasaudit.errors import SpecError
-from nasaudit.mitigation.rewiring import REWIRINGS, rewire
+from nasaudit.mitigation.rewiring import rewire
 from nasaudit.search.space import draw_many, ordered
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.mitigation import REWIRINGS
 from nasaudit.spec.study import ArchChoice, PopulationSpec, StudySpec
 from nasaudit.study import population as module
 from nasaudit.study.folder import StudyFolder

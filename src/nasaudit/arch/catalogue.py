@@ -114,6 +114,7 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
             "drop_path": drop_path,
             "model": _located(choice.model),
             "normalise": _normalisation(choice),
+            "family": _family(choice),
         },
         where=choice.name,
     )
@@ -121,8 +122,11 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
 
 def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None]:
     brought = choice.genotype is not None or choice.model is not None
-    if brought and choice.name not in CATALOGUE:
-        return choice.name, choice.group or "custom", choice.genotype
+    if choice.name not in CATALOGUE:
+        if brought:
+            return choice.name, choice.group or "custom", choice.genotype
+        if choice.hardens is not None:  # the network of another one
+            return choice.name, choice.group or "hardened", CATALOGUE[choice.hardens].genotype
     entry = CATALOGUE[choice.name]
     if choice.model is not None:
         raise SpecError("name", f"another name ({entry.title} is in the catalogue)", choice.name)
@@ -133,6 +137,14 @@ def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None]:
     if choice.group not in (None, entry.group):
         raise SpecError("group", f"{entry.group}, as the catalogue has it", choice.group)
     return CATALOGUE.canonical(choice.name), entry.group, entry.genotype
+
+
+def _family(choice: ArchChoice) -> str | None:
+    """The manual family that an architecture of another name is."""
+    brought = choice.genotype is not None or choice.model is not None
+    if brought or choice.hardens is None or choice.name in CATALOGUE:
+        return None
+    return CATALOGUE.canonical(choice.hardens) if CATALOGUE[choice.hardens].genotype is None else None
 
 
 def _located(model: ModelSpec | None) -> ModelSpec | None:

@@ -23,11 +23,12 @@ def manual_body(spec: ArchSpec) -> nn.Module:
     Weights come from the global generator, which the caller seeds.
 
     Raises:
-        UnknownNameError: `spec.name` is not a manual family.
+        UnknownNameError: `spec.family`, or else `spec.name`, is not a manual family.
     """
-    if spec.name not in FAMILIES:
-        raise UnknownNameError("manual family", spec.name, FAMILIES)
-    body = _build(FAMILIES[spec.name][spec.scale], spec.input_shape[0], spec.classes)
+    family = spec.family or spec.name
+    if family not in FAMILIES:
+        raise UnknownNameError("manual family", family, FAMILIES)
+    body = _build(FAMILIES[family][spec.scale], spec.input_shape[0], spec.classes)
     for module in body.modules():
         if isinstance(module, nn.ReLU):
             # In-place activations overwrite what hooks and function transforms look at.

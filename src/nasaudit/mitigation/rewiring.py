@@ -20,21 +20,16 @@ Deviations:
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 from nasaudit.errors import SpecError, UnknownNameError
-from nasaudit.spec.genotype import CELL_INPUTS, OPS, Cell, Edge, Genotype, Node
+from nasaudit.spec.genotype import CELL_INPUTS, SKIP, Cell, Edge, Genotype, Node
+from nasaudit.spec.mitigation import REPLACEMENTS, REWIRINGS, Scope, check_replacements
 
-REWIRINGS: tuple[str, ...] = ("deepen", "drop_skips", "both")
-Scope = Literal["normal", "reduction", "all"]
 SCOPES: dict[Scope, tuple[str, ...]] = {
     "normal": ("normal",),
     "reduction": ("reduction",),
     "all": ("normal", "reduction"),
 }
-SKIP = "skip_connect"
-REPLACEMENTS: tuple[str, ...] = ("sep_conv_3x3",)
-PUBLISHED_REPLACEMENTS: tuple[str, ...] = ("sep_conv_3x3", "dil_conv_3x3")
 
 
 def deepen(cell: Cell, dose: int | None = None) -> Cell:
@@ -73,7 +68,7 @@ def drop_skips(cell: Cell, dose: int | None = None, replacements: Sequence[str] 
         SpecError: the dose is negative; no replacement, or one that is no op, `none` or another skip.
     """
     _check_dose(dose)
-    _check_replacements(replacements)
+    check_replacements(replacements)
     dropped = 0
 
     def without_skip(edge: Edge) -> Edge:
@@ -127,12 +122,3 @@ def _carries(edge: Edge, reached: Sequence[int]) -> bool:
 def _check_dose(dose: int | None) -> None:
     if dose is not None and dose < 0:
         raise SpecError("dose", "a number of nodes or skips, 0 or more", dose)
-
-
-def _check_replacements(replacements: Sequence[str]) -> None:
-    allowed = [op for op in OPS if op not in (SKIP, "none")]
-    if isinstance(replacements, str) or not replacements:
-        raise SpecError("replacements", "a sequence of ops, at least one", replacements)
-    for op in replacements:
-        if op not in allowed:
-            raise SpecError("replacements", f"ops other than a skip: {', '.join(allowed)}", op)

@@ -47,6 +47,8 @@ class ArchSpec(Spec):
     # Left out of the digest where they say nothing, so that records made before these fields existed are found.
     model: ModelSpec | None = Field(default=None, exclude_if=lambda value: value is None)
     normalise: Normalisation = Field(default="dataset", exclude_if=lambda value: value == "dataset")
+    # The manual family, where the architecture goes by another name than it.
+    family: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _cells_need_sizes(self) -> "ArchSpec":

@@ -18,9 +18,10 @@ from nasaudit.spec.base import Spec
 
 CELL_INPUTS = 2
 
+SKIP = "skip_connect"
 OPS: tuple[str, ...] = (
     "none",
-    "skip_connect",
+    SKIP,
     "max_pool_3x3",
     "avg_pool_3x3",
     "sep_conv_3x3",

@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from nasaudit.errors import SpecError
 from nasaudit.spec.analyses import AnyAnalysis, default_analyses
 from nasaudit.spec.arch import Group, Scale
-from nasaudit.spec.attacks import AnyAttack
+from nasaudit.spec.attacks import AnyAttack, ExtractionSpec
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.mitigation import ANSWER_REMEDIES, MitigationSpec
 from nasaudit.spec.model import ModelSpec, Normalisation
 from nasaudit.spec.tasks import Protocol
 from nasaudit.spec.training import TrainingSpec
@@ -32,6 +33,11 @@ class ArchChoice(Spec):
     )
     # None: `own` where a model has its own and weights are given, `dataset` elsewhere.
     normalise: Normalisation | None = Field(default=None, exclude_if=lambda value: value is None)
+    # Name of the architecture of the study that this one is a hardened form of. Without a genotype or a model it is
+    # that one's network: another training of it.
+    hardens: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    # Fields of the recipe in which its training differs from that of the study.
+    training: dict[str, Any] | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="before")
     @classmethod
@@ -69,6 +75,8 @@ class StudySpec(Spec):
     name: Annotated[str, Field(min_length=1, max_length=80)] = "audit"
     architectures: tuple[AnyArch, ...] = ()
     population: PopulationSpec | None = None  # further architectures
+    # And further ones: those named above, hardened by these remedies.
+    mitigation: MitigationSpec | None = Field(default=None, exclude_if=lambda value: value is None)
     data: AnyData = DataSpec()
     scale: Scale = "mini"
     protocol: Protocol = "sound"
@@ -89,6 +97,26 @@ class StudySpec(Spec):
         if isinstance(data, dict):
             return {**values, "data": {"validation_fraction": 0.0, "pool_fraction": 0.0, **data}}
         return values
+
+    @field_validator("attacks", mode="after")
+    @classmethod
+    def _answers_are_limited(
+        cls, attacks: tuple[AnyAttack, ...], info: ValidationInfo
+    ) -> tuple[AnyAttack, ...]:
+        """A remedy of what a model answers is judged by one more theft, the first one with limited answers."""
+        spec = info.data.get("mitigation")
+        limits = () if spec is None else spec.of_kind("answers")
+        thefts = [
+            attack for attack in attacks if isinstance(attack, ExtractionSpec) and attack.answers_in_full
+        ]
+        if limits and not thefts:
+            raise SpecError(
+                "attacks", f"one of extraction with soft labels, to try {limits[0]} on", len(attacks)
+            )
+        limited = (
+            type(thefts[0]).parse({**thefts[0].model_dump(), **ANSWER_REMEDIES[remedy]}) for remedy in limits
+        )
+        return tuple(dict.fromkeys((*attacks, *limited)))
 
     @model_validator(mode="after")
     def _each_once(self) -> "StudySpec":

@@ -23,9 +23,11 @@ from nasaudit.study.execute import versions
 from nasaudit.study.flags import Findings, raise_flags
 from nasaudit.study.folder import EXAMPLES_FOLDER, StudyFolder
 from nasaudit.study.groups import Group, Seed, Subject, distinguishing, groups, measured_tasks, subject
+from nasaudit.study.image_values import ImageValues
 from nasaudit.study.measures import make_measures
 from nasaudit.study.plan import Plan
 from nasaudit.study.pooled import Indices, derived
+from nasaudit.study.remedies import make_remedies
 from nasaudit.study.results import (
     Curve,
     Examples,
@@ -76,6 +78,7 @@ def collect(planned: Plan, records: Mapping[str, Record], store: Store, download
         comparisons=compare_groups(rows),
         measures=measures,
         claims=make_claims(measures, planned.architectures),
+        remedies=make_remedies(ImageValues(planned, opened, common), rows),
         failures=failures,
         flags=raise_flags(Findings(planned, records, rows, failures, len(common))),
         environment=environment(records),

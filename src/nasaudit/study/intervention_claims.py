@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 
 from nasaudit.analysis.paired import detectable_mean, mean_of_pairs, sign_flip_test
-from nasaudit.mitigation.rewiring import REWIRINGS
 from nasaudit.spec.arch import ArchSpec
+from nasaudit.spec.mitigation import REWIRINGS
 from nasaudit.study.drafts import FEWEST, Draft, Link, Question
 from nasaudit.study.measures import EFFECTS, FAVOURED
 from nasaudit.study.population import hardened_name

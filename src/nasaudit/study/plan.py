@@ -20,6 +20,7 @@ from nasaudit.spec.tasks import Task, TrainTask, WeightsFile
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.study.analyses import ANALYSES
 from nasaudit.study.experiments import EXPERIMENTS, Setting
+from nasaudit.study.hardening import hardened
 from nasaudit.study.population import population
 
 
@@ -30,8 +31,9 @@ class Plan:
     Attributes:
         study: what was asked.
         data: its data set, with the fingerprint of the files.
-        training: the recipe of every victim.
+        training: the recipe of every victim that has none of its own.
         architectures: what is built, in the order asked.
+        victims: the trainings that are attacked and compared; all other ones serve an attack.
         tasks: each once, after all that it needs.
     """
 
@@ -39,26 +41,8 @@ class Plan:
     data: DataSpec
     training: TrainingSpec
     architectures: tuple[ArchSpec, ...]
+    victims: tuple[TrainTask, ...]
     tasks: tuple[Task, ...]
-
-    @property
-    def victims(self) -> tuple[TrainTask, ...]:
-        """The trainings that are attacked and compared; all other ones serve an attack."""
-        asked = {architecture.name: architecture for architecture in self.architectures}
-        trainings = [task for task in self.tasks if isinstance(task, TrainTask)]
-        # A model that came with weights may be trained again, for an attack: that is no victim.
-        given = {task.architecture.name for task in trainings if task.weights is not None}
-
-        def is_victim(task: TrainTask) -> bool:
-            clean = task.poison is None and task.subset is None and task.training == self.training
-            return (
-                clean
-                and (task.weights is not None) == (task.architecture.name in given)
-                and task.seed in self.study.seeds
-                and asked.get(task.architecture.name) == task.architecture
-            )
-
-        return tuple(task for task in trainings if is_victim(task))
 
     def digest(self) -> str:
         """Changes with anything that a result of the study depends on."""
@@ -83,19 +67,21 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     data = fingerprint(study.data, downloads)
     shape, classes = describe(data, downloads)
     training = study.training or recipe(study.scale, study.protocol, data.name)
-    choices = (*study.architectures, *population(study.population))
+    choices = (*study.architectures, *hardened(study), *population(study.population))
     architectures = tuple(resolve(choice, study.scale, classes, shape) for choice in choices)
     _each_once(architectures, own=len(study.architectures))
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
     for position, attack in enumerate(study.attacks):
         _check_attack(attack, facts, data.name, downloads, f"attacks[{position}]")
     victims = tuple(
-        TrainTask(architecture=architecture, data=data, training=training, seed=seed, weights=weights)
-        for architecture, weights in zip(architectures, _weights(study, choices), strict=True)
+        TrainTask(architecture=architecture, data=data, training=own, seed=seed, weights=weights)
+        for architecture, own, weights in zip(
+            architectures, _recipes(choices, training), _weights(study, choices), strict=True
+        )
         for seed in study.seeds
     )
     setting = Setting(study.scale, classes, shape)
-    return Plan(study, data, training, architectures, closure(_wanted(study, victims, setting)))
+    return Plan(study, data, training, architectures, victims, closure(_wanted(study, victims, setting)))
 
 
 def _pools(study: StudySpec) -> Iterator[DataSpec]:
@@ -134,6 +120,16 @@ def _wanted(study: StudySpec, victims: tuple[TrainTask, ...], setting: Setting) 
                 yield task
         for attack in study.attacks:
             yield EXPERIMENTS[attack.family](victim, attack, setting)
+
+
+def _recipes(choices: Sequence[ArchChoice], training: TrainingSpec) -> Iterator[TrainingSpec]:
+    """The recipe of each architecture: the study's, with the fields that are its own."""
+    for position, choice in enumerate(choices):
+        if choice.training is None:
+            yield training
+        else:
+            where = f"architectures[{position}].training"
+            yield TrainingSpec.parse({**training.model_dump(), **choice.training}, where=where)
 
 
 def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[WeightsFile | None]:

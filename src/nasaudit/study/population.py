@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.errors import SpecError
-from nasaudit.mitigation.rewiring import REWIRINGS, rewire
+from nasaudit.mitigation.rewiring import rewire
 from nasaudit.search.space import draw_many, ordered
 from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.mitigation import REWIRINGS
 from nasaudit.spec.study import ArchChoice, PopulationSpec
 
 JOINT = "+"  # between the name of a cell and how it was rewired

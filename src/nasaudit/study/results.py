@@ -237,6 +237,60 @@ class Claim(Plain):
     why: str = ""
 
 
+# How a difference was paired, which decides what its interval is for: other images and trainings, other images alone,
+# other trainings alone; or not at all, as the two differ in nothing or in the same for all pairs.
+Pairing = Literal["images and seeds", "images", "seeds", "independent"]
+RemedyKind = Literal["rewiring", "training", "answers"]
+Drop = Literal["within", "unclear", "exceeds", "not measured"]
+
+
+class Effect(Plain):
+    """What a remedy changed: one figure of the hardened model, minus the same figure of its original."""
+
+    family: str  # of an attack; "training" for the clean accuracy
+    measure: str  # in words
+    attack: str
+    setting: dict[str, str]
+    metric: str
+    unit: str
+    before: Span
+    after: Span
+    difference: Span
+    n: int  # pairs: images x seeds, images or seeds; the smaller n where nothing could be paired
+    how: Pairing
+    p: float  # two-sided, not corrected
+    p_holm: float | None = (
+        None  # corrected for all headlines of the same original; None: no headline of an attack
+    )
+    finding: Literal["better", "worse", "undecided", "same"]  # by the interval of the difference
+    headline: bool = True  # whether the family is judged by it; other figures are shown and decide nothing
+
+
+class Remedied(Plain):
+    """An architecture before and after one remedy. `study.remedies` says how it is judged."""
+
+    original: str
+    variant: str  # name of the hardened architecture; the original's own for a remedy of its answers
+    remedy: str  # "deepen", "trades", "rounded_answers", ...
+    kind: RemedyKind
+    scope: str = ""  # of a rewiring: "normal", "reduction", "all"
+    dose: int | None = None  # of a rewiring: how many nodes or skips of each cell
+    most: int | None = None  # the full dose
+    parameters: tuple[int, int] | None = None  # before and after
+    flops: tuple[int, int] | None = None  # of an image
+    accuracy: Effect | None = None
+    effects: list[Effect] = []  # of each family that was measured, its headline first
+    max_drop: float  # of the accuracy, a fraction: what a recommended remedy may cost
+    drop: Drop  # whether it costs no more: for certain; as far as was seen; no; not measured
+    recommended: list[str] = []  # families against which it helps for certain, at no more than `max_drop`
+    promising: list[str] = []  # families against which it seems to help, or at a price that is not clear
+
+    @property
+    def full(self) -> bool:
+        """Whether this is the whole remedy."""
+        return self.dose == self.most
+
+
 class StudyResults(Plain):
     """Results of one study. Everything outside of `environment` and `seconds` is reproducible."""
 
@@ -253,6 +307,7 @@ class StudyResults(Plain):
     comparisons: list[GroupComparison] = []
     measures: list[Measure] = []
     claims: list[Claim] = []
+    remedies: list[Remedied] = []
     failures: list[Failure]
     flags: list[Flag]
     environment: dict[str, str]

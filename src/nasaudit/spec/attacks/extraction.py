@@ -72,6 +72,11 @@ class ExtractionSpec(AttackSpec):
         """The split of the victim's data that `budget_shares` are shares of."""
         return "train" if self.pool == "train" else "pool"
 
+    @property
+    def answers_in_full(self) -> bool:
+        """Whether the victim answers with its probabilities as they are."""
+        return self.labels == "soft"
+
     def budgets_of(self, images: int) -> tuple[int, ...]:
         """The budgets in images, ascending.
 
