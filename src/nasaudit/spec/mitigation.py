@@ -69,17 +69,19 @@ class MitigationSpec(Spec):
         """Each remedy once, by its full name."""
         if not isinstance(values, dict) or not isinstance(values.get("remedies"), (list, tuple)):
             return values
-        own = values.get("training") or {}
-        known = [
+        own = values.get("training")
+        names = [
+            *FAMILIES_OF_REMEDIES,
             *(name for of_kind in FAMILIES_OF_REMEDIES.values() for name in of_kind),
             *(own if isinstance(own, dict) else ()),
         ]
+        known = {normalise(name): name for name in names}
         chosen: dict[str, None] = {}
-        for name in values["remedies"]:
-            key = normalise(str(name)).replace("-", "_")
-            if key not in (*FAMILIES_OF_REMEDIES, *known):
-                raise UnknownNameError("remedy", str(name), [*FAMILIES_OF_REMEDIES, *known])
-            chosen.update(dict.fromkeys(FAMILIES_OF_REMEDIES.get(key, (key,))))
+        for said in values["remedies"]:
+            name = known.get(normalise(str(said)))
+            if name is None:
+                raise UnknownNameError("remedy", str(said), names)
+            chosen.update(dict.fromkeys(FAMILIES_OF_REMEDIES.get(name, (name,))))
         return {**values, "remedies": tuple(chosen)}
 
     @model_validator(mode="after")
