@@ -9,7 +9,7 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,7 +19,7 @@ from nasaudit.errors import InputError, NasauditError, StoreError
 if TYPE_CHECKING:
     from nasaudit.api import Audit
     from nasaudit.spec.study import StudySpec
-    from nasaudit.study.observer import Observer
+    from nasaudit.study.run import RunOptions
 
 app = typer.Typer(
     name="nasaudit",
@@ -161,7 +161,7 @@ def audit(
     study = api.make_study(
         choices, data, scale.value, protocol.value, _names(attacks), seeds, _names(analyses)
     )
-    _run(study, out, workers, device, mode, store, download, as_json)
+    _run(study, out, _options(workers, device, mode, store, download, as_json), as_json)
 
 
 @app.command()
@@ -175,25 +175,15 @@ def analyze(
     device: Device = "auto",
     out: Out = None,
     mode: Mode = ModeName.cached,
+    store: StoreOption = None,
     download: Download = False,
     as_json: Json = False,
 ) -> None:
     """Analyse a trained model: topology, gradients, smoothness, landscapes. No training, no attack."""
     from nasaudit import api, listing
 
-    finished = api.analyze(
-        architecture,
-        weights,
-        data,
-        scale.value,
-        _names(analyses),
-        out,
-        workers=workers,
-        device=device,
-        mode=_mode(mode),
-        download=download,
-        observer=_observer(as_json),
-    )
+    options = _options(workers, device, mode, store, download, as_json)
+    finished = api.analyze(architecture, weights, data, scale.value, _names(analyses), out, options)
     if not as_json:
         typer.echo(listing.measured(finished.results.rows))
     _conclude(finished, as_json)
@@ -217,7 +207,8 @@ def study_run(
     """Run a study that a YAML file describes."""
     from nasaudit.study.recipes import load_study
 
-    _run(load_study(study, changes or ()), out, workers, device, mode, store, download, as_json)
+    options = _options(workers, device, mode, store, download, as_json)
+    _run(load_study(study, changes or ()), out, options, as_json)
 
 
 @study_app.command("status")
@@ -366,29 +357,27 @@ def main() -> None:
     sys.exit(code)
 
 
-def _run(
-    study: "StudySpec",
-    out: Path | None,
-    workers: int | None,
-    device: str,
-    mode: ModeName,
-    store: Path | None,
-    download: bool,
-    as_json: bool,
-) -> None:
+def _run(study: "StudySpec", out: Path | None, options: "RunOptions", as_json: bool) -> None:
     from nasaudit import api
 
-    finished = api.run_study(
-        study,
-        out,
+    _conclude(api.run_study(study, out, options), as_json)
+
+
+def _options(
+    workers: int | None, device: str, mode: ModeName, store: Path | None, download: bool, as_json: bool
+) -> "RunOptions":
+    """What the flags of a run say; bars go where the answer of the command does not."""
+    from nasaudit.study.progress import progress_observer
+    from nasaudit.study.run import RunOptions
+
+    return RunOptions(
         workers=workers,
         device=device,
-        mode=_mode(mode),
+        mode=mode.value,
         store=store,
         download=download,
-        observer=_observer(as_json),
+        observer=progress_observer(sys.stderr if as_json else sys.stdout),
     )
-    _conclude(finished, as_json)
 
 
 def _conclude(finished: "Audit", as_json: bool) -> None:
@@ -417,16 +406,6 @@ def _names(text: str) -> list[str]:
     """Names with commas between them; `none` stands for no name."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     return [] if names == ["none"] else names
-
-
-def _observer(as_json: bool) -> "Observer":
-    from nasaudit.study.progress import progress_observer
-
-    return progress_observer(sys.stderr if as_json else sys.stdout)
-
-
-def _mode(mode: ModeName) -> Any:
-    return mode.value.replace("-", "_")
 
 
 def _print_json(value: object) -> None:
