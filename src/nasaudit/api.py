@@ -12,6 +12,7 @@ from nasaudit.spec.arch import IMAGE_SIDE, Scale
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.defaults import SURVEY, attacks_for
 from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.spec.model import Normalisation
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Protocol
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 REPORT_FILE = "report.html"
 DEFAULT_SEEDS = 3
+MITIGATION_ANALYSES = ("topology", "convergence")  # what costs next to nothing
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,42 @@ def analyze(
     return run_study(study, out, options)
 
 
+def mitigate(
+    architecture: str,
+    data: str | DataSpec = "mnist5k",
+    mitigation: MitigationSpec | None = None,
+    scale: Scale = "mini",
+    attacks: Sequence[str] = ("survey",),
+    analyses: Sequence[str] = MITIGATION_ANALYSES,
+    seeds: int | None = None,
+    out: str | Path | None = None,
+    options: RunOptions = DEFAULT_OPTIONS,
+) -> Audit:
+    """Harden an architecture, train and attack all variants like the original, and say in the report what it brought.
+
+    Args:
+        architecture: as in `audit`; rewirings need a network of cells.
+        data: as in `audit`.
+        mitigation: remedies, doses and what they may cost; None: the three rewirings of the normal cell, in full.
+        scale: as in `audit`.
+        attacks: as in `audit`.
+        analyses: as in `audit`.
+        seeds: how many training seeds; None: 3. With one, nothing is said of other trainings.
+        out: as in `audit`.
+        options: as in `audit`.
+
+    Returns:
+        The finished study; `results.remedies` has every variant with its differences.
+
+    Raises:
+        InputError: something is unknown or wrong, or no remedy changes the architecture; nothing was trained.
+    """
+    study = make_study(
+        [architecture], data, scale, "sound", attacks, seeds, analyses, mitigation or MitigationSpec()
+    )
+    return run_study(study, out, options)
+
+
 def given(
     architectures: Iterable[str],
     weights: str | Path | None = None,
@@ -285,8 +323,9 @@ def make_study(
     attacks: Sequence[str],
     seeds: int | None,
     analyses: Sequence[str] = ("all",),
+    mitigation: MitigationSpec | None = None,
 ) -> StudySpec:
-    """The study that `audit` runs: names resolved, every value checked."""
+    """The study that `audit` or `mitigate` runs: names resolved, every value checked."""
     from nasaudit.data.catalogue import parse_data, settle
 
     if seeds is not None and seeds < 1:
@@ -311,6 +350,7 @@ def make_study(
             "seeds": tuple(range(seeds or (1 if trained else DEFAULT_SEEDS))),
             "attacks": wanted_attacks,
             "analyses": analyses_for(analyses),
+            "mitigation": mitigation,
         },
         where="audit",
     )
@@ -319,5 +359,6 @@ def make_study(
 def default_folder(study: StudySpec) -> Path:
     """`audits/<architectures>-<data>-<digest>`: the same study always has the same folder."""
     names = [choice.name for choice in study.architectures[:4]] or [study.name]
+    names += ["hardened"] * (study.mitigation is not None)
     readable = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{'-'.join(names)}-{study.data.name}")
     return Path("audits") / f"{readable[:60]}-{study.digest()[:8]}"

@@ -58,6 +58,14 @@ class NormaliseName(StrEnum):
     none = "none"
 
 
+class ScopeName(StrEnum):
+    """Which cells a rewiring changes."""
+
+    normal = "normal"
+    reduction = "reduction"
+    all = "all"
+
+
 class ModeName(StrEnum):
     """What is done again."""
 
@@ -94,6 +102,7 @@ Download = Annotated[bool, typer.Option("--download", help="Fetch the data set w
 Analyses = Annotated[
     str, typer.Option(help="all; none; or names: topology,convergence,gradients,smoothness,landscape.")
 ]
+Attacks = Annotated[str, typer.Option(help="survey: one of each family; families, attacks; all; none.")]
 DataOption = Annotated[str, typer.Option(help="digits, mnist5k, cifar10, ..., folder:PATH, npz:PATH.")]
 ScaleOption = Annotated[ScaleName, typer.Option(help="mini (a CPU, minutes) or paper (published size).")]
 
@@ -125,9 +134,7 @@ def audit(
     ],
     data: DataOption = "mnist5k",
     scale: ScaleOption = ScaleName.mini,
-    attacks: Annotated[
-        str, typer.Option(help="survey: one of each family; families, attacks; all; none.")
-    ] = "survey",
+    attacks: Attacks = "survey",
     analyses: Analyses = "all",
     protocol: Annotated[
         ProtocolName, typer.Option(help="sound, or paper (the talk's own).")
@@ -162,6 +169,74 @@ def audit(
         choices, data, scale.value, protocol.value, _names(attacks), seeds, _names(analyses)
     )
     _run(study, out, _options(workers, device, mode, store, download, as_json), as_json)
+
+
+@app.command()
+def mitigate(
+    architecture: Annotated[
+        str, typer.Argument(metavar="ARCH", help="As for audit; rewirings need a network of cells.")
+    ],
+    remedies: Annotated[
+        str,
+        typer.Option(
+            help="rewiring: deepen, drop_skips, both; training: adversarial_training, trades, label_smoothing, "
+            "dp_sgd; answers: rounded_answers, top_answers."
+        ),
+    ] = "rewiring",
+    scope: Annotated[ScopeName, typer.Option(help="Cells that are rewired.")] = ScopeName.normal,
+    doses: Annotated[
+        str, typer.Option(help="Nodes or skips of each cell: full; curve, for every number; or 1,2.")
+    ] = "full",
+    replacements: Annotated[
+        str,
+        typer.Option(metavar="OP[,OP]", help="Ops in the place of dropped skips; the last serves the rest."),
+    ] = "sep_conv_3x3",
+    max_drop: Annotated[
+        float,
+        typer.Option(min=0, max=100, help="Points of accuracy that a recommended remedy may cost."),
+    ] = 1.0,
+    data: DataOption = "mnist5k",
+    scale: ScaleOption = ScaleName.mini,
+    attacks: Attacks = "survey",
+    analyses: Analyses = "topology,convergence",
+    seeds: Annotated[int, typer.Option(min=1, help="Training seeds for each architecture.")] = 3,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the variants; train nothing.")] = False,
+    workers: Workers = None,
+    device: Device = "auto",
+    out: Out = None,
+    mode: Mode = ModeName.cached,
+    store: StoreOption = None,
+    download: Download = False,
+    as_json: Json = False,
+) -> None:
+    """Harden an architecture, and prove it: retrain, attack again, compare by seed and image."""
+    from nasaudit import api, listing
+    from nasaudit.spec.mitigation import MitigationSpec
+
+    asked = MitigationSpec.parse(
+        {
+            "remedies": _names(remedies),
+            "scope": scope.value,
+            "doses": doses if doses in ("full", "curve") else _names(doses),
+            "replacements": _names(replacements),
+            "max_drop": max_drop / 100,
+        },
+        where="mitigate",
+    )
+    study = api.make_study(
+        [architecture], data, scale.value, "sound", _names(attacks), seeds, _names(analyses), asked
+    )
+    if plan:
+        entries = listing.hardened(study)
+        if as_json:
+            _print_json(entries)
+        else:
+            typer.echo(listing.hardened_table(entries))
+        return
+    finished = api.run_study(study, out, _options(workers, device, mode, store, download, as_json))
+    if not as_json:
+        typer.echo(listing.remedied(finished.results))
+    _conclude(finished, as_json)
 
 
 @app.command()

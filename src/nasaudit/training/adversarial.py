@@ -102,7 +102,12 @@ def worst(
     start = pixels + torch.empty_like(pixels).uniform_(-spec.epsilon, spec.epsilon, generator=generator)
     with as_it_predicts(network):
         return climb(
-            network, pixels, start, lambda logits: F.cross_entropy(logits, targets, reduction="sum"), spec, bf16
+            network,
+            pixels,
+            start,
+            lambda logits: F.cross_entropy(logits, targets, reduction="sum"),
+            spec,
+            bf16,
         )
 
 

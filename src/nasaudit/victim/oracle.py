@@ -54,7 +54,9 @@ class Oracle:
             raise SpecError("output", f"one of {', '.join(get_args(Output))}", output)
         for field, value, least in (("decimals", decimals, 0), ("top_k", top_k, 1)):
             if value is not None and (value < least or output != "probabilities"):
-                wanted = f"at least {least}" if output == "probabilities" else "nothing, without probabilities"
+                wanted = (
+                    f"at least {least}" if output == "probabilities" else "nothing, without probabilities"
+                )
                 raise SpecError(field, wanted, value)
         self._classifier = classifier
         self.query_budget = query_budget

@@ -69,7 +69,9 @@ class ExtractionSpec(AttackSpec):
             raise SpecError("budget_shares", "nothing beside `budgets`", self.budget_shares)
         for field in ("decimals", "top_k"):
             if self.labels == "hard" and getattr(self, field) is not None:
-                raise SpecError(field, "nothing beside hard labels, which have no probabilities", getattr(self, field))
+                raise SpecError(
+                    field, "nothing beside hard labels, which have no probabilities", getattr(self, field)
+                )
         if 1 in self.budgets:
             raise SpecError("budgets", "0 or at least 2: no network with batch norm trains on one image", 1)
         return self
@@ -82,7 +84,7 @@ class ExtractionSpec(AttackSpec):
     @property
     def answers_in_full(self) -> bool:
         """Whether the victim answers with its probabilities as they are."""
-        return self.labels == "soft"
+        return self.labels == "soft" and self.decimals is None and self.top_k is None
 
     def budgets_of(self, images: int) -> tuple[int, ...]:
         """The budgets in images, ascending.
