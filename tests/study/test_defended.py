@@ -70,8 +70,7 @@ def test_adversarial_training_lowers_the_success_of_pgd_by_more_than_both_interv
             if row.seed == 0
             and (
                 row.metric == "clean_accuracy"
-                or row.setting.get("images") == "correct"
-                and row.metric == "asr"
+                or (row.setting.get("images") == "correct" and row.metric == "asr")
             )
         }
     plain, defended = found["plain"], found["defended"]

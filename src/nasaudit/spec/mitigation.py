@@ -95,7 +95,7 @@ class MitigationSpec(Spec):
         )
         if doses in ("full", "curve") or (said and min(said) > 0):
             return said or doses
-        raise SpecError("doses", "full, curve, or numbers of nodes or skips from 1 on", doses)
+        raise SpecError("", "full, curve, or numbers of nodes or skips from 1 on", doses)
 
     @model_validator(mode="after")
     def _consistent(self) -> "MitigationSpec":
