@@ -50,7 +50,10 @@ def test_an_undefended_study_shares_its_attackers_models_with_a_defended_one():
 def test_adversarial_training_lowers_the_success_of_pgd_by_more_than_both_intervals(tmp_path):
     """By the public way: two studies that differ in the switch alone."""
     found = {}
-    for name, defence in (("plain", {}), ("defended", {"adversarial": {"method": "pgd", "epsilon": "16/255"}})):
+    for name, defence in (
+        ("plain", {}),
+        ("defended", {"adversarial": {"method": "pgd", "epsilon": "16/255"}}),
+    ):
         study = {
             "architectures": ["resnet"],
             "data": "digits",
@@ -65,7 +68,10 @@ def test_adversarial_training_lowers_the_success_of_pgd_by_more_than_both_interv
             row.metric: row
             for row in results.rows
             if row.seed == 0
-            and (row.metric == "clean_accuracy" or row.setting.get("images") == "correct" and row.metric == "asr")
+            and (
+                row.metric == "clean_accuracy"
+                or (row.setting.get("images") == "correct" and row.metric == "asr")
+            )
         }
     plain, defended = found["plain"], found["defended"]
     assert defended["asr"].high < plain["asr"].low

@@ -4,9 +4,9 @@ import pytest
 from fake_tasks import fake_plan
 
 from nasaudit.spec.genotype import OPS
-from nasaudit.store.records import Problem, Record
 from nasaudit.spec.tasks import TrainTask
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.store.records import Problem, Record
 from nasaudit.study.cost import INNER_STEP, MICROBATCHES, OP_TIME, expected_time
 from nasaudit.study.execute import death
 from nasaudit.study.plan import Plan

@@ -38,6 +38,10 @@ class PrivateSpec(Spec):
     General Approach to Adding Differential Privacy to Iterative Training Procedures", 2018.
     """
 
-    clip: Annotated[float, Field(gt=0)] = 1.0  # largest L2 norm of a microbatch's gradient, over all parameters
-    noise_multiplier: Annotated[float, Field(ge=0)] = 0.01  # standard deviation of the noise, in units of `clip`
+    clip: Annotated[float, Field(gt=0)] = (
+        1.0  # largest L2 norm of a microbatch's gradient, over all parameters
+    )
+    noise_multiplier: Annotated[float, Field(ge=0)] = (
+        0.01  # standard deviation of the noise, in units of `clip`
+    )
     microbatch: Annotated[int, Field(ge=1)] = 8  # images; 1 for networks without batch normalisation alone

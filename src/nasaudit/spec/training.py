@@ -21,7 +21,9 @@ class TrainingSpec(Spec):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     schedule: Literal["cosine", "one_cycle"] = "cosine"
     label_smoothing: Fractional = 0.0
-    gradient_clip: Annotated[float, Field(gt=0)] | None = 5.0  # L2 norm over all parameters; idle with `private`
+    gradient_clip: Annotated[float, Field(gt=0)] | None = (
+        5.0  # L2 norm over all parameters; idle with `private`
+    )
     crop: Annotated[int, Field(ge=0)] = 2  # pixels of zero padding for random crops; 0: none
     flip: bool = False  # horizontal, with probability 1/2
     cutout: Annotated[int, Field(ge=0)] = 0  # side of the square that is blanked; 0: none

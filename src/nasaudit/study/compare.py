@@ -204,7 +204,9 @@ def warnings(
         )
     recipes = before.training, after.training
     changed = sorted(
-        field for field in TrainingSpec.model_fields if getattr(recipes[0], field) != getattr(recipes[1], field)
+        field
+        for field in TrainingSpec.model_fields
+        if getattr(recipes[0], field) != getattr(recipes[1], field)
     )
     if changed:
         yield f"the training recipes differ in {', '.join(changed)}"

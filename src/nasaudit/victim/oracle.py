@@ -1,12 +1,11 @@
 """Oracle: a victim as a black box that counts every image it is asked about, and may say less than it knows.
 
-Two ways to say less are the ordinary remedies against a thief, and cost the honest user least: the most probable class
-remains what it is.
-- rounding: Tramer, Zhang, Juels, Reiter and Ristenpart, "Stealing Machine Learning Models via Prediction APIs", USENIX
-  Security 2016, section 7;
-- the largest probabilities alone: Orekondy, Schiele and Fritz, "Knockoff Nets", CVPR 2019, section 5 (truncated
-  posteriors). As in their code, the other ones become 0, rounding comes after that, and nothing is rescaled: a row need
-  not add up to 1.
+Two ways to say less are the ordinary remedies against a thief:
+- rounding: Tramer, Zhang, Juels, Reiter and Ristenpart, "Stealing Machine Learning Models via Prediction APIs",
+  USENIX Security 2016, section 7;
+- the largest probabilities alone: Orekondy, Schiele and Fritz, "Knockoff Nets: Stealing Functionality of Black-Box
+  Models", CVPR 2019 (truncated posteriors). As in their code, the other ones become 0, rounding comes after that, and
+  nothing is rescaled: a row need not add up to 1.
 """
 
 from typing import Literal, final, get_args
@@ -54,7 +53,9 @@ class Oracle:
             raise SpecError("output", f"one of {', '.join(get_args(Output))}", output)
         for field, value, least in (("decimals", decimals, 0), ("top_k", top_k, 1)):
             if value is not None and (value < least or output != "probabilities"):
-                wanted = f"at least {least}" if output == "probabilities" else "nothing, without probabilities"
+                wanted = (
+                    f"at least {least}" if output == "probabilities" else "nothing, without probabilities"
+                )
                 raise SpecError(field, wanted, value)
         self._classifier = classifier
         self.query_budget = query_budget

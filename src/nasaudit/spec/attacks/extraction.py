@@ -69,7 +69,9 @@ class ExtractionSpec(AttackSpec):
             raise SpecError("budget_shares", "nothing beside `budgets`", self.budget_shares)
         for field in ("decimals", "top_k"):
             if self.labels == "hard" and getattr(self, field) is not None:
-                raise SpecError(field, "nothing beside hard labels, which have no probabilities", getattr(self, field))
+                raise SpecError(
+                    field, "nothing beside hard labels, which have no probabilities", getattr(self, field)
+                )
         if 1 in self.budgets:
             raise SpecError("budgets", "0 or at least 2: no network with batch norm trains on one image", 1)
         return self
@@ -102,7 +104,7 @@ class ExtractionSpec(AttackSpec):
         return self.pool
 
     def label(self) -> str:
-        """E.g. `knockoff (soft labels, pool, surrogate same)`, `knockoff (soft labels rounded to 1 decimal, pool, ...)`."""
+        """E.g. `knockoff (soft labels rounded to 1 decimal, pool, surrogate same)`."""
         told = f"{self.labels} labels"
         if self.top_k is not None:
             told += f" of the top {self.top_k}"
