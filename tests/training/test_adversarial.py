@@ -177,7 +177,7 @@ def test_training_against_pgd_is_a_loop_over_its_examples():
         moved = worst(theirs, split.pixels(rows), split.labels[rows], SPEC, starts)
         logits = theirs(moved)
         loss = F.cross_entropy(logits, split.labels[rows])
-        assert history.loss[step] == pytest.approx(float(loss), rel=1e-5)
+        assert history.loss[step] == pytest.approx(loss.item(), rel=1e-5)
         assert history.accuracy[step] == pytest.approx(
             float((logits.argmax(1) == split.labels[rows]).float().mean())
         )

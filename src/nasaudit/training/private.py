@@ -16,8 +16,8 @@ takes the gradient's place in the optimiser's step. The length |g_i| is over all
 What is measured is what the defence does to an attack.
 
 Why microbatches: batch normalisation makes each image's gradient hang on the others of its batch, so a gradient of
-one image alone does not exist there, and on one image with maps of one pixel it has no variance to divide by. An image
-only touches those of its own microbatch, so all that it changes in the sum has a length of at most 2 C. Smaller
+one image alone does not exist there, and on one image with maps of one pixel it has no variance to divide by. An
+image only touches those of its own microbatch, so all that it changes in the sum has a length of at most 2 C. Smaller
 microbatches make more of them, so that each counts less, and noisier statistics. In a network without batch
 normalisation (`bit` among the catalogue's) a microbatch may be one image.
 
