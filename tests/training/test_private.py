@@ -138,7 +138,7 @@ def test_loss_and_accuracy_are_those_of_the_whole_batch():
     logits = net(pixels)
     spec = PLAIN.model_copy(update={"private": PrivateSpec(microbatch=4)})  # parts of 3, 3, 3 and 4 images
     history = fit(net, split, spec, 0)
-    assert history.loss[0] == pytest.approx(float(F.cross_entropy(logits, labels)), rel=1e-5)
+    assert history.loss[0] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-5)
     assert history.accuracy[0] == pytest.approx(float((logits.argmax(1) == labels).float().mean()))
 
 

@@ -53,9 +53,7 @@ BUDGET = 6.0  # each surrogate of an extraction
 # What defences add, in units of the undefended training's time: measured with mini networks on one core.
 INNER_STEP = 0.65  # a step of the inner maximisation, which needs no gradient of the weights
 CLEAN_VIEW = 1.0  # TRADES learns from twice as many images
-MICROBATCHES = (
-    2.0  # batches of 8; 3 times for images of 8x8, where the batches' overhead counts most, once for 28x28
-)
+MICROBATCHES = 2.0  # of 8 images; measured: 3 for images of 8x8, where overhead counts most, 1 for 28x28
 TRIFLE = 0.01  # epochs: what no network is trained or attacked for
 
 
