@@ -93,6 +93,23 @@ def test_the_cli_page_runs_as_written(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_page_on_hardened_training_runs_as_written(monkeypatch, tmp_path, capsys):
+    page = (ROOT / "docs/hardened-training.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    Path("study.yaml").write_text(YAML.findall(page)[0])
+    for line in SHELL.findall(page)[0].splitlines():
+        monkeypatch.setattr(sys, "argv", shlex.split(line))
+        try:
+            main()
+        except SystemExit as end:
+            if end.code:
+                pytest.fail(f"{line}: {capsys.readouterr().err}")
+    told = capsys.readouterr()
+    assert "the training recipes differ in adversarial" in " ".join((told.out + told.err).split())
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_readme_example_runs_as_written(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)

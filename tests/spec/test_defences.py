@@ -38,7 +38,10 @@ def test_what_is_on_is_in_the_digest():
 
 def test_a_defended_recipe_survives_json_and_yaml_writes_epsilon_as_a_fraction():
     assert TrainingSpec.model_validate_json(DEFENDED.canonical_json()) == DEFENDED
-    study = {"architectures": ["darts"], "training": {"adversarial": {"method": "trades", "epsilon": "4/255"}}}
+    study = {
+        "architectures": ["darts"],
+        "training": {"adversarial": {"method": "trades", "epsilon": "4/255"}},
+    }
     found = StudySpec.parse(study).training.adversarial
     assert found == AdversarialSpec(method="trades", epsilon=4 / 255)
 
@@ -58,9 +61,17 @@ def test_undefended_takes_the_defences_and_nothing_else():
 @pytest.mark.parametrize(
     ("spec", "values", "message"),
     [
-        (TrainingSpec, {"adversarial": {"epsilon": 8}}, r"adversarial\.epsilon: expected less than or equal to 1"),
+        (
+            TrainingSpec,
+            {"adversarial": {"epsilon": 8}},
+            r"adversarial\.epsilon: expected less than or equal to 1",
+        ),
         (TrainingSpec, {"adversarial": {"epsilon": 0}}, r"adversarial\.epsilon: expected greater than 0"),
-        (TrainingSpec, {"adversarial": {"method": "fgsm"}}, r"adversarial\.method: expected 'pgd' or 'trades'"),
+        (
+            TrainingSpec,
+            {"adversarial": {"method": "fgsm"}},
+            r"adversarial\.method: expected 'pgd' or 'trades'",
+        ),
         (TrainingSpec, {"adversarial": {"steps": 0}}, r"adversarial\.steps"),
         (TrainingSpec, {"private": {"clip": 0}}, r"private\.clip: expected greater than 0"),
         (TrainingSpec, {"private": {"epsilon": 1}}, r"private\.epsilon: expected no field of this name"),

@@ -62,7 +62,7 @@ def test_adversarial_training_lowers_the_success_of_pgd_by_more_than_both_interv
             "attacks": [{"name": "pgd", "epsilons": ["16/255"]}],
             "training": {"epochs": 30, **defence},
         }
-        results = api.run_study(StudySpec.parse(study), tmp_path / name, workers=1).results
+        results = api.run_study(StudySpec.parse(study), tmp_path / name).results
         assert not results.failures
         found[name] = {
             row.metric: row

@@ -64,7 +64,9 @@ def test_without_noise_it_is_the_mean_of_the_clipped_gradients(clip, microbatch)
     spec = PrivateSpec(clip=clip, noise_multiplier=0, microbatch=microbatch)
     net, (pixels, labels) = network(), batch()
     expected = by_hand(net, spec, pixels, labels)
-    assert (expected.norm(dim=1) < 0.5 * (1 + 1e-9)).all() == (clip == 0.5)  # it clips one time, and not the other
+    assert (expected.norm(dim=1) < 0.5 * (1 + 1e-9)).all() == (
+        clip == 0.5
+    )  # it clips one time, and not the other
     torch.testing.assert_close(
         gradient(net, spec, pixels, labels).double(), expected.mean(0), rtol=1e-4, atol=1e-6
     )
@@ -96,7 +98,7 @@ def test_the_noise_is_gaussian_with_the_deviation_of_the_formula_and_drawn_by_th
 
 
 def test_one_image_can_do_no_more_than_its_microbatch():
-    """Its microbatch adds at most C / M, so exchanging the image moves g by at most 2 C / M; unclipped by far more."""
+    """Its microbatch adds at most C / M: exchanging the image moves g by at most 2 C / M; unclipped by far more."""
     net, (pixels, labels) = network(), batch()
     other = pixels.clone()
     other[5], wrong = 1 - pixels[5], labels.clone()
@@ -124,9 +126,7 @@ def test_the_loop_steps_along_it_and_the_ordinary_clip_is_idle():
         before = [parameter.detach().clone() for parameter in net.parameters()]
         fit(net, split, PLAIN.model_copy(update={"private": spec, "gradient_clip": clip}), 0)
         steps.append(
-            torch.cat(
-                [(p.detach() - b).flatten() for p, b in zip(net.parameters(), before, strict=True)]
-            )
+            torch.cat([(p.detach() - b).flatten() for p, b in zip(net.parameters(), before, strict=True)])
         )
     assert torch.equal(*steps)
     assert float(steps[0].norm()) / 0.1 > 5.0
@@ -138,7 +138,7 @@ def test_loss_and_accuracy_are_those_of_the_whole_batch():
     logits = net(pixels)
     spec = PLAIN.model_copy(update={"private": PrivateSpec(microbatch=4)})  # parts of 3, 3, 3 and 4 images
     history = fit(net, split, spec, 0)
-    assert history.loss[0] == pytest.approx(float(F.cross_entropy(logits, labels)), rel=1e-5)
+    assert history.loss[0] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-5)
     assert history.accuracy[0] == pytest.approx(float((logits.argmax(1) == labels).float().mean()))
 
 

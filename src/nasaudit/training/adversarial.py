@@ -9,8 +9,8 @@ is descended by a step on theta at the point where PGD, from a random point of x
 `trades`: Zhang, Yu, Jiao, Xing, El Ghaoui and Jordan, "Theoretically Principled Trade-off between Robustness and
 Accuracy", ICML 2019, algorithm 1. Accuracy and robustness are two terms, and the inner maximum needs no label:
     min_f  E [ L(f(x), y)  +  beta max_{x' in x + S} KL( f(x) | f(x') ) ]
-The climb starts at x + .001 N(0, 1), since at x itself the divergence is at its minimum, 0. KL is that of the authors'
-code, sum_k p_k (log p_k - log p'_k) with p the clean prediction; gradients flow through both.
+The climb starts at x + .001 N(0, 1), since at x itself the divergence is at its minimum, 0. KL is that of the
+authors' code, sum_k p_k (log p_k - log p'_k) with p the clean prediction; gradients flow through both.
 
 The climb sees the network as it predicts: in eval mode, so that batch normalisation and drop-path neither change nor
 disturb it. Its draws have a generator of their own, so a training sees the images in the order and with the

@@ -110,11 +110,7 @@ def fit(
             history.loss.append(value)
             history.accuracy.append(correct)
             progress(len(history.loss) / total_steps, f"epoch {epoch + 1}/{spec.epochs}, loss {value:.3f}")
-            if not value < float("inf"):
-                raise NonFiniteError(
-                    f"the training loss became {value} at step {len(history.loss)} (epoch {epoch + 1}); "
-                    f"expected a finite loss: lower training.learning_rate (now {spec.learning_rate:g})"
-                )
+            _require_finite(value, len(history.loss), epoch + 1, spec)
         if spec.keep != "last" and selection is not None:
             history.selection.append(accuracy(network, selection, device))
             if history.selection[-1] == max(history.selection):
@@ -171,6 +167,14 @@ def _backward(
         # A batch may have further views of its images behind them, without targets of their own.
         correct = (logits[: len(classes)].argmax(dim=1) == classes).float().mean()
     return value.detach(), correct
+
+
+def _require_finite(loss: float, step: int, epoch: int, spec: TrainingSpec) -> None:
+    if not loss < float("inf"):
+        raise NonFiniteError(
+            f"the training loss became {loss} at step {step} (epoch {epoch}); "
+            f"expected a finite loss: lower training.learning_rate (now {spec.learning_rate:g})"
+        )
 
 
 def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:

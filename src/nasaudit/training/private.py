@@ -3,23 +3,23 @@
 Abadi, Chu, Goodfellow, McMahan, Mironov, Talwar and Zhang, "Deep Learning with Differential Privacy", CCS 2016,
 algorithm 1, with the microbatches of McMahan, Andrew, Erlingsson, Chien, Mironov, Papernot and Kairouz, "A General
 Approach to Adding Differential Privacy to Iterative Training Procedures", 2018 (arXiv 1812.06210). A batch is divided
-into M microbatches; with g_i the gradient of the mean loss over microbatch i, C the clip and sigma the noise multiplier,
+into M microbatches; with g_i the gradient of the mean loss over microbatch i, C the clip and sigma the multiplier,
     g = 1/M ( sum_i g_i min(1, C / |g_i|)  +  N(0, sigma^2 C^2 I) )
 takes the gradient's place in the optimiser's step. The length |g_i| is over all parameters.
 
 **No epsilon is claimed.** Several things in a training would void it, whatever the noise:
-- batch normalisation keeps running means and variances of the images, without clipping or noise, and they are a part of
-  the model;
+- batch normalisation keeps running means and variances of the images, without clipping or noise, and they are a part
+  of the model;
 - batches are a shuffled pass over the data, not independent draws, which the accounting of the paper assumes;
 - the images are normalised by the moments of the training set, and an epoch may be chosen by accuracy;
 - no account is kept of what the steps add up to.
 What is measured is what the defence does to an attack.
 
-Why microbatches: batch normalisation makes each image's gradient hang on the others of its batch, so a gradient of one
-image alone does not exist there, and on one image with maps of one pixel it has no variance to divide by. An image only
-hangs on those of its own microbatch, so all that it changes in the sum has a length of at most 2 C. Smaller
-microbatches give every image less to hide behind, and noisier statistics. In a network without batch normalisation
-(`bit` among the catalogue's) a microbatch may be one image.
+Why microbatches: batch normalisation makes each image's gradient hang on the others of its batch, so a gradient of
+one image alone does not exist there, and on one image with maps of one pixel it has no variance to divide by. An
+image only touches those of its own microbatch, so all that it changes in the sum has a length of at most 2 C. Smaller
+microbatches make more of them, so that each counts less, and noisier statistics. In a network without batch
+normalisation (`bit` among the catalogue's) a microbatch may be one image.
 
 Deviations: microbatches are of nearly equal size, none larger than asked. The noise is drawn on the training's device
 from a generator of its own, so a training sees the images in the order of its undefended twin.
@@ -37,7 +37,7 @@ from nasaudit.errors import SpecError
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.defences import PrivateSpec
 
-# (pixels, targets) -> loss and share of correct images of a part of the batch, whose gradient is then in the parameters.
+# (pixels, targets) of a part of a batch -> its loss and share of correct images; fills the parameters' gradients.
 Backward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -74,7 +74,7 @@ class PrivateGradient:
             targets: [N] or [N, K].
             backward: adds a part's gradient to the parameters, which have none before.
         """
-        views = pixels.split(len(targets))
+        views = torch.split(pixels, len(targets))
         total = [torch.zeros_like(parameter) for parameter in self._parameters]
         measured = torch.zeros(2, device=pixels.device)
         parts = _parts(len(targets), self.spec.microbatch)

@@ -1,12 +1,11 @@
 """Oracle: a victim as a black box that counts every image it is asked about, and may say less than it knows.
 
-Two ways to say less are the ordinary remedies against a thief, and cost the honest user least: the most probable class
-remains what it is.
-- rounding: Tramer, Zhang, Juels, Reiter and Ristenpart, "Stealing Machine Learning Models via Prediction APIs", USENIX
-  Security 2016, section 7;
-- the largest probabilities alone: Orekondy, Schiele and Fritz, "Knockoff Nets", CVPR 2019, section 5 (truncated
-  posteriors). As in their code, the other ones become 0, rounding comes after that, and nothing is rescaled: a row need
-  not add up to 1.
+Two ways to say less are the ordinary remedies against a thief:
+- rounding: Tramer, Zhang, Juels, Reiter and Ristenpart, "Stealing Machine Learning Models via Prediction APIs",
+  USENIX Security 2016, section 7;
+- the largest probabilities alone: Orekondy, Schiele and Fritz, "Knockoff Nets: Stealing Functionality of Black-Box
+  Models", CVPR 2019 (truncated posteriors). As in their code, the other ones become 0, rounding comes after that, and
+  nothing is rescaled: a row need not add up to 1.
 """
 
 from typing import Literal, final, get_args

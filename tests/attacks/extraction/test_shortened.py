@@ -29,7 +29,9 @@ def test_rows_are_divided_by_their_sums_and_nothing_told_is_nothing_known():
     torch.testing.assert_close(rescaled(told), expected)
 
 
-@pytest.mark.parametrize("options", [{"decimals": 0}, {"decimals": 1}, {"top_k": 1}, {"top_k": 2, "decimals": 1}])
+@pytest.mark.parametrize(
+    "options", [{"decimals": 0}, {"decimals": 1}, {"top_k": 1}, {"top_k": 2, "decimals": 1}]
+)
 def test_a_thief_learns_from_distributions(options):
     positions = torch.arange(40)
     answers = ask(oracle(**options), POOL, positions).answers

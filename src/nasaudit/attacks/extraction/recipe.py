@@ -22,8 +22,8 @@ def surrogate_training(spec: ExtractionSpec, victim: TrainingSpec, images: int) 
 
     A transfer set of 94 images fills one batch of 64 an epoch: 20 epochs of it are 20 steps, after which agreement
     says how slowly the surrogate learns and not what the answers are worth. Hence at least `min_steps` steps for
-    every budget. The last epoch is kept, as a thief has no images to choose an epoch by. The victim's defences are not
-    the thief's.
+    every budget. The last epoch is kept, as a thief has no images to choose an epoch by. The victim's defences
+    are not the thief's.
 
     Args:
         spec: recipe, epochs, min_steps and batch_size.

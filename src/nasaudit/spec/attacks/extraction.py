@@ -109,7 +109,7 @@ class ExtractionSpec(AttackSpec):
         return self.pool
 
     def label(self) -> str:
-        """E.g. `knockoff (soft labels, pool, surrogate same)`, `knockoff (soft labels rounded to 1 decimal, pool, ...)`."""
+        """E.g. `knockoff (soft labels rounded to 1 decimal, pool, surrogate same)`."""
         told = f"{self.labels} labels"
         if self.top_k is not None:
             told += f" of the top {self.top_k}"
