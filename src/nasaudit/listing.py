@@ -25,7 +25,7 @@ from nasaudit.study.results import Effect, Remedied, Row, StudyResults
 PARTS = frozenset({"layer", "op"})
 
 Entry = dict[str, Any]
-WIDTH = 100  # letters in a line of what is said of remedies
+WIDTH, NAME_WIDTH = 100, 16  # letters in a line of what is said of remedies, and in one of their names
 NEGLIGIBLE = 0.005  # of the parameters and of the FLOPs: ops below it are left out of the text
 
 
@@ -157,14 +157,14 @@ def _changed(effect: Effect, name: str) -> Entry:
     from nasaudit.report import format
 
     change, metric, unit = effect.difference, effect.metric, effect.unit
+    points = f"{format.NBSP}points"
+    before, after = (format.amount(side.value, metric, unit) for side in (effect.before, effect.after))
     return {
-        "remedy": name,
-        "figure": _short(effect),
-        "before \N{RIGHTWARDS ARROW} after": format.from_to(
-            effect.before.value, effect.after.value, metric, unit
-        ),
-        "difference": format.changed(change.value, change.low, change.high, metric, unit),
-        "p (Holm)": "" if effect.p_holm is None else format.p_value(effect.p_holm),
+        "remedy": textwrap.fill(name, NAME_WIDTH, break_on_hyphens=False),
+        "figure": _short(effect) + (" (%)" if format.in_points(metric, unit) else ""),
+        "before \N{RIGHTWARDS ARROW} after": f"{before} \N{RIGHTWARDS ARROW} {after}",
+        "difference": format.changed(change.value, change.low, change.high, metric, unit).replace(points, ""),
+        "p, Holm": "" if effect.p_holm is None else format.p_value(effect.p_holm),
         "finding": effect.finding,
     }
 

@@ -11,17 +11,19 @@ import altair as alt
 from nasaudit.report.charts import DATA, FAINT, INK, Chart, emphasis, framed
 from nasaudit.report.palette import COLOURS, SHAPES
 
-STAR = "M0,-1L.23,-.31L.95,-.31L.36,.12L.59,.81L0,.38L-.59,.81L-.36,.12L-.95,-.31L-.23,-.31Z"  # the original
+# The original: a star with five points, as large as the other shapes.
+STAR = "M0,-1.7L.4,-.53L1.62,-.53L.61,.2L1,1.38L0,.65L-1,1.38L-.61,.2L-1.62,-.53L-.4,-.53Z"
 HEIGHT = 250
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a point or a line is drawn: `shape` is a name of Vega's, or STAR."""
+    """How a point or a line is drawn: `shape` is a name of Vega's, or STAR; `note` stands behind the label."""
 
     label: str
     colour: str
     shape: str
+    note: str = ""
 
 
 def looks(labels: Sequence[str]) -> list[Look]:

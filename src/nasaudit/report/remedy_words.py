@@ -184,7 +184,8 @@ def _threat(of_one: Hardening, family: str) -> str:
     worse = [pair for pair in found if pair[1].finding == "worse"]
     if worse:
         kept = [
-            f"{of_one.names.full(one)} ({changed(effect)}{_open(of_one, effect)})" for one, effect in worse
+            f"{of_one.names.full(one)} {changed(effect)}{_open(of_one, effect)}"
+            for one, effect in worse[::-1]
         ]
         said.append(f"Worse: {'; '.join(kept)}")
     return ". ".join(said) + "."

@@ -185,8 +185,7 @@ def _costs(evidence: Evidence, of_one: Hardening) -> Table | None:
     if not rows:
         return None
     return Table(
-        "What it costs in size and speed (FLOPs of one image forward; training time is wall time, beside whatever "
-        "else ran on the machine: a rough guide)",
+        "What it costs in size and speed",
         COSTS,
         tuple(rows),
     )

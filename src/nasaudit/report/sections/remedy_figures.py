@@ -35,24 +35,23 @@ def front(points: Sequence[tuple[float, float]]) -> list[bool]:
     [True, False, True]
     """
     return [
-        not any(
-            other[0] >= benefit and other[1] <= harm and other != (benefit, harm) for other in points
-        )
+        not any(other[0] >= benefit and other[1] <= harm and other != (benefit, harm) for other in points)
         for benefit, harm in points
-    ]  # fmt: skip
+    ]
 
 
 def point_looks(evidence: Evidence, of_one: Hardening) -> list[Look]:
     """The looks of an original and its remedies, as in the whole report where they are architectures of their own."""
     subjects = {subject.name: subject for subject in evidence.subjects}
     original = subjects.get(of_one.original)
-    found = [Look(of_one.title, COLOURS[0] if original is None else original.style.colour, STAR)]
+    colour = COLOURS[0] if original is None else original.style.colour
+    found = [Look(of_one.title, colour, STAR, "the original")]
     for k, one in enumerate(of_one.remedies):
         subject = subjects.get(one.variant) if one.kind != "answers" else None
         found.append(
             Look(_label(of_one, one), COLOURS[(k + 1) % len(COLOURS)], SHAPES[-1 - k % len(SHAPES)])
             if subject is None
-            else Look(subject.title, subject.style.colour, subject.style.shape)
+            else Look(subject.title, subject.style.colour, subject.style.shape, _note(of_one, one))
         )
     return found
 
@@ -192,6 +191,11 @@ def _figure_of(one: Remedied, family: str) -> Effect | None:
     if not family:
         return one.accuracy
     return next((effect for effect in one.effects if effect.headline and effect.family == family), None)
+
+
+def _note(of_one: Hardening, one: Remedied) -> str:
+    """The remedy, where the architecture's name does not say it."""
+    return of_one.names.remedy(one) if of_one.names.other_name(one) else ""
 
 
 def _label(of_one: Hardening, one: Remedied) -> str:
