@@ -164,7 +164,7 @@ def _changed(effect: Effect, name: str) -> Entry:
         "figure": _short(effect) + (" (%)" if format.in_points(metric, unit) else ""),
         "before \N{RIGHTWARDS ARROW} after": f"{before} \N{RIGHTWARDS ARROW} {after}",
         "difference": format.changed(change.value, change.low, change.high, metric, unit).replace(points, ""),
-        "p, Holm": "" if effect.p_holm is None else format.p_value(effect.p_holm),
+        "Holm p": "" if effect.p_holm is None else format.p_value(effect.p_holm).replace(" ", ""),
         "finding": effect.finding,
     }
 
