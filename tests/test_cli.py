@@ -94,6 +94,12 @@ def test_version_and_bare_call(command):
         (["study", "run", "nothing.yaml"], "nothing.yaml"),
         (["study", "run", "no-such-recipe"], "no-such-recipe"),
         (["list", "dragons"], "architectures"),
+        (["mitigate", "resnet"], "a rewiring needs a cell"),
+        (["mitigate", "darts", "--remedies", "deeper"], "deepen"),
+        (["mitigate", "darts", "--doses", "some"], "mitigate.doses: expected full, curve"),
+        (["mitigate", "darts", "--replacements", "skip_connect"], "replacements"),
+        (["mitigate", "darts", "--max-drop", "101"], "--max-drop"),
+        (["mitigate", "darts", "--remedies", "rounded_answers", "--attacks", "pgd"], "extraction"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_2(command, words, expected):
@@ -238,3 +244,24 @@ def test_weights_are_attacked_only_by_what_trains_no_other_model(command):
     assert code == 2
     assert "architectures[0].weights" in err
     assert "label_flip" in err
+
+
+def test_the_plan_of_a_mitigation_is_json_and_trains_nothing(command, tmp_path):
+    words = "mitigate darts --plan --json --data digits --doses curve --replacements sep_conv_3x3,dil_conv_3x3"
+    code, out, err = command(*words.split())
+    assert code == 0, err
+    entries = json.loads(out)
+    assert [entry["name"] for entry in entries if entry["dose"] == entry["most"]] == [
+        "darts",
+        "darts-i",
+        "darts-ii",
+        "darts-iii",
+    ]
+    assert {"name", "genotype", "topology", "parameters", "flops", "remedy", "dose"} <= entries[0].keys()
+    depths = [entry["topology"]["normal"]["depth"] for entry in entries if entry["remedy"] in (None, "deepen")]
+    assert depths == sorted(depths)
+    assert len(entries) == 1 + 3 + 2 + 3
+    code, out, _ = command("mitigate", "darts", "--plan", "--data", "digits")
+    assert code == 0
+    assert "darts-i" in out
+    assert not (tmp_path / "audits").exists()

@@ -173,7 +173,7 @@ def test_the_example_workflow_audits_and_gates(
     audit, gate = workflow_commands()
     planned = {}
 
-    def stop(study: object, out: Path, **_: object) -> None:
+    def stop(study: object, out: Path, *_: object) -> None:
         planned.update(study=study, out=out)
         raise PlannedError
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nasaudit.errors import NasauditError
     from nasaudit.spec.genotype import Genotype
     from nasaudit.spec.study import StudySpec
+    from nasaudit.study.run import RunOptions
 
 __version__ = "0.1.0"
 
@@ -19,6 +20,7 @@ __all__ = [
     "Audit",
     "Genotype",
     "NasauditError",
+    "RunOptions",
     "StudySpec",
     "__version__",
     "analyze",
@@ -35,6 +37,7 @@ _HOMES = {
     "Audit": "nasaudit.api",
     "Genotype": "nasaudit.spec.genotype",
     "NasauditError": "nasaudit.errors",
+    "RunOptions": "nasaudit.study.run",
     "StudySpec": "nasaudit.spec.study",
     "analyze": "nasaudit.api",
     "audit": "nasaudit.api",

@@ -1,6 +1,5 @@
 """The Python API: what the command line does, as functions."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,14 @@ from nasaudit.spec.arch import IMAGE_SIDE, Scale
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.defaults import SURVEY, attacks_for
 from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.spec.model import Normalisation
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Protocol
 from nasaudit.store.files import write_atomically
 from nasaudit.study.folder import StudyFolder
 from nasaudit.study.results import StudyResults
-from nasaudit.study.run import DOWNLOADS, Mode, run
+from nasaudit.study.run import DEFAULT_OPTIONS, RunOptions, run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from nasaudit.arch.network import Network
     from nasaudit.study.compare import StudyComparison
     from nasaudit.study.gate import Gate
-    from nasaudit.study.observer import Observer
 
 REPORT_FILE = "report.html"
 DEFAULT_SEEDS = 3
+MITIGATION_ANALYSES = ("topology", "convergence")  # what costs next to nothing
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,7 @@ def audit(
     out: str | Path | None = None,
     weights: str | Path | None = None,
     normalise: Normalisation | None = None,
-    workers: int | None = None,
-    device: str = "auto",
-    mode: Mode = "cached",
-    store: str | Path | None = None,
-    download: bool = False,
-    observer: "Observer | None" = None,
+    options: RunOptions = DEFAULT_OPTIONS,
 ) -> Audit:
     """Train, attack and analyse architectures on real images, and write the report.
 
@@ -129,12 +124,7 @@ def audit(
             model is audited as it is, and "survey" stands for its attack of evasion.
         normalise: what is done to pixels in [0,1] before the network: "dataset", "own", "none", or `Moments`; None:
             "own" for models with weights, "dataset" elsewhere.
-        workers: processes side by side; None: one for each core or GPU.
-        device: "auto", "cpu", "cuda" or "cuda:K".
-        mode: what is done again, see `study.run`.
-        store: folder of records to share between studies; None: inside of `out`.
-        download: fetch the data set where it can be.
-        observer: who is told of progress; None: bars on a terminal's stderr, nobody elsewhere.
+        options: how it is run: workers, device, what is done again, ...
 
     Raises:
         InputError: something is unknown or wrong; nothing was trained.
@@ -142,16 +132,7 @@ def audit(
     study = make_study(
         given(architectures, weights, normalise), data, scale, protocol, attacks, seeds, analyses
     )
-    return run_study(
-        study,
-        out,
-        workers=workers,
-        device=device,
-        mode=mode,
-        store=store,
-        download=download,
-        observer=observer,
-    )
+    return run_study(study, out, options)
 
 
 def analyze(
@@ -161,12 +142,7 @@ def analyze(
     scale: Scale = "mini",
     analyses: Sequence[str] = ("all",),
     out: str | Path | None = None,
-    *,
-    workers: int | None = None,
-    device: str = "auto",
-    mode: Mode = "cached",
-    download: bool = False,
-    observer: "Observer | None" = None,
+    options: RunOptions = DEFAULT_OPTIONS,
 ) -> Audit:
     """Analyse a model that is already trained, and write the report: nothing is trained, nothing attacked.
 
@@ -178,19 +154,49 @@ def analyze(
         scale: of the network.
         analyses: names of analyses; ("all",) for every one. Convergence needs a training, and is left out.
         out: folder of the results; None: one under `audits/`.
-        workers: processes side by side.
-        device: as in `audit`.
-        mode: as in `audit`.
-        download: fetch the data set where it can be.
-        observer: as in `audit`.
+        options: as in `audit`.
 
     Raises:
         InputError: something is unknown or wrong, or the weights do not fit; nothing was analysed.
     """
     study = make_study(given([architecture], weights), data, scale, "sound", (), 1, analyses)
-    return run_study(
-        study, out, workers=workers, device=device, mode=mode, download=download, observer=observer
+    return run_study(study, out, options)
+
+
+def mitigate(
+    architecture: str,
+    data: str | DataSpec = "mnist5k",
+    mitigation: MitigationSpec | None = None,
+    scale: Scale = "mini",
+    attacks: Sequence[str] = ("survey",),
+    analyses: Sequence[str] = MITIGATION_ANALYSES,
+    seeds: int | None = None,
+    out: str | Path | None = None,
+    options: RunOptions = DEFAULT_OPTIONS,
+) -> Audit:
+    """Harden an architecture, train and attack all variants like the original, and say in the report what it brought.
+
+    Args:
+        architecture: as in `audit`; rewirings need a network of cells.
+        data: as in `audit`.
+        mitigation: remedies, doses and what they may cost; None: the three rewirings of the normal cell, in full.
+        scale: as in `audit`.
+        attacks: as in `audit`.
+        analyses: as in `audit`.
+        seeds: how many training seeds; None: 3. With one, nothing is said of other trainings.
+        out: as in `audit`.
+        options: as in `audit`.
+
+    Returns:
+        The finished study; `results.remedies` has every variant with its differences.
+
+    Raises:
+        InputError: something is unknown or wrong, or no remedy changes the architecture; nothing was trained.
+    """
+    study = make_study(
+        [architecture], data, scale, "sound", attacks, seeds, analyses, mitigation or MitigationSpec()
     )
+    return run_study(study, out, options)
 
 
 def given(
@@ -215,52 +221,22 @@ def given(
     return [choice.model_copy(update=said) for choice in choices]
 
 
-def _check_models(study: StudySpec, download: bool) -> None:
-    """Try what was brought: a model that fails, or weights that do not fit, are bad input and no failed task."""
-    brought = [one for one in study.architectures if one.model is not None or one.weights is not None]
-    if not brought:
-        return
-    from nasaudit.arch.network import check
-    from nasaudit.study.plan import plan
-    from nasaudit.training.checkpoint import load_given
-
-    tried: set[str] = set()
-    for victim in plan(study, DOWNLOADS, download=download).victims:
-        architecture, weights = victim.architecture, victim.weights
-        if architecture.name in tried or (architecture.model is None and weights is None):
-            continue
-        tried.add(architecture.name)
-        network = check(architecture)
-        if weights is not None:
-            load_given(weights, network)
-
-
 def run_study(
-    study: StudySpec,
-    out: str | Path | None = None,
-    *,
-    workers: int | None = None,
-    device: str = "auto",
-    mode: Mode = "cached",
-    store: str | Path | None = None,
-    download: bool = False,
-    observer: "Observer | None" = None,
+    study: StudySpec, out: str | Path | None = None, options: RunOptions = DEFAULT_OPTIONS
 ) -> Audit:
-    """Run a study and write its report; the arguments are those of `audit`."""
+    """Run a study and write its report.
+
+    Args:
+        study: what to do.
+        out: folder of the results; None: one under `audits/`.
+        options: how it is run.
+
+    Raises:
+        InputError: the study cannot be run as asked; nothing was trained.
+    """
     folder = Path(out) if out is not None else default_folder(study)
-    if mode != "read_only":
-        _check_models(study, download)
-    results = run(
-        study,
-        folder,
-        store=None if store is None else Path(store),
-        workers=workers,
-        mode=mode,
-        observer=observer or _default_observer(),
-        device=device,
-        download=download,
-    )
-    if mode != "read_only":
+    results = run(study, folder, options)
+    if options.mode != "read-only":
         refresh_report(results, folder)
     return Audit(folder, results)
 
@@ -347,8 +323,9 @@ def make_study(
     attacks: Sequence[str],
     seeds: int | None,
     analyses: Sequence[str] = ("all",),
+    mitigation: MitigationSpec | None = None,
 ) -> StudySpec:
-    """The study that `audit` runs: names resolved, every value checked."""
+    """The study that `audit` or `mitigate` runs: names resolved, every value checked."""
     from nasaudit.data.catalogue import parse_data, settle
 
     if seeds is not None and seeds < 1:
@@ -373,6 +350,7 @@ def make_study(
             "seeds": tuple(range(seeds or (1 if trained else DEFAULT_SEEDS))),
             "attacks": wanted_attacks,
             "analyses": analyses_for(analyses),
+            "mitigation": mitigation,
         },
         where="audit",
     )
@@ -381,11 +359,6 @@ def make_study(
 def default_folder(study: StudySpec) -> Path:
     """`audits/<architectures>-<data>-<digest>`: the same study always has the same folder."""
     names = [choice.name for choice in study.architectures[:4]] or [study.name]
+    names += ["hardened"] * (study.mitigation is not None)
     readable = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{'-'.join(names)}-{study.data.name}")
     return Path("audits") / f"{readable[:60]}-{study.digest()[:8]}"
-
-
-def _default_observer() -> "Observer | None":
-    from nasaudit.study.progress import progress_observer
-
-    return progress_observer(sys.stderr) if sys.stderr.isatty() else None

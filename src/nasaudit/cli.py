@@ -9,7 +9,7 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,7 +19,7 @@ from nasaudit.errors import InputError, NasauditError, StoreError
 if TYPE_CHECKING:
     from nasaudit.api import Audit
     from nasaudit.spec.study import StudySpec
-    from nasaudit.study.observer import Observer
+    from nasaudit.study.run import RunOptions
 
 app = typer.Typer(
     name="nasaudit",
@@ -58,6 +58,14 @@ class NormaliseName(StrEnum):
     none = "none"
 
 
+class ScopeName(StrEnum):
+    """Which cells a rewiring changes."""
+
+    normal = "normal"
+    reduction = "reduction"
+    all = "all"
+
+
 class ModeName(StrEnum):
     """What is done again."""
 
@@ -94,6 +102,7 @@ Download = Annotated[bool, typer.Option("--download", help="Fetch the data set w
 Analyses = Annotated[
     str, typer.Option(help="all; none; or names: topology,convergence,gradients,smoothness,landscape.")
 ]
+Attacks = Annotated[str, typer.Option(help="survey: one of each family; families, attacks; all; none.")]
 DataOption = Annotated[str, typer.Option(help="digits, mnist5k, cifar10, ..., folder:PATH, npz:PATH.")]
 ScaleOption = Annotated[ScaleName, typer.Option(help="mini (a CPU, minutes) or paper (published size).")]
 
@@ -125,9 +134,7 @@ def audit(
     ],
     data: DataOption = "mnist5k",
     scale: ScaleOption = ScaleName.mini,
-    attacks: Annotated[
-        str, typer.Option(help="survey: one of each family; families, attacks; all; none.")
-    ] = "survey",
+    attacks: Attacks = "survey",
     analyses: Analyses = "all",
     protocol: Annotated[
         ProtocolName, typer.Option(help="sound, or paper (the talk's own).")
@@ -161,7 +168,75 @@ def audit(
     study = api.make_study(
         choices, data, scale.value, protocol.value, _names(attacks), seeds, _names(analyses)
     )
-    _run(study, out, workers, device, mode, store, download, as_json)
+    _run(study, out, _options(workers, device, mode, store, download, as_json), as_json)
+
+
+@app.command()
+def mitigate(
+    architecture: Annotated[
+        str, typer.Argument(metavar="ARCH", help="As for audit; rewirings need a network of cells.")
+    ],
+    remedies: Annotated[
+        str,
+        typer.Option(
+            help="rewiring: deepen, drop_skips, both; training: adversarial_training, trades, label_smoothing, "
+            "dp_sgd; answers: rounded_answers, top_answers."
+        ),
+    ] = "rewiring",
+    scope: Annotated[ScopeName, typer.Option(help="Cells that are rewired.")] = ScopeName.normal,
+    doses: Annotated[
+        str, typer.Option(help="Nodes or skips of each cell: full; curve, for every number; or 1,2.")
+    ] = "full",
+    replacements: Annotated[
+        str,
+        typer.Option(metavar="OP[,OP]", help="Ops in the place of dropped skips; the last serves the rest."),
+    ] = "sep_conv_3x3",
+    max_drop: Annotated[
+        float,
+        typer.Option(min=0, max=100, help="Points of accuracy that a recommended remedy may cost."),
+    ] = 1.0,
+    data: DataOption = "mnist5k",
+    scale: ScaleOption = ScaleName.mini,
+    attacks: Attacks = "survey",
+    analyses: Analyses = "topology,convergence",
+    seeds: Annotated[int, typer.Option(min=1, help="Training seeds for each architecture.")] = 3,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the variants; train nothing.")] = False,
+    workers: Workers = None,
+    device: Device = "auto",
+    out: Out = None,
+    mode: Mode = ModeName.cached,
+    store: StoreOption = None,
+    download: Download = False,
+    as_json: Json = False,
+) -> None:
+    """Harden an architecture, and prove it: retrain, attack again, compare by seed and image."""
+    from nasaudit import api, listing
+    from nasaudit.spec.mitigation import MitigationSpec
+
+    asked = MitigationSpec.parse(
+        {
+            "remedies": _names(remedies),
+            "scope": scope.value,
+            "doses": doses if doses in ("full", "curve") else _names(doses),
+            "replacements": _names(replacements),
+            "max_drop": max_drop / 100,
+        },
+        where="mitigate",
+    )
+    study = api.make_study(
+        [architecture], data, scale.value, "sound", _names(attacks), seeds, _names(analyses), asked
+    )
+    if plan:
+        entries = listing.hardened(study)
+        if as_json:
+            _print_json(entries)
+        else:
+            typer.echo(listing.hardened_table(entries))
+        return
+    finished = api.run_study(study, out, _options(workers, device, mode, store, download, as_json))
+    if not as_json:
+        typer.echo(listing.remedied(finished.results))
+    _conclude(finished, as_json)
 
 
 @app.command()
@@ -175,25 +250,15 @@ def analyze(
     device: Device = "auto",
     out: Out = None,
     mode: Mode = ModeName.cached,
+    store: StoreOption = None,
     download: Download = False,
     as_json: Json = False,
 ) -> None:
     """Analyse a trained model: topology, gradients, smoothness, landscapes. No training, no attack."""
     from nasaudit import api, listing
 
-    finished = api.analyze(
-        architecture,
-        weights,
-        data,
-        scale.value,
-        _names(analyses),
-        out,
-        workers=workers,
-        device=device,
-        mode=_mode(mode),
-        download=download,
-        observer=_observer(as_json),
-    )
+    options = _options(workers, device, mode, store, download, as_json)
+    finished = api.analyze(architecture, weights, data, scale.value, _names(analyses), out, options)
     if not as_json:
         typer.echo(listing.measured(finished.results.rows))
     _conclude(finished, as_json)
@@ -217,7 +282,8 @@ def study_run(
     """Run a study that a YAML file describes."""
     from nasaudit.study.recipes import load_study
 
-    _run(load_study(study, changes or ()), out, workers, device, mode, store, download, as_json)
+    options = _options(workers, device, mode, store, download, as_json)
+    _run(load_study(study, changes or ()), out, options, as_json)
 
 
 @study_app.command("status")
@@ -366,29 +432,27 @@ def main() -> None:
     sys.exit(code)
 
 
-def _run(
-    study: "StudySpec",
-    out: Path | None,
-    workers: int | None,
-    device: str,
-    mode: ModeName,
-    store: Path | None,
-    download: bool,
-    as_json: bool,
-) -> None:
+def _run(study: "StudySpec", out: Path | None, options: "RunOptions", as_json: bool) -> None:
     from nasaudit import api
 
-    finished = api.run_study(
-        study,
-        out,
+    _conclude(api.run_study(study, out, options), as_json)
+
+
+def _options(
+    workers: int | None, device: str, mode: ModeName, store: Path | None, download: bool, as_json: bool
+) -> "RunOptions":
+    """What the flags of a run say; bars go where the answer of the command does not."""
+    from nasaudit.study.progress import progress_observer
+    from nasaudit.study.run import RunOptions
+
+    return RunOptions(
         workers=workers,
         device=device,
-        mode=_mode(mode),
+        mode=mode.value,
         store=store,
         download=download,
-        observer=_observer(as_json),
+        observer=progress_observer(sys.stderr if as_json else sys.stdout),
     )
-    _conclude(finished, as_json)
 
 
 def _conclude(finished: "Audit", as_json: bool) -> None:
@@ -417,16 +481,6 @@ def _names(text: str) -> list[str]:
     """Names with commas between them; `none` stands for no name."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     return [] if names == ["none"] else names
-
-
-def _observer(as_json: bool) -> "Observer":
-    from nasaudit.study.progress import progress_observer
-
-    return progress_observer(sys.stderr if as_json else sys.stdout)
-
-
-def _mode(mode: ModeName) -> Any:
-    return mode.value.replace("-", "_")
 
 
 def _print_json(value: object) -> None:

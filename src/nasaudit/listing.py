@@ -1,6 +1,7 @@
 """What `nasaudit list` and `nasaudit show` say."""
 
 import io
+import json
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -16,10 +17,14 @@ from nasaudit.errors import InputError
 from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.arch import IMAGE_SIDE, MINI_FLOPS, ArchSpec, Scale
 from nasaudit.spec.attacks import ATTACKS
-from nasaudit.spec.study import ArchChoice
+from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.study.compare import Difference, StudyComparison
 from nasaudit.study.gate import Gate, written
+from nasaudit.study.hardening import hardened as hardened_choices
+from nasaudit.study.hardening import variants
+from nasaudit.study.plan import plan
 from nasaudit.study.results import Effect, Remedied, Row, StudyResults
+from nasaudit.study.run import DOWNLOADS
 
 # Settings of figures that there are dozens of.
 PARTS = frozenset({"layer", "op"})
@@ -269,21 +274,25 @@ class Facts:
 
 def describe(architecture: str, scale: Scale, classes: int) -> Facts:
     """Build an architecture at a scale, for 3-channel images of the scale's size, and measure it."""
+    side = IMAGE_SIDE[scale]
+    choice = choose(architecture)
+    return _measure(choice, resolve(choice, scale, classes, (3, side, side)), _source(choice, architecture))
+
+
+def _measure(choice: ArchChoice, spec: ArchSpec, source: str) -> Facts:
+    """Build a network and measure it."""
     from nasaudit.arch.cost import cost_by_op
     from nasaudit.arch.network import build
 
-    side = IMAGE_SIDE[scale]
-    choice = choose(architecture)
-    spec = resolve(choice, scale, classes, (3, side, side))
     network = build(spec)
-    entry = CATALOGUE[choice.name] if choice.genotype is None and choice.model is None else None
+    entry = CATALOGUE[choice.name] if choice.name in CATALOGUE and choice.genotype is None else None
     costs = cost_by_op(network, spec.input_shape)
     parameters = sum(cost.parameters for cost in costs.values())
     flops = sum(cost.flops for cost in costs.values())
     return Facts(
         spec=spec,
         title=entry.title if entry else choice.name,
-        source=entry.source if entry else _source(choice, architecture),
+        source=entry.source if entry else source,
         parameters=parameters,
         flops=flops,
         topology={} if spec.genotype is None else topology(spec.genotype),
@@ -295,6 +304,67 @@ def describe(architecture: str, scale: Scale, classes: int) -> Facts:
 def _source(choice: ArchChoice, written: str) -> str:
     """Where an architecture of the user's own comes from."""
     return written if choice.model is None else f"{choice.model.builder} {choice.model.target}"
+
+
+def hardened(study: StudySpec) -> list[Entry]:
+    """The originals and the hardened architectures of a study, measured and not trained: what `--plan` says.
+
+    Raises:
+        InputError: the study cannot be run as asked.
+    """
+    planned = plan(study, DOWNLOADS)
+    found = {variant.choice.name: variant for variant in variants(study)}
+    choices = {choice.name: choice for choice in (*study.architectures, *hardened_choices(study))}
+    entries = []
+    for spec in planned.architectures:
+        if spec.name not in choices:  # of a population
+            continue
+        choice, variant = choices[spec.name], found.get(spec.name)
+        how = (
+            {"original": None, "remedy": None, "kind": None, "scope": None, "dose": None, "most": None}
+            if variant is None
+            else {
+                "original": variant.original,
+                "remedy": variant.remedy,
+                "kind": variant.kind,
+                "scope": variant.scope or None,
+                "dose": variant.dose,
+                "most": variant.most,
+            }
+        )
+        facts = _measure(
+            choice, spec, f"hardened {variant.original}" if variant else _source(choice, choice.name)
+        )
+        entries.append({**facts.as_dict(), **how, "training": choice.training})
+    return entries
+
+
+def hardened_table(entries: list[Entry]) -> str:
+    """The same for a person."""
+
+    def dose(entry: Entry) -> str:
+        partial = entry["dose"] is not None and entry["dose"] != entry["most"]
+        return f" {entry['dose']} of {entry['most']}" if partial else ""
+
+    def shape(entry: Entry, key: str) -> str:
+        return ", ".join(f"{cell[key]:g}" for cell in entry["topology"].values())
+
+    return table(
+        "hardened architectures",
+        [
+            {
+                "name": entry["name"],
+                "remedy": "(original)" if entry["remedy"] is None else f"{entry['remedy']}{dose(entry)}",
+                "depth": shape(entry, "depth"),
+                "width": shape(entry, "width"),
+                "skips": shape(entry, "skips"),
+                "parameters": f"{entry['parameters']:,}",
+                "MFLOPs": f"{entry['flops'] / 1e6:.1f}",
+                "training": "" if entry["training"] is None else json.dumps(entry["training"]),
+            }
+            for entry in entries
+        ],
+    )
 
 
 def write_svg(facts: Facts, path: Path) -> None:

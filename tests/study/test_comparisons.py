@@ -116,6 +116,21 @@ def test_extraction_is_judged_by_the_fixed_surrogate_at_the_largest_budget() -> 
     assert alone["darts"].value == 0.1
 
 
+def test_a_theft_from_a_victim_that_rounds_is_the_headline_only_where_there_is_no_other() -> None:
+    rows = [
+        knockoff("darts", 0.1, surrogate="resnet", budget="9000", decimals="1"),
+        knockoff("darts", 0.2, surrogate="resnet", budget="9000", top_k="3"),
+        knockoff("darts", 0.3, surrogate="same", budget="750"),
+    ]
+    for order in (rows, rows[::-1]):
+        found = headline_rows(order, "extraction")
+        assert found is not None
+        assert found["darts"].value == 0.3
+    alone = headline_rows(rows[:1], "extraction")
+    assert alone is not None
+    assert alone["darts"].value == 0.1
+
+
 def test_membership_is_judged_by_the_strongest_attack_that_was_run() -> None:
     rows = [
         membership("gap", 0.5),

@@ -12,14 +12,14 @@ import pytest
 
 from nasaudit.spec.study import StudySpec
 from nasaudit.study.observer import Silent
-from nasaudit.study.run import run
+from nasaudit.study.run import RunOptions, run
 
 RUN = """
 import sys
 from pathlib import Path
 from nasaudit.study.recipes import load_study
-from nasaudit.study.run import run
-run(load_study(sys.argv[1]), Path(sys.argv[2]), workers=2)
+from nasaudit.study.run import RunOptions, run
+run(load_study(sys.argv[1]), Path(sys.argv[2]), RunOptions(workers=2))
 """
 STUDY = """
 name: storm
@@ -79,5 +79,5 @@ def test_one_worker_and_two_write_the_same_table(tmp_path: Path) -> None:
         {"architectures": ["resnet"], "data": "digits", "seeds": [0, 1], "training": {"epochs": 2}}
     )
     for workers in (1, 2):
-        run(study, tmp_path / str(workers), workers=workers, observer=Silent())
+        run(study, tmp_path / str(workers), RunOptions(workers=workers, observer=Silent()))
     assert (tmp_path / "1" / "results.csv").read_bytes() == (tmp_path / "2" / "results.csv").read_bytes()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from fake_tasks import fake_plan
 
-from nasaudit.errors import ConflictError, MissingRecordError, StoreError
+from nasaudit.errors import ConflictError, MissingRecordError, SpecError, StoreError
 from nasaudit.spec.tasks import Task
 from nasaudit.store.lock import hold
 from nasaudit.store.records import Record
@@ -24,7 +24,7 @@ from nasaudit.study.executors.serial import Serial
 from nasaudit.study.observer import Silent
 from nasaudit.study.plan import Plan
 from nasaudit.study.results import StudyResults
-from nasaudit.study.run import run_plan
+from nasaudit.study.run import RunOptions, run_plan
 
 MakeExecutor = Callable[[Setting], Executor]
 
@@ -196,14 +196,21 @@ def test_force_does_everything_again(house: House) -> None:
     assert second.rows == first.rows
 
 
+def test_a_mode_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(
+        SpecError, match=r"mode: expected one of cached, retry, force, read-only, got 'again'"
+    ):
+        RunOptions(mode="again")  # type: ignore[arg-type]
+
+
 def test_read_only_takes_what_is_there_and_writes_nothing(house: House) -> None:
     planned = house.plan()
     with pytest.raises(MissingRecordError, match="train darts"):
-        house.run(planned, no_executor, mode="read_only")
+        house.run(planned, no_executor, mode="read-only")
     assert not house.out.exists()
     first = house.run(planned)[0]
     (house.out / "results.json").unlink()
-    assert house.run(planned, no_executor, mode="read_only")[0].rows == first.rows
+    assert house.run(planned, no_executor, mode="read-only")[0].rows == first.rows
     assert not (house.out / "results.json").exists()
 
 

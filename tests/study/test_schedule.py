@@ -4,8 +4,10 @@ import pytest
 from fake_tasks import fake_plan
 
 from nasaudit.spec.genotype import OPS
+from nasaudit.spec.tasks import TrainTask
+from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.records import Problem, Record
-from nasaudit.study.cost import OP_TIME, expected_time
+from nasaudit.study.cost import INNER_STEP, MICROBATCHES, OP_TIME, expected_time
 from nasaudit.study.execute import death
 from nasaudit.study.plan import Plan
 from nasaudit.study.schedule import Schedule
@@ -30,6 +32,20 @@ def test_the_longest_training_runs_first(planned: Plan) -> None:
     assert labels[0] == "train nasnet (seed 0)"
     assert schedule.take() is None  # all others wait for a training
     assert all(expected_time(task) > 0 for task in planned.tasks)
+
+
+def test_a_defended_training_takes_longer_by_what_its_defence_costs(planned: Plan) -> None:
+    train = planned.tasks[0]
+    assert isinstance(train, TrainTask)
+
+    def factor(**defence: object) -> float:
+        training = TrainingSpec.parse({**train.training.model_dump(), **defence})
+        return expected_time(train.model_copy(update={"training": training})) / expected_time(train)
+
+    assert factor() == 1
+    assert factor(adversarial={"steps": 5}) == pytest.approx(1 + 5 * INNER_STEP)
+    assert factor(adversarial={"steps": 5, "method": "trades"}) == pytest.approx(2 + 5 * INNER_STEP)
+    assert factor(private={}) == 1 + MICROBATCHES
 
 
 def test_a_task_is_released_by_its_need(planned: Plan) -> None:

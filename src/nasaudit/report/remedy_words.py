@@ -13,6 +13,7 @@ from nasaudit.report import format
 from nasaudit.report.remedy_names import Names
 from nasaudit.report.sections.families import FAMILIES
 from nasaudit.spec.directions import worse_direction
+from nasaudit.spec.mitigation import REWIRINGS
 from nasaudit.study.flags import FEW_SEEDS
 from nasaudit.study.headlines import DIRECTIONS, PUBLISHED
 from nasaudit.study.results import Effect, Pairing, Remedied
@@ -384,8 +385,11 @@ def talk(of_one: Hardening) -> list[str]:
     What it publishes of NAS-designed models it expects to be undone by a rewiring, so the predicted sign of a
     difference is the reverse of `study.headlines.DIRECTIONS`: lower, and for the accuracy lost to poison higher.
     """
-    pairs = [(one, effect) for one, effect in of_one.headlines() if one.kind == "rewiring" and one.full]
-    known = [(one, effect) for one, effect in pairs if effect.family in DIRECTIONS]
+    known = [
+        (one, effect)
+        for one, effect in of_one.headlines()
+        if one.remedy in REWIRINGS and one.kind == "rewiring" and one.full and effect.family in DIRECTIONS
+    ]
     if not known:
         return []
     easier = [family for family in of_one.families if _predicted(family) == "better"]

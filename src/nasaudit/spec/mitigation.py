@@ -1,9 +1,9 @@
 """MitigationSpec: which remedies a study tries on its architectures, and what they may cost."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.registry import normalise
@@ -56,7 +56,7 @@ class MitigationSpec(Spec):
     remedies: tuple[str, ...] = REWIRINGS  # names, or `rewiring`, `training`, `answers` for all of a kind
     scope: Scope = "normal"  # cells that are rewired
     # Nodes or skips of each cell: all of them; every number up to all, for a curve; or these numbers.
-    doses: Literal["full", "curve"] | tuple[Annotated[int, Field(ge=1)], ...] = "full"
+    doses: Literal["full", "curve"] | tuple[int, ...] = "full"
     replacements: tuple[str, ...] = REPLACEMENTS  # of the skips in turn; the last serves all further ones
     # Remedies of the training by name, with the fields of the recipe that they set: others than the known ones, or
     # these with other fields.
@@ -69,26 +69,39 @@ class MitigationSpec(Spec):
         """Each remedy once, by its full name."""
         if not isinstance(values, dict) or not isinstance(values.get("remedies"), (list, tuple)):
             return values
-        own = values.get("training") or {}
-        known = [
+        own = values.get("training")
+        names = [
+            *FAMILIES_OF_REMEDIES,
             *(name for of_kind in FAMILIES_OF_REMEDIES.values() for name in of_kind),
             *(own if isinstance(own, dict) else ()),
         ]
+        known = {normalise(name): name for name in names}
         chosen: dict[str, None] = {}
-        for name in values["remedies"]:
-            key = normalise(str(name)).replace("-", "_")
-            if key not in (*FAMILIES_OF_REMEDIES, *known):
-                raise UnknownNameError("remedy", str(name), [*FAMILIES_OF_REMEDIES, *known])
-            chosen.update(dict.fromkeys(FAMILIES_OF_REMEDIES.get(key, (key,))))
+        for said in values["remedies"]:
+            name = known.get(normalise(str(said)))
+            if name is None:
+                raise UnknownNameError("remedy", str(said), names)
+            chosen.update(dict.fromkeys(FAMILIES_OF_REMEDIES.get(name, (name,))))
         return {**values, "remedies": tuple(chosen)}
+
+    @field_validator("doses", mode="before")
+    @classmethod
+    def _doses(cls, doses: Any) -> Any:
+        """One message for what could be either."""
+        said = (
+            [int(dose) if str(dose).isdecimal() else 0 for dose in doses]
+            if isinstance(doses, list | tuple)
+            else []
+        )
+        if doses in ("full", "curve") or (said and min(said) > 0):
+            return said or doses
+        raise SpecError("", "full, curve, or numbers of nodes or skips from 1 on", doses)
 
     @model_validator(mode="after")
     def _consistent(self) -> "MitigationSpec":
         check_replacements(self.replacements)
         if not self.remedies:
             raise SpecError("remedies", "at least one remedy", [])
-        if self.doses == ():
-            raise SpecError("doses", "full, curve, or numbers of nodes or skips", [])
         return self
 
     def of_kind(self, kind: Literal["rewiring", "answers"]) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ class StudySpec(Spec):
     scale: Scale = "mini"
     protocol: Protocol = "sound"
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
-    attacks: tuple[AnyAttack, ...] = ()
+    attacks: tuple[AnyAttack, ...] = Field(default=(), validate_default=True)
     analyses: tuple[AnyAnalysis, ...] = default_analyses()
     training: TrainingSpec | None = None  # None: the recipe of the scale, protocol and data
 

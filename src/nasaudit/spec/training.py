@@ -1,10 +1,12 @@
 """TrainingSpec: everything that decides how a network is trained, apart from data, network and seed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from nasaudit.errors import SpecError
 from nasaudit.spec.base import Spec
+from nasaudit.spec.defences import AdversarialSpec, PrivateSpec
 from nasaudit.spec.units import Fractional
 
 
@@ -19,7 +21,9 @@ class TrainingSpec(Spec):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     schedule: Literal["cosine", "one_cycle"] = "cosine"
     label_smoothing: Fractional = 0.0
-    gradient_clip: Annotated[float, Field(gt=0)] | None = 5.0  # L2 norm over all parameters
+    gradient_clip: Annotated[float, Field(gt=0)] | None = (
+        5.0  # L2 norm over all parameters; idle with `private`
+    )
     crop: Annotated[int, Field(ge=0)] = 2  # pixels of zero padding for random crops; 0: none
     flip: bool = False  # horizontal, with probability 1/2
     cutout: Annotated[int, Field(ge=0)] = 0  # side of the square that is blanked; 0: none
@@ -28,3 +32,25 @@ class TrainingSpec(Spec):
     precision: Literal["fp32", "bf16"] = "fp32"
     # Which epoch's weights are kept. `best_test` picks on test data: protocol `paper` only.
     keep: Literal["last", "best_validation", "best_test"] = "last"
+    # Defences, each a switch. Left out of the digest where they are off, so that older records are found.
+    adversarial: AdversarialSpec | None = Field(default=None, exclude_if=lambda value: value is None)
+    private: PrivateSpec | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def _clipped_once(self) -> Self:
+        ordinary = type(self).model_fields["gradient_clip"].default
+        if self.private is not None and self.gradient_clip not in (None, ordinary):
+            raise SpecError(
+                "gradient_clip", "nothing beside `private`, whose `clip` takes its place", self.gradient_clip
+            )
+        return self
+
+    def undefended(self) -> Self:
+        """The same recipe without `adversarial` and `private`: how attackers train models of their own.
+
+        Label smoothing stays: it is a part of ordinary recipes, and who must not have it (a thief, whose targets are
+        the victim's answers) leaves it out where the recipe is made. A recipe without defences is returned as it is.
+        """
+        if self.adversarial is None and self.private is None:
+            return self
+        return self.model_copy(update={"adversarial": None, "private": None})

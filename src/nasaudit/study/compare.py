@@ -13,6 +13,7 @@ from nasaudit.analysis.differences import Change, How, independent_change, paire
 from nasaudit.errors import InputError
 from nasaudit.spec.attacks import FAMILIES
 from nasaudit.spec.directions import Worse, worse_direction
+from nasaudit.spec.training import TrainingSpec
 from nasaudit.study.drafts import span
 from nasaudit.study.headlines import find_headline
 from nasaudit.study.results import Plain, Span, StudyResults
@@ -201,8 +202,12 @@ def warnings(
             f"the data are at {before.study.data.path} and at {after.study.data.path}: "
             "a study does not keep their content, so make sure that these are the same images"
         )
-    recipes = before.training.model_dump(), after.training.model_dump()
-    changed = sorted(field for field in recipes[0] if recipes[0][field] != recipes[1][field])
+    recipes = before.training, after.training
+    changed = sorted(
+        field
+        for field in TrainingSpec.model_fields
+        if getattr(recipes[0], field) != getattr(recipes[1], field)
+    )
     if changed:
         yield f"the training recipes differ in {', '.join(changed)}"
     specs = {spec.name: spec for spec in before.architectures}

@@ -1,4 +1,9 @@
-"""What a study makes of an attack, given a victim: the task that measures it, with all that it needs."""
+"""What a study makes of an attack, given a victim: the task that measures it, with all that it needs.
+
+A victim's defences are its own. Models that attackers make for themselves (to transfer examples from, to optimise a
+poison on) are trained without them. Two kinds of trainings keep them: on poisoned images, because it is the victim
+itself that trains on those; and shadow models, because what they imitate is the victim's training.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,7 +60,7 @@ def evasion(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTa
     surrogate = TrainTask(
         architecture=setting.architecture(attack.surrogate, victim),
         data=victim.data,
-        training=victim.training,
+        training=victim.training.undefended(),
         seed=ATTACKERS_SEEDS + (victim.seed == ATTACKERS_SEEDS),
     )
     return EvasionTask(victim=victim, attack=attack, surrogate=surrogate)
@@ -105,7 +110,7 @@ def _poisoners_model(victim: TrainTask, attack: PoisoningSpec, architecture: Arc
     return TrainTask(
         architecture=architecture,
         data=victim.data,
-        training=_recipe(victim, attack),
+        training=_recipe(victim, attack).undefended(),
         seed=seed + (seed == victim.seed),
     )
 

@@ -54,28 +54,31 @@ def variants(study: StudySpec) -> list[Variant]:
     """All hardened architectures of a study, those that it names first; its population is no matter of this.
 
     Raises:
-        SpecError: a `mitigation` that does nothing to any architecture of the study.
+        SpecError: a `mitigation` that does nothing to any architecture of the study, or one of trained weights; an
+            architecture that hardens one that is not there.
     """
     named = _named(study)
-    hardened = {variant.choice.name for variant in named}
-    originals = [choice for choice in study.architectures if choice.name not in hardened]
-    made = list(_made(originals, study.mitigation)) if study.mitigation is not None else []
-    names = {choice.name for choice in study.architectures}
-    new = [variant for variant in made if _name(variant.choice) not in names]
-    if study.mitigation is not None and not made and not study.mitigation.of_kind("answers"):
+    given = {variant.choice.name for variant in named}
+    originals = [choice for choice in study.architectures if choice.name not in given]
+    if study.mitigation is None:
+        return named
+    _check(originals, study)
+    made = list(_made(originals, study.mitigation))
+    if not made and not study.mitigation.of_kind("answers"):
         raise SpecError(
             "mitigation.remedies",
-            f"remedies that change one of {', '.join(choice.name for choice in study.architectures)} "
-            "(a rewiring needs a cell, and drop_skips a skip in it)",
+            f"a remedy that changes {' or '.join(choice.name for choice in originals)}: a rewiring needs a cell, and "
+            "drop_skips a skip in it; remedies of the training work for every network",
             list(study.mitigation.remedies),
         )
-    return [*named, *new]
+    names = {_name(choice) for choice in study.architectures}
+    return [*named, *(variant for variant in made if _name(variant.choice) not in names)]
 
 
 def hardened(study: StudySpec) -> list[ArchChoice]:
     """The architectures that a study asks for with `mitigation`, without those that it names itself."""
-    names = {choice.name for choice in study.architectures}
-    return [variant.choice for variant in variants(study) if variant.choice.name not in names]
+    names = {_name(choice) for choice in study.architectures}
+    return [variant.choice for variant in variants(study) if _name(variant.choice) not in names]
 
 
 def rewirings(
@@ -131,6 +134,18 @@ def _known(genotype: Genotype) -> ArchChoice | None:
         if published is not None and ordered(published) == ordered(genotype):
             return ArchChoice(name=name)
     return None
+
+
+def _check(originals: Sequence[ArchChoice], study: StudySpec) -> None:
+    """A remedy is judged against an original that the same recipe trained."""
+    for choice in originals:
+        if choice.weights is not None:
+            position = study.architectures.index(choice)
+            raise SpecError(
+                f"architectures[{position}].weights",
+                "none: a hardened model is trained anew, and so must be what it is compared with",
+                choice.weights,
+            )
 
 
 def _named(study: StudySpec) -> list[Variant]:
@@ -195,10 +210,13 @@ def _made(originals: Sequence[ArchChoice], spec: MitigationSpec) -> Iterator[Var
 
 
 def _dosed(steps: Iterator[Variant], spec: MitigationSpec) -> Iterator[Variant]:
-    for step in steps:
-        wanted = step.dose == step.most if spec.doses == "full" else step.dose in spec.doses
-        if spec.doses == "curve" or wanted:
-            yield step
+    match spec.doses:
+        case "curve":
+            yield from steps
+        case "full":
+            yield from (step for step in steps if step.dose == step.most)
+        case doses:
+            yield from (step for step in steps if step.dose in doses)
 
 
 def _retrained(original: ArchChoice, remedy: str, spec: MitigationSpec) -> Variant:

@@ -31,6 +31,7 @@ class Headline:
         setting: what the rows' setting must say.
         preferred: what it should say rather than anything else.
         avoided: what it should not say if another choice exists.
+        unsaid: keys that it should not have: a defence of the victim's.
         largest: the key whose largest number is taken (a budget); "": none.
         protocol: the one that the rows must come from; "": any.
     """
@@ -41,6 +42,7 @@ class Headline:
     setting: Mapping[str, str] = field(default_factory=dict)
     preferred: Mapping[str, str] = field(default_factory=dict)
     avoided: Mapping[str, str] = field(default_factory=dict)
+    unsaid: tuple[str, ...] = ()
     largest: str = ""
     protocol: str = ""
 
@@ -53,12 +55,13 @@ class Headline:
             and self.protocol in ("", row.protocol)
         )
 
-    def rank(self, identity: Identity) -> tuple[int, int, int, float]:
+    def rank(self, identity: Identity) -> tuple[int, int, int, int, float]:
         """The smaller, the sooner it is taken."""
         attack, pairs = identity
         setting = dict(pairs)
         return (
             self.attacks.index(attack),
+            sum(key in setting for key in self.unsaid),
             sum(setting.get(key) != text for key, text in self.preferred.items()),
             sum(setting.get(key) == text for key, text in self.avoided.items()),
             -_number(setting.get(self.largest, "")),
@@ -112,6 +115,7 @@ HEADLINES: Mapping[Family, tuple[Headline, ...]] = {
             ("knockoff",),
             preferred={"labels": "soft", "pool": "pool"},
             avoided={"surrogate": "same"},
+            unsaid=("decimals", "top_k"),
             largest="budget",
         ),
     ),

@@ -76,7 +76,10 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     victims = tuple(
         TrainTask(architecture=architecture, data=data, training=own, seed=seed, weights=weights)
         for architecture, own, weights in zip(
-            architectures, _recipes(choices, training), _weights(study, choices), strict=True
+            architectures,
+            _recipes(choices, training, len(study.architectures)),
+            _weights(study, choices),
+            strict=True,
         )
         for seed in study.seeds
     )
@@ -122,13 +125,16 @@ def _wanted(study: StudySpec, victims: tuple[TrainTask, ...], setting: Setting) 
             yield EXPERIMENTS[attack.family](victim, attack, setting)
 
 
-def _recipes(choices: Sequence[ArchChoice], training: TrainingSpec) -> Iterator[TrainingSpec]:
-    """The recipe of each architecture: the study's, with the fields that are its own."""
+def _recipes(choices: Sequence[ArchChoice], training: TrainingSpec, own: int) -> Iterator[TrainingSpec]:
+    """The recipe of each architecture: the study's, with the fields that are its own.
+
+    The first `own` are those that the study names.
+    """
     for position, choice in enumerate(choices):
         if choice.training is None:
             yield training
         else:
-            where = f"architectures[{position}].training"
+            where = f"architectures[{position}].training" if position < own else f"mitigation ({choice.name})"
             yield TrainingSpec.parse({**training.model_dump(), **choice.training}, where=where)
 
 

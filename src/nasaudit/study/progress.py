@@ -1,5 +1,6 @@
 """Showing a run to a person: live bars on a terminal, plain lines everywhere else."""
 
+import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from nasaudit.spec.tasks import Task
 from nasaudit.store.records import Record
 from nasaudit.study.cost import expected_time
 from nasaudit.study.eta import Eta, format_seconds
-from nasaudit.study.observer import Observer
+from nasaudit.study.observer import Observer, Silent
 
 LINE_EVERY = 5.0  # seconds between plain lines about running tasks
 STUDY_MEMORY = 120.0  # seconds that the ETA of a whole study looks back: tasks of many kinds take turns
@@ -21,6 +22,11 @@ STUDY_MEMORY = 120.0  # seconds that the ETA of a whole study looks back: tasks 
 def progress_observer(stream: TextIO) -> Observer:
     """Live bars if the stream is a terminal, lines if it is a file or a pipe."""
     return LiveProgress(stream) if stream.isatty() else PlainProgress(stream)
+
+
+def default_observer() -> Observer:
+    """For a caller from Python who named nobody: bars on a terminal's stderr, silence elsewhere."""
+    return LiveProgress(sys.stderr) if sys.stderr.isatty() else Silent()
 
 
 @dataclass

@@ -7,15 +7,17 @@ costs the tasks that were running and nothing else.
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from nasaudit.errors import MissingRecordError, StoreError
+from nasaudit.errors import MissingRecordError, SpecError, StoreError
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import Task
 from nasaudit.store.lock import hold
 from nasaudit.store.records import Record
 from nasaudit.store.store import RECORD_FILE, Store
+from nasaudit.study.brought import check_brought
 from nasaudit.study.collect import collect, copy_examples
 from nasaudit.study.devices import worker_devices
 from nasaudit.study.execute import death, versions
@@ -34,59 +36,78 @@ from nasaudit.study.executors.processes import Processes
 from nasaudit.study.folder import StudyFolder, source_digest
 from nasaudit.study.observer import Observer, Silent
 from nasaudit.study.plan import Plan, plan
+from nasaudit.study.progress import default_observer
 from nasaudit.study.results import StudyResults
 from nasaudit.study.schedule import Schedule
 
 DOWNLOADS = Path("data")
-Mode = Literal["cached", "retry", "force", "read_only"]
+Mode = Literal["cached", "retry", "force", "read-only"]
 ATTEMPTS = 3  # a task whose worker dies is tried again, this often in all
 POLL = 0.5  # seconds that the runner waits at most before it looks up
 
 Records = dict[str, Record]
 
 
-def run(
-    study: StudySpec,
-    out: Path,
-    *,
-    store: Path | None = None,
-    workers: int | None = None,
-    mode: Mode = "cached",
-    observer: Observer | None = None,
-    device: str = "auto",
-    downloads: Path = DOWNLOADS,
-    download: bool = False,
-) -> StudyResults:
+@dataclass(frozen=True)
+class RunOptions:
+    """How a study is run; none of it changes a result.
+
+    Attributes:
+        workers: processes side by side; None: one for each core, or for each GPU.
+        device: "auto", "cpu", "cuda" or "cuda:K".
+        mode: `cached` takes all records that exist, also those of failures; `retry` does failed tasks
+            again; `force` does all tasks again; `read-only` does and writes nothing.
+        store: folder of the records; None: `store` in the study's own folder. Studies that share one share
+            trained victims.
+        download: fetch a data set that is not there, where that is possible.
+        observer: who is told what happens; None: bars on a terminal's stderr, nobody elsewhere.
+        downloads: folder of the downloaded data sets.
+
+    Raises:
+        SpecError: there is no such mode.
+    """
+
+    workers: int | None = None
+    device: str = "auto"
+    mode: Mode = "cached"
+    store: str | Path | None = None
+    download: bool = False
+    observer: Observer | None = None
+    downloads: Path = DOWNLOADS
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise SpecError("mode", f"one of {', '.join(get_args(Mode))}", self.mode)
+
+
+DEFAULT_OPTIONS = RunOptions()
+
+
+def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> StudyResults:
     """Run a study and write its results to `out`; what has a record already is not done again.
 
     Args:
         study: what to do.
         out: the study's folder: study.json, results.json, results.csv, examples.
-        store: folder of the records; None: `out/store`. Studies that share one share trained victims.
-        workers: how many processes; None: one for each core, or for each GPU.
-        mode: `cached` takes all records that exist, also those of failures; `retry` does failed tasks
-            again; `force` does all tasks again; `read_only` does and writes nothing.
-        observer: who is told what happens.
-        device: "auto", "cpu", "cuda" or "cuda:K".
-        downloads: folder of the downloaded data sets.
-        download: fetch a data set that is not there.
+        options: how to do it.
 
     Raises:
         InputError: the study cannot be run as asked; nothing was trained.
         ConflictError: the folder belongs to another study or is in use.
         StoreError: the folder cannot be written to, or the disk is full.
-        MissingRecordError: `read_only`, and a task has no record.
+        MissingRecordError: `read-only`, and a task has no record.
         KeyboardInterrupt: all workers are gone by then, and the next run resumes.
     """
-    setting = Setting(store=(store or StudyFolder(out).store).absolute(), downloads=downloads.absolute())
-    devices = worker_devices(device, workers)
+    store = StudyFolder(out).store if options.store is None else Path(options.store)
+    setting = Setting(store=store.absolute(), downloads=options.downloads.absolute())
+    devices = worker_devices(options.device, options.workers)
     return run_plan(
-        plan(study, downloads, download=download),
+        plan(study, options.downloads, download=options.download),
         out,
         setting,
         lambda: Processes(setting, devices),
-        mode=mode,
-        observer=observer,
+        mode=options.mode,
+        observer=options.observer or default_observer(),
     )
 
 
@@ -99,14 +120,18 @@ def run_plan(
     mode: Mode = "cached",
     observer: Observer | None = None,
 ) -> StudyResults:
-    """Run a plan with any executor, which is made only if it is needed; see `run`, which makes both."""
+    """Run a plan with any executor, which is made only if it is needed; see `run`, which makes both.
+
+    Models that were brought are tried before the folder is claimed, if there is anything to do.
+    """
     folder, store = StudyFolder(out), Store(setting.store)
     folder.check(planned.study)
-    if mode == "read_only":
+    if mode == "read-only":
         return collect(planned, _all_records(planned, store), store, setting.downloads)
     kept = _kept_records(planned, store, mode, deep=False)
     if _next_task(planned, kept) is None and folder.is_current(_source(planned, store)):
         return folder.results()
+    check_brought(planned)
     with _locked(folder.path), store.writing():
         folder.claim(planned.study, setting.store, setting.downloads)
         records = _kept_records(planned, store, mode, deep=True)

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,9 @@ from nasaudit.errors import NonFiniteError, SpecError
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.workspace import Progress, silent
+from nasaudit.training.adversarial import hardened
 from nasaudit.training.evaluate import accuracy
+from nasaudit.training.private import PrivateGradient
 
 # (logits [N, K], targets [N] or [N, K]) -> scalar loss.
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -26,8 +29,9 @@ Prepare = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 class History:
     """What training went through: one entry for each step, one more list entry for each epoch.
 
-    `loss` and `accuracy` are those of the step's batch, before the step. `selection` is the accuracy that
-    the kept epoch is chosen by (empty when the last is kept).
+    `loss` and `accuracy` are those of the step's batch, before the step, as it was learned from: of the adversarial
+    examples when training against PGD; with TRADES the loss has both of its terms, and the accuracy is that of the
+    clean images. `selection` is the accuracy that the kept epoch is chosen by (empty when the last is kept).
     """
 
     images_per_step: int
@@ -56,23 +60,28 @@ def fit(
         network: fresh or trained; left in eval mode on `device`, with the kept epoch's weights.
         train: the images to learn from.
         spec: the recipe.
-        seed: decides the order of images, the augmentation and drop-path.
+        seed: decides the order of images, the augmentation, drop-path, and what defences draw.
         selection: the images that `spec.keep` chooses the epoch by (None when it is "last").
         loss: replaces cross entropy with the recipe's label smoothing.
         targets: replace the labels: int64 [N], or probabilities float32 [N, K] (a distillation).
-        prepare: changes each batch after its augmentation (a backdoor that owns its training step).
+        prepare: changes each batch after its augmentation (a backdoor that owns its training step), and before
+            adversarial examples are made of it where the recipe says so.
         after_epoch: called with the number of epochs done; the network is in training mode again afterwards.
         device: where to train.
         progress: called after each step.
 
     Raises:
         NonFiniteError: the loss became NaN or infinite.
-        SpecError: the recipe keeps the best epoch and there is nothing to choose it by.
+        SpecError: the recipe keeps the best epoch and there is nothing to choose it by, or has microbatches of one
+            image for a network with batch normalisation.
     """
     if spec.keep != "last" and (selection is None or len(selection) == 0):
         raise SpecError("training.keep", "'last', since there are no images to choose an epoch by", spec.keep)
     loss = loss or nn.CrossEntropyLoss(label_smoothing=spec.label_smoothing)
     network.to(device).train()
+    if spec.adversarial is not None:
+        loss, prepare = hardened(network, spec.adversarial, seed, loss, prepare, spec.precision == "bf16")
+    private = None if spec.private is None else PrivateGradient(network, spec.private, seed)
     batch_size = min(spec.batch_size, len(train))
     steps_per_epoch = len(train) // batch_size
     total_steps = max(1, spec.epochs * steps_per_epoch)
@@ -96,7 +105,7 @@ def fit(
             wanted = targets[positions]
             if prepare is not None:
                 pixels, wanted = prepare(pixels, wanted, generator)
-            value, correct = _step(network, pixels, wanted, spec, loss, optimizer)
+            value, correct = _step(network, pixels, wanted, spec, loss, optimizer, private)
             schedule.step()
             history.loss.append(value)
             history.accuracy.append(correct)
@@ -131,9 +140,25 @@ def _step(
     spec: TrainingSpec,
     loss: Loss,
     optimizer: torch.optim.Optimizer,
+    private: PrivateGradient | None,
 ) -> tuple[float, float]:
     """One step of the optimiser; the batch's loss and accuracy before it."""
     optimizer.zero_grad(set_to_none=True)
+    backward = partial(_backward, network, spec, loss)
+    if private is not None:
+        value, correct = private(pixels, targets, backward)
+    else:
+        value, correct = backward(pixels, targets)
+        if spec.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), spec.gradient_clip)
+    optimizer.step()
+    return value.item(), correct.item()
+
+
+def _backward(
+    network: Network, spec: TrainingSpec, loss: Loss, pixels: Tensor, targets: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Add the gradient of the loss to the parameters; the loss, and the share of correct images."""
     with torch.autocast(pixels.device.type, torch.bfloat16, enabled=spec.precision == "bf16"):
         logits, auxiliary = network.forward_both(pixels)
     value = loss(logits.float(), targets)
@@ -141,13 +166,11 @@ def _step(
     if auxiliary is not None:
         total = value + spec.auxiliary_weight * loss(auxiliary.float(), targets)
     total.backward()  # type: ignore[no-untyped-call]
-    if spec.gradient_clip is not None:
-        nn.utils.clip_grad_norm_(network.parameters(), spec.gradient_clip)
-    optimizer.step()
     with torch.no_grad():
         classes = targets if targets.ndim == 1 else targets.argmax(dim=1)
-        correct = (logits.argmax(dim=1) == classes).float().mean()
-    return value.item(), correct.item()
+        # A batch may have further views of its images behind them, without targets of their own.
+        correct = (logits[: len(classes)].argmax(dim=1) == classes).float().mean()
+    return value.detach(), correct
 
 
 def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -10,8 +10,17 @@ from nasaudit.attacks.backdoor.badnets import BadNets
 from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored
 from nasaudit.attacks.backdoor.trigger import stamped
 from nasaudit.attacks.backdoor.work import measure_backdoor, training_of
-from nasaudit.spec.attacks import ATTACKS, BackdoorSpec, BadNetsSpec, SigSpec
+from nasaudit.spec.attacks import (
+    ATTACKS,
+    BackdoorSpec,
+    BadNetsSpec,
+    BlendedSpec,
+    LatentSpec,
+    SigSpec,
+    WaNetSpec,
+)
 from nasaudit.spec.data import DataSpec
+from nasaudit.spec.defences import AdversarialSpec, PrivateSpec
 from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import BackdoorTask
@@ -112,6 +121,16 @@ def test_the_recipe_is_the_victims_with_what_the_attack_says_otherwise():
     told = training_of(BadNetsSpec(epochs=20, learning_rate=0.01, optimizer="sgd", batch_size=96), victim)
     assert (told.epochs, told.learning_rate, told.optimizer, told.batch_size) == (20, 0.01, "sgd", 96)
     assert told.weight_decay == victim.weight_decay
+
+
+def test_an_attacker_who_trains_leaves_the_victims_defences_out_and_an_unaware_owner_keeps_them():
+    plain = TrainingSpec()
+    defended = plain.model_copy(update={"adversarial": AdversarialSpec(), "private": PrivateSpec()})
+    for spec in (WaNetSpec(), WaNetSpec(from_scratch=True), LatentSpec(), BadNetsSpec(copies="append")):
+        assert training_of(spec, defended) == training_of(spec, plain)
+    for spec in (BadNetsSpec(), SigSpec(), BlendedSpec(from_scratch=True)):
+        assert training_of(spec, defended).adversarial == AdversarialSpec()
+        assert training_of(spec, defended).undefended() == training_of(spec, plain)
 
 
 @pytest.mark.parametrize("name", ["badnets", "blended", "sig", "wanet", "trojannn", "latent", "imc"])

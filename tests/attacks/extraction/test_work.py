@@ -84,6 +84,19 @@ def test_every_way_to_ask_is_measured(bench, spec):
     assert 0 <= value(found, "agreement", **at) <= 1
 
 
+def test_a_study_says_in_its_rows_what_the_victim_told(bench):
+    found = {}
+    for changes in ({}, {"decimals": 0}, {"top_k": 1}):
+        spec = KnockoffSpec.parse({**QUICK, "budgets": [60], **changes})
+        found[str(changes)] = run(bench, spec)
+    whole, rounded, largest = found.values()
+    settings = [{key for one in rows for key, _ in one.setting} for rows in (whole, rounded, largest)]
+    assert settings[1] - settings[0] == {"decimals"}
+    assert settings[2] - settings[0] == {"top_k"}
+    assert value(rounded, "queries", decimals="0") == 60
+    assert len({value(rows, "kl", budget="60") for rows in (whole, rounded, largest)}) == 3
+
+
 def test_examples_made_on_a_perfect_copy_fool_as_many_as_the_optimum_in_closed_form():
     """On a linear victim the optimum is x -+ epsilon sign(w), clipped; noise of that size does far less."""
     network = LinearVictim(SHAPE)

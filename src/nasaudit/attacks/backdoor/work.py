@@ -76,8 +76,10 @@ def ground(task: BackdoorTask, bundle: DataBundle, workspace: Workspace) -> Grou
 def training_of(spec: BackdoorSpec, victim: TrainingSpec) -> TrainingSpec:
     """The recipe that plants a backdoor: the victim's, with what the attack says otherwise.
 
-    A fine-tuning keeps its last epoch: which one is best on clean images is not what it is for.
+    A fine-tuning keeps its last epoch: which one is best on clean images is not what it is for. An attacker who runs
+    the training leaves the victim's defences out; who trains on poisoned data unaware keeps them.
     """
+    victim = victim.undefended() if spec.trained_by_attacker else victim
     fields = ("epochs", "learning_rate", "optimizer", "weight_decay", "batch_size")
     changes: dict[str, Any] = {
         name: getattr(spec, name) for name in fields if getattr(spec, name) is not None

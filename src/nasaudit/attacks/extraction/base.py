@@ -144,13 +144,27 @@ class ExtractionAttack(ABC):
 
 
 def ask(oracle: Oracle, pool: Split, positions: Tensor, progress: Progress = silent) -> TransferSet:
-    """Ask about these images of the pool, in this order, as far as the oracle's budget goes."""
+    """Ask about these images of the pool, in this order, as far as the oracle's budget goes.
+
+    Of probabilities that the victim has rounded or shortened the thief makes distributions again.
+    """
     positions = positions[: oracle.remaining]
     answers = []
     for done, batch in enumerate(torch.split(positions, QUERY_BATCH)):
         progress(done * QUERY_BATCH / max(1, len(positions)), "asking")
         answers.append(oracle(pool.pixels(batch).to(oracle.device)).cpu())
-    return TransferSet(positions, torch.cat(answers))
+    told = torch.cat(answers)
+    return TransferSet(positions, rescaled(told) if oracle.shortened else told)
+
+
+def rescaled(told: Tensor) -> Tensor:
+    """Each row divided by its sum; a row of zeros, in which no class was worth a digit, becomes uniform.
+
+    Args:
+        told: float32 [n, classes], not negative.
+    """
+    total = told.sum(1, keepdim=True)
+    return torch.where(total > 0, told / total.clamp_min(torch.finfo(told.dtype).tiny), 1 / told.shape[1])
 
 
 def part(progress: Progress, start: float, length: float, prefix: str = "") -> Progress:

@@ -22,7 +22,8 @@ def surrogate_training(spec: ExtractionSpec, victim: TrainingSpec, images: int) 
 
     A transfer set of 94 images fills one batch of 64 an epoch: 20 epochs of it are 20 steps, after which agreement
     says how slowly the surrogate learns and not what the answers are worth. Hence at least `min_steps` steps for
-    every budget. The last epoch is kept, as a thief has no images to choose an epoch by.
+    every budget. The last epoch is kept, as a thief has no images to choose an epoch by. The victim's defences are not
+    the thief's.
 
     Args:
         spec: recipe, epochs, min_steps and batch_size.
@@ -32,7 +33,7 @@ def surrogate_training(spec: ExtractionSpec, victim: TrainingSpec, images: int) 
     changes = dict(PUBLISHED) if spec.recipe == "published" else {}
     if spec.batch_size is not None:
         changes["batch_size"] = spec.batch_size
-    training = victim.model_copy(update={**changes, "keep": "last", "label_smoothing": 0.0})
+    training = victim.undefended().model_copy(update={**changes, "keep": "last", "label_smoothing": 0.0})
     least = STEPS_FOR_AN_EPOCH * victim.epochs if spec.min_steps is None else spec.min_steps
     batches = max(1, images // training.batch_size)
     return training.model_copy(update={"epochs": max(spec.epochs, math.ceil(least / batches))})

@@ -52,7 +52,13 @@ def measure_extraction(task: ExtractionTask, workspace: Workspace) -> list[Measu
     for position, (budget, training) in enumerate(zip(budgets, trainings, strict=True)):
         start, length = sum(costs[:position]) / sum(costs), costs[position] / sum(costs)
         stealing = part(workspace.progress, start, STEALING_SHARE * length, f"{budget} queries: ")
-        oracle = Oracle(victim, budget, "label" if spec.labels == "hard" else "probabilities")
+        oracle = Oracle(
+            victim,
+            budget,
+            "label" if spec.labels == "hard" else "probabilities",
+            decimals=spec.decimals,
+            top_k=spec.top_k,
+        )
         surrogate = build(task.surrogate, derive_seed("surrogate", seed), moments(pool.images))
         stolen = cast(ExtractionAttack, load_attack(spec)).steal(
             oracle, pool, budget, surrogate, training, seed=seed, progress=stealing
@@ -91,7 +97,13 @@ class _Judge:
         rows = test_images(bundle, spec.transfer_images, task.victim.data.seed)
         rows = rows[logits[rows].argmax(1) == bundle.test.labels[rows]]
         surrogate = SAME if spec.surrogate == SAME else task.surrogate.name
-        setting = (("surrogate", surrogate), ("labels", spec.labels), ("pool", spec.pool))
+        # Said where it was so, also when no other theft of the study needs telling apart.
+        shortened = tuple(
+            (field, str(value))
+            for field, value in (("decimals", spec.decimals), ("top_k", spec.top_k))
+            if value is not None
+        )
+        setting = (("surrogate", surrogate), ("labels", spec.labels), ("pool", spec.pool), *shortened)
         return cls(victim, bundle.test, logits, bundle.test.take(rows), setting)
 
     def floor(self, seed: int) -> list[Measurement]:

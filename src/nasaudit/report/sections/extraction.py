@@ -14,7 +14,8 @@ from nasaudit.study.results import Row
 
 FAMILY: FamilyName = "extraction"
 # Said in words; any other field that tells two thefts apart is said as it is.
-WORDED = ("surrogate", "labels", "pool")
+SHORTENED = ("decimals", "top_k")  # set where the victim tells less of its probabilities than it could
+WORDED = ("surrogate", "labels", "pool", *SHORTENED)
 POOLS: Mapping[str, str] = {
     "pool": "images it was not trained on",
     "train": "its own training images",
@@ -40,9 +41,14 @@ class Theft(MeasuredAttack):
 
     @property
     def is_plain(self) -> bool:
-        """Whether verdicts may quote it: random images, soft answers, not another data set."""
+        """Whether verdicts may quote it: random images, soft answers told in full, not another data set."""
         said = self.setting
-        return self.attack == "knockoff" and said.get("labels") == "soft" and said.get("pool") != OTHER
+        return (
+            self.attack == "knockoff"
+            and said.get("labels") == "soft"
+            and said.get("pool") != OTHER
+            and not said.keys() & set(SHORTENED)
+        )
 
     @property
     def surrogate(self) -> str:
@@ -51,11 +57,21 @@ class Theft(MeasuredAttack):
         return "the victim's own architecture" if name == SAME else f"{name} for every victim"
 
     @property
+    def answers(self) -> str:
+        """What the victim tells, e.g. `probabilities (the largest 3 alone, rounded to 2 decimals)`."""
+        told = []
+        if (largest := self.setting.get("top_k")) is not None:
+            told.append(f"the largest {'one' if largest == '1' else largest} alone")
+        if (decimals := self.setting.get("decimals")) is not None:
+            told.append(f"rounded to {decimals} decimal{'' if decimals == '1' else 's'}")
+        kind = ANSWERS.get(self.setting.get("labels", ""), "answers")
+        return f"{kind} ({', '.join(told)})" if told else kind
+
+    @property
     def asks(self) -> str:
         """What the thief asks for, about which images."""
         pool = self.setting.get("pool", "pool")
-        answers = ANSWERS.get(self.setting.get("labels", "soft"), "answers")
-        return f"{answers} on {POOLS.get(pool, f'images of {pool}')}"
+        return f"{self.answers} on {POOLS.get(pool, f'images of {pool}')}"
 
     @property
     def title(self) -> str:
@@ -102,7 +118,7 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
         return None
     most, agreement = largest
     return (
-        f"A thief who asks for its {ANSWERS.get(theft.setting.get('labels', ''), 'answers')} on "
+        f"A thief who asks for its {theft.answers} on "
         f"{format.whole(int(most))} images gets a copy ({_copy(theft)}) that agrees with it on "
         f"{format.share_of(agreement, 'of the test images')}.{_examples(evidence, subject, theft, most)}"
     )

@@ -55,6 +55,11 @@ class BackdoorSpec(AttackSpec):
             raise SpecError("from_scratch", f"false, since {self.name} works on a trained model", True)
         return self
 
+    @property
+    def trained_by_attacker(self) -> bool:
+        """Whether the attacker runs the training that plants it, and not someone who knows nothing of it."""
+        return self.access != "data"
+
     def check(self, facts: DataFacts) -> None:
         """The target must exist."""
         if self.target_class >= facts.classes:
@@ -123,6 +128,11 @@ class BadNetsSpec(PatchSpec):
     name: Literal["badnets"] = "badnets"
     # replace: change images of the training data; append: add triggered copies to each batch (protocol `paper`)
     copies: Literal["replace", "append"] = "replace"
+
+    @property
+    def trained_by_attacker(self) -> bool:
+        """Copies are added to batches by whoever runs the training."""
+        return self.copies == "append"
 
 
 class BlendedSpec(BackdoorSpec):

@@ -35,6 +35,10 @@ class ExtractionSpec(AttackSpec):
     # embedded data set that is not the victim's; or a data set by name.
     pool: str = "pool"
     labels: Literal["soft", "hard"] = "soft"  # probabilities, or the predicted class alone
+    # What the victim does about thieves: it rounds its probabilities, or tells the largest ones alone (the others are
+    # 0). Left out of the digest where it does neither, so that older records are found.
+    decimals: Annotated[int, Field(ge=0)] | None = Field(default=None, exclude_if=lambda value: value is None)
+    top_k: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=lambda value: value is None)
     surrogate: str = SAME  # `same`, or the name of one architecture for all victims
     recipe: Literal["victim", "published"] = (
         "victim"  # how the surrogate is trained; see `surrogate_training`
@@ -63,6 +67,11 @@ class ExtractionSpec(AttackSpec):
                 raise SpecError(field, "ascending values, each once", values)
         if self.budgets and self.budget_shares:
             raise SpecError("budget_shares", "nothing beside `budgets`", self.budget_shares)
+        for field in ("decimals", "top_k"):
+            if self.labels == "hard" and getattr(self, field) is not None:
+                raise SpecError(
+                    field, "nothing beside hard labels, which have no probabilities", getattr(self, field)
+                )
         if 1 in self.budgets:
             raise SpecError("budgets", "0 or at least 2: no network with batch norm trains on one image", 1)
         return self
@@ -75,7 +84,7 @@ class ExtractionSpec(AttackSpec):
     @property
     def answers_in_full(self) -> bool:
         """Whether the victim answers with its probabilities as they are."""
-        return self.labels == "soft"
+        return self.labels == "soft" and self.decimals is None and self.top_k is None
 
     def budgets_of(self, images: int) -> tuple[int, ...]:
         """The budgets in images, ascending.
@@ -100,14 +109,21 @@ class ExtractionSpec(AttackSpec):
         return self.pool
 
     def label(self) -> str:
-        """E.g. `knockoff (soft labels, pool, surrogate same)`."""
-        return f"{self.name} ({self.labels} labels, {self.pool}, surrogate {self.surrogate})"
+        """E.g. `knockoff (soft labels, pool, surrogate same)`, `knockoff (soft labels rounded to 1 decimal, pool, ...)`."""
+        told = f"{self.labels} labels"
+        if self.top_k is not None:
+            told += f" of the top {self.top_k}"
+        if self.decimals is not None:
+            told += f" rounded to {self.decimals} decimal{'' if self.decimals == 1 else 's'}"
+        return f"{self.name} ({told}, {self.pool}, surrogate {self.surrogate})"
 
     def check(self, facts: DataFacts) -> None:
-        """No budget may exceed the pool, and there must be one.
+        """No budget may exceed the pool, there must be one, and the largest probabilities must not be all of them.
 
         The size of another data set is checked where the task is made (`study.experiments`): it is not known here.
         """
+        if self.top_k is not None and self.top_k >= facts.classes:
+            raise SpecError("top_k", f"fewer than the {facts.classes} classes", self.top_k)
         if self.pool not in OWN_POOLS and self.budgets:
             return
         size = facts.sizes[self.reference]

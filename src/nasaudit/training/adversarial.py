@@ -1,0 +1,182 @@
+"""Adversarial training: a network learns from the worst images within epsilon of the training images.
+
+`pgd`: Madry, Makelov, Schmidt, Tsipras and Vladu, "Towards Deep Learning Models Resistant to Adversarial Attacks",
+ICLR 2018. With S the linf ball of radius epsilon, their saddle point (equation 2.1)
+    min_theta  E max_{delta in S} L(theta, x + delta, y)
+is descended by a step on theta at the point where PGD, from a random point of x + S, has climbed to:
+    x^{t+1} = Pi_{x+S}( x^t + alpha sgn(grad_x L(theta, x^t, y)) )
+
+`trades`: Zhang, Yu, Jiao, Xing, El Ghaoui and Jordan, "Theoretically Principled Trade-off between Robustness and
+Accuracy", ICML 2019, algorithm 1. Accuracy and robustness are two terms, and the inner maximum needs no label:
+    min_f  E [ L(f(x), y)  +  beta max_{x' in x + S} KL( f(x) | f(x') ) ]
+The climb starts at x + .001 N(0, 1), since at x itself the divergence is at its minimum, 0. KL is that of the authors'
+code, sum_k p_k (log p_k - log p'_k) with p the clean prediction; gradients flow through both.
+
+The climb sees the network as it predicts: in eval mode, so that batch normalisation and drop-path neither change nor
+disturb it. Its draws have a generator of their own, so a training sees the images in the order and with the
+augmentation of its undefended twin.
+
+Deviations: 5 steps by default, where both papers take 7 to 20. The climb of `pgd` is in eval mode, as in the authors'
+code of TRADES, not in training mode. `trades` sends the clean and the moved images through the network as one batch,
+so that batch normalisation averages over both; the authors' code sends them one after the other (and the clean ones
+twice). Either method trains for the epochs of the recipe, and keeps the epoch that the recipe says by clean accuracy.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nasaudit.randomness import derive_seed
+from nasaudit.spec.defences import AdversarialSpec
+
+if TYPE_CHECKING:
+    from nasaudit.training.loop import Loss, Prepare
+
+START = 0.001  # standard deviation of the first move of `trades`, in pixel units
+
+# Logits [N, K] -> the scalar that is climbed; the sum over images, so that none's gradient is divided by N.
+Objective = Callable[[Tensor], Tensor]
+
+
+def hardened(
+    network: nn.Module,
+    spec: AdversarialSpec,
+    seed: int,
+    loss: "Loss",
+    prepare: "Prepare | None" = None,
+    bf16: bool = False,
+) -> tuple["Loss", "Prepare"]:
+    """The loss and the batch change of an adversarial training.
+
+    Args:
+        network: that is trained, on its device.
+        spec: the method and its numbers.
+        seed: of the training.
+        loss: of the undefended training.
+        prepare: its own change of each batch; examples are made of what it returns.
+        bf16: whether the network computes in bfloat16.
+
+    Returns:
+        With `pgd`, batches are replaced by their examples. With `trades`, the examples are added behind their batch,
+        without targets of their own: logits are [2N, K], targets remain [N] or [N, K].
+    """
+    device = next((tensor.device for tensor in network.parameters()), torch.device("cpu"))
+    generator = torch.Generator(device).manual_seed(derive_seed("adversarial training", seed))
+    trades = spec.method == "trades"
+
+    def changed(pixels: Tensor, targets: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+        if prepare is not None:
+            pixels, targets = prepare(pixels, targets, draws)
+        if trades:
+            return torch.cat([pixels, divergent(network, pixels, spec, generator, bf16)]), targets
+        return worst(network, pixels, targets, spec, generator, bf16), targets
+
+    return trades_loss(loss, spec.beta) if trades else loss, changed
+
+
+def worst(
+    network: nn.Module,
+    pixels: Tensor,
+    targets: Tensor,
+    spec: AdversarialSpec,
+    generator: torch.Generator,
+    bf16: bool = False,
+) -> Tensor:
+    """PGD on the cross entropy from a random point of the ball.
+
+    Args:
+        network: as `hardened` has it; modes, statistics and gradients are as before afterwards.
+        pixels: float32 [N, C, H, W] in [0,1].
+        targets: int64 [N], or probabilities [N, K].
+        spec: epsilon, steps, step size.
+        generator: decides the starts; on the pixels' device.
+        bf16: whether the network computes in bfloat16.
+
+    Returns:
+        Like `pixels`, within epsilon of them and within [0,1].
+    """
+    start = pixels + torch.empty_like(pixels).uniform_(-spec.epsilon, spec.epsilon, generator=generator)
+    with as_it_predicts(network):
+        return climb(
+            network,
+            pixels,
+            start,
+            lambda logits: F.cross_entropy(logits, targets, reduction="sum"),
+            spec,
+            bf16,
+        )
+
+
+def divergent(
+    network: nn.Module,
+    pixels: Tensor,
+    spec: AdversarialSpec,
+    generator: torch.Generator,
+    bf16: bool = False,
+) -> Tensor:
+    """The images whose prediction diverges most from the clean one's; arguments and result as those of `worst`."""
+    start = pixels + START * torch.empty_like(pixels).normal_(generator=generator)
+    with as_it_predicts(network):
+        with torch.no_grad():
+            clean = _logits(network, pixels, bf16)
+        return climb(network, pixels, start, lambda logits: divergence(clean, logits), spec, bf16)
+
+
+def climb(
+    network: nn.Module,
+    pixels: Tensor,
+    start: Tensor,
+    objective: Objective,
+    spec: AdversarialSpec,
+    bf16: bool = False,
+) -> Tensor:
+    """All steps of projected gradient ascent with the gradient's sign; `start` need not be in the ball."""
+    lower, upper = (pixels - spec.epsilon).clamp_(min=0), (pixels + spec.epsilon).clamp_(max=1)
+    points = torch.clamp(start, lower, upper)
+    for _ in range(spec.steps):
+        points.requires_grad_()
+        (gradient,) = torch.autograd.grad(objective(_logits(network, points, bf16)), points)
+        points = points.detach().add_(gradient.sign_(), alpha=spec.step).clamp_(lower, upper)
+    return points
+
+
+def divergence(clean: Tensor, moved: Tensor) -> Tensor:
+    """KL(softmax(clean) | softmax(moved)) in nats, summed over images; logits [N, K] both."""
+    return F.kl_div(moved.log_softmax(1), clean.log_softmax(1), log_target=True, reduction="sum")
+
+
+def trades_loss(loss: "Loss", beta: float) -> "Loss":
+    """The loss on the first half of the logits, plus beta times the mean divergence of the second half from it."""
+
+    def both(logits: Tensor, targets: Tensor) -> Tensor:
+        clean, moved = logits.chunk(2)
+        return loss(clean, targets) + beta * divergence(clean, moved) / len(clean)
+
+    return both
+
+
+@contextmanager
+def as_it_predicts(network: nn.Module) -> Iterator[None]:
+    """Eval mode and no gradients of parameters; every module and parameter is as before afterwards."""
+    modes = [(module, module.training) for module in network.modules()]
+    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    network.eval()
+    for parameter in learned:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for parameter in learned:
+            parameter.requires_grad_(True)
+
+
+def _logits(network: nn.Module, pixels: Tensor, bf16: bool) -> Tensor:
+    with torch.autocast(pixels.device.type, torch.bfloat16, enabled=bf16):
+        logits: Tensor = network(pixels)
+    return logits.float()

@@ -1,0 +1,67 @@
+"""What a thief makes of probabilities that the victim has rounded or shortened."""
+
+import pytest
+import torch
+
+from nasaudit.attacks.extraction.base import ask, rescaled
+from nasaudit.attacks.extraction.recipe import surrogate_training
+from nasaudit.errors import DataError
+from nasaudit.spec.attacks import KnockoffSpec
+from nasaudit.spec.defences import AdversarialSpec, PrivateSpec
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.study.groups import distinguishing
+from nasaudit.testing.data import synthetic_split
+from nasaudit.testing.victims import trained_conv_net
+from nasaudit.victim.classifier import Classifier
+from nasaudit.victim.oracle import Oracle
+
+SHAPE = (1, 8, 8)
+POOL = synthetic_split(40, 4, SHAPE, seed=31)
+
+
+def oracle(**options):
+    return Oracle(Classifier(trained_conv_net(), 4, input_shape=SHAPE), **options)
+
+
+def test_rows_are_divided_by_their_sums_and_nothing_told_is_nothing_known():
+    told = torch.tensor([[0.9, 0.3, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25]])
+    expected = torch.tensor([[0.75, 0.25, 0.0, 0.0], [0.25] * 4, [0.25] * 4])
+    torch.testing.assert_close(rescaled(told), expected)
+
+
+@pytest.mark.parametrize("options", [{"decimals": 0}, {"decimals": 1}, {"top_k": 1}, {"top_k": 2, "decimals": 1}])
+def test_a_thief_learns_from_distributions(options):
+    positions = torch.arange(40)
+    answers = ask(oracle(**options), POOL, positions).answers
+    torch.testing.assert_close(answers.sum(1), torch.ones(40))
+    whole = ask(oracle(), POOL, positions).answers
+    assert not torch.equal(answers, whole)
+    if "top_k" in options:  # what is most probable stays so
+        assert torch.equal(answers.argmax(1), whole.argmax(1))
+
+
+def test_what_is_told_in_full_is_not_touched_and_logits_are_still_refused():
+    whole = oracle()(POOL.pixels())
+    assert torch.equal(ask(oracle(), POOL, torch.arange(40)).answers, whole)
+    with pytest.raises(DataError, match="probabilities"):
+        ask(oracle(output="logits"), POOL, torch.arange(40))
+
+
+def test_rows_of_a_study_are_told_apart_and_the_plain_ones_stay_as_they_are():
+    attacks = [KnockoffSpec(), KnockoffSpec(decimals=1), KnockoffSpec(decimals=2), KnockoffSpec(top_k=3)]
+    told = distinguishing(attacks)
+    assert [told[attack.digest()] for attack in attacks] == [
+        {},
+        {"decimals": "1"},
+        {"decimals": "2"},
+        {"top_k": "3"},
+    ]
+
+
+def test_a_thief_does_not_defend_its_copy():
+    plain = TrainingSpec(epochs=4, label_smoothing=0.1)
+    changes = {"adversarial": AdversarialSpec(), "private": PrivateSpec()}
+    defended = plain.model_copy(update=changes)
+    for recipe in ("victim", "published"):
+        spec = KnockoffSpec(recipe=recipe)
+        assert surrogate_training(spec, defended, 100) == surrogate_training(spec, plain, 100)
