@@ -130,8 +130,9 @@ def remedied(results: StudyResults) -> str:
     """What a study's remedies did, for the terminal: the advice in sentences, then every figure before and after."""
     from nasaudit.report.evidence import Evidence
     from nasaudit.report.format import NBSP
+    from nasaudit.report.remedy_method import method, talk
     from nasaudit.report.remedy_names import Names
-    from nasaudit.report.remedy_words import hardenings, method, sentence, summary, talk, threats, title
+    from nasaudit.report.remedy_words import hardenings, sentence, summary, threats, title
 
     names = Names.of(results, Evidence(results, Path()).titles)
     found = hardenings(results.remedies, names, len(results.study.seeds))
@@ -144,7 +145,7 @@ def remedied(results: StudyResults) -> str:
             for said in (*threats(of_one), *(sentence(of_one, one) for one in of_one.remedies))
         ]
         rows = [row for one in of_one.remedies for row in _changes(one, of_one.names.full(one))]
-        measures = dict.fromkeys(_measure(effect) for one in of_one.remedies for effect in one.effects)
+        measures = dict.fromkeys(_explained(effect) for one in of_one.remedies for effect in one.effects)
         told = [f"The figures: {'; '.join(measures)}."] if measures else []
         told += [" ".join(said) for said in (talk(of_one), method(of_one)) if said]
         parts += [title(of_one), "\n".join(items), table("figures", rows, WIDTH), *map(_wrapped, told)]
@@ -181,7 +182,7 @@ def _short(effect: Effect) -> str:
     return "accuracy" if effect.family == "training" else effect.family
 
 
-def _measure(effect: Effect) -> str:
+def _explained(effect: Effect) -> str:
     ending = "" if effect.headline else ", which decides nothing"
     return f"{_short(effect)}, {effect.measure}{ending}"
 

@@ -13,23 +13,13 @@ from nasaudit.report import format
 from nasaudit.report.remedy_names import Names
 from nasaudit.report.sections.families import FAMILIES
 from nasaudit.spec.directions import worse_direction
-from nasaudit.spec.mitigation import REWIRINGS
 from nasaudit.study.flags import FEW_SEEDS
-from nasaudit.study.headlines import DIRECTIONS, PUBLISHED
-from nasaudit.study.results import Effect, Pairing, Remedied
+from nasaudit.study.results import Effect, Remedied
 
 Advice = Literal["recommended", "promising", "too costly", "cost unknown", "no help", "not measured"]
 
 TITLES = {family.name: family.title for family in FAMILIES}
 VERBS = {family.name: family.verb for family in FAMILIES}
-PAIRED: dict[Pairing, str] = {
-    "images and seeds": "by image and training seed, for other images and other trainings",
-    "images": "by image, for other images and these trainings alone",
-    "seeds": "by training seed, for other trainings",
-    "independent": "not at all, as if the two were independent, which is wider",
-}
-# What was published of deepened cells under label flipping; the talk counts it as their sensitivity undone.
-LOST = "lose more accuracy to poison (about 7 points at a fraction of .4), which is worse for the defender"
 FEW_ORIGINALS = 4  # of which the summary can say something one by one
 
 
@@ -95,7 +85,7 @@ def summary(found: Sequence[Hardening]) -> str:
     told = {of_one.title: _advised(of_one, "recommended") for of_one in found}
     helped = {title: said for title, said in told.items() if said}
     few = found[0].seeds < FEW_SEEDS
-    caveat = f" This is about {_trainings(found[0].seeds)} of each alone." if few else ""
+    caveat = f" This is about {trainings(found[0].seeds)} of each alone." if few else ""
     if not helped:
         promising = {of_one.title: _advised(of_one, "promising") for of_one in found}
         seems = [f"{said} ({title})" for title, said in promising.items() if said]
@@ -322,23 +312,24 @@ def _promise(of_one: Hardening, one: Remedied) -> str:
 def _reasons(of_one: Hardening, one: Remedied, effects: Sequence[Effect]) -> str:
     """Why something that seems to help is not recommended."""
     said = []
-    doubtful = [effect.family for effect in effects if _uncertain(effect)]
+    doubtful = [effect.family for effect in effects if uncertain(effect)]
     if doubtful:
         which = f" of {_listed(doubtful, 'and')}" if len(doubtful) < len(effects) else ""
         said.append(f"not certain{which} after correction{_for_comparisons(of_one)}")
     if one.drop == "unclear":
         said.append(
-            f"not shown to cost at most {_points(one.max_drop)} of accuracy: more seeds would tell"
+            f"not shown to cost at most {points(one.max_drop)} of accuracy: more seeds would tell"
         )  # fmt: skip
     return ", and ".join(said) or "not certain"
 
 
-def _uncertain(effect: Effect) -> bool:
+def uncertain(effect: Effect) -> bool:
+    """Whether Holm's correction leaves a doubt; without it there is one."""
     return effect.p_holm is None or effect.p_holm > ALPHA
 
 
 def _open(of_one: Hardening, effect: Effect) -> str:
-    return f", not certain after correction{_for_comparisons(of_one)}" if _uncertain(effect) else ""
+    return f", not certain after correction{_for_comparisons(of_one)}" if uncertain(effect) else ""
 
 
 def _for_comparisons(of_one: Hardening) -> str:
@@ -350,7 +341,7 @@ def _barred(one: Remedied) -> str:
     if one.accuracy is None:
         return "what it costs in accuracy was not measured"
     fall = format.points(one.accuracy.difference.value)
-    return f"the accuracy falls by {fall}, more than {_points(one.max_drop)}"
+    return f"the accuracy falls by {fall}, more than {points(one.max_drop)}"
 
 
 def _no_help(one: Remedied) -> str:
@@ -366,7 +357,7 @@ def _no_help(one: Remedied) -> str:
     return "changes none of the figures" if same else "changes nothing that could be seen"
 
 
-def _points(share: float) -> str:
+def points(share: float) -> str:
     """`1 point`, `0.5 points`."""
     return f"{100 * share:.4g}{format.NBSP}point{'s' * (100 * share != 1)}"
 
@@ -376,94 +367,6 @@ def _listed(families: Sequence[str], last: str) -> str:
     return words if last == "and" else f" {last} ".join(words.rsplit(" and ", 1))
 
 
-# What the talk expects, and how all of this was tested -----------------------------------------------------------
-
-
-def talk(of_one: Hardening) -> list[str]:
-    """The talk's predictions for rewired cells against what was measured; empty without a rewiring.
-
-    What it publishes of NAS-designed models it expects to be undone by a rewiring, so the predicted sign of a
-    difference is the reverse of `study.headlines.DIRECTIONS`: lower, and for the accuracy lost to poison higher.
-    """
-    known = [
-        (one, effect)
-        for one, effect in of_one.headlines()
-        if one.remedy in REWIRINGS and one.kind == "rewiring" and one.full and effect.family in DIRECTIONS
-    ]
-    if not known:
-        return []
-    easier = [family for family in of_one.families if _predicted(family) == "better"]
-    lost = [family for family in of_one.families if _predicted(family) == "worse"]
-    expected = [f"be harder to {format.listing([VERBS[family] for family in easier])}"] if easier else []
-    expected += [LOST] if lost else []
-    said = [f"The talk ({PUBLISHED}) expects rewired cells to {', and to '.join(expected)}."]
-    decided = [(one, effect) for one, effect in known if effect.finding in ("better", "worse")]
-    for agrees, certain, start in (
-        (True, True, "As it expects"),
-        (False, True, "This contradicts it"),
-        (True, False, "Points its way, not certain after correction"),
-        (False, False, "Points the other way, not certain after correction"),
-    ):
-        which: dict[str, list[str]] = {}
-        for one, effect in decided:
-            if (effect.finding == _predicted(effect.family)) == agrees and _uncertain(effect) != certain:
-                ease = "harder" if effect.finding == "better" else "easier"
-                which.setdefault(of_one.names.title(one.variant), []).append(
-                    f"{ease} to {VERBS[effect.family]}"
-                )
-        if which:
-            each = [f"{name} is {format.listing(ways)}" for name, ways in which.items()]
-            said.append(f"{start}: {'; '.join(each)}.")
-    left = len(known) - len(decided)
-    if left == len(known):
-        said.append(f"Nothing here supports or contradicts it: all {left} comparisons are undecided.")
-    elif left:
-        said.append(f"Undecided: {left} of {len(known)} comparisons.")
-    return said
-
-
-def _predicted(family: str) -> Literal["better", "worse", ""]:
-    signs = {str(name): known.sign for name, known in DIRECTIONS.items()}
-    if family not in signs:
-        return ""
-    return "better" if signs[family] == "higher" else "worse"
-
-
-def method(of_one: Hardening) -> list[str]:
-    """How the intervals were paired, over how much, and what was corrected."""
-    by_pairing: dict[tuple[Pairing, int], list[str]] = {}
-    for one in of_one.remedies:
-        for effect in [*([] if one.accuracy is None else [one.accuracy]), *one.effects]:
-            if effect.headline:
-                name = TITLES.get(effect.family, "accuracy")
-                named = by_pairing.setdefault((effect.how, effect.n), [])
-                if name not in named:
-                    named.append(name)
-    said = [f"All differences are hardened minus original, with {format.INTERVAL}s."]
-    paired = [
-        f"{format.listing(named)} {PAIRED[how]} (n{format.NBSP}={format.NBSP}{format.whole(n)}"
-        f"{' pairs' * (how != 'independent')})"
-        for (how, n), named in by_pairing.items()
-    ]
-    if paired:
-        said.append(f"Paired: {'; '.join(paired)}.")
-    if of_one.comparisons > 1:
-        said.append(
-            f"{of_one.comparisons} comparisons were made on {of_one.title} (remedies times threats), and Holm's "
-            "correction is over all of them: without any effect, 1 interval in 20 excludes 0 by luck alone."
-        )
-    if of_one.seeds < FEW_SEEDS:
-        said.append(
-            f"With {_trainings(of_one.seeds)} of each, all of this is about these trainings alone; others may come "
-            "out otherwise."
-        )
-    said.append(
-        f"Recommended: helps for certain (p after Holm at most {ALPHA:g}), and the whole interval of the accuracy "
-        f"stays within {_points(of_one.remedies[0].max_drop)} of the original's. Promising: the interval excludes 0, "
-        "and one of these is not shown."
-    )
-    return said
-
-
-def _trainings(seeds: int) -> str:
+def trainings(seeds: int) -> str:
+    """E.g. `2 trainings`."""
     return "one training" if seeds == 1 else f"{seeds} trainings"

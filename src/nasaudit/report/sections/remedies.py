@@ -6,7 +6,7 @@ Everything comes from `results.remedies`, which `study.remedies` judged; the sen
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nasaudit.report import format, remedy_words
+from nasaudit.report import format, remedy_method, remedy_words
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table
 from nasaudit.report.remedy_charts import Look
@@ -97,8 +97,8 @@ def _block(evidence: Evidence, of_one: Hardening, position: int) -> Block:
         title=remedy_words.title(of_one),
         threats=tuple(remedy_words.threats(of_one)),
         remedies=tuple(remedy_words.sentence(of_one, one) for one in of_one.remedies),
-        talk=tuple(remedy_words.talk(of_one)),
-        method=tuple(remedy_words.method(of_one)),
+        talk=tuple(remedy_method.talk(of_one)),
+        method=tuple(remedy_method.method(of_one)),
         columns=tuple((remedy_words.TITLES.get(family, family), measure) for family, measure in columns),
         lines=tuple(_line(of_one, one, columns) for one in of_one.remedies),
         costs=_costs(evidence, of_one),
