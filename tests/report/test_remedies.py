@@ -299,7 +299,7 @@ def test_the_summary_is_one_of_three() -> None:
     silent = hardening(remedied(original="enas", effects=[effect("evasion", 0.5, 0.0, 0.01)]))
     assert (
         remedy_words.summary([recommended, silent])
-        == "Recommended remedies: for DARTS, deepen against extraction; for enas none is."
+        == "Remedies recommended for DARTS: deepen against extraction; for enas: none."
     )
     assert remedy_words.summary([promising, silent]) == (
         "No remedy that was tried is recommended. Promising, and not certain: deepen against extraction (DARTS)."
@@ -449,6 +449,29 @@ def test_a_remedy_without_accuracy_is_named_where_it_cannot_be_drawn(make_study,
     assert [record["label"] for record in block.trade_offs[0].records] == ["DARTS", "DARTS-i"]
 
 
+def test_answers_alone_are_told_apart_and_stand_above_the_originals_accuracy(
+    make_study, tmp_path: Path
+) -> None:
+    fields = {"kind": "answers", "scope": "", "dose": None, "most": None, "accuracy": None}
+    told = [
+        ({"decimals": "1"}, "rounded answers (1 decimal)"),
+        ({"top_k": "3", "decimals": "2"}, "top answers (top 3, 2 decimals)"),
+    ]
+    some = [
+        remedied(name.partition(" (")[0].replace(" ", "_"), "darts", **fields,
+                 effects=[STOLEN.model_copy(update={"setting": setting})])
+        for setting, name in told
+    ]  # fmt: skip
+    results = with_remedies(make_study(attacks=False, histories=False), *some)
+    (block,) = shown(results, tmp_path).content["blocks"]
+    assert [line.name for line in block.lines] == [name for _, name in told]
+    accuracy = next(row for row in results.select(architecture="darts", metric="clean_accuracy", seed="all"))
+    drawn = block.trade_offs[0].records
+    assert [record["remedy"] for record in drawn] == ["none: the original", *(name for _, name in told)]
+    assert {record["accuracy"] for record in drawn} == {accuracy.value}
+    assert block.costs is None
+
+
 def test_a_study_without_remedies_has_no_such_section(make_study, tmp_path: Path) -> None:
     results = make_study(attacks=False, histories=False)
     assert section(Evidence(results, tmp_path)) is None
@@ -460,7 +483,7 @@ def test_the_page_has_it_at_the_top_and_in_its_place(study: StudyResults, tmp_pa
     page = write_report(study, tmp_path).read_text()
     assert re.findall(r'<section id="(\w+)"', page)[:2] == ["verdict", "remedies"]
     verdict = page.split('<section id="remedies"')[0]
-    assert "Recommended remedies: for DARTS, deepen, deepen 2 of 3 nodes" in verdict
+    assert "Remedies recommended for DARTS: deepen, deepen 2 of 3 nodes" in verdict
     names = {path.stem for path in write_figures(study, tmp_path, tmp_path / "png")}
     assert {"remedies-0-trade-off-evasion", "remedies-0-dose-extraction"} <= names
 

@@ -59,7 +59,7 @@ class Names:
     def line(self, one: Remedied) -> str:
         """The remedy whatever its dose: `deepen in all cells`."""
         name = one.remedy if one.remedy in self.own else KNOWN.get(one.remedy, one.remedy)
-        return name + SCOPES.get(one.scope, "")
+        return name + SCOPES.get(one.scope, "") + _how_short(one)
 
     def full(self, one: Remedied) -> str:
         """The remedy, and the name of what it made where that says something new: `deepen (DARTS-i)`."""
@@ -74,6 +74,18 @@ class Names:
     def _partial(self, one: Remedied) -> str:
         template = PARTIAL.get(one.remedy, KNOWN.get(one.remedy, one.remedy) + ", dose {dose} of {most}")
         return template.format(dose=one.dose, most=one.most)
+
+
+def _how_short(one: Remedied) -> str:
+    """How much of its answers a model keeps to itself: a study may try several."""
+    setting = one.effects[0].setting if one.kind == "answers" and one.effects else {}
+    said = [f"top {setting['top_k']}"] if "top_k" in setting else []
+    said += (
+        [f"{setting['decimals']} decimal{'s' * (setting['decimals'] != '1')}"]
+        if "decimals" in setting
+        else []
+    )
+    return f" ({', '.join(said)})" if said else ""
 
 
 def hardened_title(name: str) -> str:

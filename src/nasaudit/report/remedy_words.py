@@ -96,10 +96,10 @@ def summary(found: Sequence[Hardening]) -> str:
             f"Remedies: for {len(helped)} of {len(found)} architectures at least one is recommended against at "
             f"least one attack.{caveat}"
         )
-    said = "; ".join(f"for {title}, {words}" for title, words in helped.items())
     without = [title for title in told if title not in helped]
-    others = f"; for {format.listing(without)} none is" if without else ""
-    return f"Recommended remedies: {said}{others}.{caveat}"
+    said = [f"for {title}: {words}" for title, words in helped.items()]
+    said += [f"for {format.listing(without)}: none"] if without else []
+    return f"Remedies recommended {'; '.join(said)}.{caveat}"
 
 
 def _advised(of_one: Hardening, kind: Literal["recommended", "promising"]) -> str:

@@ -61,7 +61,7 @@ def trade_offs(evidence: Evidence, of_one: Hardening, anchor: str) -> list[Figur
     known = {look.label: look for look in point_looks(evidence, of_one)}
     figures = []
     for family in of_one.families:
-        points = _points(of_one, family, known)
+        points = _points(evidence, of_one, family, known)
         if points:
             effect = of_one.headlines(family)[0][1]
             figures.append(_trade_off(of_one, family, effect, points, anchor))
@@ -91,10 +91,10 @@ def dose_curves(of_one: Hardening, anchor: str) -> list[Figure]:
     return figures
 
 
-def _points(of_one: Hardening, family: str, known: dict[str, Look]) -> list[Point]:
+def _points(evidence: Evidence, of_one: Hardening, family: str, known: dict[str, Look]) -> list[Point]:
     """The original, and each remedy that has both figures."""
     found: list[Point] = []
-    base = next((one.accuracy.before for one in of_one.remedies if one.accuracy is not None), None)
+    base = _accuracy(evidence, of_one)
     for one, effect in of_one.headlines(family):
         accuracy = base if one.kind == "answers" else None if one.accuracy is None else one.accuracy.after
         if accuracy is None or base is None:
@@ -103,6 +103,13 @@ def _points(of_one: Hardening, family: str, known: dict[str, Look]) -> list[Poin
             found.append(Point(known[of_one.title], ORIGINAL, base, effect.before))
         found.append(Point(known[_label(of_one, one)], of_one.names.remedy(one), accuracy, effect.after))
     return found
+
+
+def _accuracy(evidence: Evidence, of_one: Hardening) -> Span | None:
+    """The original's: remedies of its answers alone do not carry it."""
+    row = evidence.accuracy(of_one.original)
+    alone = None if row is None else Span(value=row.value, low=row.low, high=row.high)
+    return next((one.accuracy.before for one in of_one.remedies if one.accuracy is not None), alone)
 
 
 def _trade_off(
