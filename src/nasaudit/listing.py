@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,13 +23,14 @@ from nasaudit.study.gate import Gate, written
 from nasaudit.study.hardening import hardened as hardened_choices
 from nasaudit.study.hardening import variants
 from nasaudit.study.plan import plan
-from nasaudit.study.results import Row
+from nasaudit.study.results import Effect, Remedied, Row, StudyResults
 from nasaudit.study.run import DOWNLOADS
 
 # Settings of figures that there are dozens of.
 PARTS = frozenset({"layer", "op"})
 
 Entry = dict[str, Any]
+WIDTH, NAME_WIDTH = 100, 16  # letters in a line of what is said of remedies, and in one of their names
 NEGLIGIBLE = 0.005  # of the parameters and of the FLOPs: ops below it are left out of the text
 
 
@@ -37,8 +39,8 @@ def entries(what: str) -> list[Entry]:
     return _LISTS[what]()
 
 
-def table(what: str, rows: list[Entry]) -> str:
-    """Entries as a table for the terminal."""
+def table(what: str, rows: list[Entry], width: int = 120) -> str:
+    """Entries as a table for the terminal, of at most so many letters in a line."""
     if not rows:
         return f"no {what} in this version"
     from rich import box
@@ -51,7 +53,7 @@ def table(what: str, rows: list[Entry]) -> str:
     for row in rows:
         grid.add_row(*("" if value is None else str(value) for value in row.values()))
     text = io.StringIO()
-    Console(file=text, width=120).print(grid)
+    Console(file=text, width=width).print(grid)
     return text.getvalue().rstrip()
 
 
@@ -122,6 +124,73 @@ def compared(comparison: StudyComparison, everything: bool) -> str:
     if left:
         lines.append(f"{left} further figures: --all, or --json")
     return "\n".join(lines)
+
+
+def remedied(results: StudyResults) -> str:
+    """What a study's remedies did, for the terminal: the advice in sentences, then every figure before and after."""
+    from nasaudit.report.evidence import Evidence
+    from nasaudit.report.format import NBSP
+    from nasaudit.report.remedy_method import method, talk
+    from nasaudit.report.remedy_names import Names
+    from nasaudit.report.remedy_words import hardenings, sentence, summary, threats, title
+
+    names = Names.of(results, Evidence(results, Path()).titles)
+    found = hardenings(results.remedies, names, len(results.study.seeds))
+    if not found:
+        return "no remedies in this study"
+    parts = [_wrapped(summary(found))]
+    for of_one in found:
+        items = [
+            _wrapped(said, "- ")
+            for said in (*threats(of_one), *(sentence(of_one, one) for one in of_one.remedies))
+        ]
+        rows = [row for one in of_one.remedies for row in _changes(one, of_one.names.full(one))]
+        measures = dict.fromkeys(_explained(effect) for one in of_one.remedies for effect in one.effects)
+        told = [f"The figures: {'; '.join(measures)}."] if measures else []
+        told += [" ".join(said) for said in (talk(of_one), method(of_one)) if said]
+        parts += [title(of_one), "\n".join(items), table("figures", rows, WIDTH), *map(_wrapped, told)]
+    return "\n\n".join(parts).replace(NBSP, " ")
+
+
+def _changes(one: Remedied, name: str) -> Iterator[Entry]:
+    """A row for each figure of a remedy; its name stands in the first."""
+    for effect in [*([] if one.accuracy is None else [one.accuracy]), *one.effects]:
+        yield _changed(effect, name)
+        name = ""
+
+
+def _changed(effect: Effect, name: str) -> Entry:
+    from nasaudit.report import format
+
+    change, metric, unit = effect.difference, effect.metric, effect.unit
+    points = f"{format.NBSP}points"
+    before, after = (format.amount(side.value, metric, unit) for side in (effect.before, effect.after))
+    return {
+        "remedy": textwrap.fill(name, NAME_WIDTH, break_on_hyphens=False),
+        "figure": _short(effect) + (" (%)" if format.in_points(metric, unit) else ""),
+        "before \N{RIGHTWARDS ARROW} after": f"{before} \N{RIGHTWARDS ARROW} {after}",
+        "difference": format.changed(change.value, change.low, change.high, metric, unit).replace(points, ""),
+        "Holm p": "" if effect.p_holm is None else format.p_value(effect.p_holm).replace(" ", ""),
+        "finding": effect.finding,
+    }
+
+
+def _short(effect: Effect) -> str:
+    """The family stands for its headline; what decides nothing stands in brackets."""
+    if not effect.headline:
+        return f"({effect.metric.replace('_', ' ')})"
+    return "accuracy" if effect.family == "training" else effect.family
+
+
+def _explained(effect: Effect) -> str:
+    ending = "" if effect.headline else ", which decides nothing"
+    return f"{_short(effect)}, {effect.measure}{ending}"
+
+
+def _wrapped(said: str, start: str = "") -> str:
+    return textwrap.fill(
+        said, WIDTH, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
+    )
 
 
 def _spaced(figure: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.report.hardened import full_study
 
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.report import write_report
@@ -54,8 +55,9 @@ def chromium() -> Iterator["playwright.Browser"]:
 def open_report(chromium, make_study, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
     context = chromium.new_context()
 
-    def open_at(width: int, **changes: object) -> Opened:
-        path = write_report(make_study(**changes), tmp_path)
+    def open_at(width: int, remedies: bool = False, **changes: object) -> Opened:
+        results = make_study(**changes)
+        path = write_report(full_study(results) if remedies else results, tmp_path)
         page = context.new_page()
         page.set_viewport_size({"width": width, "height": 800})
         opened = Opened(page)
@@ -98,6 +100,18 @@ def test_every_chart_is_drawn_and_fits(
     assert opened.overflow() == 0
     assert opened.complaints == []
     assert opened.requests == []
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+def test_trade_offs_and_doses_are_drawn_and_fit(open_report, width: int) -> None:
+    names = ("darts", "darts-i", "darts-ii", "darts-iii")
+    opened = open_report(width, remedies=True, architectures=names, attacks=False, histories=False)
+    drawn = opened.page.locator("#remedies .panel .chart svg.marks")
+    assert drawn.count() == 8
+    for k in range(8):
+        assert drawn.nth(k).bounding_box()["width"] > 250
+        assert drawn.nth(k).locator("path[aria-roledescription]").count() > 3
+    assert (opened.overflow(), opened.complaints, opened.requests) == (0, [], [])
 
 
 def test_a_name_in_the_legend_brings_its_line_out(open_report) -> None:

@@ -14,6 +14,8 @@ from nasaudit.report.palette import CROWD
 CHOSEN = "chosen"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK, FAINT, RULE = "#1b1f24", "#57606a", "#e3e6ea"
+FILE_WIDTH = 640  # pixels of a chart that stands alone
+LABEL_LIMIT = 160  # pixels of a name in its legend
 # Points of the running mean in convergence charts: single batches are too noisy to follow.
 SMOOTHED = 11
 
@@ -316,7 +318,7 @@ def for_page(chart: Drawn, records: Records) -> Spec:
 
 def for_file(chart: Drawn, records: Records, title: str, legend: bool) -> Spec:
     """The Vega-Lite specification of a chart that stands alone."""
-    return _finished(_wide(chart.properties(title=title), 640), records, legend)
+    return _finished(_wide(chart.properties(title=title), FILE_WIDTH), records, legend)
 
 
 def _wide(chart: Drawn, width: int | str) -> Drawn:
@@ -325,6 +327,7 @@ def _wide(chart: Drawn, width: int | str) -> Drawn:
 
 def _finished(chart: Drawn, records: Records, legend: bool) -> Spec:
     """Type and rules that all charts share, and the records."""
+    letters = max((len(str(record.get("label", record.get("line", "")))) for record in records), default=0)
     styled = (
         chart.configure(font=FONT, background="white")
         .configure_view(stroke=None)
@@ -334,13 +337,18 @@ def _finished(chart: Drawn, records: Records, legend: bool) -> Spec:
         )
         .configure_title(anchor="start", color=INK, fontSize=15, offset=12)
         .configure_legend(
-            disable=not legend, title=None, orient="bottom", columns=6, labelColor=INK, labelFontSize=12,
-            labelLimit=160, symbolSize=110, symbolOpacity=1,
+            disable=not legend, title=None, orient="bottom", columns=_columns(letters), labelColor=INK,
+            labelFontSize=12, labelLimit=LABEL_LIMIT, symbolSize=110, symbolOpacity=1,
         )
     )  # fmt: skip
     spec = styled.to_dict()
     # Altair keeps lines of reference (the diagonal of a ROC curve) in the same place.
     return {**spec, "datasets": {**spec.get("datasets", {}), DATA.name: list(records)}}
+
+
+def _columns(letters: int) -> int:
+    """How many names of so many letters stand beside each other under a file's picture."""
+    return max(1, min(6, FILE_WIDTH // (min(LABEL_LIMIT, 7 * letters) + 36)))
 
 
 def framed(chart: Chart, height: int = 300) -> Chart:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.report.palette import CROWD, Style, styles
+from nasaudit.report.remedy_names import hardened_title
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import Family
 from nasaudit.study.headlines import Found, find_headline
@@ -146,7 +147,9 @@ class Evidence:
 
 
 def _title(spec: ArchSpec) -> str:
-    return CATALOGUE[spec.name].title if spec.group != "custom" and spec.name in CATALOGUE else spec.name
+    if spec.group != "custom" and spec.name in CATALOGUE:
+        return CATALOGUE[spec.name].title
+    return hardened_title(spec.name) if spec.group == "hardened" else spec.name
 
 
 def unique(items: Iterable[str]) -> list[str]:

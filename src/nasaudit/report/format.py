@@ -76,6 +76,36 @@ def change(difference: float, metric: str, unit: str) -> str:
     return f"{sign}{amount(difference, metric, unit)}" + (f"{NBSP}points" if in_points(metric, unit) else "")
 
 
+def changed(value: float, low: float, high: float, metric: str, unit: str) -> str:
+    """A difference with its interval, all with their signs.
+
+    >>> changed(-0.003, -0.009, 0.004, "clean_accuracy", "fraction").replace(NBSP, " ")
+    '-0.3 points [-0.9, +0.4]'
+    """
+    return f"{change(value, metric, unit)} {ends(low, high, metric, unit)}"
+
+
+def ends(low: float, high: float, metric: str, unit: str) -> str:
+    """The interval of a difference, both ends with their signs, without a unit.
+
+    >>> ends(-0.009, 0.0, "asr", "fraction").replace(NBSP, " ")
+    '[-0.9, 0.0]'
+    """
+    said = (change(end, metric, unit).removesuffix(f"{NBSP}points") for end in (low, high))
+    return f"[{f',{NBSP}'.join(said)}]"
+
+
+def from_to(before: float, after: float, metric: str, unit: str) -> str:
+    """A value before and after, with the unit once.
+
+    >>> from_to(0.623, 0.572, "agreement", "fraction").replace(NBSP, " ")
+    '62.3 \N{RIGHTWARDS ARROW} 57.2 %'
+    """
+    first, second = (quantity(value, metric, unit) for value in (before, after))
+    number, space, _ = first.rpartition(NBSP)
+    return f"{number if space else first} \N{RIGHTWARDS ARROW} {second}"
+
+
 def size(difference: float, metric: str, unit: str) -> str:
     """How large a difference is, without its sign.
 

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from nasaudit.report import format
+from nasaudit.report import format, remedy_words
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Section, Tile
+from nasaudit.report.sections import remedies
 from nasaudit.report.sections.cells import Drawing, drawings
 from nasaudit.report.sections.comparison import Finding, findings
 from nasaudit.report.sections.families import FAMILIES
@@ -45,6 +46,7 @@ def section(evidence: Evidence) -> Section:
         {
             "notices": notices(evidence),
             "findings": compare(evidence),
+            "remedies": remedy_words.summary(remedies.found(evidence)),
             "cards": cards(evidence),
             "folded": evidence.crowded,
         },

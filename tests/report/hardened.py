@@ -1,0 +1,161 @@
+"""Remedies as the study judges them, made up: each figure is given, and the judgement follows the study's rule."""
+
+from collections.abc import Sequence
+from statistics import NormalDist
+
+from nasaudit.analysis.statistics import ALPHA, holm
+from nasaudit.report.remedy_names import Names
+from nasaudit.report.remedy_words import Hardening
+from nasaudit.study.results import Effect, Remedied, Span, StudyResults
+
+# Of each family: measure, attack, metric, and which way is worse.
+HEADLINES = {
+    "training": ("clean accuracy", "", "clean_accuracy", "lower"),
+    "evasion": ("area under the security curve", "pgd", "curve_area", "higher"),
+    "poisoning": ("accuracy lost to wrong labels", "label_flip", "cad", "higher"),
+    "backdoor": ("success rate of the trigger", "badnets", "asr", "higher"),
+    "extraction": ("agreement of the stolen model", "knockoff", "agreement", "higher"),
+    "membership": ("AUC of finding members", "loss_threshold", "auc", "higher"),
+}
+TITLES = {"darts": "DARTS", "darts-i": "DARTS-i", "darts-ii": "DARTS-ii", "darts-iii": "DARTS-iii"}
+
+
+def effect(
+    family: str,
+    before: float,
+    difference: float,
+    half: float,
+    **changes: object,
+) -> Effect:
+    """A figure whose difference has an interval of +- `half`; p is the normal one of that."""
+    measure, attack, metric, worse = HEADLINES[family]
+    low, high = difference - half, difference + half
+    p = 1.0 if difference == 0 else 0.0 if half == 0 else 2 * NormalDist().cdf(-1.96 * abs(difference) / half)
+    finding = (
+        "same"
+        if low == high == 0
+        else "undecided"
+        if low <= 0 <= high
+        else "worse"
+        if (difference > 0) == (worse == "higher")
+        else "better"
+    )
+    fields = {
+        "family": family, "measure": measure, "attack": attack, "setting": {}, "metric": metric, "unit": "fraction",
+        "before": Span(value=before, low=before - half, high=before + half),
+        "after": Span(value=before + difference, low=before + difference - half, high=before + difference + half),
+        "difference": Span(value=difference, low=low, high=high), "n": 3, "how": "seeds", "p": p,
+        "p_holm": None if family == "training" else p, "finding": finding,
+    }  # fmt: skip
+    return Effect.model_validate({**fields, **changes})
+
+
+def beside(difference: float, half: float) -> Effect:
+    """The cross entropy of a stolen model, which is shown and decides nothing."""
+    return effect(
+        "extraction", 0.9, difference, half, measure="cross entropy of the stolen model", metric="cross_entropy",
+        unit="nats", headline=False, p_holm=None, finding="better" if difference > half else "undecided",
+    )  # fmt: skip
+
+
+def remedied(remedy: str = "deepen", variant: str = "darts-i", **changes: object) -> Remedied:
+    """A rewiring of DARTS in full; it costs nothing to speak of and was not measured against anything."""
+    fields = {
+        "original": "darts", "variant": variant, "remedy": remedy, "kind": "rewiring", "scope": "normal", "dose": 3,
+        "most": 3, "accuracy": effect("training", 0.976, -0.003, 0.005), "max_drop": 0.01, "drop": "within",
+    }  # fmt: skip
+    return Remedied.model_validate({**fields, **changes})
+
+
+def hardening(*remedies: Remedied, seeds: int = 3, own: Sequence[str] = ()) -> Hardening:
+    """These, of one original."""
+    return Hardening(remedies[0].original, remedies, Names(TITLES, frozenset(own)), seeds)
+
+
+def judged(remedies: Sequence[Remedied]) -> list[Remedied]:
+    """p-values corrected over all of them, and the advice that follows."""
+    corrected = iter(holm([one.p for of_one in remedies for one in of_one.effects if one.headline]))
+    found = []
+    for one in remedies:
+        effects = [
+            figure.model_copy(update={"p_holm": next(corrected)}) if figure.headline else figure
+            for figure in one.effects
+        ]
+        helped = [figure for figure in effects if figure.headline and figure.finding == "better"]
+        sure = [figure.family for figure in helped if one.drop == "within" and figure.p_holm <= ALPHA]
+        seems = [figure.family for figure in helped if figure.family not in sure]
+        allowed = one.drop in ("within", "unclear")
+        found.append(
+            one.model_copy(
+                update={
+                    "effects": effects,
+                    "recommended": sure if allowed else [],
+                    "promising": seems if allowed else [],
+                }
+            )
+        )
+    return found
+
+
+def full_study(results: StudyResults) -> StudyResults:
+    """Remedies of every kind and verdict on DARTS, with doses; `results` has DARTS and its hardened variants."""
+    sizes = {"parameters": (169_402, 182_930), "flops": (14_120_448, 15_020_000)}
+    remedies = [
+        remedied(
+            effects=[
+                effect("evasion", 0.512, 0.031, 0.012),
+                effect("poisoning", 0.201, 0.052, 0.021, how="images and seeds", n=3000),
+                effect("backdoor", 0.981, 0.002, 0.006),
+                effect("extraction", 0.912, -0.051, 0.012),
+                beside(0.5, 0.1),
+                effect("membership", 0.553, -0.004, 0.012),
+            ],
+            **sizes,
+        ),
+        remedied(
+            "deepen", "darts+deepen-1", dose=1,
+            effects=[effect("evasion", 0.512, 0.011, 0.012), effect("extraction", 0.912, -0.021, 0.014)], **sizes,
+        ),
+        remedied(
+            "deepen", "darts+deepen-2", dose=2,
+            effects=[effect("evasion", 0.512, 0.019, 0.012), effect("extraction", 0.912, -0.039, 0.016)], **sizes,
+        ),
+        remedied(
+            "drop_skips", "darts-ii", dose=2, most=2, accuracy=effect("training", 0.976, 0.004, 0.003),
+            effects=[
+                effect("evasion", 0.512, -0.022, 0.021),
+                effect("poisoning", 0.201, 0.011, 0.021),
+                effect("backdoor", 0.981, -0.003, 0.006),
+                effect("extraction", 0.912, -0.011, 0.015),
+                effect("membership", 0.553, 0.004, 0.012),
+            ],
+            **sizes,
+        ),
+        remedied(
+            "both", "darts-iii", dose=3, accuracy=effect("training", 0.976, -0.007, 0.006), drop="unclear",
+            effects=[
+                effect("evasion", 0.512, -0.05, 0.01),
+                effect("poisoning", 0.201, 0.001, 0.021),
+                effect("backdoor", 0.981, -0.003, 0.006),
+                effect("extraction", 0.912, -0.071, 0.015),
+                effect("membership", 0.553, -0.008, 0.012),
+            ],
+        ),
+        remedied(
+            "adversarial_training", "darts+adversarial_training", kind="training", scope="", dose=None, most=None,
+            accuracy=effect("training", 0.976, -0.023, 0.004), drop="exceeds",
+            effects=[effect("evasion", 0.512, -0.31, 0.02), effect("membership", 0.553, 0.03, 0.01)],
+        ),
+        remedied(
+            "rounded_answers", "darts", kind="answers", scope="", dose=None, most=None, accuracy=None,
+            effects=[effect("extraction", 0.912, -0.015, 0.006)],
+        ),
+    ]  # fmt: skip
+    seconds = {
+        f"train {name} (seed {seed})": 83.2 + 9 * k
+        for k, name in enumerate(("darts", "darts-i"))
+        for seed in (0, 1)
+    }
+    return results.model_copy(
+        update={"remedies": judged(remedies), "seconds": {**results.seconds, **seconds}}
+    )
