@@ -36,7 +36,9 @@ def check_brought(planned: Plan, make_executor: Callable[[], Executor]) -> None:
                 case Finished(record=record) if record.problem is not None:
                     raise _as_input_error(architecture.name, record.problem)
                 case Died(reason=reason):
-                    raise ModelError(f"{architecture.name}: ends the process that tries it: {reason}")
+                    # The last words are a traceback, or a dump of one: not for a line of text.
+                    why = reason.partition("; its last words")[0]
+                    raise ModelError(f"{architecture.name}: ends the process that tries it: {why}")
                 case Halted(message=message):
                     raise StoreError(message)
 
