@@ -1,8 +1,10 @@
 """What code of others does to a process is undone."""
 
 import contextlib
+import io
 import os
 import random
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -29,6 +31,12 @@ def state():
         "environment": dict(os.environ),
         "filters": list(warnings.filters),
         "streams": (sys.stdout, sys.stderr),
+        "signals": (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)),
+        "numpy errors": np.geterr(),
+        "recursion": sys.getrecursionlimit(),
+        "autocast": torch.is_autocast_enabled("cpu"),
+        "subnormal": (torch.tensor(1e-40) * 1).item(),
+        "kernels": (torch.backends.mkldnn.enabled, torch.backends.cudnn.benchmark),
     }
 
 
@@ -47,19 +55,29 @@ def misbehave(folder):
     warnings.simplefilter("error")
     sys.stdout.write("hello")
     sys.stderr.write("hello")
+    sys.stdout = sys.stderr = io.StringIO()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    np.seterr(all="raise")
+    sys.setrecursionlimit(sys.getrecursionlimit() + 100)
+    torch.set_autocast_enabled("cpu", True)
+    torch.set_flush_denormal(True)
+    torch.backends.mkldnn.enabled = False
+    torch.backends.cudnn.benchmark = not torch.backends.cudnn.benchmark
 
 
+@pytest.mark.parametrize("quiet", [True, False])
 @pytest.mark.parametrize("end", [None, RuntimeError, SystemExit])
-def test_all_that_a_module_can_change_is_put_back_however_it_ends(end, tmp_path, capsys):
+def test_all_that_a_module_can_change_is_put_back_however_it_ends(end, quiet, tmp_path, capsys):
     before = state()
-    with contextlib.suppress(RuntimeError, SystemExit), contained(0):
+    with contextlib.suppress(RuntimeError, SystemExit), contained(0, quiet=quiet):
         misbehave(tmp_path)
         if end:
             raise end
     after = state()
     changed = [name for name in before if before[name] != after[name]]
     assert not changed
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == (("", "") if quiet else ("hello", "hello"))
 
 
 def test_what_is_drawn_hangs_on_the_seed_alone():

@@ -2,14 +2,19 @@
 
 import csv
 import hashlib
+import io
 import json
+import pickle
 import re
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
 import torchvision
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from nasaudit.arch.catalogue import choose, resolve
@@ -136,22 +141,96 @@ def test_all_families_and_analyses_work_on_every_kind_of_model(command, tmp_path
     assert json.loads(out)["failures"] == []
 
 
+# What a module does wherever it can, and then what it does in each forward pass.
+SETS = """
+import io, os, random, signal, sys, warnings
+import numpy, torch
+from torch import nn
+
+def trouble():
+    print("hello")
+    torch.manual_seed(1); numpy.random.seed(1); random.seed(1)
+    torch.set_default_dtype(torch.float64)
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(3)
+    torch.set_flush_denormal(True)
+    torch.backends.mkldnn.enabled = False
+    os.chdir("/")
+    os.environ["OMP_NUM_THREADS"] = "7"
+    sys.stdout = sys.stderr = io.StringIO()
+    warnings.simplefilter("error")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+trouble()
+"""
+LEAVES = """
+import os
+from torch import nn
+
+calls = 0
+
+def trouble():
+    global calls
+    calls += 1
+    if calls > 8:  # the trial is over by then
+        os._exit(0)
+"""
+BODY = """
+class build(nn.Module):
+    def __init__(self, classes, input_shape):
+        super().__init__()
+        trouble()
+        self.last = nn.Linear(input_shape[0] * input_shape[1] * input_shape[2], classes)
+
+    def forward(self, x):
+        trouble()
+        return self.last(x.flatten(1))
+"""
+
+
 @pytest.mark.slow
 def test_a_module_that_misbehaves_does_not_change_the_results_of_others(command, tmp_path):
-    (tmp_path / "net.py").write_text(NET)
-    tables = []
-    for position, names in enumerate(("timm:test_resnet", '"net.py:build", timm:test_resnet')):
+    other = "timm:test_resnet"
+    tables = {}
+    for name, text in (("alone", ""), ("sets", SETS + BODY), ("leaves", LEAVES + BODY)):
+        (tmp_path / f"{name}.py").write_text(text)
+        names = f'"{name}.py:build", {other}' if text else other
         (tmp_path / "study.yaml").write_text(
             STUDY.format(architectures=names, attacks="", analyses="[convergence]")
         )
         # One worker does all tasks, those of the file first or in between.
-        words = ["study", "run", "study.yaml", "--out", f"out{position}", "--workers", "1"]
-        assert command(*words)[0] == 0
-        found = [
-            row for row in rows(tmp_path / f"out{position}") if row["architecture"] == "timm:test_resnet"
-        ]
-        tables.append([row for row in found if "common" not in row["setting"]])
-    assert tables[0] == tables[1]
+        code, _, err = command("study", "run", "study.yaml", "--out", name, "--workers", "1")
+        if name == "leaves":
+            assert code == 1
+            assert "the worker ended with exit code 0 (3 attempts)" in err
+        lines = (tmp_path / name / "results.csv").read_text().splitlines()
+        # Only on the images that every model gets right does one model count for another.
+        tables[name] = [line for line in lines if other in line and "images=common" not in line]
+    assert len(tables["alone"]) > 20
+    assert tables["sets"] == tables["alone"]
+    assert tables["leaves"] == tables["alone"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", ["npz:gray.npz", "folder:colour"])
+def test_images_of_other_sizes_channels_and_classes(command, tmp_path, data):
+    random = np.random.default_rng(0)
+    np.savez("gray.npz", images=random.integers(0, 256, (300, 20, 20), np.uint8), labels=np.arange(300) % 3)
+    for label in ("a", "b"):
+        (tmp_path / "colour" / label).mkdir(parents=True)
+        for k in range(60):
+            pixels = random.integers(0, 256, (64, 64, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "colour" / label / f"{k}.png")
+    (tmp_path / "net.py").write_text("from torch import nn\ndef trouble(): ...\n" + BODY)
+    cell = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|avg_pool_3x3~0|nor_conv_1x1~1|nor_conv_3x3~2|"
+    names = f'"net.py:build", "timm:test_resnet", "torchvision:shufflenet_v2_x0_5", "{cell}"'
+    study = STUDY.format(architectures=names, attacks="", analyses="[{name: topology, images: 2}]")
+    (tmp_path / "study.yaml").write_text(study.replace("data: digits", f'data: "{data}"'))
+    code, out, err = command("study", "run", "study.yaml", "--out", "out", "--json")
+    assert code == 0, err
+    assert json.loads(out)["failures"] == []
+    measured = {row["architecture"] for row in rows(tmp_path / "out") if row["metric"] == "clean_accuracy"}
+    assert len(measured) == 4
 
 
 def test_code_that_changes_is_another_model(tmp_path, monkeypatch):
@@ -197,6 +276,35 @@ def test_weights_with_the_names_of_the_model_or_of_ours_both_fill_it(tmp_path):
     torch.save(wide.state_dict(), tmp_path / "wide.pt")
     with pytest.raises(CheckpointError, match=r"2 tensors do not fit.*fc\.bias: expected \[10\], got \[12\]"):
         checkpoint.load_given(given(tmp_path / "wide.pt"), build(spec, 4))
+    wrapped = {f"module.{key}": value for key, value in network.body.state_dict().items()}
+    torch.save(wrapped, tmp_path / "wrapped.pt")
+    told = rf"{2 * len(wrapped)} tensors do not fit.*got nothing; module\.\S+: expected nothing, got \["
+    with pytest.raises(CheckpointError, match=told):
+        checkpoint.load_given(given(tmp_path / "wrapped.pt"), build(spec, 4))
+
+
+def saved(value):
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
+class Touch:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.pkl", "w.safetensors"])
+@pytest.mark.parametrize("write", [pickle.dumps, saved], ids=["pickle", "torch"])
+def test_a_pickle_with_code_is_refused_whatever_it_is_called(tmp_path, name, write):
+    (tmp_path / name).write_bytes(write({"weight": Touch(tmp_path / "ran")}))
+    network = build(resolve(choose("timm:test_resnet"), "mini", 10, (1, 8, 8)))
+    with pytest.raises(UnsafeFileError, match=r"expected a state dict: torch\.save\(model\.state_dict\(\)"):
+        checkpoint.load_given(given(tmp_path / name), network)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(
@@ -224,11 +332,17 @@ def test_weights_with_the_names_of_the_model_or_of_ours_both_fill_it(tmp_path):
         ),
         (["darts", "--normalise", "own"], "normalise: expected dataset"),
         (["exits.py:build"], r"exits\.py:build: cannot be built: it calls exit \(exits\.py, line 1\)"),
+        (
+            ["leaves.py:build"],
+            r"leaves\.py:build: ends the process that tries it: the worker ended with exit code 0",
+        ),
+        (["net.py"], r"expected the function after the file, as in net\.py:build"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_runs(command, tmp_path, words, told):
     (tmp_path / "net.py").write_text(NET)
     (tmp_path / "exits.py").write_text("raise SystemExit(0)\n")
+    (tmp_path / "leaves.py").write_text("import os\nos._exit(0)\n")
     torch.save({"weight": torch.zeros(3)}, tmp_path / "w.pt")
     torch.save(torch.nn.Linear(2, 2), tmp_path / "whole.pt")
     code, out, err = command("audit", *words, "--data", "digits", "--out", "out")

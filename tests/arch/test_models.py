@@ -162,6 +162,25 @@ def test_a_file_works_wherever_a_network_is_used(file):
             "differentiated by the pixels",
         ),
         (
+            "import torch\n" + PLAIN + "class build(Net):\n    def forward(self, x):\n"
+            "        with torch.no_grad(): return super().forward(x)\n",
+            "differentiated by the pixels, got none",
+        ),
+        (
+            "import torch\n"
+            + PLAIN
+            + """
+class Once(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x): return x.clone()
+    @staticmethod
+    def backward(ctx, g): raise NotImplementedError("no way back")
+class build(Net):
+    def forward(self, x): return super().forward(Once.apply(x))
+""",
+            r"cannot be differentiated: NotImplementedError: no way back \(net\.py, line",
+        ),
+        (
             PLAIN + "class build(Net):\n    def __init__(self, classes, input_shape):\n"
             "        super().__init__(classes, input_shape)\n        self.lines = (line for line in 'ab')\n",
             "cannot be copied: TypeError",

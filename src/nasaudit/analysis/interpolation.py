@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nasaudit.analysis.landscape import BATCH, UNIT, finite, frozen, image_losses
+from nasaudit.analysis.curvature import frozen
+from nasaudit.analysis.landscape import BATCH, UNIT, finite, image_losses
 from nasaudit.errors import MeasurementError, SpecError
 from nasaudit.metrics import Estimate, FloatArray, bootstrap
 from nasaudit.store.workspace import Progress, silent
@@ -95,7 +96,7 @@ def sample_slice(
     alphas = np.union1d(even, np.array([0.0, 1.0]))
     ends = _floats(first), _floats(second)
     _check_ends(*ends)
-    between = frozen(first)
+    between = frozen(first, pixels.device)
     moving = _floats(between)
     losses = []
     for k, alpha in enumerate(alphas):

@@ -13,7 +13,6 @@ flat.
 Deviations: none in the surface. Pixels leave [0, 1] where the shift takes them there: clipping would bend the plane.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nasaudit.analysis.curvature import frozen
 from nasaudit.analysis.directions import Direction, check_directions
 from nasaudit.errors import NonFiniteError, SpecError
 from nasaudit.metrics import Estimate, FloatArray, bootstrap
@@ -116,7 +116,7 @@ def weight_losses(
         MeasurementError: the directions span no plane.
     """
     check_directions(first, second)
-    copied = frozen(network)
+    copied = frozen(network, pixels.device).requires_grad_(False)
     parameters = dict(copied.named_parameters())
     start = {name: parameters[name].clone() for name in first}
 
@@ -144,13 +144,8 @@ def input_losses(
         MeasurementError: the directions span no plane.
     """
     check_directions(first, second)
-    copied = frozen(network)
+    copied = frozen(network, pixels.device)
     return lambda a, b: image_losses(copied, pixels + a * first[""] + b * second[""], labels)
-
-
-def frozen(network: nn.Module) -> nn.Module:
-    """A copy in eval mode whose parameters need no gradient; the network itself is never touched."""
-    return copy.deepcopy(network).eval().requires_grad_(False)
 
 
 @torch.no_grad()

@@ -180,4 +180,8 @@ def choose(architecture: str) -> ArchChoice:
     path = Path(architecture)
     if path.suffix in {".json", ".txt"}:
         return ArchChoice(name=path.stem, genotype=Genotype.from_file(path))
+    if path.suffix == ".py":
+        raise SpecError(
+            "architecture", f"the function after the file, as in {architecture}:build", architecture
+        )
     return ArchChoice(name=CATALOGUE.canonical(architecture))

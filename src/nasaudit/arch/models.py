@@ -157,7 +157,7 @@ def check_model(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> None:
         twin = _copied(spec, model, network)
         pixels = torch.rand(4, *spec.input_shape, requires_grad=True)
         logits = try_forward(spec, model, twin.train(), pixels)
-        (by_pixels,) = torch.autograd.grad(logits.square().sum(), pixels, allow_unused=True)
+        by_pixels = _gradient(spec, model, logits, pixels)
     if by_pixels is None:
         raise ModelError(f"{spec.name}: expected logits that can be differentiated by the pixels, got none")
     unread = [_unread(by_pixels.abs().sum(dim=(0, 1)).amax(dim=1 - side)) for side in (0, 1)]
@@ -168,6 +168,16 @@ def check_model(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> None:
             f"{spec.input_shape[1]}x{spec.input_shape[2]}, since its patches do not divide the image; take images of "
             "another size, or another model"
         )
+
+
+def _gradient(spec: ArchSpec, model: ModelSpec, logits: Tensor, pixels: Tensor) -> Tensor | None:
+    """By the pixels; None where the logits do not hang on them."""
+    if not logits.requires_grad:
+        return None
+    try:
+        return torch.autograd.grad(logits.square().sum(), pixels, allow_unused=True)[0]
+    except Failure as error:
+        raise ModelError(f"{spec.name}: cannot be differentiated: {_told(error, model)}") from error
 
 
 def _copied(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> nn.Module:

@@ -74,6 +74,24 @@ class TrainTask(Task):
         return f"train {self.architecture.name} (seed {self.seed}){poison}"
 
 
+class TrialTask(Task):
+    """Build a network that a user brought, try all that will be done with it, and fill in its weights.
+
+    It is a task so that an executor can do it: code that ends its process shall not end the runner's. No record is
+    kept of it.
+    """
+
+    work: ClassVar[str] = "nasaudit.training.work:try_network"
+
+    kind: Literal["trial"] = "trial"
+    architecture: ArchSpec
+    weights: WeightsFile | None = None
+
+    def label(self) -> str:
+        """E.g. `try net.py:build`."""
+        return f"try {self.architecture.name}"
+
+
 class PoisonTask(Task):
     """Change a share of the training images. One poison serves every training that it does not hang on."""
 

@@ -13,7 +13,8 @@ from nasaudit.spec.attacks import Family
 from nasaudit.study.results import Row
 
 Sign = Literal["higher", "lower"]
-Identity = tuple[str, tuple[tuple[str, str], ...]]  # attack, and the setting without what varies
+Setting = tuple[tuple[str, str], ...]  # what tells figures apart, in the order of its keys
+Identity = tuple[str, Setting]  # with the attack
 
 PUBLISHED = "Pang et al., USENIX Security 2022"
 # A row says by it that its value is the least possible; it names no other measure.
@@ -176,7 +177,12 @@ def over_seeds(rows: Sequence[Row]) -> Row | None:
 
 
 def _identity(row: Row) -> Identity:
-    return row.attack, tuple(sorted((k, text) for k, text in row.setting.items() if k not in QUALIFIERS))
+    return row.attack, setting_of(row)
+
+
+def setting_of(row: Row) -> Setting:
+    """A row's setting without what qualifies its value."""
+    return tuple(sorted((key, text) for key, text in row.setting.items() if key not in QUALIFIERS))
 
 
 def _unique(identities: Iterable[Identity]) -> list[Identity]:

@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from nasaudit.spec.attacks import FAMILIES
-from nasaudit.study.headlines import DIRECTIONS, QUALIFIERS, Sign, find_headline
+from nasaudit.study.headlines import DIRECTIONS, Setting, Sign, find_headline, over_seeds, setting_of
 from nasaudit.study.results import Measure, Part, Row
-
-Setting = tuple[tuple[str, str], ...]
 
 # Gradients are judged in the untrained network, as published: what is known of a cell before it is trained.
 INITIAL = {"checkpoint": "initial"}
@@ -125,13 +123,14 @@ def _measure(rows: Sequence[Row], wanted: Wanted) -> Measure | None:
     fitting = [row for row in rows if wanted.fits(row)]
     if not fitting:
         return None
-    settings = dict.fromkeys(_setting(row) for row in fitting)
+    settings = dict.fromkeys(setting_of(row) for row in fitting)
     chosen = min(settings, key=wanted.rank)
     by_name: dict[str, list[Row]] = {}
     for row in fitting:
-        if _setting(row) == chosen:
+        if setting_of(row) == chosen:
             by_name.setdefault(row.architecture, []).append(row)
-    values = {name: value for name, of_one in by_name.items() if (value := _over_seeds(of_one)) is not None}
+    pooled = {name: over_seeds(of_one) for name, of_one in by_name.items()}
+    values = {name: row.value for name, row in pooled.items() if row is not None and isfinite(row.value)}
     if not values:
         return None
     return Measure(
@@ -158,13 +157,3 @@ def _vulnerabilities(rows: Sequence[Row]) -> Iterator[Measure]:
             metric=row.metric,
             values={name: one.value for name, one in found.rows.items() if isfinite(one.value)},
         )
-
-
-def _over_seeds(rows: Sequence[Row]) -> float | None:
-    """The value over all seeds, or that of the only one; several seeds that nobody pooled are no estimate."""
-    pooled = [row for row in rows if row.seed == "all"] or rows
-    return pooled[0].value if len(pooled) == 1 and isfinite(pooled[0].value) else None
-
-
-def _setting(row: Row) -> Setting:
-    return tuple(sorted((key, text) for key, text in row.setting.items() if key not in QUALIFIERS))

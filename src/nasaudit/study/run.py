@@ -131,7 +131,7 @@ def run_plan(
     kept = _kept_records(planned, store, mode, deep=False)
     if _next_task(planned, kept) is None and folder.is_current(_source(planned, store)):
         return folder.results()
-    check_brought(planned)
+    check_brought(planned, executor)
     with _locked(folder.path), store.writing():
         folder.claim(planned.study, setting.store, setting.downloads)
         records = _kept_records(planned, store, mode, deep=True)

@@ -8,7 +8,7 @@ from nasaudit.metrics import Estimate
 from nasaudit.spec.attacks import AttackSpec
 from nasaudit.study.folder import format_setting
 from nasaudit.study.groups import distinguishing
-from nasaudit.study.headlines import QUALIFIERS, over_seeds
+from nasaudit.study.headlines import Setting, over_seeds, setting_of
 from nasaudit.study.results import Row, StudyResults
 
 COMMON = "common"  # the images that every model of a study gets right: other images in every other study
@@ -21,7 +21,7 @@ class Key(NamedTuple):
     family: str
     attack: str
     metric: str
-    setting: tuple[tuple[str, str], ...]  # without what qualifies the value
+    setting: Setting  # without what qualifies the value
 
     def words(self) -> str:
         """E.g. `darts pgd asr epsilon=2/255;norm=linf`."""
@@ -52,8 +52,7 @@ class Figure:
 
 def key_of(row: Row) -> Key:
     """What a row's figure is of."""
-    setting = tuple(sorted((key, text) for key, text in row.setting.items() if key not in QUALIFIERS))
-    return Key(row.architecture, row.family, row.attack, row.metric, setting)
+    return Key(row.architecture, row.family, row.attack, row.metric, setting_of(row))
 
 
 def figures(rows: Iterable[Row]) -> dict[Key, Figure]:

@@ -1,6 +1,7 @@
 """Checkpoints: safetensors that carry the ArchSpec, genotype included. No code of a file is ever run."""
 
 import hashlib
+import io
 import json
 import pickle
 import struct
@@ -79,7 +80,7 @@ def load_given(given: WeightsFile, network: Network) -> Network:
             f"{path}: changed since the study was planned; plan it again, or restore the file"
         )
     if content.startswith(_PICKLE_STARTS) and not _plausible_header(content[:8], path):
-        state = _unpickled(path)
+        state = _unpickled(content, path)
     else:
         _check_same_network(read_metadata(path), network.spec, path)
         state = _tensors(path)
@@ -124,10 +125,11 @@ def _stored_spec(metadata: Mapping[str, str], path: Path) -> ArchSpec:
         ) from error
 
 
-def _unpickled(path: Path) -> dict[str, Tensor]:
+def _unpickled(content: bytes, path: Path) -> dict[str, Tensor]:
     """A state dict that torch reads without running any code of the file."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        # Not by the path: a pickle may be called `.safetensors`, which torch would believe.
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UnsafeFileError(
             f"{path}: holds more than tensors, which could execute code when it is loaded; expected a state dict: "
@@ -168,7 +170,11 @@ def _fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
         if _shape(expected.get(name)) != _shape(state.get(name))
     ]
     if wrong:
-        raise CheckpointError(f"{path}: {len(wrong)} tensors do not fit; the first: " + "; ".join(wrong[:3]))
+        first = wrong[:3]
+        unknown = [line for line in wrong if ": expected nothing" in line]
+        if unknown and unknown[0] not in first:  # a prefix, as `module.`, shows only beside what is missing
+            first[-1] = unknown[0]
+        raise CheckpointError(f"{path}: {len(wrong)} tensors do not fit; the first: " + "; ".join(first))
     module.load_state_dict(state)
 
 

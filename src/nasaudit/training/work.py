@@ -5,14 +5,14 @@ import json
 import numpy as np
 import torch
 
-from nasaudit.arch.network import Network, build
+from nasaudit.arch.network import Network, build, check
 from nasaudit.data import load_data
 from nasaudit.data.shadows import shadow_train
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.errors import CheckpointError
 from nasaudit.metrics import Measurement, proportion
 from nasaudit.randomness import derive_seed
-from nasaudit.spec.tasks import TrainTask
+from nasaudit.spec.tasks import TrainTask, TrialTask
 from nasaudit.store.artefacts import EARLY_WEIGHTS, HISTORY, OUTCOMES, POISON, WEIGHTS
 from nasaudit.store.workspace import Workspace
 from nasaudit.training import checkpoint
@@ -44,6 +44,18 @@ def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
     np.savez(workspace.folder / OUTCOMES, correct=correct.numpy(), index=bundle.test.indices.numpy())
     checkpoint.save(network, workspace.folder / WEIGHTS, clean_accuracy=share.value)
     return measurements
+
+
+def try_network(task: TrialTask, workspace: Workspace) -> list[Measurement]:
+    """Try what a user brought; nothing is measured.
+
+    Raises:
+        InputError: the model fails, or the weights do not fit.
+    """
+    network = check(task.architecture)
+    if task.weights is not None:
+        checkpoint.load_given(task.weights, network)
+    return []
 
 
 def _train(network: Network, train: Split, bundle: DataBundle, task: TrainTask, workspace: Workspace) -> None:
