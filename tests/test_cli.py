@@ -247,7 +247,9 @@ def test_weights_are_attacked_only_by_what_trains_no_other_model(command):
 
 
 def test_the_plan_of_a_mitigation_is_json_and_trains_nothing(command, tmp_path):
-    words = "mitigate darts --plan --json --data digits --doses curve --replacements sep_conv_3x3,dil_conv_3x3"
+    words = (
+        "mitigate darts --plan --json --data digits --doses curve --replacements sep_conv_3x3,dil_conv_3x3"
+    )
     code, out, err = command(*words.split())
     assert code == 0, err
     entries = json.loads(out)
@@ -258,7 +260,9 @@ def test_the_plan_of_a_mitigation_is_json_and_trains_nothing(command, tmp_path):
         "darts-iii",
     ]
     assert {"name", "genotype", "topology", "parameters", "flops", "remedy", "dose"} <= entries[0].keys()
-    depths = [entry["topology"]["normal"]["depth"] for entry in entries if entry["remedy"] in (None, "deepen")]
+    depths = [
+        entry["topology"]["normal"]["depth"] for entry in entries if entry["remedy"] in (None, "deepen")
+    ]
     assert depths == sorted(depths)
     assert len(entries) == 1 + 3 + 2 + 3
     code, out, _ = command("mitigate", "darts", "--plan", "--data", "digits")
