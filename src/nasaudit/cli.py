@@ -231,7 +231,7 @@ def mitigate(
         if as_json:
             _print_json(entries)
         else:
-            typer.echo(listing.hardened_table(entries))
+            typer.echo(listing.hardened_table(entries, asked.of_kind("answers")))
         return
     finished = api.run_study(study, out, _options(workers, device, mode, store, download, as_json))
     if not as_json:

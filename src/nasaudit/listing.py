@@ -1,9 +1,8 @@
 """What `nasaudit list` and `nasaudit show` say."""
 
 import io
-import json
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -340,32 +339,48 @@ def hardened(study: StudySpec) -> list[Entry]:
     return entries
 
 
-def hardened_table(entries: list[Entry]) -> str:
-    """The same for a person."""
+def hardened_table(entries: list[Entry], answers: Sequence[str] = ()) -> str:
+    """The same for a person.
+
+    Args:
+        entries: of `hardened`.
+        answers: remedies that make no architecture.
+    """
 
     def dose(entry: Entry) -> str:
         partial = entry["dose"] is not None and entry["dose"] != entry["most"]
         return f" {entry['dose']} of {entry['most']}" if partial else ""
 
     def shape(entry: Entry, key: str) -> str:
-        return ", ".join(f"{cell[key]:g}" for cell in entry["topology"].values())
+        return " / ".join(f"{cell[key]:g}" for cell in entry["topology"].values())
 
-    return table(
-        "hardened architectures",
-        [
-            {
-                "name": entry["name"],
-                "remedy": "(original)" if entry["remedy"] is None else f"{entry['remedy']}{dose(entry)}",
-                "depth": shape(entry, "depth"),
-                "width": shape(entry, "width"),
-                "skips": shape(entry, "skips"),
-                "parameters": f"{entry['parameters']:,}",
-                "MFLOPs": f"{entry['flops'] / 1e6:.1f}",
-                "training": "" if entry["training"] is None else json.dumps(entry["training"]),
-            }
-            for entry in entries
-        ],
-    )
+    rows = [
+        {
+            "name": entry["name"],
+            "remedy": "(original)" if entry["remedy"] is None else f"{entry['remedy']}{dose(entry)}",
+            "depth": shape(entry, "depth"),
+            "width": shape(entry, "width"),
+            "skips": shape(entry, "skips"),
+            "parameters": f"{entry['parameters']:,}",
+            "MFLOPs": f"{entry['flops'] / 1e6:.1f}",
+            "training": ", ".join(_fields(entry["training"] or {})),
+        }
+        for entry in entries
+    ]
+    kept = [column for column in rows[0] if any(row[column] for row in rows)]
+    shown = table("hardened architectures", [{column: row[column] for column in kept} for row in rows])
+    notes = ["depth, width and skips are those of the normal / reduction cell"] if "depth" in kept else []
+    notes += [f"tried on each of them as it is: {', '.join(answers)}"] if answers else []
+    return "\n".join([shown, "", *notes, "nothing was trained"])
+
+
+def _fields(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Nested fields as a path and a value: `adversarial.method=pgd`."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _fields(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}" if value == {} else f"{prefix}{key}={value}"
 
 
 def write_svg(facts: Facts, path: Path) -> None:
