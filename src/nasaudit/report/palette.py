@@ -25,7 +25,7 @@ GROUP_TITLES: dict[Group, str] = {
     "nas": "designed by NAS",
     "manual": "hand-made",
     "random": "random cell",
-    "hardened": "hardened cell",
+    "hardened": "hardened",
     "custom": "given by you",
 }
 GROUP_COLOURS: dict[Group, str] = dict(zip(GROUP_TITLES, COLOURS, strict=False))
