@@ -113,12 +113,16 @@ def test_a_recommendation_does_not_hide_what_becomes_worse() -> None:
             {"effects": [effect("extraction", 0.9, 0.04, 0.02)]},
             "not recommended: it helps against nothing that was measured, and makes the model easier to steal.",
         ),
+        (
+            {"effects": [effect("extraction", 0.9, 0.04, 0.02, p_holm=0.2)]},
+            "it helps against nothing that was measured, and seems to make the model easier to steal.",
+        ),
         ({"effects": []}, "no attack was measured before and after."),
         ({"effects": [beside(0.5, 0.1)]}, "no attack was measured before and after."),
     ],
     ids=[
         "p", "no-p", "unclear", "exceeds", "half-a-point", "unmeasured", "undecided", "same", "costs", "worse",
-        "none", "beside",
+        "worse-unsure", "none", "beside",
     ],
 )  # fmt: skip
 def test_each_verdict_has_its_words(changes: dict[str, object], expected: str) -> None:
@@ -385,6 +389,14 @@ def test_costs_are_sizes_and_wall_time(study: StudyResults, tmp_path: Path) -> N
     assert rows["both rewirings"][:2] == ["–", "–"]
     assert "rounded answers" not in rows
     assert block.costs.rows[0][3].note.replace(NBSP, " ") == "+11 % · mean of 2 trainings"
+
+
+def test_a_cost_that_rounds_to_nothing_has_no_sign(study: StudyResults, tmp_path: Path) -> None:
+    slightly = study.seconds["train darts (seed 0)"] - 0.1
+    seconds = {**study.seconds, "train darts-ii (seed 0)": slightly, "train darts-ii (seed 1)": slightly}
+    (block,) = shown(study.model_copy(update={"seconds": seconds}), tmp_path).content["blocks"]
+    notes = {row[0].text: row[3].note.replace(NBSP, " ") for row in block.costs.rows}
+    assert notes["drop skips"] == "0 % · mean of 2 trainings"
 
 
 def test_a_trade_off_is_drawn_for_each_threat(study: StudyResults, tmp_path: Path) -> None:

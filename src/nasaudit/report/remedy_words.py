@@ -346,10 +346,11 @@ def _barred(one: Remedied) -> str:
 
 def _no_help(one: Remedied) -> str:
     decisive = [effect for effect in one.effects if effect.headline]
-    worse = [effect.family for effect in decisive if effect.finding == "worse"]
+    worse = [effect for effect in decisive if effect.finding == "worse"]
     if worse:
-        verbs = format.listing([VERBS[family] for family in worse])
-        return f"not recommended: it helps against nothing that was measured, and makes the model easier to {verbs}"
+        verbs = format.listing([VERBS[effect.family] for effect in worse])
+        makes = "seems to make" if all(uncertain(effect) for effect in worse) else "makes"
+        return f"not recommended: it helps against nothing that was measured, and {makes} the model easier to {verbs}"
     moved = one.accuracy is not None and one.accuracy.finding in ("better", "worse")
     if moved:
         return "helps against nothing that was measured"

@@ -198,7 +198,8 @@ def _ratio(sizes: tuple[float, float] | None, written: Callable[[float], str], n
     first, second = written(before), written(after)
     if before == after:
         return Cell(first, " · ".join(part for part in ("as before", note) if part))
-    ratio = f"{100 * (after / before - 1):+.0f}{format.NBSP}%" if before else ""
+    percent = round(100 * (after / before - 1)) if before else None
+    ratio = "" if percent is None else f"{'+' * (percent > 0)}{percent}{format.NBSP}%"
     return Cell(
         f"{first} \N{RIGHTWARDS ARROW} {second}", " · ".join(part for part in (ratio, note) if part)
     )  # fmt: skip
