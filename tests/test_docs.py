@@ -111,8 +111,11 @@ def test_the_page_on_hardened_training_runs_as_written(monkeypatch, tmp_path, ca
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_readme_example_runs_as_written(monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("page", ["README.md", "docs/mitigation.md"])
+def test_an_example_in_python_runs_as_written(page, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    for block in PYTHON.findall((ROOT / "README.md").read_text()):
-        exec(compile(block, "README.md", "exec"), {})
+    blocks = PYTHON.findall((ROOT / page).read_text())
+    assert blocks
+    for block in blocks:
+        exec(compile(block, page, "exec"), {})
     assert "darts" in capsys.readouterr().out

@@ -8,9 +8,20 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nasaudit.api import Audit, analyze, audit, compare, gate, load_architecture, load_audit, run_study
+    from nasaudit.api import (
+        Audit,
+        analyze,
+        audit,
+        compare,
+        gate,
+        load_architecture,
+        load_audit,
+        mitigate,
+        run_study,
+    )
     from nasaudit.errors import NasauditError
     from nasaudit.spec.genotype import Genotype
+    from nasaudit.spec.mitigation import MitigationSpec
     from nasaudit.spec.study import StudySpec
     from nasaudit.study.run import RunOptions
 
@@ -19,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Audit",
     "Genotype",
+    "MitigationSpec",
     "NasauditError",
     "RunOptions",
     "StudySpec",
@@ -29,6 +41,7 @@ __all__ = [
     "gate",
     "load_architecture",
     "load_audit",
+    "mitigate",
     "run_study",
 ]
 
@@ -36,6 +49,7 @@ __all__ = [
 _HOMES = {
     "Audit": "nasaudit.api",
     "Genotype": "nasaudit.spec.genotype",
+    "MitigationSpec": "nasaudit.spec.mitigation",
     "NasauditError": "nasaudit.errors",
     "RunOptions": "nasaudit.study.run",
     "StudySpec": "nasaudit.spec.study",
@@ -45,6 +59,7 @@ _HOMES = {
     "gate": "nasaudit.api",
     "load_architecture": "nasaudit.api",
     "load_audit": "nasaudit.api",
+    "mitigate": "nasaudit.api",
     "run_study": "nasaudit.api",
 }
 
