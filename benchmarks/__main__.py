@@ -4,10 +4,16 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import gradients, parity, pgd, training
+from benchmarks import adversarial, gradients, parity, pgd, training
 from nasaudit.study.executors.threads import KEEP_FREED_MEMORY, ONE_THREAD
 
-BENCHMARKS = {"pgd": pgd.run, "training": training.run, "gradients": gradients.run, "parity": parity.run}
+BENCHMARKS = {
+    "pgd": pgd.run,
+    "training": training.run,
+    "adversarial": adversarial.run,
+    "gradients": gradients.run,
+    "parity": parity.run,
+}
 DEFAULT_ALLOCATOR = "--default-allocator"
 
 
