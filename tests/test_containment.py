@@ -95,3 +95,9 @@ def test_a_task_can_print_where_prints_are_wanted(capsys):
     with contained(0, quiet=False):
         sys.stdout.write("progress\n")
     assert capsys.readouterr().out == "progress\n"
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_a_default_device_of_the_callers_does_not_matter(device):
+    with torch.device(device), contained(0):
+        assert torch.ones(2).device.type == device

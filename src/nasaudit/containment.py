@@ -71,7 +71,7 @@ def _states() -> Iterator[tuple[Callable[[], Any], Callable[[Any], object]]]:
     yield torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode
     yield lambda: torch.is_autocast_enabled("cpu"), lambda on: torch.set_autocast_enabled("cpu", on)
     yield (
-        lambda: float(torch.tensor(SUBNORMAL) * 1.0) == 0.0,
+        lambda: float(torch.tensor(SUBNORMAL, device="cpu") * 1.0) == 0.0,
         torch.set_flush_denormal,
     )
     for backend, switches in SWITCHES.items():
