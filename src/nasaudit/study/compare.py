@@ -16,7 +16,7 @@ from nasaudit.spec.directions import Worse, worse_direction
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.study.drafts import span
 from nasaudit.study.headlines import find_headline
-from nasaudit.study.results import Plain, Span, StudyResults
+from nasaudit.study.results import Finding, Plain, Span, StudyResults
 from nasaudit.study.selection import (
     Attacks,
     Figure,
@@ -35,8 +35,6 @@ DATA_FIELDS = (
 )  # fmt: skip
 VERSIONS = ("nasaudit", "torch")
 ACCURACY = ("training", "clean_accuracy")  # shown beside the headlines
-
-Finding = Literal["worse", "better", "higher", "lower", "undecided", "same"]
 
 
 class Difference(Plain):
@@ -134,7 +132,7 @@ def difference(
         seeds=seeds if change.how == "seeds" else [],
         least=[name for name, side in sides.items() if side.bounded],
         worse=direction,
-        finding=_finding(span(change.estimate), direction),
+        finding=finding_of(span(change.estimate), direction),
         headline=headline,
     )
 
@@ -249,7 +247,13 @@ def _headlines(results: StudyResults) -> set[Key]:
     }
 
 
-def _finding(change: Span, worse: Worse | None) -> Finding:
+def finding_of(change: Span, worse: Worse | None) -> Finding:
+    """What a difference says by its interval.
+
+    Args:
+        change: after minus before.
+        worse: which way the figure is worse for the defender; None: not known.
+    """
     if change.low == change.value == change.high == 0:
         return "same"
     if not (change.low > 0 or change.high < 0):

@@ -27,6 +27,7 @@ from nasaudit.metrics import Estimate, FloatArray
 from nasaudit.spec.attacks import FAMILIES, ExtractionSpec
 from nasaudit.spec.directions import worse_direction
 from nasaudit.spec.mitigation import ANSWER_REMEDIES, MitigationSpec
+from nasaudit.study.compare import finding_of
 from nasaudit.study.drafts import span
 from nasaudit.study.groups import distinguishing
 from nasaudit.study.hardening import Variant, variants
@@ -194,7 +195,6 @@ def _compared(before: _Side, after: _Side, measure: str) -> Effect:
     """The difference of a figure, in the best way in which the two can be paired."""
     row = after.figure.row
     how, tested = _difference(before, after)
-    higher = worse_direction(row.metric) == "higher"
     change = span(tested.estimate)
     return Effect(
         family=row.family,
@@ -209,15 +209,7 @@ def _compared(before: _Side, after: _Side, measure: str) -> Effect:
         n=tested.estimate.n,
         how=how,
         p=tested.p,
-        finding=(
-            "same"
-            if change.low == change.high == 0
-            else "undecided"
-            if change.low <= 0 <= change.high
-            else "worse"
-            if (change.value > 0) == higher
-            else "better"
-        ),
+        finding=finding_of(change, worse_direction(row.metric)),
     )
 
 

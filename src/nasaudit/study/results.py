@@ -244,6 +244,10 @@ RemedyKind = Literal["rewiring", "training", "answers"]
 Drop = Literal["within", "unclear", "exceeds", "not measured"]
 
 
+# What a difference says by its interval; `higher` and `lower` where nobody knows which of them is worse.
+Finding = Literal["worse", "better", "higher", "lower", "undecided", "same"]
+
+
 class Effect(Plain):
     """What a remedy changed: one figure of the hardened model, minus the same figure of its original."""
 
@@ -262,7 +266,7 @@ class Effect(Plain):
     p_holm: float | None = (
         None  # corrected for all headlines of the same original; None: no headline of an attack
     )
-    finding: Literal["better", "worse", "undecided", "same"]  # by the interval of the difference
+    finding: Finding  # by the interval of the difference
     headline: bool = True  # whether the family is judged by it; other figures are shown and decide nothing
 
 
