@@ -10,7 +10,6 @@ import pytest
 import torch
 
 import nasaudit
-from nasaudit.cli import main
 from nasaudit.study.results import COLUMNS
 
 GENOTYPE = """Genotype(
@@ -25,24 +24,6 @@ seeds: [0]
 attacks: [{{name: pgd, images: 40, steps: 5, epsilons: [2/255, 16/255]}}]
 training: {{epochs: 3, optimizer: sgd, batch_size: 64, learning_rate: {learning_rate}, gradient_clip: {clip}}}
 """
-
-
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Run one command in an empty folder; (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["nasaudit", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def test_help_imports_no_torch_and_neither_does_planning():

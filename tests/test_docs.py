@@ -78,17 +78,22 @@ def test_links_lead_somewhere(document):
         assert (document.parent / target).exists(), target
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_the_cli_page_runs_as_written(monkeypatch, tmp_path, capsys):
-    monkeypatch.chdir(tmp_path)
-    for line in SHELL.findall((ROOT / "docs/cli.md").read_text())[0].splitlines():
+def run_as_written(page, monkeypatch, capsys):
+    """Run the commands of a page's first block, one after the other."""
+    for line in SHELL.findall(page)[0].splitlines():
         monkeypatch.setattr(sys, "argv", shlex.split(line))
         try:
             main()
         except SystemExit as end:
             if end.code:
                 pytest.fail(f"{line}: {capsys.readouterr().err}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_cli_page_runs_as_written(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    run_as_written((ROOT / "docs/cli.md").read_text(), monkeypatch, capsys)
     assert list(Path("audits/digits/figures").glob("*.png"))
 
 
@@ -98,13 +103,7 @@ def test_the_page_on_hardened_training_runs_as_written(monkeypatch, tmp_path, ca
     page = (ROOT / "docs/hardened-training.md").read_text()
     monkeypatch.chdir(tmp_path)
     Path("study.yaml").write_text(YAML.findall(page)[0])
-    for line in SHELL.findall(page)[0].splitlines():
-        monkeypatch.setattr(sys, "argv", shlex.split(line))
-        try:
-            main()
-        except SystemExit as end:
-            if end.code:
-                pytest.fail(f"{line}: {capsys.readouterr().err}")
+    run_as_written(page, monkeypatch, capsys)
     told = capsys.readouterr()
     assert "the training recipes differ in adversarial" in " ".join((told.out + told.err).split())
 

@@ -6,7 +6,6 @@ import io
 import json
 import pickle
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ from safetensors.torch import load_file, save_file
 
 from nasaudit.arch.catalogue import choose, resolve
 from nasaudit.arch.network import build
-from nasaudit.cli import main
 from nasaudit.errors import CheckpointError, UnsafeFileError
 from nasaudit.spec.tasks import WeightsFile
 from nasaudit.training import checkpoint
@@ -63,24 +61,6 @@ ALL_ANALYSES = """
   - {name: smoothness, images: 16, probes: 1, iterations: 3, input_images: 4, input_iterations: 3}
   - {name: landscape, images: 20, points: 3, slice_points: 3}
 """
-
-
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Run one command in an empty folder; (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["nasaudit", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def rows(folder):

@@ -28,6 +28,9 @@ from nasaudit.study.run import DOWNLOADS
 # Settings of figures that there are dozens of.
 PARTS = frozenset({"layer", "op"})
 
+# What a plan says of a hardened architecture, beside the architecture itself; an original has none of it.
+HOW = ("original", "remedy", "kind", "scope", "dose", "most")
+
 Entry = dict[str, Any]
 WIDTH, NAME_WIDTH = 100, 16  # letters in a line of what is said of remedies, and in one of their names
 NEGLIGIBLE = 0.005  # of the parameters and of the FLOPs: ops below it are left out of the text
@@ -313,29 +316,15 @@ def hardened(study: StudySpec) -> list[Entry]:
         InputError: the study cannot be run as asked.
     """
     planned = plan(study, DOWNLOADS)
-    found = {variant.choice.name: variant for variant in variants(study)}
-    choices = {choice.name: choice for choice in (*study.architectures, *hardened_choices(study))}
+    found = {variant.name: variant for variant in variants(study)}
+    choices = (*study.architectures, *hardened_choices(study))
     entries = []
-    for spec in planned.architectures:
-        if spec.name not in choices:  # of a population
-            continue
-        choice, variant = choices[spec.name], found.get(spec.name)
-        how = (
-            {"original": None, "remedy": None, "kind": None, "scope": None, "dose": None, "most": None}
-            if variant is None
-            else {
-                "original": variant.original,
-                "remedy": variant.remedy,
-                "kind": variant.kind,
-                "scope": variant.scope or None,
-                "dose": variant.dose,
-                "most": variant.most,
-            }
-        )
-        facts = _measure(
-            choice, spec, f"hardened {variant.original}" if variant else _source(choice, choice.name)
-        )
-        entries.append({**facts.as_dict(), **how, "training": choice.training})
+    # A plan has them first, in this order; what it has beyond them is the study's population.
+    for choice, spec in zip(choices, planned.architectures, strict=False):
+        variant = found.get(spec.name)
+        source = f"hardened {variant.original}" if variant else _source(choice, choice.name)
+        how = {key: getattr(variant, key, None) or None for key in HOW}
+        entries.append({**_measure(choice, spec, source).as_dict(), **how, "training": choice.training})
     return entries
 
 

@@ -89,6 +89,10 @@ def test_a_study_that_names_hardened_cells_is_one_of_remedies() -> None:
     assert told(study("darts", "resnet", "pdarts")) == []
 
 
+def test_another_spelling_is_known_by_the_name_that_rows_have() -> None:
+    assert [(one.name, one.original) for one in variants(study("darts", "DARTS-I"))] == [("darts-i", "darts")]
+
+
 def test_what_is_named_already_is_not_made_twice() -> None:
     asked = study("darts", "darts-i", mitigation={"remedies": ["deepen", "label_smoothing"]})
     assert [choice.name for choice in hardened(asked)] == ["darts+label_smoothing"]

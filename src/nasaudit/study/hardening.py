@@ -24,8 +24,6 @@ from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.study.population import JOINT, hardened_name
 from nasaudit.study.results import RemedyKind
 
-OWN = "own"  # the remedy of a cell that is said to be hardened, by no rule that is known here
-
 
 @dataclass(frozen=True)
 class Variant:
@@ -48,6 +46,11 @@ class Variant:
     scope: str = ""
     dose: int | None = None
     most: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the hardened one, as rows have it: a study may spell it otherwise."""
+        return _name(self.choice)
 
 
 def variants(study: StudySpec) -> list[Variant]:
@@ -72,13 +75,13 @@ def variants(study: StudySpec) -> list[Variant]:
             list(study.mitigation.remedies),
         )
     names = {_name(choice) for choice in study.architectures}
-    return [*named, *(variant for variant in made if _name(variant.choice) not in names)]
+    return [*named, *(variant for variant in made if variant.name not in names)]
 
 
 def hardened(study: StudySpec) -> list[ArchChoice]:
     """The architectures that a study asks for with `mitigation`, without those that it names itself."""
     names = {_name(choice) for choice in study.architectures}
-    return [variant.choice for variant in variants(study) if _name(variant.choice) not in names]
+    return [variant.choice for variant in variants(study) if variant.name not in names]
 
 
 def rewirings(

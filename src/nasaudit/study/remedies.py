@@ -81,11 +81,11 @@ class _Judge:
 
     def architecture(self, variant: Variant) -> Remedied:
         """A hardened architecture against the one that it was."""
-        names = variant.original, variant.choice.name
+        names = variant.original, variant.name
         accuracy = self._accuracy(*names)
         return Remedied(
             original=variant.original,
-            variant=variant.choice.name,
+            variant=variant.name,
             remedy=variant.remedy,
             kind=variant.kind,
             scope=variant.scope,
