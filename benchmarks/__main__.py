@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import adversarial, gradients, parity, pgd, training
-from nasaudit.study.executors.threads import KEEP_FREED_MEMORY, ONE_THREAD
+from nasaudit.running.executors.threads import KEEP_FREED_MEMORY, ONE_THREAD
 
 BENCHMARKS = {
     "pgd": pgd.run,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.table import Table
-from nasaudit.analysis.gradient_std import gradient_std_sum
+from nasaudit.analysis.gradients.std_sum import gradient_std_sum
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.network import Network, build
 from nasaudit.spec.study import ArchChoice

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Worker processes import the fake tasks by name, as they would a plugin's.
+sys.path.insert(0, str(Path(__file__).parent / "running"))
 
 
 @pytest.fixture
@@ -63,12 +65,12 @@ def _pgd_study(
         study: further fields of StudySpec.
     """
     from nasaudit.arch.catalogue import resolve
-    from nasaudit.metrics import Estimate, exact, proportion
+    from nasaudit.measure.estimate import Estimate, exact, proportion
+    from nasaudit.measure.pooling import pool_proportions, pool_values
+    from nasaudit.results.schema import Failure, Row, StudyResults
     from nasaudit.spec.attacks import PgdSpec
     from nasaudit.spec.recipes import recipe
     from nasaudit.spec.study import ArchChoice, StudySpec
-    from nasaudit.study.pooling import pool_proportions, pool_values
-    from nasaudit.study.results import Failure, Row, StudyResults
 
     rates = {"darts": 0.3, "resnet": 0.2} if rates is None else rates
     spec = StudySpec.parse(

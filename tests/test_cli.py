@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import nasaudit
-from nasaudit.study.results import COLUMNS
+from nasaudit.results.schema import COLUMNS
 
 GENOTYPE = """Genotype(
     normal=[('sep_conv_3x3', 0), ('skip_connect', 1)], normal_concat=[2],
@@ -38,7 +38,7 @@ heavy = {"torch", "numpy", "pandas", "altair", "scipy"} & set(sys.modules)
 assert not heavy, heavy
 from pathlib import Path
 from nasaudit.api import make_study
-from nasaudit.study.plan import plan
+from nasaudit.planning.plan import plan
 plan(make_study(["darts", "resnet"], "mnist5k", "mini", "sound", ["evasion"], 2), Path("data"))
 assert "torch" not in sys.modules
 """

@@ -65,7 +65,7 @@ def yaml_blocks():
 
 @pytest.mark.parametrize("block", list(yaml_blocks()))
 def test_a_documented_study_is_valid(block, tmp_path):
-    from nasaudit.study.recipes import load_study
+    from nasaudit.planning.studies import load_study
 
     path = tmp_path / "study.yaml"
     path.write_text(block)

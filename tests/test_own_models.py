@@ -332,8 +332,8 @@ def test_what_is_wrong_is_said_before_anything_runs(command, tmp_path, words, to
 
 
 def test_a_study_with_a_recipe_trains_what_an_attack_needs_beside_the_given_model(tmp_path, monkeypatch):
+    from nasaudit.planning.plan import plan
     from nasaudit.spec.study import StudySpec
-    from nasaudit.study.plan import plan
 
     monkeypatch.chdir(tmp_path)
     torch.save({}, tmp_path / "w.pt")

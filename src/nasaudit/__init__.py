@@ -20,10 +20,10 @@ if TYPE_CHECKING:
         run_study,
     )
     from nasaudit.errors import NasauditError
+    from nasaudit.running.run import RunOptions
     from nasaudit.spec.genotype import Genotype
     from nasaudit.spec.mitigation import MitigationSpec
     from nasaudit.spec.study import StudySpec
-    from nasaudit.study.run import RunOptions
 
 __version__ = "0.1.0"
 
@@ -51,7 +51,7 @@ _HOMES = {
     "Genotype": "nasaudit.spec.genotype",
     "MitigationSpec": "nasaudit.spec.mitigation",
     "NasauditError": "nasaudit.errors",
-    "RunOptions": "nasaudit.study.run",
+    "RunOptions": "nasaudit.running.run",
     "StudySpec": "nasaudit.spec.study",
     "analyze": "nasaudit.api",
     "audit": "nasaudit.api",

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from nasaudit.arch.catalogue import choose
 from nasaudit.errors import InputError
+from nasaudit.results.folder import StudyFolder
+from nasaudit.results.schema import StudyResults
+from nasaudit.running.run import DEFAULT_OPTIONS, RunOptions, run
 from nasaudit.spec.analyses import analyses_for
 from nasaudit.spec.arch import IMAGE_SIDE, Scale
 from nasaudit.spec.data import DataSpec
@@ -17,16 +20,13 @@ from nasaudit.spec.model import Normalisation
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Protocol
 from nasaudit.store.files import write_atomically
-from nasaudit.study.folder import StudyFolder
-from nasaudit.study.results import StudyResults
-from nasaudit.study.run import DEFAULT_OPTIONS, RunOptions, run
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from nasaudit.arch.network import Network
-    from nasaudit.study.compare import StudyComparison
-    from nasaudit.study.gate import Gate
+    from nasaudit.gate.compare import StudyComparison
+    from nasaudit.gate.judge import Gate
 
 REPORT_FILE = "report.html"
 DEFAULT_SEEDS = 3
@@ -53,7 +53,7 @@ class Audit:
     @property
     def frame(self) -> "pd.DataFrame":
         """The tidy table: one row an estimate, the columns of results.csv."""
-        from nasaudit.study.collect import to_frame
+        from nasaudit.results.assemble import to_frame
 
         return to_frame(self.results)
 
@@ -267,18 +267,18 @@ def gate(
         InputError: a field of the policy is wrong, or a rule selects nothing; nothing was compared or written.
         StoreError: a folder holds no results, or a file cannot be written.
     """
-    from nasaudit.study.gate import judge
-    from nasaudit.study.policies import load_policy
+    from nasaudit.gate.judge import judge
+    from nasaudit.gate.policies import load_policy
 
     rules = load_policy(Path(policy))
     before = None if baseline is None else StudyFolder(Path(baseline)).results()
     judged = judge(rules, StudyFolder(Path(folder)).results(), before)
     if junit is not None:
-        from nasaudit.report.junit import to_junit
+        from nasaudit.gate.junit import to_junit
 
         _write(Path(junit), to_junit(judged))
     if sarif is not None:
-        from nasaudit.report.sarif import to_sarif
+        from nasaudit.gate.sarif import to_sarif
 
         _write(Path(sarif), to_sarif(judged, Path.cwd()))
     return judged
@@ -300,7 +300,7 @@ def compare(first: str | Path, second: str | Path) -> "StudyComparison":
         InputError: they differ in protocol, data or scale, or have no figure in common.
         StoreError: a folder holds no results.
     """
-    from nasaudit.study.compare import compare_studies
+    from nasaudit.gate.compare import compare_studies
 
     return compare_studies(StudyFolder(Path(first)).results(), StudyFolder(Path(second)).results())
 

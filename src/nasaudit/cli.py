@@ -18,8 +18,8 @@ from nasaudit.errors import InputError, NasauditError, StoreError
 
 if TYPE_CHECKING:
     from nasaudit.api import Audit
+    from nasaudit.running.run import RunOptions
     from nasaudit.spec.study import StudySpec
-    from nasaudit.study.run import RunOptions
 
 app = typer.Typer(
     name="nasaudit",
@@ -280,7 +280,7 @@ def study_run(
     as_json: Json = False,
 ) -> None:
     """Run a study that a YAML file describes."""
-    from nasaudit.study.recipes import load_study
+    from nasaudit.planning.studies import load_study
 
     options = _options(workers, device, mode, store, download, as_json)
     _run(load_study(study, changes or ()), out, options, as_json)
@@ -289,7 +289,7 @@ def study_run(
 @study_app.command("status")
 def study_status(folder: Annotated[Path, typer.Argument(metavar="DIR")], as_json: Json = False) -> None:
     """What of a study is done, failed or missing."""
-    from nasaudit.study.status import status
+    from nasaudit.running.status import status
 
     found = status(folder)
     if as_json:
@@ -442,8 +442,8 @@ def _options(
     workers: int | None, device: str, mode: ModeName, store: Path | None, download: bool, as_json: bool
 ) -> "RunOptions":
     """What the flags of a run say; bars go where the answer of the command does not."""
-    from nasaudit.study.progress import progress_observer
-    from nasaudit.study.run import RunOptions
+    from nasaudit.running.display.progress import progress_observer
+    from nasaudit.running.run import RunOptions
 
     return RunOptions(
         workers=workers,

@@ -3,8 +3,9 @@ import time
 
 import pytest
 
-from nasaudit.analysis.topology import topology
-from nasaudit.analysis.work import measure_convergence, measure_topology
+from nasaudit.analysis.convergence.work import measure_convergence
+from nasaudit.analysis.topology.shape import topology
+from nasaudit.analysis.topology.work import measure_topology
 from nasaudit.arch.catalogue import CATALOGUE, resolve
 from nasaudit.arch.cost import cost_by_op, count_flops, count_parameters
 from nasaudit.arch.network import build

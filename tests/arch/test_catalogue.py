@@ -4,8 +4,8 @@ import sys
 import pytest
 
 from nasaudit.arch.catalogue import CATALOGUE, Entry, resolve
-from nasaudit.arch.families import FAMILIES
 from nasaudit.arch.genotypes import DARTS, SNAS
+from nasaudit.arch.manual.families import FAMILIES
 from nasaudit.errors import NasauditError, SpecError, UnknownNameError
 from nasaudit.spec.study import ArchChoice
 
@@ -119,7 +119,7 @@ def test_entry_needs_a_genotype_unless_manual(group, genotype):
 
 def test_catalogue_drawing_and_topology_import_no_torch():
     code = (
-        "import sys, nasaudit.arch.catalogue, nasaudit.arch.drawing, nasaudit.analysis.topology, "
-        "nasaudit.analysis.work; sys.exit('torch' in sys.modules)"
+        "import sys, nasaudit.arch.catalogue, nasaudit.arch.pictures.cells, nasaudit.analysis.topology.shape, "
+        "nasaudit.analysis.topology.work; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

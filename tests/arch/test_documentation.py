@@ -7,12 +7,12 @@ import pytest
 import torch
 import yaml
 
-from nasaudit.analysis.topology import topology
+from nasaudit.analysis.topology.shape import topology
 from nasaudit.arch.catalogue import CATALOGUE, resolve
 from nasaudit.arch.cost import count_flops, count_parameters
-from nasaudit.arch.drawing import draw_svg, draw_text
 from nasaudit.arch.genotypes import DARTS
 from nasaudit.arch.network import build
+from nasaudit.arch.pictures.cells import draw_svg, draw_text
 from nasaudit.spec.arch import IMAGE_SIDE
 from nasaudit.spec.study import ArchChoice, StudySpec
 

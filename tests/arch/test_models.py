@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from nasaudit.analysis.receptive_field import last_feature_map, receptive_field
+from nasaudit.analysis.topology.receptive_field import last_feature_map, receptive_field
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.cost import cost_by_op, count_flops, count_parameters
 from nasaudit.arch.network import build, check

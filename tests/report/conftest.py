@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.metrics import Estimate, exact, proportion
+from nasaudit.measure.estimate import Estimate, exact, proportion
+from nasaudit.results.schema import Examples, Failure, Flag, History, Row, StudyResults
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.units import format_epsilon
-from nasaudit.study.results import Examples, Failure, Flag, History, Row, StudyResults
 
 MakeStudy = Callable[..., StudyResults]
 IMAGES = 500

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from statistics import NormalDist
 
-from nasaudit.analysis.statistics import ALPHA, holm
-from nasaudit.report.remedy_names import Names
-from nasaudit.report.remedy_words import Hardening
-from nasaudit.study.results import Effect, Remedied, Span, StudyResults
+from nasaudit.report.sections.remedies.names import Names
+from nasaudit.report.sections.remedies.words import Hardening
+from nasaudit.results.schema import Effect, Remedied, Span, StudyResults
+from nasaudit.stats.two_groups import ALPHA, holm
 
 # Of each family: measure, attack, metric, and which way is worse.
 HEADLINES = {

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.metrics import Estimate, exact
+from nasaudit.arch.space import draw_many
+from nasaudit.measure.estimate import Estimate, exact
 from nasaudit.report import format, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.page import FIRST_ROWS, render, sections
 from nasaudit.report.palette import CROWD, GROUP_COLOURS, GROUP_TITLES
 from nasaudit.report.parts import Section
-from nasaudit.report.sections import convergence, gradients, smoothness, topology
-from nasaudit.report.sections.estimates import at_least
+from nasaudit.report.sections.analyses import convergence, gradients, smoothness, topology
+from nasaudit.report.sections.analyses.estimates import at_least
 from nasaudit.report.sections.examples import MOST_VICTIMS
 from nasaudit.report.sections.summary import FOLDED_OF_A_KIND, SHOWN_OF_A_KIND
-from nasaudit.search.space import draw_many
+from nasaudit.results.schema import Claim, Flag, Row, Span, StudyResults
 from nasaudit.spec.study import ArchChoice
-from nasaudit.study.results import Claim, Flag, Row, Span, StudyResults
 
 MakeStudy = Callable[..., StudyResults]
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasaudit.metrics import Estimate, proportion
+from nasaudit.measure.estimate import Estimate, proportion
 from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.sections import backdoor, backdoor_pictures
+from nasaudit.report.sections.families import backdoor, backdoor_pictures
+from nasaudit.results.flags.backdoor import CHECKS
+from nasaudit.results.flags.base import Findings
+from nasaudit.results.replicates import distinguishing
+from nasaudit.results.schema import Pictures, Row, StudyResults
 from nasaudit.spec.attacks import BadNetsSpec, WaNetSpec
 from nasaudit.spec.defaults.backdoor import paper_badnets, sweep
-from nasaudit.study.flags.backdoor import CHECKS
-from nasaudit.study.flags.base import Findings
-from nasaudit.study.groups import distinguishing
-from nasaudit.study.results import Pictures, Row, StudyResults
 
 ATTACKS = (*sweep(BadNetsSpec(), "size", (3, 2, 4)), WaNetSpec())
 

@@ -5,7 +5,7 @@ import pytest
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.sections.comparison import Finding, compare, findings
-from nasaudit.report.sections.evasion import EVASION
+from nasaudit.report.sections.families.evasion import EVASION
 
 CLEAR = {"darts": (8.0, 0.976), "resnet": (10.5, 0.969)}
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from nasaudit.metrics import Estimate, proportion
+from nasaudit.measure.estimate import Estimate, proportion
 from nasaudit.report import format, write_report
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.sections import evasion
-from nasaudit.study.results import Row, StudyResults
+from nasaudit.report.sections.families import evasion
+from nasaudit.results.schema import Row, StudyResults
 
 
 def rows(results: StudyResults, attack: str, share: float, **setting: str) -> list[Row]:

@@ -5,15 +5,15 @@ from types import SimpleNamespace
 import pytest
 
 from nasaudit.arch.catalogue import choose, resolve
-from nasaudit.metrics import Estimate, exact, proportion
+from nasaudit.measure.estimate import Estimate, exact, proportion
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.page import render
-from nasaudit.report.sections import extraction
 from nasaudit.report.sections.comparison import findings
+from nasaudit.report.sections.families import extraction
+from nasaudit.results.flags.base import Findings
+from nasaudit.results.flags.extraction import CHECKS
+from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import KnockoffSpec
-from nasaudit.study.flags.base import Findings
-from nasaudit.study.flags.extraction import CHECKS
-from nasaudit.study.results import Row
 
 ATTACKS = (
     ("knockoff", {"surrogate": "same", "labels": "soft", "pool": "pool"}, ("94", "375", "750")),

@@ -3,7 +3,7 @@ import doctest
 import pytest
 
 from nasaudit.report import format
-from nasaudit.study.results import Row
+from nasaudit.results.schema import Row
 
 
 def row(

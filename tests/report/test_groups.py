@@ -11,11 +11,11 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.comparison import compare, findings
-from nasaudit.report.sections.evasion import EVASION
-from nasaudit.report.sections.family import Family, Yardstick
+from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.report.sections.families.evasion import EVASION
 from nasaudit.report.sections.groups import section
-from nasaudit.study.comparisons import compare_groups
-from nasaudit.study.results import Row, StudyResults
+from nasaudit.results.schema import Row, StudyResults
+from nasaudit.verdicts.groups import compare_groups
 
 NAS = ("darts", "enas", "nasnet", "snas", "sgas")
 MANUAL = ("resnet", "vgg", "bit", "dla", "densenet")

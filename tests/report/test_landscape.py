@@ -9,11 +9,11 @@ import pytest
 import vl_convert
 
 from nasaudit.report import write_report
-from nasaudit.report.contours import band_edges, band_labels, filled_contours
+from nasaudit.report.charts.contours import band_edges, band_labels, filled_contours
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.sections import landscape
-from nasaudit.report.sections.landscape import COLOURS, MOST, shades
-from nasaudit.study.results import Curve, Landscape, Row
+from nasaudit.report.sections.analyses import landscape
+from nasaudit.report.sections.analyses.landscape import COLOURS, MOST, shades
+from nasaudit.results.schema import Curve, Landscape, Row
 
 AXIS = [-1.0, -0.6, -0.2, 0.2, 0.6, 1.0]
 LOWEST, HIGHEST = 0.13, 4.05  # of all bowls of two architectures

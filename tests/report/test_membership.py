@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from nasaudit.metrics import Estimate, exact
+from nasaudit.measure.estimate import Estimate, exact
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.page import render
 from nasaudit.report.parts import ABSENT
 from nasaudit.report.sections.comparison import findings
-from nasaudit.report.sections.families import FAMILIES
-from nasaudit.report.sections.membership import MEMBERSHIP, Inference
-from nasaudit.study.results import Curve, Row, StudyResults
+from nasaudit.report.sections.families.all import FAMILIES
+from nasaudit.report.sections.families.membership import MEMBERSHIP, Inference
+from nasaudit.results.schema import Curve, Row, StudyResults
 
 FAMILY = "membership"
 # AUC by attack and mode; loss_threshold is the highest on purpose.

@@ -17,8 +17,8 @@ from PIL import Image
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.palette import COLOURS
+from nasaudit.results.schema import Failure, Flag, StudyResults
 from nasaudit.spec.study import StudySpec
-from nasaudit.study.results import Failure, Flag, StudyResults
 
 HOSTILE = "<script>alert(1)</script>'\"&amp;{{7*7}}"
 FAILURE = Failure(

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasaudit.metrics import Estimate, proportion
+from nasaudit.measure.estimate import Estimate, proportion
 from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.comparison import findings
-from nasaudit.report.sections.poisoning import POISONING
+from nasaudit.report.sections.families.poisoning import POISONING
+from nasaudit.results.flags import Findings
+from nasaudit.results.flags.poisoning import CHECKS
+from nasaudit.results.schema import Pictures, Row, StudyResults
 from nasaudit.spec.attacks import GradientMatchingSpec, LabelFlipSpec
-from nasaudit.study.flags import Findings
-from nasaudit.study.flags.poisoning import CHECKS
-from nasaudit.study.results import Pictures, Row, StudyResults
 
 FRACTIONS = (0.0, 0.1, 0.2, 0.4)
 DROPS = {"darts": 0.11, "resnet": 0.17}  # at .4

@@ -12,14 +12,14 @@ import vl_convert
 from PIL import Image
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.arch.svg import safe
+from nasaudit.arch.pictures.svg import safe
+from nasaudit.planning.population import population
 from nasaudit.report import write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.population import LEAST_CELLS, section
+from nasaudit.results.schema import Claim, Measure, Span, StudyResults
 from nasaudit.spec.study import ArchChoice, PopulationSpec
-from nasaudit.study.population import population
-from nasaudit.study.results import Claim, Measure, Span, StudyResults
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"&datum.m0"
 CHROMIUM = next(

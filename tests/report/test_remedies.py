@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 from tests.report.hardened import beside, effect, full_study, hardening, judged, remedied
 
-from nasaudit.listing import remedied as listed
-from nasaudit.report import remedy_method, remedy_words, write_figures, write_report
+from nasaudit.report import write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.parts import Section
-from nasaudit.report.remedy_names import hardened_title
+from nasaudit.report.sections.remedies import method as remedy_method
 from nasaudit.report.sections.remedies import section
-from nasaudit.report.sections.remedy_figures import front
-from nasaudit.study.results import Remedied, StudyResults
+from nasaudit.report.sections.remedies import words as remedy_words
+from nasaudit.report.sections.remedies.figures import front
+from nasaudit.report.sections.remedies.names import hardened_title
+from nasaudit.results.schema import Remedied, StudyResults
+from nasaudit.terminal import remedied as listed
 
 STOLEN = effect("extraction", 0.912, -0.051, 0.012)
 FOUR = ("darts", "darts-i", "darts-ii", "darts-iii")

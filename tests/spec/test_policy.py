@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from nasaudit.errors import InputError, SpecError
-from nasaudit.spec.directions import WORSE
+from nasaudit.measure.catalogue import WORSE
 from nasaudit.spec.policy import PolicySpec, RuleSpec, same_text
-from nasaudit.study.headlines import HEADLINES
+from nasaudit.verdicts.headlines import HEADLINES
 
 
 def rule(**fields: Any) -> RuleSpec:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nasaudit.errors import MissingRecordError, StoreError
-from nasaudit.metrics import Measurement, exact
+from nasaudit.measure.estimate import Measurement, exact
 from nasaudit.spec.tasks import Task
 from nasaudit.store import store as store_module
 from nasaudit.store.records import Problem, Record

@@ -3,7 +3,7 @@
 import pytest
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.metrics import Measurement, exact
+from nasaudit.measure.estimate import Measurement, exact
 from nasaudit.spec.attacks import FgsmSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice

@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.network import build
+from nasaudit.arch.rewiring import rewire
 from nasaudit.errors import CheckpointError, UnsafeFileError
-from nasaudit.mitigation.rewiring import rewire
 from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import WeightsFile
 from nasaudit.training import checkpoint

@@ -10,7 +10,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from nasaudit.analysis.curvature import Loss, finite, first_derivative, second_derivative
+from nasaudit.analysis.smoothness.curvature import Loss, finite, first_derivative, second_derivative
 from nasaudit.errors import MeasurementError
 
 GRAPH_BYTES = 1 << 30  # graphs are kept for the next product up to this size, and rebuilt beyond

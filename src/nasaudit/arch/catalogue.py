@@ -24,7 +24,7 @@ class Entry:
         name: the one spelling that records and reports use.
         title: the name as its authors write it.
         group: `manual`, `nas`, `random`, `hardened` for cells rewired from another's, or `custom` for a plugin's.
-        genotype: the cells; None for a manual family, whose numbers are in `arch.families`.
+        genotype: the cells; None for a manual family, whose numbers are in `arch.manual.families`.
         source: the publication.
     """
 

@@ -113,7 +113,7 @@ RANDOM = Genotype(
 )
 
 # DARTS hardened: deeper (i), without skips (ii), both (iii). The reduction cell is that of DARTS.
-# Pang et al., "On the Security Risks of AutoML", USENIX Security 2022; `mitigation.rewiring` has the rules.
+# Pang et al., "On the Security Risks of AutoML", USENIX Security 2022; `arch.rewiring` has the rules.
 DARTS_I = Genotype(
     normal=_cell("sep3(0) sep3(1) | sep3(2) sep3(2) | sep3(3) skip(3) | skip(4) dil3(4)"),
     reduction=DARTS.reduction,

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nasaudit.arch.cells import CellNetwork, DropPath
-from nasaudit.arch.manual import manual_body
+from nasaudit.arch.manual.networks import manual_body
 from nasaudit.arch.models import check_model, model_body, moments_of, reads_channels_last
 from nasaudit.containment import contained
 from nasaudit.spec.arch import ArchSpec

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import DataError, SpecError
+from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import AttackSpec, EvasionSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle
 

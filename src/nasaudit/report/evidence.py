@@ -10,11 +10,11 @@ from typing import Any, TypeVar, cast
 
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.report.palette import CROWD, Style, styles
-from nasaudit.report.remedy_names import hardened_title
+from nasaudit.report.sections.remedies.names import hardened_title
+from nasaudit.results.schema import Row, StudyResults
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import Family
-from nasaudit.study.headlines import Found, find_headline
-from nasaudit.study.results import Row, StudyResults
+from nasaudit.verdicts.headlines import Found, find_headline
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nasaudit.study.results import Row
+from nasaudit.results.schema import Row
 
 MILLION = 1_000_000
 MOST_LISTED = 24  # words in a sentence

@@ -14,24 +14,12 @@ from markupsafe import Markup
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import CROWD, GROUP_TITLES, Style, group_style
 from nasaudit.report.parts import Section
-from nasaudit.report.sections import (
-    accuracy,
-    claims,
-    convergence,
-    examples,
-    gradients,
-    groups,
-    landscape,
-    population,
-    remedies,
-    reproduce,
-    smoothness,
-    summary,
-    topology,
-)
-from nasaudit.report.sections.families import FAMILIES
+from nasaudit.report.sections import accuracy, claims, examples, groups, population, reproduce, summary
+from nasaudit.report.sections.analyses import convergence, gradients, landscape, smoothness, topology
+from nasaudit.report.sections.families.all import FAMILIES
+from nasaudit.report.sections.remedies import section as remedies
+from nasaudit.results.schema import StudyResults
 from nasaudit.store.files import write_atomically
-from nasaudit.study.results import StudyResults
 
 REPORT_FILE = "report.html"
 # A table of more rows than LONG_TABLE shows the first ones, and the others when asked for.

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nasaudit.report import charts, format
-from nasaudit.study.results import Row
+from nasaudit.report import format
+from nasaudit.report.charts import curves as charts
+from nasaudit.results.schema import Row
 
 ABSENT = "–"
 

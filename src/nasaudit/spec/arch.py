@@ -30,8 +30,8 @@ class ArchSpec(Spec):
     """A network before it has weights.
 
     A cell network carries its genotype, so a record or a checkpoint can be rebuilt without the catalogue.
-    A manual family carries its name and scale; its numbers are in `nasaudit.arch.manual`. A network that is defined
-    elsewhere carries its `model`.
+    A manual family carries its name and scale; its numbers are in `nasaudit.arch.manual.families`. A network that
+    is defined elsewhere carries its `model`.
     """
 
     name: str

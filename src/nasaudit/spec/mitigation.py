@@ -13,6 +13,7 @@ from nasaudit.spec.units import Fractional
 
 REWIRINGS: tuple[str, ...] = ("deepen", "drop_skips", "both")
 Scope = Literal["normal", "reduction", "all"]
+RemedyKind = Literal["rewiring", "training", "answers"]
 REPLACEMENTS: tuple[str, ...] = ("sep_conv_3x3",)
 PUBLISHED_REPLACEMENTS: tuple[str, ...] = ("sep_conv_3x3", "dil_conv_3x3")  # of DARTS-ii and DARTS-iii
 

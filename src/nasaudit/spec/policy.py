@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from nasaudit.errors import SpecError, UnknownNameError
+from nasaudit.measure.catalogue import Worse, worse_direction
 from nasaudit.spec.attacks import FAMILIES
 from nasaudit.spec.base import Spec
-from nasaudit.spec.directions import Worse, worse_direction
 from nasaudit.spec.units import as_number
 
 HEADLINE = "headline"  # stands for the metric, attack and setting by which a family is judged

@@ -196,7 +196,7 @@ class MembershipTask(AttackTask):
 class TopologyTask(Task):
     """Parameters, FLOPs and the shape of the cells: needs no training."""
 
-    work: ClassVar[str] = "nasaudit.analysis.work:measure_topology"
+    work: ClassVar[str] = "nasaudit.analysis.topology.work:measure_topology"
 
     kind: Literal["topology"] = "topology"
     version: int = 2
@@ -226,7 +226,7 @@ class AnalysisTask(Task):
 class ConvergenceTask(AnalysisTask):
     """How fast a victim learned, from the history that its training left."""
 
-    work: ClassVar[str] = "nasaudit.analysis.work:measure_convergence"
+    work: ClassVar[str] = "nasaudit.analysis.convergence.work:measure_convergence"
 
     kind: Literal["convergence"] = "convergence"
     version: int = 2
@@ -236,7 +236,7 @@ class ConvergenceTask(AnalysisTask):
 class GradientsTask(AnalysisTask):
     """How much the loss gradient of a victim varies, at three moments of its training."""
 
-    work: ClassVar[str] = "nasaudit.analysis.gradients_work:measure_gradients"
+    work: ClassVar[str] = "nasaudit.analysis.gradients.work:measure_gradients"
 
     kind: Literal["gradients"] = "gradients"
     version: int = 1
@@ -245,7 +245,7 @@ class GradientsTask(AnalysisTask):
 class SmoothnessTask(AnalysisTask):
     """How fast the loss gradient of a victim changes, by its parameters and by its input."""
 
-    work: ClassVar[str] = "nasaudit.analysis.smoothness_work:measure_smoothness"
+    work: ClassVar[str] = "nasaudit.analysis.smoothness.work:measure_smoothness"
 
     kind: Literal["smoothness"] = "smoothness"
     version: int = 1
@@ -254,7 +254,7 @@ class SmoothnessTask(AnalysisTask):
 class LandscapeTask(AnalysisTask):
     """The loss on planes through a victim, and on the line to a victim of another seed where there is one."""
 
-    work: ClassVar[str] = "nasaudit.analysis.landscape_work:measure_landscape"
+    work: ClassVar[str] = "nasaudit.analysis.landscape.work:measure_landscape"
 
     kind: Literal["landscape"] = "landscape"
     version: int = 1

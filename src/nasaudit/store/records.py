@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from nasaudit.metrics import Estimate, Measurement
+from nasaudit.measure.estimate import Estimate, Measurement
 
 
 class Artefact(BaseModel):

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from nasaudit.metrics import Measurement
+from nasaudit.measure.estimate import Measurement
+from nasaudit.planning.needs import closure
+from nasaudit.running.execute import resolve_work
 from nasaudit.spec.tasks import Task
 from nasaudit.store.records import Record
 from nasaudit.store.workspace import Workspace
-from nasaudit.study.execute import resolve_work
-from nasaudit.study.plan import closure
 
 
 class Bench:

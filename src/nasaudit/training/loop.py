@@ -12,9 +12,9 @@ from nasaudit.arch.network import Network
 from nasaudit.data.augment import augment
 from nasaudit.data.split import Split
 from nasaudit.errors import NonFiniteError, SpecError
+from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.training.adversarial import hardened
 from nasaudit.training.evaluate import accuracy
 from nasaudit.training.private import PrivateGradient

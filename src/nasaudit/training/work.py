@@ -10,7 +10,7 @@ from nasaudit.data import load_data
 from nasaudit.data.shadows import shadow_train
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.errors import CheckpointError
-from nasaudit.metrics import Measurement, proportion
+from nasaudit.measure.estimate import Measurement, proportion
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.tasks import TrainTask, TrialTask
 from nasaudit.store.artefacts import EARLY_WEIGHTS, HISTORY, OUTCOMES, POISON, WEIGHTS

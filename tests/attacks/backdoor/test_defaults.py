@@ -3,10 +3,10 @@
 import pytest
 
 from nasaudit.errors import SpecError
+from nasaudit.results.replicates import distinguishing
 from nasaudit.spec.attacks import BadNetsSpec, TrojanNNSpec
 from nasaudit.spec.defaults import attacks_for
 from nasaudit.spec.defaults.backdoor import sweep
-from nasaudit.study.groups import distinguishing
 
 
 def test_sound_has_one_of_every_kind_and_badnets_at_three_sizes():

@@ -5,7 +5,7 @@ import pytest
 
 from nasaudit.attacks.backdoor.measures import Predictions, backdoor_measurements, paired_difference
 from nasaudit.errors import MeasurementError
-from nasaudit.metrics import proportion
+from nasaudit.measure.estimate import proportion
 
 LABELS = np.array([0, 0, 1, 1, 1, 2, 2, 3, 3, 3])
 VICTIM = Predictions(LABELS.copy(), np.array([0, 0, 1, 1, 0, 2, 2, 3, 3, 3]))

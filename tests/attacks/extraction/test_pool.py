@@ -9,12 +9,12 @@ from torch.nn import functional as F
 from nasaudit.attacks.extraction.pool import fit_to, planned_budgets, thief_pool
 from nasaudit.data import load_data
 from nasaudit.errors import SpecError, UnknownNameError
+from nasaudit.planning.plan import plan
 from nasaudit.spec.attacks import KnockoffSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.defaults import attacks_for
 from nasaudit.spec.study import StudySpec
 from nasaudit.store.workspace import Workspace
-from nasaudit.study.plan import plan
 
 WORKSPACE = Workspace(Path(), find=None)
 

@@ -6,10 +6,10 @@ import torch
 from nasaudit.attacks.extraction.base import ask, rescaled
 from nasaudit.attacks.extraction.recipe import surrogate_training
 from nasaudit.errors import DataError
+from nasaudit.results.replicates import distinguishing
 from nasaudit.spec.attacks import KnockoffSpec
 from nasaudit.spec.defences import AdversarialSpec, PrivateSpec
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.study.groups import distinguishing
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.victims import trained_conv_net
 from nasaudit.victim.classifier import Classifier

@@ -10,12 +10,12 @@ from nasaudit.attacks.extraction import transfer
 from nasaudit.attacks.extraction.work import measure_extraction
 from nasaudit.data import load_data
 from nasaudit.data.split import Split
+from nasaudit.planning.experiments import Setting, extraction
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec, KnockoffSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.tasks import TrainTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.workspace import Workspace
-from nasaudit.study.experiments import Setting, extraction
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.victims import LinearVictim, trained_conv_net
 from nasaudit.victim.classifier import Classifier

@@ -5,14 +5,14 @@ from types import SimpleNamespace
 import pytest
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.metrics import Estimate, Measurement, proportion
+from nasaudit.measure.estimate import Estimate, Measurement, proportion
+from nasaudit.results.flags.base import Findings
+from nasaudit.results.flags.membership import CHECKS
+from nasaudit.results.pooled import derived
+from nasaudit.results.replicates import Group
+from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import LiraSpec, LossThresholdSpec
 from nasaudit.spec.study import ArchChoice, StudySpec
-from nasaudit.study.flags.base import Findings
-from nasaudit.study.flags.membership import CHECKS
-from nasaudit.study.groups import Group
-from nasaudit.study.pooled import derived
-from nasaudit.study.results import Row
 
 
 def row(metric, estimate, seed="all", family="membership", attack="lira", **setting):

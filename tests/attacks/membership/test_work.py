@@ -15,6 +15,7 @@ from nasaudit.attacks.membership.work import choose_images, measure_membership
 from nasaudit.data import load_data
 from nasaudit.data.shadows import shadow_train
 from nasaudit.data.split import DataBundle
+from nasaudit.planning.experiments import Setting, membership
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import (
     BoundaryDistanceSpec,
@@ -29,7 +30,6 @@ from nasaudit.spec.tasks import TrainTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.artefacts import WEIGHTS
 from nasaudit.store.workspace import Workspace
-from nasaudit.study.experiments import Setting, membership
 from nasaudit.testing.bench import record_of
 from nasaudit.testing.data import synthetic_split
 from nasaudit.training import checkpoint

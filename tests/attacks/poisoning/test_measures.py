@@ -9,7 +9,7 @@ from nasaudit.attacks.poisoning.measures import (
     target_measurements,
 )
 from nasaudit.errors import MeasurementError
-from nasaudit.metrics import exact, proportion
+from nasaudit.measure.estimate import exact, proportion
 
 
 def fourfold(both: int, first: int, second: int, neither: int) -> tuple[np.ndarray, np.ndarray]:

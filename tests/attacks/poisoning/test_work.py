@@ -13,7 +13,9 @@ from nasaudit.attacks.poisoning.poison import choose_aims
 from nasaudit.attacks.poisoning.work import craft_poison
 from nasaudit.data import load_data
 from nasaudit.errors import SpecError
-from nasaudit.metrics import exact
+from nasaudit.measure.estimate import exact
+from nasaudit.planning.experiments import EXPERIMENTS, Setting, poisoned_training
+from nasaudit.planning.plan import plan
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import GradientMatchingSpec, LabelFlipSpec, PoisoningSpec
 from nasaudit.spec.data import DataSpec
@@ -22,8 +24,6 @@ from nasaudit.spec.tasks import PoisoningTask, PoisonTask, TrainTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.records import Record
 from nasaudit.store.workspace import Workspace
-from nasaudit.study.experiments import EXPERIMENTS, Setting, poisoned_training
-from nasaudit.study.plan import plan
 from nasaudit.testing.bench import Bench
 from nasaudit.training.evaluate import predict
 from nasaudit.training.loop import fit

@@ -13,9 +13,9 @@ from torch import Tensor
 from nasaudit.arch.network import Network
 from nasaudit.attacks.backdoor.trigger import Stamp, Trigger
 from nasaudit.data.split import Split
+from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import BackdoorSpec
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.training.loop import Loss, Prepare, fit
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nasaudit.errors import MeasurementError
-from nasaudit.metrics import Estimate, Measurement, proportion
+from nasaudit.measure.estimate import Estimate, Measurement, proportion
 
 Classes = npt.NDArray[np.int64]
 TRIGGERED = (("images", "other classes"),)

@@ -15,7 +15,7 @@ from nasaudit.attacks.backdoor.trigger import stamped
 from nasaudit.attacks.base import load_attack
 from nasaudit.data import test_images
 from nasaudit.data.split import DataBundle, Split
-from nasaudit.metrics import Measurement
+from nasaudit.measure.estimate import Measurement
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import BackdoorSpec
 from nasaudit.spec.attacks.backdoor import FINE_TUNING_EPOCHS

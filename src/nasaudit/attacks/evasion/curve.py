@@ -19,9 +19,9 @@ from torch import Tensor
 from nasaudit.attacks.base import Access, EvasionAttack, MinimalAttack, check_images
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import SpecError
+from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import EvasionSpec, Norm
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
 
 JUDGE_BATCH = 256

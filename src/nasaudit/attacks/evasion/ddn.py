@@ -26,8 +26,8 @@ from torch import Tensor
 from nasaudit.attacks.base import Attempt, MinimalAttack, Nearest
 from nasaudit.attacks.evasion.engine import ascent_direction, batch_size_for, look, share_of
 from nasaudit.attacks.evasion.objective import Objective
+from nasaudit.progress import Progress
 from nasaudit.spec.attacks import DdnSpec
-from nasaudit.store.workspace import Progress
 from nasaudit.victim.classifier import Classifier
 
 FIRST_STEP, LAST_STEP = 1.0, 0.01  # alpha

@@ -13,8 +13,8 @@ from torch import Tensor
 from nasaudit.attacks.base import Perturbed
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import NonFiniteError
+from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import Norm
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
 
 # Images of one forward pass: on a CPU as many as its cache holds, on a GPU as many as keep it busy.

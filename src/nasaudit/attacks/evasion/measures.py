@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nasaudit.errors import MeasurementError
-from nasaudit.metrics import FloatArray, Measurement, bootstrap, proportion
+from nasaudit.measure.estimate import FloatArray, Measurement, bootstrap, proportion
 from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.units import format_epsilon
 

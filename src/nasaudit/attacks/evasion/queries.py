@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nasaudit.errors import NonFiniteError, SpecError
-from nasaudit.store.workspace import Progress, silent
+from nasaudit.progress import Progress, silent
 from nasaudit.victim.oracle import Oracle
 
 # Images of one forward pass without gradients: on a CPU as many as its cache holds.

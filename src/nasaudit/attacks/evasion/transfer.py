@@ -23,8 +23,8 @@ from nasaudit.attacks.evasion.ball import Ball
 from nasaudit.attacks.evasion.engine import batch_size_for, look, share_of
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import QueryBudgetError
+from nasaudit.progress import Progress
 from nasaudit.spec.attacks import TransferSpec
-from nasaudit.store.workspace import Progress
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle
 

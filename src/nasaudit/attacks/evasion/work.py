@@ -21,12 +21,13 @@ from nasaudit.attacks.evasion.measures import (
 )
 from nasaudit.data import test_images
 from nasaudit.data.split import DataBundle, Split
-from nasaudit.metrics import Measurement
+from nasaudit.measure.estimate import Measurement
+from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.tasks import EvasionTask
 from nasaudit.store.artefacts import EVASION, EXAMPLES
-from nasaudit.store.workspace import Progress, Workspace, silent
+from nasaudit.store.workspace import Workspace
 from nasaudit.training.work import load_victim
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle

@@ -42,11 +42,11 @@ from torch.nn import functional as F
 from nasaudit.arch.network import Network
 from nasaudit.attacks.extraction.base import FEWEST_TO_TRAIN_ON, ExtractionAttack, TransferSet, ask
 from nasaudit.data.split import Split
+from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec
 from nasaudit.spec.attacks.extraction import Reward
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.training.loop import fit
 from nasaudit.victim.oracle import Oracle
 

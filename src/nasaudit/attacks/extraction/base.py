@@ -9,10 +9,10 @@ from torch import Tensor
 from nasaudit.arch.network import Network
 from nasaudit.data.split import Split
 from nasaudit.errors import DataError, SpecError
+from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import ExtractionSpec
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.training.loop import fit
 from nasaudit.victim.oracle import Oracle
 

@@ -22,8 +22,8 @@ from nasaudit.arch.network import Network
 from nasaudit.attacks.extraction.base import ExtractionAttack, TransferSet, ask
 from nasaudit.data.split import Split
 from nasaudit.data.splits import random_order
+from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import KnockoffSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.oracle import Oracle
 
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.special import log_softmax
 
 from nasaudit.errors import MeasurementError
-from nasaudit.metrics import Estimate, FloatArray, Measurement, bootstrap, proportion
+from nasaudit.measure.estimate import Estimate, FloatArray, Measurement, bootstrap, proportion
 
 Setting = tuple[tuple[str, str], ...]
 NATS = "nats"

@@ -11,10 +11,10 @@ from nasaudit.attacks.evasion import noise
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.attacks.evasion.pgd import Pgd
 from nasaudit.data.split import Split
-from nasaudit.metrics import Estimate, proportion
+from nasaudit.measure.estimate import Estimate, proportion
+from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.units import format_epsilon
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
 
 # The largest of the security curve: at 8/255 next to nothing transfers between `mini` networks on digits.

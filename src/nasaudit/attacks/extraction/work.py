@@ -15,12 +15,13 @@ from nasaudit.attacks.extraction.pool import moments, planned_budgets, thief_poo
 from nasaudit.attacks.extraction.recipe import surrogate_training
 from nasaudit.data import test_images
 from nasaudit.data.split import DataBundle, Split
-from nasaudit.metrics import Estimate, Measurement, exact
+from nasaudit.measure.estimate import Estimate, Measurement, exact
+from nasaudit.progress import Progress
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import ExtractionSpec
 from nasaudit.spec.attacks.extraction import SAME
 from nasaudit.spec.tasks import ExtractionTask
-from nasaudit.store.workspace import Progress, Workspace
+from nasaudit.store.workspace import Workspace
 from nasaudit.training.evaluate import predict
 from nasaudit.training.work import load_victim
 from nasaudit.victim.classifier import Classifier

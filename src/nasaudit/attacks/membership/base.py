@@ -15,10 +15,10 @@ from torch import Tensor
 
 from nasaudit.data.shadows import Mask
 from nasaudit.data.split import Split
-from nasaudit.metrics import FloatArray
+from nasaudit.measure.estimate import FloatArray
+from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks.membership import MembershipSpec
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle, Output
 

@@ -27,9 +27,9 @@ from nasaudit.attacks.evasion.hop_skip_jump import HopSkipJump
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.attacks.membership.base import Knowledge, MembershipAttack, Scores
 from nasaudit.data.split import Split
+from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import HopSkipJumpSpec
 from nasaudit.spec.attacks.membership import BoundaryDistanceSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.oracle import Oracle, Output
 
 

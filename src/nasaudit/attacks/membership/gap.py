@@ -19,8 +19,8 @@ import numpy as np
 from nasaudit.attacks.membership.base import Knowledge, MembershipAttack, Scores
 from nasaudit.attacks.membership.signals import ask
 from nasaudit.data.split import Split
+from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks.membership import GapSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.oracle import Oracle, Output
 
 

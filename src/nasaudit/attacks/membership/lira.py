@@ -43,9 +43,9 @@ from nasaudit.attacks.membership.base import Knowledge, MembershipAttack, Scores
 from nasaudit.attacks.membership.signals import ask, log_odds, shadow_log_odds, views
 from nasaudit.data.shadows import Mask
 from nasaudit.data.split import Split
-from nasaudit.metrics import FloatArray
+from nasaudit.measure.estimate import FloatArray
+from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks.membership import LiraSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.oracle import Oracle
 
 FEW_MODELS = 64

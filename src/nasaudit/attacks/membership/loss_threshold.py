@@ -22,8 +22,8 @@ from typing import final
 from nasaudit.attacks.membership.base import Knowledge, MembershipAttack, Scores
 from nasaudit.attacks.membership.signals import ask, log_odds, log_probability
 from nasaudit.data.split import Split
+from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks.membership import LossThresholdSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.oracle import Oracle
 
 

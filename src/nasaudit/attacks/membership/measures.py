@@ -15,7 +15,7 @@ from scipy.stats import binom  # type: ignore[attr-defined]
 
 from nasaudit.attacks.membership.base import Scores
 from nasaudit.errors import MeasurementError
-from nasaudit.metrics import Estimate, FloatArray, Measurement, bootstrap, exact, proportion
+from nasaudit.measure.estimate import Estimate, FloatArray, Measurement, bootstrap, exact, proportion
 from nasaudit.spec.attacks.membership import ROUNDING, MembershipSpec, ShadowSpec
 
 Setting = tuple[tuple[str, str], ...]

@@ -37,9 +37,9 @@ from nasaudit.attacks.membership.signals import ask, log_odds, log_probability, 
 from nasaudit.data.shadows import Mask
 from nasaudit.data.split import Split
 from nasaudit.data.splits import random_order
-from nasaudit.metrics import FloatArray
+from nasaudit.measure.estimate import FloatArray
+from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks.membership import RmiaSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.oracle import Oracle
 
 

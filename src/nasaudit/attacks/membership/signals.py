@@ -11,9 +11,9 @@ from nasaudit.attacks.membership.base import ShadowModels
 from nasaudit.data.augment import augment
 from nasaudit.data.split import Split
 from nasaudit.errors import NonFiniteError
-from nasaudit.metrics import FloatArray
+from nasaudit.measure.estimate import FloatArray
+from nasaudit.progress import Progress, silent
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.workspace import Progress, silent
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle
 

@@ -14,7 +14,7 @@ from nasaudit.attacks.membership.measures import Mask, membership_measurements, 
 from nasaudit.data.shadows import trained_on
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.data.splits import random_order
-from nasaudit.metrics import Measurement
+from nasaudit.measure.estimate import Measurement
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import MembershipSpec
 from nasaudit.spec.tasks import MembershipTask, TrainTask

@@ -38,11 +38,11 @@ from nasaudit.attacks.poisoning.poison import Aims, Brew, ModelPoisoning, Poison
 from nasaudit.data.augment import augment
 from nasaudit.data.split import Split
 from nasaudit.errors import DataError, NonFiniteError
+from nasaudit.progress import Progress, part, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import GradientMatchingSpec
 from nasaudit.spec.attacks.poisoning import poisons_of_a_target
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.workspace import Progress, part, silent
 
 BATCH = 512  # images whose gradients are matched at once, as in the paper
 DECAYS = (3 / 8, 5 / 8, 7 / 8)  # shares of the steps after which the step size falls to a tenth

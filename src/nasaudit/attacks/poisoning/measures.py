@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nasaudit.errors import MeasurementError
-from nasaudit.metrics import Estimate, FloatArray, Measurement, bootstrap, exact, proportion
+from nasaudit.measure.estimate import Estimate, FloatArray, Measurement, bootstrap, exact, proportion
 
 Correct = npt.NDArray[np.bool_]
 

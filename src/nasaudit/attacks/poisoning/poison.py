@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from nasaudit.data.split import Split
 from nasaudit.data.splits import random_order
 from nasaudit.errors import DataError
+from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import PoisoningSpec
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.workspace import Progress, silent
 
 
 @dataclass(frozen=True, eq=False)

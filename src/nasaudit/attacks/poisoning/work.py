@@ -19,7 +19,7 @@ from nasaudit.attacks.poisoning.poison import Aims, DataPoisoning, ModelPoisonin
 from nasaudit.data import load_data
 from nasaudit.data.split import DataBundle
 from nasaudit.errors import SpecError
-from nasaudit.metrics import FloatArray, Measurement, exact
+from nasaudit.measure.estimate import FloatArray, Measurement, exact
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import GradientMatchingSpec, PoisoningSpec
 from nasaudit.spec.tasks import PoisoningTask, PoisonTask, TrainTask

@@ -6,7 +6,7 @@ from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.palette import GROUP_TITLES
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table
-from nasaudit.report.sections.estimates import estimate_figure
+from nasaudit.report.sections.analyses.estimates import estimate_figure
 
 
 def section(evidence: Evidence) -> Section:

@@ -3,9 +3,9 @@
 import base64
 from dataclasses import dataclass
 
-from nasaudit.arch.drawing import draw_svg
-from nasaudit.arch.families import FAMILIES
-from nasaudit.arch.stages import describe_family, draw_family_svg
+from nasaudit.arch.manual.families import FAMILIES
+from nasaudit.arch.pictures.cells import draw_svg
+from nasaudit.arch.pictures.stages import describe_family, draw_family_svg
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from nasaudit.report import format
 from nasaudit.report.parts import ABSENT
-from nasaudit.study.results import Claim, Measure, Span
+from nasaudit.results.schema import Claim, Measure, Span
 
 Finding = Literal["supported", "contradicted", "undecided"]
 

@@ -1,6 +1,6 @@
 """Whether the published explanation holds: its chain as a picture, and a row for each claim, with its verdict first.
 
-The tests are those of `study.claims`; here they become words. What a row is filed under follows from its cause and
+The tests are those of `verdicts.claims`; here they become words. What a row is filed under follows from its cause and
 effect alone, so that a new measure finds its place by itself.
 """
 
@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nasaudit.analysis.statistics import ALPHA
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.claim_rows import COLUMNS, Finding, Line, line_of
-from nasaudit.study.drafts import FEWEST
-from nasaudit.study.headlines import PUBLISHED
-from nasaudit.study.results import Claim, Measure
+from nasaudit.results.schema import Claim, Measure
+from nasaudit.stats.two_groups import ALPHA
+from nasaudit.verdicts.drafts import FEWEST
+from nasaudit.verdicts.headlines import PUBLISHED
 
 # What a link comes to: a finding of all its rows, "divided" where they disagree, or that nobody asked.
 Outcome = Literal["supported", "contradicted", "divided", "mostly undecided", "undecided", "not tested"]

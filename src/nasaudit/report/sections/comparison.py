@@ -7,10 +7,10 @@ from typing import Literal
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.sections.family import Family, Yardstick
+from nasaudit.report.sections.families.base import Family, Yardstick
 from nasaudit.report.sections.groups import group_verdict
-from nasaudit.study.flags import ACCURACY_GAP, FEW_SEEDS
-from nasaudit.study.results import Row
+from nasaudit.results.flags import ACCURACY_GAP, FEW_SEEDS
+from nasaudit.results.schema import Row
 
 Sign = Literal["higher", "lower", "undecided"]
 

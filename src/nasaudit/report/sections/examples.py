@@ -9,9 +9,9 @@ from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.images import data_uri, magnified, to_bytes
 from nasaudit.report.parts import Section
-from nasaudit.report.sections.evasion_threat import attack_title
+from nasaudit.report.sections.families.evasion_threat import attack_title
+from nasaudit.results.schema import Examples
 from nasaudit.spec.units import format_epsilon
-from nasaudit.study.results import Examples
 
 SHOWN = 6  # images of a victim and its first attack
 SHOWN_OF_OTHERS = 3  # and of each further attack

@@ -1,6 +1,6 @@
 """NAS-designed against hand-made architectures, family by family: table, strips, and one plain sentence for each.
 
-The statistics are those of `study.comparisons`; here they become words. Random and custom cells are shown and stand
+The statistics are those of `verdicts.groups`; here they become words. Random and custom cells are shown and stand
 in neither group.
 """
 
@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from nasaudit.analysis.statistics import ALPHA
-from nasaudit.report import charts, format
+from nasaudit.report import format
+from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.palette import GROUP_COLOURS, GROUP_TITLES
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table
-from nasaudit.report.sections.family import Family
+from nasaudit.report.sections.families.base import Family
+from nasaudit.results.flags import ACCURACY_GAP
+from nasaudit.results.schema import GroupComparison, GroupTest, Span
 from nasaudit.spec.arch import Group
-from nasaudit.study.flags import ACCURACY_GAP
-from nasaudit.study.results import GroupComparison, GroupTest, Span
+from nasaudit.stats.two_groups import ALPHA
 
 SHOWN: tuple[Group, ...] = ("nas", "manual", "random")
 TESTED = ("difference", "Cliff's delta", "p", "after Holm", "could see")

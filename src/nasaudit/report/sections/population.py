@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nasaudit.report import format, scatter
+from nasaudit.report import format
+from nasaudit.report.charts import scatter
+from nasaudit.report.charts.scatter import Axis, Panel
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.palette import GROUP_COLOURS, GROUP_TITLES, group_style
 from nasaudit.report.parts import Figure, Section
-from nasaudit.report.scatter import Axis, Panel
 from nasaudit.report.sections.cells import drawings
+from nasaudit.results.schema import Claim, Measure
 from nasaudit.spec.arch import Group
-from nasaudit.study.results import Claim, Measure
 
 LEAST_CELLS = 8
 MOST_DRAWINGS = 400  # about 12 kB each

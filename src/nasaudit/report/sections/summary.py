@@ -3,13 +3,14 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from nasaudit.report import format, remedy_words
+from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Section, Tile
-from nasaudit.report.sections import remedies
 from nasaudit.report.sections.cells import Drawing, drawings
 from nasaudit.report.sections.comparison import Finding, findings
-from nasaudit.report.sections.families import FAMILIES
+from nasaudit.report.sections.families.all import FAMILIES
+from nasaudit.report.sections.remedies import section as remedies
+from nasaudit.report.sections.remedies import words as remedy_words
 
 # A study of 17 architectures can raise dozens of flags of one kind.
 SHOWN_OF_A_KIND = 3

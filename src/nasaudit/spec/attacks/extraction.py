@@ -120,7 +120,7 @@ class ExtractionSpec(AttackSpec):
     def check(self, facts: DataFacts) -> None:
         """No budget may exceed the pool, there must be one, and the largest probabilities must not be all of them.
 
-        The size of another data set is checked where the task is made (`study.experiments`): it is not known here.
+        The size of another data set is checked where the task is made (`planning.experiments`): it is not known here.
         """
         if self.top_k is not None and self.top_k >= facts.classes:
             raise SpecError("top_k", f"fewer than the {facts.classes} classes", self.top_k)

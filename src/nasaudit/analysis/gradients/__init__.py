@@ -1,0 +1,1 @@
+"""How much the loss gradient of a victim varies."""

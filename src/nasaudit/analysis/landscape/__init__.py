@@ -1,0 +1,1 @@
+"""The loss on planes and lines through a victim."""

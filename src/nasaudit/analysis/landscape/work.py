@@ -1,0 +1,95 @@
+"""The work of a LandscapeTask: from a victim to its measurements."""
+
+import json
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from nasaudit.analysis.landscape.directions import filter_directions, first_convolution, sign_directions
+from nasaudit.analysis.landscape.interpolation import NAME as SLICE
+from nasaudit.analysis.landscape.interpolation import Slice, sample_slice
+from nasaudit.analysis.landscape.planes import Losses, Surface, input_losses, sample_surface, weight_losses
+from nasaudit.arch.network import Network
+from nasaudit.data.load import chosen
+from nasaudit.data.split import DataBundle
+from nasaudit.measure.estimate import FloatArray, Measurement
+from nasaudit.progress import Progress, part
+from nasaudit.spec.analyses import LandscapeSpec
+from nasaudit.spec.tasks import LandscapeTask
+from nasaudit.store.artefacts import CURVES, LANDSCAPES
+from nasaudit.store.workspace import Workspace
+from nasaudit.training.work import load_victim, training_images
+
+# The published grids; that of Li et al. goes as far as the filters are long.
+REACH = {"first_layer": 0.5, "input": 0.2, "filters": 1.0}
+
+
+def measure_landscape(task: LandscapeTask, workspace: Workspace) -> list[Measurement]:
+    """`loss_rise` on each plane, and the `barrier` on the way to the victim of another seed where there is one.
+
+    Leaves `landscapes.json` with the loss on the planes, and `curves.json` with that on the line.
+    """
+    spec = cast(LandscapeSpec, task.analysis)
+    network, bundle = load_victim(task.victim, workspace)
+    images = chosen(bundle.test, spec.images, "landscape", task.victim.data.seed, spec.seed)
+    pixels, labels = images.pixels().to(workspace.device), images.labels.to(workspace.device)
+    kinds = [kind for kind in spec.kinds if kind != SLICE or task.other is not None]
+    measurements: list[Measurement] = []
+    planes: list[dict[str, Any]] = []
+    for position, kind in enumerate(kinds):
+        progress = part(workspace.progress, position / len(kinds), (position + 1) / len(kinds))
+        if kind == SLICE:
+            line = _slice(task, workspace, (network, bundle), pixels, labels, progress)
+            measurements.append(Measurement("barrier", line.barrier))
+            drawing = {"name": SLICE, "x": _rounded(line.alpha), "y": _rounded(line.heights)}
+            (workspace.folder / CURVES).write_text(json.dumps([drawing]), encoding="utf-8")
+        else:
+            losses = _plane(kind, network, pixels, labels, spec.seed)
+            surface = sample_surface(kind, losses, REACH[kind], spec.points, progress)
+            measurements.append(Measurement("loss_rise", surface.loss_rise, (("plane", kind),)))
+            planes.append(_drawing(surface, len(images)))
+    if planes:
+        (workspace.folder / LANDSCAPES).write_text(json.dumps(planes), encoding="utf-8")
+    return measurements
+
+
+def _plane(kind: str, network: nn.Module, pixels: Tensor, labels: Tensor, seed: int) -> Losses:
+    """The loss on one of the planes of REACH."""
+    if kind == "input":
+        return input_losses(network, *sign_directions(pixels[0], seed), pixels, labels)
+    if kind == "first_layer":
+        name = first_convolution(network, pixels)
+        directions = sign_directions(network.get_parameter(name), seed, name)
+    else:
+        directions = filter_directions(network, seed)
+    return weight_losses(network, *directions, pixels, labels)
+
+
+def _slice(
+    task: LandscapeTask,
+    workspace: Workspace,
+    victim: tuple[Network, DataBundle],
+    pixels: Tensor,
+    labels: Tensor,
+    progress: Progress,
+) -> Slice:
+    """The loss from the victim to the other one."""
+    assert task.other is not None
+    spec = cast(LandscapeSpec, task.analysis)
+    network, bundle = victim
+    other, _ = load_victim(task.other, workspace)
+    train = training_images(task.victim, bundle, workspace)
+    seen = chosen(train, spec.norm_images, "norms", task.victim.data.seed, spec.seed)
+    norm_pixels = seen.pixels().to(workspace.device)
+    return sample_slice(network, other, pixels, labels, norm_pixels, spec.slice_points, progress)
+
+
+def _drawing(surface: Surface, images: int) -> dict[str, Any]:
+    axis = _rounded(surface.axis)
+    heights = [_rounded(row) for row in surface.heights]
+    return {"name": surface.name, "setting": {"images": str(images)}, "x": axis, "y": axis, "z": heights}
+
+
+def _rounded(numbers: FloatArray) -> list[float]:
+    """To 5 significant digits: more than a picture shows."""
+    return [float(f"{number:.5g}") + 0.0 for number in numbers]

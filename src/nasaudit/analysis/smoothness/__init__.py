@@ -1,0 +1,1 @@
+"""How fast the loss gradient changes: by parameters and by pixels."""

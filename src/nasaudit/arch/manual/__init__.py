@@ -1,0 +1,1 @@
+"""The manual families: as numbers, and as networks."""

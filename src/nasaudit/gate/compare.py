@@ -1,0 +1,270 @@
+"""Two studies of the same thing, figure by figure: by how much the second differs from the first. No torch.
+
+What must be the same: protocol, data and scale, or the two have no figure in common. What may differ is what one
+wants to know about: cells, weights, recipe, code. Of an attack everything that its spec says must be the same, or the
+difference would be one of attacks; and figures on the images that every model of a study gets right are left out, as
+these are other images in another study.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from nasaudit.errors import InputError
+from nasaudit.measure.catalogue import Worse, worse_direction
+from nasaudit.results.schema import Finding, Plain, Span, StudyResults
+from nasaudit.results.selection import (
+    Attacks,
+    Figure,
+    Key,
+    differing_fields,
+    estimate_of,
+    figure_words,
+    figures,
+    key_of,
+    on_common_images,
+)
+from nasaudit.spec.attacks import FAMILIES
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.stats.differences import Change, How, independent_change, paired_change
+from nasaudit.verdicts.drafts import span
+from nasaudit.verdicts.finding import finding_of
+from nasaudit.verdicts.headlines import find_headline
+
+# What decides which images play which part; where they are on the disk does not.
+DATA_FIELDS = (
+    "name", "seed", "classes", "validation_fraction", "test_fraction", "pool_fraction", "image_size",
+)  # fmt: skip
+VERSIONS = ("nasaudit", "torch")
+ACCURACY = ("training", "clean_accuracy")  # shown beside the headlines
+
+
+class Difference(Plain):
+    """One figure in two studies, the second minus the first."""
+
+    architecture: str
+    family: str
+    attack: str
+    setting: dict[str, str]
+    metric: str
+    unit: str
+    before: Span  # over the seeds of the first study
+    after: Span
+    difference: Span
+    n: int  # pairs of seeds, or the smaller n of two independent rows
+    how: How  # how the interval was made, see `stats.differences`
+    seeds: list[int]  # that were paired
+    least: list[Literal["before", "after"]]  # sides whose value is the least that it can be
+    worse: Worse | None  # which way the metric is worse; None: not known
+    finding: Finding  # `undecided`: the interval holds 0
+    headline: bool  # what a family is judged by, and clean accuracy
+
+    @property
+    def figure(self) -> str:
+        """What is compared, without the architecture: `pgd asr epsilon=2/255;norm=linf`."""
+        return figure_words(self.attack or self.family, self.metric, self.setting)
+
+
+class StudyComparison(Plain):
+    """All differences of two studies, and what a reader must know before believing them."""
+
+    differences: list[Difference]
+    warnings: list[str]
+
+
+def compare_studies(before: StudyResults, after: StudyResults) -> StudyComparison:
+    """Compare two studies figure by figure.
+
+    Raises:
+        InputError: another protocol, other data or another scale, or no figure in common.
+    """
+    require_comparable(before, after, "the first study", "the second")
+    ours, theirs = _comparable_figures(before), _comparable_figures(after)
+    attacks = Attacks(before), Attacks(after)
+    shared: list[Key] = []
+    otherwise: dict[str, list[Key]] = {}
+    for key in ours:
+        if key in theirs:
+            reason = attack_differs(key, *attacks)
+            if reason:
+                otherwise.setdefault(reason, []).append(key)
+            else:
+                shared.append(key)
+    if not shared:
+        raise InputError(_nothing_shared(before, after, list(otherwise)))
+    headlines = _headlines(before)
+    return StudyComparison(
+        differences=[difference(ours[key], theirs[key], headline=key in headlines) for key in shared],
+        warnings=[
+            *warnings(before, after),
+            *(f"{len(keys)} figures are left out: {reason}" for reason, keys in otherwise.items()),
+            *_one_sided(ours, theirs),
+        ],
+    )
+
+
+def difference(
+    before: Figure, after: Figure, *, headline: bool = False, worse: Worse | None = None
+) -> Difference:
+    """One figure in two studies.
+
+    Args:
+        before: of the first study.
+        after: of the second, with the same key.
+        headline: see `Difference`.
+        worse: which way the metric is worse; None: as nasaudit knows it.
+    """
+    key = after.key
+    seeds = sorted(before.by_seed.keys() & after.by_seed.keys())
+    change = change_of(before, after)
+    direction = worse_direction(key.metric, worse)
+    sides: dict[Literal["before", "after"], Figure] = {"before": before, "after": after}
+    return Difference(
+        architecture=key.architecture,
+        family=key.family,
+        attack=key.attack,
+        setting=dict(key.setting),
+        metric=key.metric,
+        unit=after.row.unit,
+        before=span(estimate_of(before.row)),
+        after=span(estimate_of(after.row)),
+        difference=span(change.estimate),
+        n=change.estimate.n,
+        how=change.how,
+        seeds=seeds if change.how == "seeds" else [],
+        least=[name for name, side in sides.items() if side.bounded],
+        worse=direction,
+        finding=finding_of(span(change.estimate), direction),
+        headline=headline,
+    )
+
+
+def change_of(before: Figure, after: Figure) -> Change:
+    """The difference by pairs of seeds where that can be said, else by the two rows as if independent."""
+    seeds = sorted(before.by_seed.keys() & after.by_seed.keys())
+    pairs = [(estimate_of(before.by_seed[seed]), estimate_of(after.by_seed[seed])) for seed in seeds]
+    return paired_change(pairs) or independent_change(estimate_of(before.row), estimate_of(after.row))
+
+
+def require_comparable(before: StudyResults, after: StudyResults, first: str, second: str) -> None:
+    """Refuse two studies that have no figure in common.
+
+    Args:
+        before: results of one.
+        after: results of the other.
+        first: what to call the one.
+        second: what to call the other.
+
+    Raises:
+        InputError: the message says in what they differ.
+    """
+    ours, theirs = before.study, after.study
+    differing = [
+        (name, getattr(ours, name), getattr(theirs, name))
+        for name in ("protocol", "scale")
+        if getattr(ours, name) != getattr(theirs, name)
+    ]
+    differing += [
+        (f"data.{name}", getattr(ours.data, name), getattr(theirs.data, name))
+        for name in DATA_FIELDS
+        if getattr(ours.data, name) != getattr(theirs.data, name)
+    ]
+    if before.class_names != after.class_names:
+        differing.append(("class names", len(before.class_names), len(after.class_names)))
+    if differing:
+        said = "; ".join(f"{name} ({mine!r} and {other!r})" for name, mine, other in differing)
+        raise InputError(
+            f"{first} and {second} cannot be compared, as they differ in {said}: "
+            "run both with the same protocol, data and scale"
+        )
+
+
+def attack_differs(key: Key, ours: Attacks, theirs: Attacks) -> str:
+    """Why two figures of one key are not of the same attack; "" if they are."""
+    first, second = ours.of(key), theirs.of(key)
+    if not key.attack or (first is not None and second is not None and first == second):
+        return ""
+    if first is None or second is None:
+        return f"the studies do not say which {key.attack} it was"
+    said = [
+        f"{field} ({_short(getattr(first, field, None))} and {_short(getattr(second, field, None))})"
+        for field in differing_fields(first, second)
+    ]
+    return f"{key.attack} differs in {', '.join(said)}"
+
+
+def warnings(
+    before: StudyResults, after: StudyResults, first: str = "the first study", second: str = "the second"
+) -> Iterator[str]:
+    """What else differs, so that a difference may come from it; the arguments are those of `require_comparable`."""
+    if before.study.data.path != after.study.data.path:
+        yield (
+            f"the data are at {before.study.data.path} and at {after.study.data.path}: "
+            "a study does not keep their content, so make sure that these are the same images"
+        )
+    recipes = before.training, after.training
+    changed = sorted(
+        field
+        for field in TrainingSpec.model_fields
+        if getattr(recipes[0], field) != getattr(recipes[1], field)
+    )
+    if changed:
+        yield f"the training recipes differ in {', '.join(changed)}"
+    specs = {spec.name: spec for spec in before.architectures}
+    changed = [spec.name for spec in after.architectures if specs.get(spec.name, spec) != spec]
+    if changed:
+        yield f"{', '.join(changed)}: another network under the same name"
+    changed = [name for name in VERSIONS if before.environment.get(name) != after.environment.get(name)]
+    for name in changed:
+        yield f"made with other versions of {name}: {before.environment.get(name)} and {after.environment.get(name)}"
+    shared = sorted(set(before.study.seeds) & set(after.study.seeds))
+    if set(before.study.seeds) != set(after.study.seeds):
+        yield (
+            f"the seeds differ, so pairs are made of {len(shared)} of them"
+            if len(shared) > 1
+            else "the studies share fewer than two seeds: figures are compared as if they were independent"
+        )
+    elif len(shared) == 1:
+        yield (
+            "one seed: figures are compared as if they were independent, "
+            "and an interval does not tell how other trainings would come out"
+        )
+    failures = len(before.failures), len(after.failures)
+    if any(failures):
+        yield f"tasks failed: {failures[0]} of {first}, {failures[1]} of {second}"
+
+
+def _comparable_figures(results: StudyResults) -> dict[Key, Figure]:
+    return {key: figure for key, figure in figures(results.rows).items() if not on_common_images(key)}
+
+
+def _headlines(results: StudyResults) -> set[Key]:
+    rows = [row for row in results.rows if not on_common_images(key_of(row))]
+    found = [find_headline(rows, family) for family in FAMILIES]
+    keys = {key_of(row) for one in found if one is not None for row in one.rows.values()}
+    return keys | {
+        key_of(row)
+        for row in rows
+        if (row.family, row.metric) == ACCURACY and row.setting.get("split") == "test"
+    }
+
+
+def _one_sided(ours: Mapping[Key, Figure], theirs: Mapping[Key, Figure]) -> Iterator[str]:
+    for here, there, which in ((ours, theirs, "first"), (theirs, ours, "second")):
+        alone = [key for key in here if key not in there]
+        if alone:
+            yield f"{len(alone)} figures are in the {which} study alone, e.g. {alone[0].words()}"
+
+
+def _nothing_shared(before: StudyResults, after: StudyResults, reasons: list[str]) -> str:
+    if reasons:
+        return f"the studies have no figure in common: {'; '.join(reasons)}"
+    names = [", ".join(spec.name for spec in results.architectures) for results in (before, after)]
+    return (
+        f"the studies have no figure in common: the first is of {names[0]}, the second of {names[1]}; "
+        "figures are compared by architecture, attack, setting and metric"
+    )
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

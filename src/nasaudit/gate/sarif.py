@@ -1,0 +1,102 @@
+"""Broken rules of a gate as SARIF, which code hosts show beside the lines of a file.
+
+OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0", 2020 (Errata 01, 2023). A rule of the
+policy is a `reportingDescriptor`, a broken one a `result` of level `error` at the line of the policy where it stands.
+Rules that hold leave no result: several viewers take every result for a finding, whatever its `kind`.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from nasaudit import __version__
+from nasaudit.gate.judge import Gate, Verdict
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+ROOT = "%SRCROOT%"  # what code hosts take for the root of the repository
+
+
+def to_sarif(gate: Gate, root: Path) -> str:
+    """The document as JSON text.
+
+    Args:
+        gate: what came of the policy.
+        root: of the repository; the policy's path is written relative to it where it is inside.
+    """
+    titles = list(dict.fromkeys(verdict.rule for verdict in gate.verdicts))
+    ids = _ids(titles)
+    location = _artifact(gate.policy.path, root)
+    document = {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "nasaudit",
+                        "version": __version__,
+                        "rules": [_rule(title, ids[title], gate) for title in titles],
+                    }
+                },
+                "automationDetails": {"id": f"nasaudit-gate/{gate.policy.path.stem}"},
+                "results": [
+                    _result(verdict, ids[verdict.rule], titles.index(verdict.rule), location)
+                    for verdict in gate.broken
+                ],
+            }
+        ],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _rule(title: str, identity: str, gate: Gate) -> dict[str, Any]:
+    demand = next(verdict.demand for verdict in gate.verdicts if verdict.rule == title)
+    return {
+        "id": identity,
+        "shortDescription": {"text": title},
+        "fullDescription": {"text": f"{title}: {demand}"},
+        "defaultConfiguration": {"level": "error"},
+    }
+
+
+def _result(verdict: Verdict, identity: str, index: int, location: dict[str, str]) -> dict[str, Any]:
+    where: dict[str, Any] = {
+        "physicalLocation": {"artifactLocation": location, "region": {"startLine": verdict.line}}
+    }
+    if verdict.architecture:
+        where["logicalLocations"] = [{"name": verdict.architecture, "kind": "resource"}]
+    about = f"{identity}|{verdict.architecture}|{verdict.figure}"
+    return {
+        "ruleId": identity,
+        "ruleIndex": index,
+        "kind": "fail",
+        "level": "error",
+        "message": {"text": verdict.sentence},
+        "locations": [where],
+        # The same rule broken by the same figure is the same finding, wherever the rule moves in the file.
+        "partialFingerprints": {"figure/v1": hashlib.sha256(about.encode()).hexdigest()[:32]},
+    }
+
+
+def _artifact(path: Path, root: Path) -> dict[str, str]:
+    absolute, base = path.absolute(), root.absolute()
+    if absolute.is_relative_to(base):
+        return {"uri": quote(absolute.relative_to(base).as_posix()), "uriBaseId": ROOT}
+    return {"uri": absolute.as_uri()}
+
+
+def _ids(titles: list[str]) -> dict[str, str]:
+    """A short name of letters, digits and hyphens for each title, with a digit where two would share one."""
+    ids: dict[str, str] = {}
+    for title in titles:
+        words = "".join(c if c.isascii() and c.isalnum() else " " for c in title.lower()).split()
+        plain = "-".join(words)[:80].strip("-") or "rule"
+        taken = set(ids.values())
+        count = 2
+        name = plain
+        while name in taken:
+            name, count = f"{plain}-{count}", count + 1
+        ids[title] = name
+    return ids

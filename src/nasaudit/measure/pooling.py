@@ -1,0 +1,149 @@
+"""One estimate from the replicates of several training seeds. No torch.
+
+Uncertainty has two levels, which images and which seeds, and the bootstrap draws on both: seeds with
+replacement, then the images of each drawn seed with replacement (as `metrics.bootstrap`, of which the
+functions here are the closed forms: the number of successes among n images drawn with replacement is
+binomial, and the numbers of images on each level of an epsilon grid are multinomial).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nasaudit.measure.estimate import Estimate, FloatArray, proportion
+
+Counts = npt.NDArray[np.int64]
+CurveFigure = Callable[[FloatArray, Sequence[float]], FloatArray]
+
+DRAWS = 1000
+SEED = 0
+NORMAL_95 = 1.959964  # half the length of a normal's 95 % interval, in standard deviations
+
+
+def pool_proportions(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean share of several seeds; n is the number of images x seeds.
+
+    Args:
+        estimates: shares of successes, one for each seed, each of its own `n` images.
+    """
+    if len(estimates) == 1:
+        return estimates[0]
+    shares = np.array([estimate.value for estimate in estimates])
+    sizes = np.array([estimate.n for estimate in estimates])
+    rng = np.random.default_rng(SEED)
+    chosen = rng.integers(len(shares), size=(DRAWS, len(shares)))
+    resampled = (rng.binomial(sizes[chosen], shares[chosen]) / sizes[chosen]).mean(axis=1)
+    return _share(shares.mean(), resampled, sizes, estimates[0].unit)
+
+
+def pool_values(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean of values that each seed measured with an interval of its own (an AUC), or exactly (a loss area).
+
+    Seeds are drawn with replacement. On top comes what the seeds' intervals stand for, the luck of the images: drawn
+    once for all seeds and not once for each, because all are measured on the same images, so that this luck does not
+    average out over them. It is normal on both sides, as wide as the mean of the seeds' intervals, which the result
+    is never narrower than. Exact values leave the bootstrap over seeds alone. n counts the units of all seeds.
+
+    Covers the true mean in 95 % of studies if images are all the luck there is, and in fewer if seeds are: the
+    bootstrap of 3 seeds that differ covers it in 76 %, of 5 in 84 %, of 10 in 89 % (normal values, simulated).
+    """
+    if len(estimates) == 1:
+        return estimates[0]
+    values = np.array([estimate.value for estimate in estimates])
+    below = float(np.mean([estimate.value - estimate.low for estimate in estimates]))
+    above = float(np.mean([estimate.high - estimate.value for estimate in estimates]))
+    rng = np.random.default_rng(SEED)
+    chosen = rng.integers(len(values), size=(DRAWS, len(values)))
+    luck = rng.standard_normal(DRAWS)
+    luck *= np.where(luck < 0, below, above) / NORMAL_95
+    n = sum(estimate.n for estimate in estimates)
+    drawn = _interval(values.mean(), values[chosen].mean(axis=1) + luck, n, estimates[0].unit)
+    return Estimate(
+        drawn.value, min(drawn.low, drawn.value - below), max(drawn.high, drawn.value + above), n, drawn.unit
+    )
+
+
+@dataclass(frozen=True)
+class CurvePool:
+    """The security curves of several seeds, with resampled ones beside them.
+
+    Attributes:
+        grid: ascending epsilons.
+        curves: float [seeds, 1 + len(grid)], the share of images broken at 0 and at each epsilon.
+        resampled: float [draws, seeds, 1 + len(grid)], the same of each bootstrap draw.
+        sizes: int [seeds], the images of each seed.
+    """
+
+    grid: tuple[float, ...]
+    curves: FloatArray
+    resampled: FloatArray
+    sizes: Counts
+
+    @property
+    def n(self) -> int:
+        """Images x seeds."""
+        return int(self.sizes.sum())
+
+    @classmethod
+    def of(cls, minimal: Sequence[npt.ArrayLike], grid: Sequence[float]) -> "CurvePool":
+        """Resample.
+
+        Args:
+            minimal: for each seed float [images], the smallest epsilon that broke each image: 0 if it needed
+                none, infinity if none did. At least one image each.
+            grid: ascending epsilons.
+        """
+        points = np.array([0.0, *grid])
+        levels = np.stack([_histogram(np.asarray(of_seed, dtype=np.float64), points) for of_seed in minimal])
+        sizes = levels.sum(axis=1)
+        rng = np.random.default_rng(SEED)
+        chosen = rng.integers(len(levels), size=(DRAWS, len(levels)))
+        drawn = rng.multinomial(sizes[chosen], (levels / sizes[:, None])[chosen])
+        return cls(tuple(grid), _curve(levels), _curve(drawn), sizes)
+
+    def share_at(self, position: int, *, withstood: bool = False) -> Estimate:
+        """The share of images broken (or withstood) at one epsilon of the grid."""
+        at = position + 1
+        shares, resampled = self.curves[:, at].mean(), self.resampled[..., at].mean(axis=1)
+        if withstood:
+            shares, resampled = 1 - shares, 1 - resampled
+        return _share(shares, resampled, self.sizes, "fraction")
+
+    def statistic(self, of_curves: CurveFigure, unit: str) -> Estimate:
+        """The mean over seeds of a figure of the curve.
+
+        Args:
+            of_curves: maps curves [..., 1 + len(grid)] and the grid to figures [...].
+            unit: of the figure.
+        """
+        value = of_curves(self.curves, self.grid).mean()
+        return _interval(value, of_curves(self.resampled, self.grid).mean(axis=1), self.n, unit)
+
+
+def _histogram(minimal: FloatArray, points: FloatArray) -> Counts:
+    """How many images fall at each point, and how many at none: int [len(points) + 1]."""
+    return np.bincount(np.searchsorted(points, minimal), minlength=len(points) + 1).astype(np.int64)
+
+
+def _curve(levels: Counts) -> FloatArray:
+    counts = levels.cumsum(axis=-1)
+    return np.asarray(counts[..., :-1] / counts[..., -1:])
+
+
+def _share(share: float, resampled: FloatArray, sizes: Counts, unit: str) -> Estimate:
+    """A share's interval: never narrower than Wilson's for the images of one seed.
+
+    The seeds are measured on the same images, so the luck of that draw does not average out over them; and at a
+    share of 0 or 1 the bootstrap sees no spread at all, where Wilson's interval still tells how little n images say.
+    """
+    drawn = _interval(share, resampled, int(sizes.sum()), unit)
+    images = int(sizes.min())
+    wilson = proportion(round(share * images), images)
+    return Estimate(drawn.value, min(drawn.low, wilson.low), max(drawn.high, wilson.high), drawn.n, unit)
+
+
+def _interval(value: float, resampled: FloatArray, n: int, unit: str) -> Estimate:
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return Estimate(float(value), min(float(low), float(value)), max(float(high), float(value)), n, unit)

@@ -1,1 +1,0 @@
-"""Mitigations: from a genotype to one that is harder to attack. No torch."""

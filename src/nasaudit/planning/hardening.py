@@ -1,0 +1,242 @@
+"""Which architectures of a study are others made harder to attack: those that it names, and those that it asks for.
+
+A study may name a hardened architecture itself (`darts-i`, or an entry with `hardens`), or ask for some with
+`mitigation`. What a cell is rewired from follows from the cells alone, so that a study of `darts` and `darts-i` is
+one of a remedy without a word. No torch.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from nasaudit.arch.catalogue import CATALOGUE
+from nasaudit.arch.rewiring import SCOPES, rewire
+from nasaudit.arch.space import ordered
+from nasaudit.errors import SpecError
+from nasaudit.planning.population import JOINT, hardened_name
+from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.mitigation import (
+    PUBLISHED_REPLACEMENTS,
+    REPLACEMENTS,
+    REWIRINGS,
+    MitigationSpec,
+    RemedyKind,
+    Scope,
+)
+from nasaudit.spec.study import ArchChoice, StudySpec
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A hardened architecture, and what it is one of.
+
+    Attributes:
+        choice: the hardened one.
+        original: name of the other.
+        remedy: how it was hardened.
+        kind: of the remedy.
+        scope: which cells were rewired; "" for other remedies.
+        dose: how many nodes or skips of each cell were.
+        most: the dose that does all there is to do.
+    """
+
+    choice: ArchChoice
+    original: str
+    remedy: str
+    kind: RemedyKind
+    scope: str = ""
+    dose: int | None = None
+    most: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the hardened one, as rows have it: a study may spell it otherwise."""
+        return _name(self.choice)
+
+
+def variants(study: StudySpec) -> list[Variant]:
+    """All hardened architectures of a study, those that it names first; its population is no matter of this.
+
+    Raises:
+        SpecError: a `mitigation` that does nothing to any architecture of the study, or one of trained weights; an
+            architecture that hardens one that is not there.
+    """
+    named = _named(study)
+    given = {variant.choice.name for variant in named}
+    originals = [choice for choice in study.architectures if choice.name not in given]
+    if study.mitigation is None:
+        return named
+    _check(originals, study)
+    made = list(_made(originals, study.mitigation))
+    if not made and not study.mitigation.of_kind("answers"):
+        raise SpecError(
+            "mitigation.remedies",
+            f"a remedy that changes {' or '.join(choice.name for choice in originals)}: a rewiring needs a cell, and "
+            "drop_skips a skip in it; remedies of the training work for every network",
+            list(study.mitigation.remedies),
+        )
+    names = {_name(choice) for choice in study.architectures}
+    return [*named, *(variant for variant in made if variant.name not in names)]
+
+
+def hardened(study: StudySpec) -> list[ArchChoice]:
+    """The architectures that a study asks for with `mitigation`, without those that it names itself."""
+    names = {_name(choice) for choice in study.architectures}
+    return [variant.choice for variant in variants(study) if variant.name not in names]
+
+
+def rewirings(
+    original: ArchChoice, remedy: str, scope: Scope, replacements: Sequence[str]
+) -> Iterator[Variant]:
+    """One rewiring of a cell by rising dose, each step that changes something; nothing for what is no cell."""
+    genotype = genotype_of(original)
+    if genotype is None:
+        return
+    steps = list(_steps(genotype, remedy, scope, replacements))
+    for dose, rewired in steps:
+        most = steps[-1][0]
+        name = hardened_name(_name(original), remedy)
+        name += "" if scope == "normal" else f"@{scope}"
+        name += "" if dose == most else f"-{dose}"
+        yield Variant(
+            _known(rewired) or ArchChoice(name=name, genotype=rewired, group="hardened"),
+            _name(original),
+            remedy,
+            "rewiring",
+            scope,
+            dose,
+            most,
+        )
+
+
+def genotype_of(choice: ArchChoice) -> Genotype | None:
+    """The cells of what a user named; None for a network without cells."""
+    if choice.genotype is not None or choice.model is not None:
+        return choice.genotype
+    name = choice.hardens if choice.name not in CATALOGUE and choice.hardens is not None else choice.name
+    return CATALOGUE[name].genotype
+
+
+def _steps(
+    genotype: Genotype, remedy: str, scope: Scope, replacements: Sequence[str]
+) -> Iterator[tuple[int, Genotype]]:
+    """Doses with what they make of the cells, up to the least that makes all there is."""
+    full, last = rewire(genotype, remedy, scope, replacements=replacements), genotype
+    dose = 0
+    while last != full:
+        dose += 1
+        step = rewire(genotype, remedy, scope, dose, replacements)
+        if step != last:
+            yield dose, step
+        last = step
+
+
+def _known(genotype: Genotype) -> ArchChoice | None:
+    """The same cells under the name by which they were published: their records are then the same, too."""
+    for name in CATALOGUE:
+        published = CATALOGUE[name].genotype
+        if published is not None and ordered(published) == ordered(genotype):
+            return ArchChoice(name=name)
+    return None
+
+
+def _check(originals: Sequence[ArchChoice], study: StudySpec) -> None:
+    """A remedy is judged against an original that the same recipe trained."""
+    for choice in originals:
+        if choice.weights is not None:
+            position = study.architectures.index(choice)
+            raise SpecError(
+                f"architectures[{position}].weights",
+                "none: a hardened model is trained anew, and so must be what it is compared with",
+                choice.weights,
+            )
+
+
+def _named(study: StudySpec) -> list[Variant]:
+    """The architectures that a study names and that are others', hardened."""
+    found = []
+    for choice in study.architectures:
+        said = choice.hardens
+        variant = _recognised(choice, study) if said is None else _said(choice, said, study)
+        if variant is not None:
+            found.append(variant)
+    return found
+
+
+def _said(choice: ArchChoice, hardens: str, study: StudySpec) -> Variant:
+    """A choice that says itself what it hardens."""
+    names = [_name(other) for other in study.architectures if other is not choice]
+    original = CATALOGUE.canonical(hardens) if hardens in CATALOGUE else hardens
+    if original not in names:
+        position = study.architectures.index(choice)
+        raise SpecError(
+            f"architectures[{position}].hardens",
+            f"another architecture of the study ({', '.join(names)})",
+            original,
+        )
+    remedy = choice.name.rpartition(JOINT)[2]
+    return Variant(choice, original, remedy, "rewiring" if choice.training is None else "training")
+
+
+def _recognised(choice: ArchChoice, study: StudySpec) -> Variant | None:
+    """A choice whose cells are those of another one of the study, rewired by one of the rules."""
+    genotype = genotype_of(choice)
+    if genotype is None:
+        return None
+    replacements = [REPLACEMENTS, PUBLISHED_REPLACEMENTS]
+    if study.mitigation is not None:
+        replacements.insert(0, study.mitigation.replacements)
+    for original in study.architectures:
+        for remedy in REWIRINGS:
+            for scope in SCOPES:
+                for ops in dict.fromkeys(replacements):
+                    for variant in rewirings(original, remedy, scope, ops):
+                        made = genotype_of(variant.choice)
+                        if original is not choice and made is not None and ordered(made) == ordered(genotype):
+                            return replace(variant, choice=choice)
+    return None
+
+
+def _made(originals: Sequence[ArchChoice], spec: MitigationSpec) -> Iterator[Variant]:
+    """What a `mitigation` asks for: no cells twice, however they come about."""
+    for original in originals:
+        genotype = genotype_of(original)
+        seen = set() if genotype is None else {ordered(genotype)}
+        for remedy in spec.remedies:
+            if remedy in REWIRINGS:
+                for variant in _dosed(rewirings(original, remedy, spec.scope, spec.replacements), spec):
+                    cells = genotype_of(variant.choice)
+                    if cells is not None and ordered(cells) not in seen:
+                        seen.add(ordered(cells))
+                        yield variant
+            elif remedy in spec.recipes:
+                yield _retrained(original, remedy, spec)
+
+
+def _dosed(steps: Iterator[Variant], spec: MitigationSpec) -> Iterator[Variant]:
+    match spec.doses:
+        case "curve":
+            yield from steps
+        case "full":
+            yield from (step for step in steps if step.dose == step.most)
+        case doses:
+            yield from (step for step in steps if step.dose in doses)
+
+
+def _retrained(original: ArchChoice, remedy: str, spec: MitigationSpec) -> Variant:
+    """The same network under another training."""
+    name = _name(original)
+    choice = original.model_copy(
+        update={
+            "name": hardened_name(name, remedy),
+            "group": "hardened",
+            "hardens": name,
+            "training": spec.recipes[remedy],
+        }
+    )
+    return Variant(choice, name, remedy, "training")
+
+
+def _name(choice: ArchChoice) -> str:
+    """As rows have it."""
+    brought = choice.genotype is not None or choice.model is not None
+    return choice.name if brought or choice.name not in CATALOGUE else CATALOGUE.canonical(choice.name)

@@ -1,0 +1,198 @@
+"""From a StudySpec to its tasks: every name resolved and every value checked before anything is trained.
+
+Planning a study on an embedded data set imports no torch.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nasaudit.arch.catalogue import resolve
+from nasaudit.data.catalogue import DATA, count_roles, describe, fetch, fingerprint
+from nasaudit.errors import SpecError
+from nasaudit.planning.analyses import ANALYSES
+from nasaudit.planning.experiments import EXPERIMENTS, Setting
+from nasaudit.planning.hardening import hardened
+from nasaudit.planning.needs import closure
+from nasaudit.planning.population import population
+from nasaudit.spec.arch import ArchSpec
+from nasaudit.spec.attacks import AttackSpec, DataFacts, ExtractionSpec
+from nasaudit.spec.data import DataSpec
+from nasaudit.spec.recipes import recipe
+from nasaudit.spec.study import ArchChoice, StudySpec
+from nasaudit.spec.tasks import Task, TrainTask, WeightsFile
+from nasaudit.spec.training import TrainingSpec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a study will do.
+
+    Attributes:
+        study: what was asked.
+        data: its data set, with the fingerprint of the files.
+        training: the recipe of every victim that has none of its own.
+        architectures: what is built, in the order asked.
+        victims: the trainings that are attacked and compared; all other ones serve an attack.
+        tasks: each once, after all that it needs.
+    """
+
+    study: StudySpec
+    data: DataSpec
+    training: TrainingSpec
+    architectures: tuple[ArchSpec, ...]
+    victims: tuple[TrainTask, ...]
+    tasks: tuple[Task, ...]
+
+    def digest(self) -> str:
+        """Changes with anything that a result of the study depends on."""
+        parts = (self.study.digest(), *(task.digest() for task in self.tasks))
+        return hashlib.sha256("".join(parts).encode()).hexdigest()[:20]
+
+
+def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
+    """Plan a study.
+
+    Args:
+        study: what to do.
+        downloads: folder of the downloaded data sets.
+        download: fetch a data set that is not there.
+
+    Raises:
+        InputError: a name, value or file that the study cannot use; nothing was run.
+    """
+    if download:
+        for wanted in (study.data, *_pools(study)):
+            fetch(wanted, downloads)
+    data = fingerprint(study.data, downloads)
+    shape, classes = describe(data, downloads)
+    training = study.training or recipe(study.scale, study.protocol, data.name)
+    choices = (*study.architectures, *hardened(study), *population(study.population))
+    architectures = tuple(resolve(choice, study.scale, classes, shape) for choice in choices)
+    _each_once(architectures, own=len(study.architectures))
+    facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
+    for position, attack in enumerate(study.attacks):
+        _check_attack(attack, facts, data.name, downloads, f"attacks[{position}]")
+    victims = tuple(
+        TrainTask(architecture=architecture, data=data, training=own, seed=seed, weights=weights)
+        for architecture, own, weights in zip(
+            architectures,
+            _recipes(choices, training, len(study.architectures)),
+            _weights(study, choices),
+            strict=True,
+        )
+        for seed in study.seeds
+    )
+    setting = Setting(study.scale, classes, shape)
+    return Plan(study, data, training, architectures, victims, closure(_wanted(study, victims, setting)))
+
+
+def _pools(study: StudySpec) -> Iterator[DataSpec]:
+    """The data sets that thieves ask about, where these are not the victims' own."""
+    for attack in study.attacks:
+        pool = attack.pool_data(study.data.name) if isinstance(attack, ExtractionSpec) else None
+        if pool is not None:
+            yield DataSpec(name=pool)
+
+
+def _wanted(study: StudySpec, victims: tuple[TrainTask, ...], setting: Setting) -> Iterator[Task]:
+    trainings_of: dict[str, list[TrainTask]] = {}
+    for victim in victims:
+        trainings_of.setdefault(victim.architecture.name, []).append(victim)
+    for victim in victims:
+        yield victim
+        trainings = trainings_of[victim.architecture.name]
+        for analysis in study.analyses:
+            task = ANALYSES[analysis.name](victim, analysis, trainings)
+            if task is not None:
+                yield task
+        for attack in study.attacks:
+            yield EXPERIMENTS[attack.family](victim, attack, setting)
+
+
+def _recipes(choices: Sequence[ArchChoice], training: TrainingSpec, own: int) -> Iterator[TrainingSpec]:
+    """The recipe of each architecture: the study's, with the fields that are its own.
+
+    The first `own` are those that the study names.
+    """
+    for position, choice in enumerate(choices):
+        if choice.training is None:
+            yield training
+        else:
+            where = f"architectures[{position}].training" if position < own else f"mitigation ({choice.name})"
+            yield TrainingSpec.parse({**training.model_dump(), **choice.training}, where=where)
+
+
+def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[WeightsFile | None]:
+    """The weights that came with an architecture, identified by their content."""
+    for position, choice in enumerate(choices):
+        if choice.weights is None:
+            yield None
+            continue
+        where = f"architectures[{position}].weights"
+        if len(study.seeds) > 1:
+            raise SpecError("seeds", "one seed, as the weights of one training are given", list(study.seeds))
+        training = [attack.name for attack in study.attacks if attack.family != "evasion"]
+        if training and study.training is None:
+            raise SpecError(
+                where,
+                "nothing: only evasion attacks a model without training one (leave the weights or the attack out, or "
+                "give the recipe that the model was trained with as `training`)",
+                training[0],
+            )
+        path = Path(choice.weights)
+        if not path.is_file():
+            raise SpecError(where, "a file with trained weights", choice.weights)
+        yield WeightsFile(path=str(path), sha256=_sha256(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _each_once(architectures: tuple[ArchSpec, ...], own: int) -> None:
+    """Two spellings of one name pass the spec's own check, because only the catalogue knows aliases.
+
+    The first `own` are those that the study names; the others are its population.
+    """
+    first: dict[str, int] = {}
+    for position, architecture in enumerate(architectures):
+        earlier = first.setdefault(architecture.name, position)
+        if earlier == position:
+            continue
+        if position < own:
+            raise SpecError(f"architectures[{position}]", "each architecture once", architecture.name)
+        raise SpecError(
+            f"architectures[{earlier}]",
+            "a name that the population does not bring (leave it out here, or change `population`)",
+            architecture.name,
+        )
+
+
+def _check_attack(attack: AttackSpec, facts: DataFacts, data: str, downloads: Path, field: str) -> None:
+    if attack.family not in EXPERIMENTS:
+        raise SpecError(
+            field, f"an attack of a family that a study can run ({', '.join(EXPERIMENTS)})", attack.name
+        )
+    try:
+        attack.check(facts)
+        if isinstance(attack, ExtractionSpec) and (pool := attack.pool_data(data)) is not None:
+            _check_pool(attack, pool, data, downloads)
+    except SpecError as error:
+        raise type(error)(f"{field}.{error.field}", error.expected, error.got) from error
+
+
+def _check_pool(attack: ExtractionSpec, pool: str, victim_data: str, downloads: Path) -> None:
+    """Queries may come from a data set that its name alone identifies, that is there, and is not the victim's own."""
+    source = DATA[pool]
+    if source.name == victim_data:
+        raise SpecError("pool", "`pool` or `train` for images of the victim's own data", attack.pool)
+    if source.needs == "path":
+        raise SpecError("pool", f"a data set that is known by its name, not {source.name}:PATH", attack.pool)
+    data = fingerprint(DataSpec(name=source.name), downloads)  # raises where its files are missing
+    if attack.budgets:
+        images = sum(count_roles(data, downloads).values())
+        if attack.budgets[-1] > images:
+            raise SpecError("budgets", f"at most {images}, the images of {source.name}", attack.budgets[-1])

@@ -1,0 +1,1 @@
+"""The charts of the report: plain records in, Altair charts out."""

@@ -1,0 +1,84 @@
+"""One estimate for each architecture as a figure: a line for each, or a strip for each group where there are many."""
+
+from collections.abc import Collection, Mapping
+
+from nasaudit.report import format
+from nasaudit.report.charts import analyses as analysis_charts
+from nasaudit.report.charts import curves as charts
+from nasaudit.report.evidence import Evidence
+from nasaudit.report.palette import GROUP_COLOURS, GROUP_TITLES
+from nasaudit.report.parts import Cell, Figure
+from nasaudit.results.schema import Row
+
+# Values that span such a factor are drawn by factors.
+LOG_RANGE = 30
+AT_LEAST = f"\N{GREATER-THAN OR EQUAL TO}{format.NBSP}"
+
+
+def estimate_figure(
+    evidence: Evidence,
+    name: str,
+    title: str,
+    rows: Mapping[str, Row],
+    x_title: str,
+    caption: str,
+    *,
+    shares: bool = False,
+) -> Figure | None:
+    """A dot plot with intervals; None with fewer than two architectures, which need no picture.
+
+    Args:
+        evidence: whose architectures.
+        name: of the figure.
+        title: over it.
+        rows: by architecture.
+        x_title: what is estimated.
+        caption: what it means, in whole sentences.
+        shares: whether it is a share, on an axis in percent.
+    """
+    measured = [subject for subject in evidence.subjects if subject.name in rows]
+    if len(measured) < 2:
+        return None
+    log = not shares and spans(rows.values())
+    records = [
+        {
+            "label": subject.title,
+            "group": GROUP_TITLES[subject.spec.group],
+            "value": rows[subject.name].value,
+            "low": rows[subject.name].low,
+            "high": rows[subject.name].high,
+            "estimate": format.estimate(rows[subject.name]),
+        }
+        for subject in measured
+    ]
+    if evidence.crowded:
+        present = {subject.spec.group for subject in measured}
+        groups = {text: GROUP_COLOURS[group] for group, text in GROUP_TITLES.items() if group in present}
+        chart = analysis_charts.strip(groups, x_title, shares=shares, log=log)
+        drawn = "One point for each architecture; the tick is the median of its group."
+    else:
+        chart = charts.interval_chart(measured, x_title, shares=shares, log=log)
+        drawn = f"The bars are {format.INTERVAL}s."
+    return Figure(
+        name,
+        title,
+        f"{caption} {drawn}",
+        f"Dot plot of the {x_title} of each architecture; the numbers are in the table.",
+        chart,
+        records,
+        legend=False,
+    )
+
+
+def spans(rows: Collection[Row]) -> bool:
+    """Whether values, intervals included, are all above 0 and so far apart that an axis by factors serves them."""
+    low, high = min(row.low for row in rows), max(row.high for row in rows)
+    return low > 0 and high / low > LOG_RANGE
+
+
+def at_least(row: Row | None) -> Cell:
+    """A cell in which a lower bound says so with its sign, in little room."""
+    cell = Cell.of(row)
+    if row is None or row.setting.get("bound") != "lower":
+        return cell
+    return Cell(AT_LEAST + cell.text.removeprefix(f"more than{format.NBSP}"), cell.note)

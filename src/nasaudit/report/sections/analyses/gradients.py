@@ -1,0 +1,149 @@
+"""How much the gradient varies: over batches at three moments of training, layer by layer, and as published."""
+
+from collections.abc import Mapping
+
+from nasaudit.report import format
+from nasaudit.report.charts import analyses as analysis_charts
+from nasaudit.report.evidence import Evidence, unique
+from nasaudit.report.palette import GROUP_TITLES
+from nasaudit.report.parts import Figure, Section
+from nasaudit.report.sections.analyses.estimates import at_least
+from nasaudit.report.sections.families.attack import column, table
+from nasaudit.results.schema import Row
+
+FAMILY = "gradients"
+MOMENTS: Mapping[str, str] = {
+    "initial": "at initialisation",
+    "first_epoch": "after one epoch",
+    "final": "at the end",
+}
+MOMENT_COLOURS: Mapping[str, str] = {"initial": "#0072b2", "first_epoch": "#d55e00", "final": "#332288"}
+MEASURES = (
+    ("gradient_variance", "Gradient variance over mini-batches"),
+    ("relative_gradient_variance", "Gradient variance relative to the squared mean gradient"),
+    ("gradient_variance_per_parameter", "Gradient variance per parameter"),
+)
+
+
+def section(evidence: Evidence) -> Section | None:
+    """A dot plot by moment, the profile over layers, and a table of each measure."""
+    if not evidence.of_family(FAMILY):
+        return None
+    published = {
+        subject.name: row
+        for subject in evidence.subjects
+        if (row := evidence.pooled(subject.name, FAMILY, "gradient_std_sum")) is not None
+    }
+    variance, *scale_free = (
+        table(
+            evidence,
+            title + ("" if number else "; last, as published, at initialisation"),
+            [
+                *(
+                    column(words, _by_name(evidence, metric, moment), at_least)
+                    for moment, words in MOMENTS.items()
+                ),
+                *([] if number else [column("sum of std, published", published)]),
+            ],
+        )
+        for number, (metric, title) in enumerate(MEASURES)
+    )
+    moments = _moments(evidence)
+    # Of very many architectures one moment is enough to look at.
+    profiles = list(MOMENTS)[: 1 if evidence.crowded else None]
+    layers = [figure for moment in profiles if (figure := _layers(evidence, moment)) is not None]
+    figures = tuple(figure for figure in (moments, *layers) if figure is not None)
+    return Section(
+        "gradients",
+        "Gradient variance",
+        "gradients.html.j2",
+        {
+            "moments": moments,
+            "layers": layers,
+            "variance": variance,
+            "scale_free": [found for found in scale_free if len(found.columns) > 1],
+            "images": unique(row.setting.get("images", "") for row in published.values()),
+        },
+        figures,
+    )
+
+
+def _by_name(evidence: Evidence, metric: str, moment: str) -> dict[str, Row]:
+    rows = {
+        subject.name: evidence.pooled(subject.name, FAMILY, metric, {"checkpoint": moment})
+        for subject in evidence.subjects
+    }
+    return {name: row for name, row in rows.items() if row is not None}
+
+
+def _moments(evidence: Evidence) -> Figure | None:
+    """The variance at each moment; what is not above 0 has no place on an axis by factors."""
+    records: list[dict[str, object]] = []
+    for moment, words in MOMENTS.items():
+        rows = _by_name(evidence, "gradient_variance", moment)
+        for subject in evidence.subjects:
+            row = rows.get(subject.name)
+            if row is None or row.value <= 0:
+                continue
+            # A line of many points in a row shows their spread; their intervals would hide it.
+            low = row.value if evidence.crowded or row.low <= 0 else row.low
+            records.append(
+                {
+                    "label": GROUP_TITLES[subject.spec.group] if evidence.crowded else subject.title,
+                    "name": subject.title,
+                    "moment": words,
+                    "value": row.value,
+                    "low": low,
+                    "high": row.value if evidence.crowded else row.high,
+                    "estimate": format.estimate(row),
+                }
+            )
+    if not records:
+        return None
+    seen = {record["moment"] for record in records}
+    colours = {words: MOMENT_COLOURS[moment] for moment, words in MOMENTS.items() if words in seen}
+    order = GROUP_TITLES.values() if evidence.crowded else evidence.titles.values()
+    labels = [label for label in order if any(record["label"] == label for record in records)]
+    drawn = "One point for each architecture." if evidence.crowded else f"The bars are {format.INTERVAL}s."
+    return Figure(
+        "gradients-moments",
+        "Gradient variance by moment of training",
+        f"How far the gradients of mini-batches lie from their mean, squared. {drawn}",
+        f"Dot plot of the gradient variance of {format.listing(list(evidence.titles.values()))} at "
+        f"{len(colours)} moments of training; the numbers are in the table.",
+        analysis_charts.moments(labels, colours, "gradient variance"),
+        records,
+        key=tuple(colours.items()),
+    )
+
+
+def _layers(evidence: Evidence, moment: str) -> Figure | None:
+    records = []
+    for subject in evidence.subjects:
+        rows = evidence.rows(subject.name, FAMILY, "layer_gradient_variance", {"checkpoint": moment})
+        layers = unique(row.setting["layer"] for row in rows)
+        for place, layer in enumerate(layers):
+            row = evidence.pooled(
+                subject.name, FAMILY, "layer_gradient_variance", {"checkpoint": moment, "layer": layer}
+            )
+            if row is not None and row.value > 0 and len(layers) > 1:
+                records.append(
+                    {
+                        "label": subject.title,
+                        "depth": round(place / (len(layers) - 1), 4),
+                        "layer": layer,
+                        "value": float(f"{row.value:.4g}"),
+                        "estimate": format.estimate(row),
+                    }
+                )
+    if not records:
+        return None
+    return Figure(
+        f"gradients-layers-{moment.replace('_', '-')}",
+        f"Layer by layer, {MOMENTS[moment]}",
+        "The part of the gradient variance that each layer has, from the input to the classifier.",
+        f"Line chart of the gradient variance of each layer, {MOMENTS[moment]}, for "
+        f"{format.listing(list(evidence.titles.values()))}.",
+        analysis_charts.depth_profile(evidence.subjects, "gradient variance"),
+        records,
+    )

@@ -1,0 +1,203 @@
+"""The loss around the victims: contours on three planes side by side, and the line between two trainings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nasaudit.report import format
+from nasaudit.report.charts import curves as charts
+from nasaudit.report.charts.contours import band_edges, band_labels, filled_contours
+from nasaudit.report.evidence import Evidence, Subject
+from nasaudit.report.parts import Cell, Figure, Section, Table
+from nasaudit.results.schema import Landscape
+
+FAMILY = "landscape"
+SLICE = "slice"
+MOST = 12  # architectures whose contours are drawn
+# Brewer's YlGnBu (colorbrewer2.org): lightness falls from band to band, which readers with any colour vision see.
+COLOURS = (
+    "#ffffd9", "#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0", "#225ea8", "#253494", "#081d58",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class About:
+    """What is said of a plane."""
+
+    title: str
+    column: str
+    text: str
+
+
+ABOUT: Mapping[str, About] = {
+    "first_layer": About(
+        "Weights of the first convolution",
+        "first convolution",
+        "The weights of the first convolution move along two orthogonal directions with entries of plus and minus "
+        "one; all other weights stay.",
+    ),
+    "input": About(
+        "Pixels",
+        "pixels",
+        "All images are shifted alike, along two orthogonal directions with entries of plus and minus one: 0.1 "
+        "changes each pixel by 10 % of its range. Pixels may leave their range.",
+    ),
+    "filters": About(
+        "All filters",
+        "all filters",
+        "All filters move along two random directions in which each filter is as long as in the network, so that a "
+        "step means the same for every architecture (Li et al., NeurIPS 2018): 1 is as far as the filters are long.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Map:
+    """One architecture on one plane. `spec` is Vega-Lite; the rest as in a Figure."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    spec: charts.Spec
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One plane as the page shows it: a map for each architecture, and the colours that they share."""
+
+    name: str
+    about: About
+    bands: tuple[tuple[str, str], ...]  # label and colour, from the lowest to the highest
+    maps: tuple[Map, ...]
+    note: str  # which architectures are left out
+
+
+def section(evidence: Evidence) -> Section | None:
+    """Contours, the line between two trainings, and the table of what was measured on them."""
+    drawn = [found for name in ABOUT if (found := _plane(evidence, name))]
+    line = _slice(evidence)
+    table = _table(evidence)
+    if not drawn and line is None and table is None:
+        return None
+    content = {"planes": [plane for plane, _ in drawn], "line": line, "table": table}
+    figures = (*(sheet for _, sheet in drawn), *((line,) if line else ()))
+    return Section("landscape", "Loss landscape", "landscape.html.j2", content, figures)
+
+
+def shades(count: int) -> list[str]:
+    """So many of COLOURS, from the lightest to the darkest, as far apart as they can be.
+
+    >>> shades(3) == [COLOURS[0], COLOURS[4], COLOURS[8]]
+    True
+    """
+    return [COLOURS[round(k * (len(COLOURS) - 1) / max(count - 1, 1))] for k in range(count)]
+
+
+def _plane(evidence: Evidence, name: str) -> tuple[Plane, Figure] | None:
+    """One plane of all architectures on one scale; and as a figure of its own for a file."""
+    found: dict[str, Landscape] = {}
+    for landscape in evidence.results.landscapes:
+        if landscape.name == name:
+            found.setdefault(landscape.architecture, landscape)
+    measured = [subject for subject in evidence.subjects if subject.name in found]
+    if not measured:
+        return None
+    subjects = measured[:MOST]
+    heights = [z for subject in subjects for row in found[subject.name].z for z in row]
+    edges = band_edges(min(heights), max(heights))
+    labels = band_labels(edges)
+    colours = dict(zip(labels, shades(len(labels)), strict=True))
+    reach = max(abs(x) for subject in subjects for x in found[subject.name].x)
+    about = ABOUT[name]
+    # All maps of a plane are one chart with other records, and making a chart takes longer than all the rest.
+    spec = charts.for_page(charts.contour_map(colours, reach), [])
+    maps, records = [], []
+    for position, subject in enumerate(subjects):
+        own = _records(subject, found[subject.name], edges, labels)
+        words = _words(found[subject.name])
+        alt = f"Filled contours of the loss of {subject.title}, {about.title.lower()}: {words}."
+        own_spec = {**spec, "datasets": {charts.DATA.name: own}}
+        maps.append(Map(f"landscape-{name}-{position}", subject.title, words, alt, own_spec))
+        records += own
+    names = format.listing([subject.title for subject in subjects])
+    sheet = Figure(
+        f"landscape-{name}", "Loss landscape", about.text,
+        f"Filled contours of the loss on one plane, one map for each of {names}.",
+        charts.contour_sheet(subjects, colours, reach), records, about.title.lower(),
+    )  # fmt: skip
+    left_out = len(measured) - len(subjects)
+    note = f"The first {MOST} of {len(measured)} architectures; the table has all." if left_out else ""
+    return Plane(name, about, tuple(colours.items()), tuple(maps), note), sheet
+
+
+def _records(
+    subject: Subject, landscape: Landscape, edges: Sequence[float], labels: Sequence[str]
+) -> list[dict[str, object]]:
+    loops = filled_contours(landscape.x, landscape.y, landscape.z, edges)
+    records: list[dict[str, object]] = [
+        {
+            "label": subject.title,
+            "kind": "loop",
+            "loop": k,
+            "band": labels[loop.band],
+            "x": loop.x,
+            "y": loop.y,
+        }
+        for k, loop in enumerate(loops)
+    ]
+    return [*records, {"label": subject.title, "kind": "centre", "x": [0], "y": [0]}]
+
+
+def _words(landscape: Landscape) -> str:
+    """The numbers behind a map: the loss nearest to the victim, and the highest one."""
+    i, j = (min(range(len(axis)), key=lambda k: abs(axis[k])) for axis in (landscape.x, landscape.y))
+    highest = max(z for row in landscape.z for z in row)
+    return f"{format.significant(landscape.z[j][i])} at the cross, up to {format.significant(highest)}"
+
+
+def _slice(evidence: Evidence) -> Figure | None:
+    curves = [curve for curve in evidence.results.curves if (curve.family, curve.name) == (FAMILY, SLICE)]
+    records = [
+        {"label": evidence.titles[curve.architecture], "alpha": alpha, "loss": loss}
+        for curve in curves
+        if curve.architecture in evidence.titles
+        for alpha, loss in zip(curve.x, curve.y, strict=True)
+    ]
+    if not records:
+        return None
+    drawn = {record["label"] for record in records}
+    names = format.listing([subject.title for subject in evidence.subjects if subject.title in drawn])
+    return Figure(
+        "landscape-slice",
+        "From one training to another",
+        "The loss while all weights go on a straight line from one training (0) to another one of the same "
+        "architecture, with another seed (1), and beyond. Batch normalisation gets new statistics at each point. A "
+        "hill in between is a barrier: the two trainings lie in different valleys.",
+        f"Line chart of the loss between two trainings of {names}.",
+        charts.slice_curve(evidence.subjects),
+        records,
+    )
+
+
+def _table(evidence: Evidence) -> Table | None:
+    rows = evidence.of_family(FAMILY)
+    planes = [name for name in ABOUT if any(row.setting.get("plane") == name for row in rows)]
+    barrier = any(row.metric == "barrier" for row in rows)
+    if not rows:
+        return None
+    return Table(
+        "Mean rise of the loss on each plane, and the barrier between two trainings (nats)",
+        ("", *(ABOUT[name].column for name in planes), *(("barrier",) if barrier else ())),
+        tuple(
+            (
+                Cell(subject.title),
+                *(
+                    Cell.of(evidence.pooled(subject.name, FAMILY, "loss_rise", {"plane": name}))
+                    for name in planes
+                ),
+                *((Cell.of(evidence.pooled(subject.name, FAMILY, "barrier")),) if barrier else ()),
+            )
+            for subject in evidence.subjects
+        ),
+        tuple(subject.name for subject in evidence.subjects),
+    )

@@ -1,0 +1,305 @@
+"""Extraction: agreement by budget, what copies are worth at the largest one, and other ways to ask."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nasaudit.report import format
+from nasaudit.report.charts import curves as charts
+from nasaudit.report.evidence import Evidence, Subject
+from nasaudit.report.parts import Cell, Figure, Section, Table, Tile
+from nasaudit.report.sections.families.attack import MeasuredAttack, column, point, table
+from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.results.schema import Row
+from nasaudit.spec.attacks import Family as FamilyName
+from nasaudit.spec.attacks.extraction import OTHER, SAME
+
+FAMILY: FamilyName = "extraction"
+# Said in words; any other field that tells two thefts apart is said as it is.
+SHORTENED = ("decimals", "top_k")  # set where the victim tells less of its probabilities than it could
+WORDED = ("surrogate", "labels", "pool", *SHORTENED)
+POOLS: Mapping[str, str] = {
+    "pool": "images it was not trained on",
+    "train": "its own training images",
+    OTHER: "images of another data set",
+}
+ANSWERS: Mapping[str, str] = {"soft": "probabilities", "hard": "predicted classes"}
+METRICS = (
+    ("agreement", "agreement"),
+    ("surrogate's accuracy", "surrogate_accuracy"),
+    ("KL divergence (nats)", "kl"),
+    ("cross entropy (nats)", "cross_entropy"),
+    ("mean error of a probability", "mean_absolute_error"),
+    ("its examples fool the victim", "transfer_asr"),
+)
+
+
+class Theft(MeasuredAttack):
+    """One attack as it was set: the rows of all its budgets."""
+
+    family = FAMILY
+    metric = "agreement"
+    varying = frozenset({"budget", "budgets", "budget_shares", "epsilon", "images"})
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether verdicts may quote it: random images, soft answers told in full, not another data set."""
+        said = self.setting
+        return (
+            self.attack == "knockoff"
+            and said.get("labels") == "soft"
+            and said.get("pool") != OTHER
+            and not said.keys() & set(SHORTENED)
+        )
+
+    @property
+    def surrogate(self) -> str:
+        """What the thief trains."""
+        name = self.setting.get("surrogate", SAME)
+        return "the victim's own architecture" if name == SAME else f"{name} for every victim"
+
+    @property
+    def answers(self) -> str:
+        """What the victim tells, e.g. `probabilities (the largest 3 alone, rounded to 2 decimals)`."""
+        told = []
+        if (largest := self.setting.get("top_k")) is not None:
+            told.append(f"the largest {'one' if largest == '1' else largest} alone")
+        if (decimals := self.setting.get("decimals")) is not None:
+            told.append(f"rounded to {decimals} decimal{'' if decimals == '1' else 's'}")
+        kind = ANSWERS.get(self.setting.get("labels", ""), "answers")
+        return f"{kind} ({', '.join(told)})" if told else kind
+
+    @property
+    def asks(self) -> str:
+        """What the thief asks for, about which images."""
+        pool = self.setting.get("pool", "pool")
+        return f"{self.answers} on {POOLS.get(pool, f'images of {pool}')}"
+
+    @property
+    def title(self) -> str:
+        """E.g. `knockoff, probabilities on images it was not trained on; surrogate: resnet for every victim`."""
+        others = "".join(f", {key} {text}" for key, text in self.identity if key not in WORDED)
+        return f"{self.attack.replace('_', ' ')}, {self.asks}; surrogate: {self.surrogate}{others}"
+
+    def budgets(self, evidence: Evidence) -> list[str]:
+        """The budgets, ascending, as the rows write them."""
+        return self.values(evidence, "budget")
+
+
+@dataclass(frozen=True)
+class Block:
+    """What the page shows of one theft with several budgets."""
+
+    title: str
+    anchor: str
+    summary: str
+    sentence: str
+    figure: Figure | None
+    by_budget: Table | None
+    at_largest: Table
+
+
+def main_theft(evidence: Evidence) -> Theft | None:
+    """The theft that verdicts quote: a surrogate that is the same for all victims, where that was measured."""
+    return max(
+        Theft.measured(evidence),
+        key=lambda theft: (
+            theft.is_plain,
+            len(theft.budgets(evidence)) > 1,
+            theft.setting.get("surrogate") != SAME,
+        ),
+        default=None,
+    )
+
+
+def verdict(evidence: Evidence, subject: Subject) -> str | None:
+    """How like it a copy is, after how many queries, and what the copy is good for."""
+    theft = main_theft(evidence)
+    largest = None if theft is None else _largest(evidence, subject, theft)
+    if theft is None or largest is None:
+        return None
+    most, agreement = largest
+    return (
+        f"A thief who asks for its {theft.answers} on "
+        f"{format.whole(int(most))} images gets a copy ({_copy(theft)}) that agrees with it on "
+        f"{format.share_of(agreement, 'of the test images')}.{_examples(evidence, subject, theft, most)}"
+    )
+
+
+def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
+    """The agreement after the largest budget."""
+    theft = main_theft(evidence)
+    largest = None if theft is None else _largest(evidence, subject, theft)
+    if largest is None:
+        return ()
+    most, row = largest
+    return (Tile.of(f"copied by {format.whole(int(most))} queries", row),)
+
+
+def yardstick(evidence: Evidence) -> Yardstick | None:
+    """The agreement at the largest budget, of a surrogate that is the same for all where that was measured."""
+    theft = main_theft(evidence)
+    if theft is None:
+        return None
+    most = theft.budgets(evidence)[-1]
+    rows = theft.by_name(evidence, "agreement", budget=most)
+    if not rows:
+        return None
+    return Yardstick(
+        rows,
+        f"agreement of a copy after {format.whole(int(most))} queries (surrogate: {theft.surrogate})",
+        theft.by_name(evidence, "transfer_asr", budget=most),
+        ("Of the adversarial examples made on the copies", "work"),
+    )
+
+
+def section(evidence: Evidence) -> Section | None:
+    """A curve with its tables for every theft with several budgets; the others side by side."""
+    found = Theft.measured(evidence)
+    if not found:
+        return None
+    swept = [theft for theft in found if len(theft.budgets(evidence)) > 1] or found[:1]
+    blocks = [_block(evidence, theft) for theft in swept]
+    variants = [theft for theft in found if theft not in swept]
+    content = {
+        "blocks": blocks,
+        "variants": [
+            _at_budget(evidence, theft, theft.budgets(evidence)[-1], format.first_up(theft.title))
+            for theft in variants
+        ],
+        "floor": _floor(evidence),
+    }
+    figures = tuple(block.figure for block in blocks if block.figure is not None)
+    return Section("extraction", "Extraction", "extraction.html.j2", content, figures)
+
+
+def _block(evidence: Evidence, theft: Theft) -> Block:
+    grid = theft.budgets(evidence)
+    return Block(
+        title=format.first_up(theft.title),
+        anchor=theft.anchor,
+        summary=theft.summary,
+        sentence=_gets(evidence, theft, grid[-1]),
+        figure=_figure(evidence, theft, grid) if len(grid) > 1 else None,
+        by_budget=_budget_table(evidence, theft, grid) if len(grid) > 1 else None,
+        at_largest=_at_budget(evidence, theft, grid[-1], "All that was measured"),
+    )
+
+
+def _gets(evidence: Evidence, theft: Theft, budget: str) -> str:
+    """What a thief gets for how many queries, over all victims."""
+    rows = list(theft.by_name(evidence, "agreement", budget=budget).values())
+    if not rows:
+        return ""
+    low, high = min(rows, key=lambda row: row.value), max(rows, key=lambda row: row.value)
+    if len(rows) == 1:
+        said = format.share_of(low, "of the test images")
+    else:
+        said = (
+            f"from {format.estimate(low)} of the test images ({evidence.titles.get(low.architecture)}) "
+            f"to {format.estimate(high)} ({evidence.titles.get(high.architecture)})"
+        )
+    return f"For {format.whole(int(budget))} queries a thief gets a copy that says what the victim says on {said}."
+
+
+def _figure(evidence: Evidence, theft: Theft, grid: list[str]) -> Figure:
+    records = [
+        point(subject, row, int(budget), format.whole(int(budget)))
+        for subject in evidence.subjects
+        for budget in grid
+        if int(budget) > 0  # the axis is logarithmic
+        and (row := theft.row(evidence, subject, "agreement", budget=budget)) is not None
+    ]
+    return Figure(
+        name=theft.anchor,
+        title="Agreement by budget",
+        about=theft.title,
+        caption="Share of the test images on which the copy and the victim predict the same class, by the number of "
+        f"images that the victim was asked about. The bands are {format.INTERVAL}s.",
+        alt="Line chart of the agreement by query budget for "
+        f"{format.listing(list(evidence.titles.values()))}; the numbers are in the table below.",
+        records=records,
+        chart=charts.curve(
+            evidence.subjects, "queries", "agreement", measured="agrees on", x_log=True, whole=False
+        ),
+    )
+
+
+def _budget_table(evidence: Evidence, theft: Theft, grid: list[str]) -> Table:
+    return table(
+        evidence,
+        "Agreement by budget, of all test images",
+        [
+            column(
+                f"{format.whole(int(budget))} queries", theft.by_name(evidence, "agreement", budget=budget)
+            )
+            for budget in grid
+        ],
+        keep_empty=True,
+    )
+
+
+def _at_budget(evidence: Evidence, theft: Theft, budget: str, what: str) -> Table:
+    """All metrics at one budget, and the queries that were really counted."""
+    metrics = [column(title, theft.by_name(evidence, metric, budget=budget)) for title, metric in METRICS]
+    queries = theft.by_name(evidence, "queries", budget=budget)
+    counted = column("queries", queries, lambda row: Cell(format.whole(row.value)))
+    return table(evidence, f"{what}: {format.whole(int(budget))} queries", [*metrics, counted])
+
+
+def _floor(evidence: Evidence) -> Table | None:
+    """How often noise of the same size fools each victim; the same for all thefts."""
+    found = {subject.name: _noise(evidence, subject) for subject in evidence.subjects}
+    rows = {name: row for name, row in found.items() if row is not None}
+    if not rows:
+        return None
+    size = next(iter(rows.values())).setting["epsilon"]
+    return table(
+        evidence,
+        f"Random sign noise of the same size ({size}) fools the victim: what adversarial examples must exceed",
+        [column("fooled by noise", rows)],
+    )
+
+
+def _examples(evidence: Evidence, subject: Subject, theft: Theft, budget: str) -> str:
+    row = theft.row(evidence, subject, "transfer_asr", budget=budget)
+    if row is None:
+        return ""
+    noise = _noise(evidence, subject)
+    beside = "" if noise is None else f"; random noise of that size fools it on {format.value(noise)}"
+    return (
+        f" Adversarial examples made on the copy (PGD, {row.setting['epsilon']}) fool it on "
+        f"{format.share_of(row, 'of the images that it gets right')}{beside}."
+    )
+
+
+def _noise(evidence: Evidence, subject: Subject) -> Row | None:
+    for theft in Theft.measured(evidence):
+        row = theft.row(evidence, subject, "floor")
+        if row is not None:
+            return row
+    return None
+
+
+def _copy(theft: Theft) -> str:
+    name = theft.setting.get("surrogate", SAME)
+    return "of the same architecture" if name == SAME else f"a {name}"
+
+
+def _largest(evidence: Evidence, subject: Subject, theft: Theft) -> tuple[str, Row] | None:
+    """The largest budget that this victim has a row for, and the agreement after it."""
+    for budget in reversed(theft.budgets(evidence)):
+        row = theft.row(evidence, subject, "agreement", budget=budget)
+        if row is not None:
+            return budget, row
+    return None
+
+
+EXTRACTION = Family(
+    name=FAMILY,
+    title="extraction",
+    section=section,
+    verdict=verdict,
+    tiles=tiles,
+    yardstick=yardstick,
+    verb="steal",
+)

@@ -1,0 +1,295 @@
+"""Membership: ROC curves on logarithmic axes, AUC and true positive rates by attack, and what each attack costs."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nasaudit.report import format
+from nasaudit.report.charts import curves as charts
+from nasaudit.report.evidence import Evidence, Subject
+from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table, Tile
+from nasaudit.report.sections.families.attack import MeasuredAttack, column, table
+from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.results.schema import Curve, Row
+from nasaudit.spec import attacks
+from nasaudit.spec.attacks import ATTACKS
+
+FAMILY: attacks.Family = "membership"
+QUOTED_FPR = "0.01"
+TITLES: Mapping[str, str] = {
+    "lira": "LiRA",
+    "rmia": "RMIA",
+    "loss_threshold": "loss threshold",
+    "gap": "gap baseline",
+    "boundary_distance": "boundary distance",
+}
+ACCESS: Mapping[str, str] = {
+    "score_based": "sees the model's scores",
+    "label_based": "sees only the predicted label",
+}
+# Attacks with two scores only: their ROC is one corner.
+WITHOUT_CURVE = frozenset({"gap"})
+
+
+class Inference(MeasuredAttack):
+    """One attack as it was set."""
+
+    family = FAMILY
+    metric = "auc"
+    varying = frozenset({"fpr"})
+    sort = True
+
+    @property
+    def title(self) -> str:
+        """E.g. `LiRA, online`."""
+        others = [text if key == "mode" else f"{key} {text}" for key, text in self.identity]
+        return ", ".join([TITLES.get(self.attack, self.attack.replace("_", " ")), *others])
+
+
+@dataclass(frozen=True)
+class Block:
+    """What the page shows of one attack."""
+
+    title: str
+    anchor: str
+    summary: str
+    sentence: str
+    table: Table
+    figure: Figure | None
+
+
+def main_inference(evidence: Evidence) -> Inference | None:
+    """The attack that verdicts quote: the family's headline, or else the first that was measured."""
+    found = evidence.headline(FAMILY)
+    if found is not None:
+        return Inference.of(next(iter(found.rows.values())))
+    return next(iter(Inference.measured(evidence)), None)
+
+
+def verdict(evidence: Evidence, subject: Subject) -> str | None:
+    """What an attacker learns of who was in the training set, and at what cost."""
+    inference = main_inference(evidence)
+    row = None if inference is None else inference.row(evidence, subject, "auc")
+    if inference is None or row is None:
+        return None
+    rate = inference.row(evidence, subject, "tpr_at_fpr", fpr=QUOTED_FPR)
+    found = (
+        ""
+        if rate is None
+        else f", and finds {format.share_of(rate, 'of the members')} at {_percent(QUOTED_FPR)} false alarms"
+    )
+    return (
+        f"An attacker who {_effort(evidence, subject, inference)} tells its training images from "
+        f"others with an AUC of {format.estimate(row)} ({inference.title}; {_against_guessing(row)}){found}."
+        f"{_gap_sentence(evidence, subject)}"
+    )
+
+
+def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
+    """The AUC of the attack that verdicts quote."""
+    inference = main_inference(evidence)
+    row = None if inference is None else inference.row(evidence, subject, "auc")
+    return () if row is None else (Tile.of("membership AUC", row),)
+
+
+def yardstick(evidence: Evidence) -> Yardstick | None:
+    """The AUC of the strongest attack, in an order that was fixed beforehand."""
+    found = evidence.headline(FAMILY)
+    if found is None or not found.rows:
+        return None
+    inference = Inference.of(next(iter(found.rows.values())))
+    return Yardstick(
+        found.rows,
+        f"{found.headline.measure} ({inference.title})",
+        inference.by_name(evidence, "tpr_at_fpr", fpr=QUOTED_FPR),
+        (f"At {_percent(QUOTED_FPR)} false alarms", "of the members are found"),
+    )
+
+
+def section(evidence: Evidence) -> Section | None:
+    """All attacks side by side, then each with its ROC curves; the one that verdicts quote comes first."""
+    found = Inference.measured(evidence)
+    if not found:
+        return None
+    main = main_inference(evidence)
+    blocks = [_block(evidence, inference) for inference in sorted(found, key=lambda one: one != main)]
+    content = {"overview": _overview(evidence, found), "blocks": blocks}
+    figures = tuple(block.figure for block in blocks if block.figure is not None)
+    return Section(FAMILY, "Membership inference", "membership.html.j2", content, figures)
+
+
+def _overview(evidence: Evidence, found: list[Inference]) -> Table:
+    gaps = {subject.name: _gap_cell(evidence, subject) for subject in evidence.subjects}
+    return table(
+        evidence,
+        "AUC by attack (0.5 is guessing, below it the attack is wrong more often than not), and the accuracy gap",
+        [
+            *(column(inference.title, inference.by_name(evidence, "auc")) for inference in found),
+            ("accuracy, training minus test", gaps),
+        ],
+        keep_empty=True,
+    )
+
+
+def _block(evidence: Evidence, inference: Inference) -> Block:
+    return Block(
+        title=format.first_up(inference.title),
+        anchor=inference.anchor,
+        summary=inference.summary,
+        sentence=_gets(evidence, inference),
+        table=_table(evidence, inference),
+        figure=None if inference.attack in WITHOUT_CURVE else _figure(evidence, inference),
+    )
+
+
+def _gets(evidence: Evidence, inference: Inference) -> str:
+    """What the attacker pays and gets, over all victims."""
+    rows = {
+        subject.title: row
+        for subject in evidence.subjects
+        if (row := inference.row(evidence, subject, "auc")) is not None
+    }
+    if not rows:
+        return ""
+    above = [title for title, row in rows.items() if row.low > 0.5]
+    effort = next(
+        _effort(evidence, subject, inference) for subject in evidence.subjects if subject.title in rows
+    )
+    learns = (
+        f"learns more than by guessing of {format.listing(above)}"
+        if above
+        else "gains nothing that stands out from guessing"
+    )
+    return f"An attacker who {effort} {learns}."
+
+
+def _table(evidence: Evidence, inference: Inference) -> Table:
+    rates = [
+        column(f"found at {_percent(fpr)} false alarms", inference.by_name(evidence, "tpr_at_fpr", fpr=fpr))
+        for fpr in reversed(inference.values(evidence, "fpr", "tpr_at_fpr"))
+    ]
+    return table(
+        evidence,
+        f"{format.first_up(inference.title)}: AUC, share of the members found, and cost",
+        [
+            column("AUC", inference.by_name(evidence, "auc")),
+            *rates,
+            column("queries an image", inference.by_name(evidence, "queries"), _cost),
+            column("own models", inference.by_name(evidence, "shadow_models"), _cost),
+        ],
+    )
+
+
+def _cost(row: Row) -> Cell:
+    """A cost that was counted, not estimated, has no interval, and needs no sample size."""
+    return Cell(format.value(row)) if format.is_exact(row) else Cell.of(row)
+
+
+def _figure(evidence: Evidence, inference: Inference) -> Figure | None:
+    curves = [
+        curve
+        for curve in evidence.results.curves
+        if curve.family == FAMILY
+        and curve.name == "roc"
+        and Inference.of(curve) == inference
+        and curve.architecture in evidence.titles
+    ]
+    rates = [rate for curve in curves for rate in curve.x if rate > 0]
+    if not rates:
+        return None
+    lowest = min(0.1, 10.0 ** math.floor(math.log10(min(rates)) + 1e-9))
+    return Figure(
+        name=inference.anchor,
+        title="ROC curve",
+        about=inference.title,
+        caption="Share of the members found by the share of non-members taken for members, both on logarithmic axes: "
+        "the left end is what an attacker finds who accuses few by mistake. One line for each training seed; "
+        "the dotted line is guessing.",
+        alt=f"ROC curves on logarithmic axes for {format.listing(list(evidence.titles.values()))}; "
+        "AUC and true positive rates are in the table above.",
+        records=[record for curve in curves for record in _points(evidence, curve, lowest)],
+        chart=charts.roc_curve(evidence.subjects, lowest),
+    )
+
+
+def _points(evidence: Evidence, curve: Curve, lowest: float) -> list[dict[str, object]]:
+    """A logarithmic axis has no 0: what lies below its lower end is drawn there."""
+    return [
+        {
+            "label": evidence.titles[curve.architecture],
+            "seed": curve.seed,
+            "fpr": round(max(x, lowest), 6),
+            "tpr": round(max(y, lowest), 6),
+        }
+        for x, y in zip(curve.x, curve.y, strict=True)
+    ]
+
+
+def _effort(evidence: Evidence, subject: Subject, inference: Inference) -> str:
+    """E.g. `sees the model's scores, asks one query an image and trains 8 models of its own`."""
+    known = inference.attack in ATTACKS
+    model = ATTACKS[inference.attack].threat_model if known else ""
+    parts = [ACCESS.get(model, f"uses {inference.title}")]
+    queries = inference.row(evidence, subject, "queries")
+    models = inference.row(evidence, subject, "shadow_models")
+    if queries is not None:
+        asked = format.value(queries)
+        parts.append(f"asks {'one query' if asked == '1' else f'{asked} queries'} an image")
+    if models is not None:
+        parts.append(f"trains {format.whole(models.value)} models of its own")
+    return format.listing(parts)
+
+
+def _against_guessing(row: Row) -> str:
+    if row.low > 0.5:
+        return "0.5 is guessing"
+    return (
+        "worse than guessing, which is 0.5"
+        if row.high < 0.5
+        else "not told apart from guessing, which is 0.5"
+    )
+
+
+def _gap(evidence: Evidence, subject: Subject) -> tuple[Row, Row] | None:
+    """Accuracy on training and on test images."""
+    train = evidence.pooled(subject.name, "training", "train_accuracy")
+    test = evidence.accuracy(subject.name)
+    return None if train is None or test is None else (train, test)
+
+
+def _gap_sentence(evidence: Evidence, subject: Subject) -> str:
+    pair = _gap(evidence, subject)
+    if pair is None:
+        return ""
+    train, test = pair
+    direction = "more" if train.value >= test.value else "less"
+    gap = format.points(train.value - test.value)
+    return f" It is {gap} {direction} accurate on its training images than on others."
+
+
+def _gap_cell(evidence: Evidence, subject: Subject) -> Cell:
+    pair = _gap(evidence, subject)
+    if pair is None:
+        return Cell(ABSENT)
+    train, test = pair
+    sign = "" if train.value >= test.value else "-"
+    return Cell(
+        f"{sign}{format.points(train.value - test.value)}",
+        f"{format.percent(train.value)} − {format.percent(test.value)}",
+    )
+
+
+def _percent(fpr: str) -> str:
+    """A false positive rate as it is said, e.g. `1 %`."""
+    return f"{format.significant(100 * float(fpr))}{format.NBSP}%"
+
+
+MEMBERSHIP = Family(
+    name=FAMILY,
+    title="membership inference",
+    section=section,
+    verdict=verdict,
+    tiles=tiles,
+    yardstick=yardstick,
+    verb="infer members from",
+)

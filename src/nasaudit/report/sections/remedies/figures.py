@@ -1,0 +1,216 @@
+"""Pictures of one original's remedies: a trade-off for each threat, and figures by dose where doses were measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nasaudit.report import format
+from nasaudit.report.charts.remedies import STAR, Look, dose_curve, looks, trade_off
+from nasaudit.report.evidence import Evidence
+from nasaudit.report.palette import COLOURS, SHAPES
+from nasaudit.report.parts import Figure
+from nasaudit.report.sections.remedies.words import TITLES, Hardening
+from nasaudit.results.schema import Effect, Remedied, Span
+
+FEWEST_DOSES = 2  # beside the original, without which there is no curve
+ORIGINAL = "none: the original"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model as a trade-off shows it; `look.label` names it."""
+
+    look: Look
+    remedy: str
+    accuracy: Span
+    harm: Span
+
+
+def front(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Whether no other point beats each one: is at least as good in both, and better in one.
+
+    Args:
+        points: (benefit, harm): of the first more is better, of the second less.
+
+    >>> front([(0.9, 0.5), (0.8, 0.6), (0.8, 0.4)])
+    [True, False, True]
+    """
+    return [
+        not any(other[0] >= benefit and other[1] <= harm and other != (benefit, harm) for other in points)
+        for benefit, harm in points
+    ]
+
+
+def point_looks(evidence: Evidence, of_one: Hardening) -> list[Look]:
+    """The looks of an original and its remedies, as in the whole report where they are architectures of their own."""
+    subjects = {subject.name: subject for subject in evidence.subjects}
+    original = subjects.get(of_one.original)
+    colour = COLOURS[0] if original is None else original.style.colour
+    found = [Look(of_one.title, colour, STAR, "the original")]
+    for k, one in enumerate(of_one.remedies):
+        subject = subjects.get(one.variant) if one.kind != "answers" else None
+        found.append(
+            Look(_label(of_one, one), COLOURS[(k + 1) % len(COLOURS)], SHAPES[-1 - k % len(SHAPES)])
+            if subject is None
+            else Look(subject.title, subject.style.colour, subject.style.shape, _note(of_one, one))
+        )
+    return found
+
+
+def trade_offs(evidence: Evidence, of_one: Hardening, anchor: str) -> list[Figure]:
+    """One for each threat whose headline was measured together with an accuracy."""
+    known = {look.label: look for look in point_looks(evidence, of_one)}
+    figures = []
+    for family in of_one.families:
+        points = _points(evidence, of_one, family, known)
+        if points:
+            effect = of_one.headlines(family)[0][1]
+            figures.append(_trade_off(of_one, family, effect, points, anchor))
+    return figures
+
+
+def dose_curves(of_one: Hardening, anchor: str) -> list[Figure]:
+    """The accuracy and each threat by dose, with a line for each remedy that was measured at two doses or more."""
+    by_line: dict[str, list[Remedied]] = {}
+    for one in of_one.remedies:
+        if one.dose is not None:
+            by_line.setdefault(of_one.names.line(one), []).append(one)
+    dosed = {
+        line: sorted(steps, key=lambda one: one.dose or 0)
+        for line, steps in by_line.items()
+        if len(steps) >= FEWEST_DOSES
+    }
+    figures = []
+    for family in ("", *of_one.families) if dosed else ():
+        measured = {
+            line: [(one, effect) for one in steps if (effect := _figure_of(one, family)) is not None]
+            for line, steps in dosed.items()
+        }
+        shown = {line: steps for line, steps in measured.items() if len(steps) >= FEWEST_DOSES}
+        if shown:
+            figures.append(_dose_figure(of_one, family, shown, list(dosed), anchor))
+    return figures
+
+
+def _points(evidence: Evidence, of_one: Hardening, family: str, known: dict[str, Look]) -> list[Point]:
+    """The original, and each remedy that has both figures."""
+    found: list[Point] = []
+    base = _accuracy(evidence, of_one)
+    for one, effect in of_one.headlines(family):
+        accuracy = base if one.kind == "answers" else None if one.accuracy is None else one.accuracy.after
+        if accuracy is None or base is None:
+            continue
+        if not found:
+            found.append(Point(known[of_one.title], ORIGINAL, base, effect.before))
+        found.append(Point(known[_label(of_one, one)], of_one.names.remedy(one), accuracy, effect.after))
+    return found
+
+
+def _accuracy(evidence: Evidence, of_one: Hardening) -> Span | None:
+    """The original's: remedies of its answers alone do not carry it."""
+    row = evidence.accuracy(of_one.original)
+    alone = None if row is None else Span(value=row.value, low=row.low, high=row.high)
+    return next((one.accuracy.before for one in of_one.remedies if one.accuracy is not None), alone)
+
+
+def _trade_off(
+    of_one: Hardening, family: str, effect: Effect, points: Sequence[Point], anchor: str
+) -> Figure:
+    unbeaten = front([(point.accuracy.value, point.harm.value) for point in points])
+    records = [
+        {
+            "label": point.look.label,
+            "remedy": point.remedy,
+            "accuracy": point.accuracy.value,
+            "accuracy_low": point.accuracy.low,
+            "accuracy_high": point.accuracy.high,
+            "accuracy_text": _estimate(point.accuracy, "clean_accuracy", "fraction"),
+            "value": point.harm.value,
+            "low": point.harm.low,
+            "high": point.harm.high,
+            "estimate": _estimate(point.harm, effect.metric, effect.unit),
+            "front": kept,
+            "beaten": "no other is better in both" if kept else "another is better in both",
+        }
+        for point, kept in zip(points, unbeaten, strict=True)
+    ]
+    listed = [point.look.label for point, kept in zip(points, unbeaten, strict=True) if kept]
+    return Figure(
+        name=f"{anchor}-trade-off-{family}",
+        title=format.first_up(TITLES[family]),
+        about=f"{of_one.title}, accuracy and {effect.measure}",
+        caption=f"No other is better in both: {format.listing(listed)}.",
+        alt=f"Scatter plot of the {effect.measure} over the clean accuracy of {of_one.title} and its remedies; the "
+        "numbers are in the table.",
+        records=records,
+        chart=trade_off(
+            [point.look for point in points],
+            effect.measure,
+            shares=format.in_points(effect.metric, effect.unit),
+        ),
+    )
+
+
+def _dose_figure(
+    of_one: Hardening,
+    family: str,
+    shown: dict[str, list[tuple[Remedied, Effect]]],
+    lines: list[str],
+    anchor: str,
+) -> Figure:
+    effect = next(iter(shown.values()))[0][1]
+    drawn = [look for look in looks(lines) if look.label in shown]
+    records = []
+    for line, steps in shown.items():
+        spans = [(0, of_one.title, steps[0][1].before)]
+        spans += [(one.dose or 0, of_one.names.title(one.variant), step.after) for one, step in steps]
+        records += [
+            {
+                "line": line,
+                "dose": dose,
+                "name": name,
+                "value": span.value,
+                "low": span.low,
+                "high": span.high,
+                "estimate": _estimate(span, effect.metric, effect.unit),
+            }
+            for dose, name, span in spans
+        ]
+    return Figure(
+        name=f"{anchor}-dose-{family or 'accuracy'}",
+        title=format.first_up(TITLES.get(family, "clean accuracy")),
+        about=f"{of_one.title}, {effect.measure} by dose",
+        caption="",
+        alt=f"Line chart of the {effect.measure} of {of_one.title} by dose of {format.listing(list(shown))}; the "
+        "numbers are in the table.",
+        records=records,
+        chart=dose_curve(
+            drawn,
+            max(one.dose or 0 for steps in shown.values() for one, _ in steps),
+            effect.measure,
+            shares=format.in_points(effect.metric, effect.unit),
+        ),
+        key=tuple((look.label, look.colour) for look in drawn),
+    )
+
+
+def _figure_of(one: Remedied, family: str) -> Effect | None:
+    """The accuracy (""), or a family's headline."""
+    if not family:
+        return one.accuracy
+    return next((effect for effect in one.effects if effect.headline and effect.family == family), None)
+
+
+def _note(of_one: Hardening, one: Remedied) -> str:
+    """The remedy, where the architecture's name does not say it."""
+    return of_one.names.remedy(one) if of_one.names.other_name(one) else ""
+
+
+def _label(of_one: Hardening, one: Remedied) -> str:
+    return of_one.names.remedy(one) if one.kind == "answers" else of_one.names.title(one.variant)
+
+
+def _estimate(span: Span, metric: str, unit: str) -> str:
+    if span.low == span.high == span.value:
+        return format.quantity(span.value, metric, unit)
+    low, high = (format.amount(end, metric, unit) for end in (span.low, span.high))
+    return f"{format.quantity(span.value, metric, unit)} [{low},{format.NBSP}{high}]"

@@ -1,0 +1,106 @@
+"""What remedies are called in plain words, and architectures that one was applied to. A user's own names stay."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from nasaudit.arch.catalogue import CATALOGUE
+from nasaudit.planning.population import JOINT
+from nasaudit.results.schema import Remedied, StudyResults
+from nasaudit.spec.mitigation import REWIRINGS
+
+KNOWN: Mapping[str, str] = {
+    "deepen": "deepen",
+    "drop_skips": "drop skips",
+    "both": "both rewirings",
+    "adversarial_training": "adversarial training (PGD)",
+    "trades": "TRADES",
+    "label_smoothing": "label smoothing",
+    "dp_sgd": "DP-SGD-like training",
+    "rounded_answers": "rounded answers",
+    "top_answers": "top answers",
+}
+PARTIAL: Mapping[str, str] = {
+    "deepen": "deepen {dose} of {most} nodes",
+    "drop_skips": "drop {dose} of {most} skips",
+    "both": "both rewirings, dose {dose} of {most}",
+}
+SCOPES: Mapping[str, str] = {"reduction": " in the reduction cells", "all": " in all cells"}
+# As `planning.hardening` names a rewired cell: the remedy, which cells, and the dose where it is not all.
+REWIRED = re.compile(rf"({'|'.join(REWIRINGS)})(?:@(\w+))?(?:-(\d+))?")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Who is who in a study's remedies.
+
+    Attributes:
+        titles: how each architecture is written, by the name that rows carry.
+        own: remedies that a user defined; their names are shown as they are, even if a known remedy has the same.
+    """
+
+    titles: Mapping[str, str]
+    own: Collection[str] = field(default=frozenset())
+
+    @classmethod
+    def of(cls, results: StudyResults, titles: Mapping[str, str]) -> "Names":
+        """The names of a study."""
+        spec = results.study.mitigation
+        return cls(titles, frozenset(spec.training) if spec is not None else frozenset())
+
+    def title(self, architecture: str) -> str:
+        """How an architecture is written."""
+        return self.titles.get(architecture, architecture)
+
+    def remedy(self, one: Remedied) -> str:
+        """The remedy with its dose and scope: `deepen 2 of 3 nodes in all cells`."""
+        return self.line(one) if one.full else self._partial(one) + SCOPES.get(one.scope, "")
+
+    def line(self, one: Remedied) -> str:
+        """The remedy whatever its dose: `deepen in all cells`."""
+        name = one.remedy if one.remedy in self.own else KNOWN.get(one.remedy, one.remedy)
+        return name + SCOPES.get(one.scope, "") + _how_short(one)
+
+    def full(self, one: Remedied) -> str:
+        """The remedy, and the name of what it made where that says something new: `deepen (DARTS-i)`."""
+        variant = self.other_name(one)
+        return f"{self.remedy(one)} ({variant})" if variant else self.remedy(one)
+
+    def other_name(self, one: Remedied) -> str:
+        """What a hardened architecture is called; "" where that is its remedy over again."""
+        repeated = one.variant.startswith(one.original + JOINT) or one.variant in (one.original, one.remedy)
+        return "" if repeated else self.title(one.variant)
+
+    def _partial(self, one: Remedied) -> str:
+        template = PARTIAL.get(one.remedy, KNOWN.get(one.remedy, one.remedy) + ", dose {dose} of {most}")
+        return template.format(dose=one.dose, most=one.most)
+
+
+def _how_short(one: Remedied) -> str:
+    """How much of its answers a model keeps to itself: a study may try several."""
+    setting = one.effects[0].setting if one.kind == "answers" and one.effects else {}
+    said = [f"top {setting['top_k']}"] if "top_k" in setting else []
+    said += (
+        [f"{setting['decimals']} decimal{'s' * (setting['decimals'] != '1')}"]
+        if "decimals" in setting
+        else []
+    )
+    return f" ({', '.join(said)})" if said else ""
+
+
+def hardened_title(name: str) -> str:
+    """How an architecture is written that a study made of another one.
+
+    >>> hardened_title("darts+deepen"), hardened_title("darts+drop_skips@all-1"), hardened_title("mine+trades")
+    ('DARTS + deepen', 'DARTS + drop skips in all cells, dose 1', 'mine + TRADES')
+    """
+    original, _, how = name.rpartition(JOINT)
+    if not original:
+        return name
+    title = CATALOGUE[original].title if original in CATALOGUE else original
+    rewired = REWIRED.fullmatch(how)
+    if rewired is None:
+        return f"{title} {JOINT} {KNOWN.get(how, how)}"
+    remedy, scope, dose = rewired.groups()
+    part = f", dose {dose}" if dose else ""
+    return f"{title} {JOINT} {KNOWN[remedy]}{SCOPES.get(scope or '', '')}{part}"

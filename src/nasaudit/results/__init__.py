@@ -1,0 +1,1 @@
+"""From records to results: rows, pooled rows, flags, and the folder that holds them. No torch."""

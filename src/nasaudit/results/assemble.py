@@ -1,0 +1,263 @@
+"""From records to StudyResults. Nothing is measured here; without torch, so that a report is quick."""
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nasaudit.data.catalogue import class_names
+from nasaudit.errors import NasauditError
+from nasaudit.measure.estimate import Measurement
+from nasaudit.planning.needs import failed_need
+from nasaudit.planning.plan import Plan
+from nasaudit.results.flags import Findings, raise_flags
+from nasaudit.results.folder import EXAMPLES_FOLDER, StudyFolder
+from nasaudit.results.pooled import Indices, derived
+from nasaudit.results.replicates import Group, Seed, Subject, distinguishing, groups, measured_tasks, subject
+from nasaudit.results.schema import (
+    Curve,
+    Examples,
+    Failure,
+    History,
+    Landscape,
+    Pictures,
+    Row,
+    StudyResults,
+)
+from nasaudit.spec.tasks import Task, TrainTask
+from nasaudit.store.artefacts import CURVES, EXAMPLES, HISTORY, LANDSCAPES, OUTCOMES, PICTURES
+from nasaudit.store.records import Record
+from nasaudit.store.store import Store
+from nasaudit.store.versions import versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HISTORY_POINTS = 300
+
+Opened = Mapping[str, tuple[Record, Path]]
+
+
+def assemble(
+    planned: Plan, opened: Opened, records: Mapping[str, Record], common: Indices, downloads: Path
+) -> StudyResults:
+    """Make results of a study's records; nothing is decided yet.
+
+    Args:
+        planned: the study.
+        opened: the successful records and their folders, by digest.
+        records: by digest; tasks without one are those whose needs failed.
+        common: source indices of the test images that every model gets right.
+        downloads: folder of the downloaded data sets (the names of the classes are read there).
+    """
+    rows = make_rows(planned, opened, common)
+    failures = list(find_failures(planned, records))
+    return StudyResults(
+        study=planned.study,
+        architectures=list(planned.architectures),
+        training=planned.training,
+        class_names=list(class_names(planned.data, downloads)),
+        rows=rows,
+        histories=[_history(task, opened) for task in _with(planned, opened, HISTORY)],
+        examples=[example(task) for task in _with(planned, opened, EXAMPLES)],
+        curves=[curve for task in _with(planned, opened, CURVES) for curve in _curves(planned, task, opened)],
+        landscapes=[plane for task in _with(planned, opened, LANDSCAPES) for plane in _planes(task, opened)],
+        pictures=[_pictures(planned, task) for task in _with(planned, opened, PICTURES)],
+        failures=failures,
+        flags=raise_flags(Findings(planned, records, rows, failures, len(common))),
+        environment=environment(records),
+        seconds={record.label: round(record.seconds, 3) for record in records.values()},
+    )
+
+
+def open_records(records: Mapping[str, Record], store: Store) -> Opened:
+    """The successful records and the folders of their artefacts, by digest."""
+    return {
+        digest: (record, store.path(digest)) for digest, record in records.items() if record.state == "ok"
+    }
+
+
+def common_images(planned: Plan, opened: Opened) -> Indices:
+    """Source indices, ascending, of the test images that every trained model gets right."""
+    right = []
+    for task in _with(planned, opened, OUTCOMES):
+        with np.load(opened[task.digest()][1] / OUTCOMES, allow_pickle=False) as outcomes:
+            right.append(outcomes["index"][outcomes["correct"]].astype(np.int64))
+    return reduce(np.intersect1d, right) if right else np.empty(0, dtype=np.int64)
+
+
+def make_rows(planned: Plan, opened: Opened, common: Indices) -> list[Row]:
+    """All rows: architectures as asked; for each its experiments as planned; seeds, then the pooled ones."""
+    extra = distinguishing(planned.study.attacks)
+    rows = []
+    for group in groups(planned, opened):
+        told_apart = extra.get(group.attack.digest(), {}) if group.attack else {}
+        for seed, measurement in (*group.measurements(), *derived(group, common)):
+            rows.append(_row(planned, group, seed, measurement, told_apart))
+    return rows
+
+
+def find_failures(planned: Plan, records: Mapping[str, Record]) -> Iterable[Failure]:
+    """Tasks that failed, and those that could not run because of it."""
+    for task in planned.tasks:
+        record = records.get(task.digest())
+        need = failed_need(task, records)
+        if record is not None and record.problem is not None:
+            yield Failure(label=task.label(), digest=task.digest(), **record.problem.model_dump())
+        elif record is None and need is not None:
+            yield Failure(
+                label=task.label(),
+                digest=task.digest(),
+                type="NeedFailed",
+                message=f"needs {need.label()}, which failed",
+                traceback="",
+            )
+
+
+def example(task: Task) -> Examples:
+    """Where a task's adversarial examples are copied to."""
+    what = _attacked(task)
+    return Examples(
+        architecture=what.architecture.name,
+        seed=int(what.seed),
+        attack=what.attack.name if what.attack else "",
+        file=f"{EXAMPLES_FOLDER}/{task.digest()}.npz",
+    )
+
+
+def copy_examples(planned: Plan, records: Mapping[str, Record], store: Store, folder: StudyFolder) -> None:
+    """Copy examples and pictures into the study's folder, so that it can be moved without its store."""
+    opened = open_records(records, store)
+    for artefact in (EXAMPLES, PICTURES):
+        for task in _with(planned, opened, artefact):
+            folder.copy(opened[task.digest()][1] / artefact, f"{EXAMPLES_FOLDER}/{task.digest()}.npz")
+
+
+def environment(records: Mapping[str, Record]) -> dict[str, str]:
+    """What the results were made with."""
+    devices = sorted(
+        {record.versions["device"] for record in records.values() if "device" in record.versions}
+    )
+    return {
+        **versions(),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "cores": str(os.cpu_count() or 1),
+        "devices": ", ".join(device for device in devices if device),
+    }
+
+
+def load_results(out: Path) -> StudyResults:
+    """The results of a study's folder.
+
+    Raises:
+        StoreError: the folder holds none.
+    """
+    return StudyFolder(out).results()
+
+
+def to_frame(results: StudyResults) -> "pd.DataFrame":
+    """The rows as a tidy frame; each key of the settings becomes a column `setting.key` beside `setting`."""
+    import pandas as pd
+
+    from nasaudit.results.folder import format_setting
+    from nasaudit.results.schema import COLUMNS
+
+    keys = sorted({key for row in results.rows for key in row.setting})
+    values = [
+        {**dict(row), "setting": format_setting(row.setting)}
+        | {f"setting.{key}": row.setting.get(key) for key in keys}
+        for row in results.rows
+    ]
+    return pd.DataFrame(values, columns=[*COLUMNS, *(f"setting.{key}" for key in keys)])
+
+
+def _row(
+    planned: Plan, group: Group, seed: Seed, measurement: Measurement, told_apart: Mapping[str, str]
+) -> Row:
+    estimate = measurement.estimate
+    return Row(
+        architecture=group.architecture.name,
+        group=group.architecture.group,
+        data=planned.data.name,
+        scale=planned.study.scale,
+        seed=seed,
+        protocol=planned.study.protocol,
+        family=group.family,
+        attack=group.attack.name if group.attack else "",
+        setting={**dict(measurement.setting), **told_apart},
+        metric=measurement.metric,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        n=estimate.n,
+        unit=estimate.unit,
+    )
+
+
+def _with(planned: Plan, opened: Opened, file: str) -> list[Any]:
+    """The measured tasks, in the plan's order, whose record has an artefact of this name."""
+    return [
+        task
+        for task, _ in measured_tasks(planned)
+        if task.digest() in opened and file in opened[task.digest()][0].artefacts
+    ]
+
+
+def _attacked(task: Task) -> Subject:
+    what = subject(task)
+    if what is None:
+        raise NasauditError(f"{task.label()} measures nothing that is shown")
+    return what
+
+
+def _named(planned: Plan, task: Task) -> dict[str, Any]:
+    """Which attack on which victim: what curves and pictures are told apart by."""
+    what = _attacked(task)
+    attack = what.attack
+    told_apart = distinguishing(planned.study.attacks).get(attack.digest(), {}) if attack else {}
+    return {
+        "architecture": what.architecture.name,
+        "seed": int(what.seed),
+        "family": what.family,
+        "attack": attack.name if attack else "",
+        "setting": told_apart,
+    }
+
+
+def _curves(planned: Plan, task: Task, opened: Opened) -> Iterator[Curve]:
+    named = _named(planned, task)
+    for curve in json.loads((opened[task.digest()][1] / CURVES).read_text(encoding="utf-8")):
+        setting = {**curve.get("setting", {}), **named["setting"]}
+        yield Curve(**{**named, "setting": setting}, name=curve["name"], x=curve["x"], y=curve["y"])
+
+
+def _planes(task: Task, opened: Opened) -> Iterator[Landscape]:
+    what = _attacked(task)
+    for plane in json.loads((opened[task.digest()][1] / LANDSCAPES).read_text(encoding="utf-8")):
+        yield Landscape(architecture=what.architecture.name, seed=int(what.seed), **plane)
+
+
+def _pictures(planned: Plan, task: Task) -> Pictures:
+    return Pictures(**_named(planned, task), file=f"{EXAMPLES_FOLDER}/{task.digest()}.npz")
+
+
+def _history(task: TrainTask, opened: Opened) -> History:
+    """A training's history with neighbouring steps averaged, so that a picture of it stays small."""
+    content = json.loads((opened[task.digest()][1] / HISTORY).read_text(encoding="utf-8"))
+    steps = content["step"]
+    parts = np.array_split(np.arange(len(steps)), min(HISTORY_POINTS, len(steps)) or 1)
+    parts = [part for part in parts if len(part)]
+    return History(
+        architecture=task.architecture.name,
+        seed=task.seed,
+        images_per_step=content["images_per_step"],
+        step=[steps[part[-1]] for part in parts],
+        loss=[float(np.mean([content["loss"][k] for k in part])) for part in parts],
+        accuracy=[float(np.mean([content["accuracy"][k] for k in part])) for part in parts],
+    )

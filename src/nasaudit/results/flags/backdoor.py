@@ -1,0 +1,75 @@
+"""When a figure of the family `backdoor` cannot be trusted."""
+
+from collections.abc import Iterator
+
+from nasaudit.results.flags.base import Check, Findings
+from nasaudit.results.schema import Flag, Row
+
+FAMILY = "backdoor"
+VISIBLE_DROP = 0.03  # accuracy that a defender would miss
+HIGH_FLOOR = 0.25  # the trigger calls up the class by itself
+
+
+def backdoor_not_learned(findings: Findings) -> Iterator[Flag]:
+    """A rate that the trigger reaches by itself: the attack failed, which is not robustness."""
+    for asr, floor in _pairs(findings, "asr", "floor"):
+        if asr.low <= floor.high:
+            yield Flag(
+                kind="backdoor_not_learned",
+                architectures=(asr.architecture,),
+                message=(
+                    f"the backdoor {_named(asr)} did not take in {asr.architecture}: its success rate "
+                    f"({asr.value:.1%}) is not clearly above what the trigger does to the model without it "
+                    f"({floor.value:.1%}); poison more images or train longer before calling the model robust"
+                ),
+            )
+
+
+def backdoor_visible(findings: Findings) -> Iterator[Flag]:
+    """A backdoor that costs so much accuracy that it would be noticed."""
+    for row in findings.pooled(FAMILY, "cad"):
+        if row.low > 0 and row.value > VISIBLE_DROP:
+            yield Flag(
+                kind="backdoor_visible",
+                architectures=(row.architecture,),
+                message=(
+                    f"the backdoor {_named(row)} costs {row.architecture} {100 * row.value:.1f} points of clean "
+                    "accuracy: a defender would notice; poison fewer images or train at a smaller rate"
+                ),
+            )
+
+
+def trigger_is_adversarial(findings: Findings) -> Iterator[Flag]:
+    """A trigger that fools the model before any backdoor is planted."""
+    for row in findings.pooled(FAMILY, "floor"):
+        if row.low > HIGH_FLOOR:
+            yield Flag(
+                kind="trigger_is_adversarial",
+                architectures=(row.architecture,),
+                message=(
+                    f"the trigger of {_named(row)} turns {row.value:.1%} of the images into the target class in "
+                    f"{row.architecture} without any backdoor: its success rate says as much of the trigger as "
+                    "of the backdoor; use a smaller or fainter one"
+                ),
+            )
+
+
+CHECKS: tuple[Check, ...] = (backdoor_not_learned, backdoor_visible, trigger_is_adversarial)
+
+
+def _pairs(findings: Findings, metric: str, other: str) -> Iterator[tuple[Row, Row]]:
+    """Rows of two metrics of the same backdoor."""
+    others = {_key(row): row for row in findings.pooled(FAMILY, other)}
+    for row in findings.pooled(FAMILY, metric):
+        if _key(row) in others:
+            yield row, others[_key(row)]
+
+
+def _key(row: Row) -> tuple[object, ...]:
+    return row.architecture, row.attack, tuple(sorted(row.setting.items()))
+
+
+def _named(row: Row) -> str:
+    """E.g. `badnets (size 2)`."""
+    told = ", ".join(f"{key} {value}" for key, value in row.setting.items() if key != "images")
+    return f"{row.attack} ({told})" if told else row.attack

@@ -1,0 +1,147 @@
+"""Flags that hold for any study: failures, accuracies, replicates, versions."""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from nasaudit.results.flags.base import Check, Findings
+from nasaudit.results.replicates import subject
+from nasaudit.results.schema import Flag
+from nasaudit.spec.tasks import Task
+
+ACCURACY_GAP = 0.02  # vulnerability and accuracy are confounded beyond this difference
+FEW_SEEDS = 3
+FEW_COMMON_IMAGES = 50
+# Accuracy that the default recipes reach with every architecture; elsewhere twice chance is asked for.
+ACCURACY_FLOOR = {"mnist5k": 0.95, "digits": 0.9}
+
+
+def failed_task(findings: Findings) -> Iterator[Flag]:
+    """A task that left no result."""
+    tasks = {task.digest(): task for task in findings.planned.tasks}
+    for failure in findings.failures:
+        yield Flag(
+            kind="failed_task",
+            architectures=_architectures(tasks[failure.digest]),
+            message=f"{failure.label} failed ({failure.type}: {failure.message}); its figures are missing",
+        )
+
+
+def accuracy_gap(findings: Findings) -> Iterator[Flag]:
+    """Two architectures whose comparison says as much about accuracy as about vulnerability."""
+    accuracies = findings.accuracies()
+    for (first, one), (second, other) in combinations(accuracies.items(), 2):
+        if abs(one - other) > ACCURACY_GAP:
+            yield Flag(
+                kind="accuracy_gap",
+                architectures=(first, second),
+                message=(
+                    f"{first} ({one:.1%} accurate) and {second} ({other:.1%}) differ by more than "
+                    f"{ACCURACY_GAP * 100:.0f} points of clean accuracy, so a difference in vulnerability "
+                    "between them may come from that"
+                ),
+            )
+
+
+def undertrained(findings: Findings) -> Iterator[Flag]:
+    """A victim whose accuracy is so low that attacking it says little."""
+    name = findings.planned.data.name
+    for architecture in findings.planned.architectures:
+        floor = ACCURACY_FLOOR.get(name, min(1.0, 2 / architecture.classes))
+        accuracy = findings.accuracies().get(architecture.name)
+        if accuracy is not None and accuracy < floor:
+            yield Flag(
+                kind="undertrained",
+                architectures=(architecture.name,),
+                message=(
+                    f"{architecture.name} is {accuracy:.1%} accurate on {name}, where at least {floor:.0%} "
+                    "is expected: train it longer before comparing it"
+                ),
+            )
+
+
+def few_seeds(findings: Findings) -> Iterator[Flag]:
+    """Too few replicates to know how much is luck; of weights that were given there is one."""
+    seeds = len(findings.planned.study.seeds)
+    trained = any(victim.weights is None for victim in findings.planned.victims)
+    if seeds < FEW_SEEDS and trained:
+        yield Flag(
+            kind="few_seeds",
+            architectures=(),
+            message=(
+                f"{seeds} training seed{'s' * (seeds > 1)} for each architecture: the intervals say little "
+                f"of how results vary from training to training; use at least {FEW_SEEDS}"
+            ),
+        )
+
+
+def few_images(findings: Findings) -> Iterator[Flag]:
+    """An attack that had fewer images than were asked for."""
+    for attack in findings.planned.study.attacks:
+        asked = getattr(attack, "images", None)
+        used = [
+            row.n
+            for row in findings.rows
+            if row.attack == attack.name and row.seed != "all" and row.setting.get("images") == "all"
+        ]
+        if asked is not None and used and min(used) < asked:
+            yield Flag(
+                kind="few_images",
+                architectures=(),
+                message=(
+                    f"{attack.name} was asked for {asked} images and had {min(used)}: the intervals are wider"
+                ),
+            )
+
+
+def few_common_images(findings: Findings) -> Iterator[Flag]:
+    """Rates on the images that every model gets right rest on few of them."""
+    if findings.planned.study.attacks and findings.accuracies() and findings.common < FEW_COMMON_IMAGES:
+        yield Flag(
+            kind="few_common_images",
+            architectures=(),
+            message=f"only {findings.common} test images are classified correctly by every model",
+        )
+
+
+def picked_on_test(findings: Findings) -> Iterator[Flag]:
+    """Protocol `paper` chooses the best epoch on the data that it reports."""
+    if findings.planned.training.keep == "best_test":
+        yield Flag(
+            kind="picked_on_test",
+            architectures=(),
+            message="the epoch was picked on test data, as published: clean accuracies are too high",
+        )
+
+
+def mixed_versions(findings: Findings) -> Iterator[Flag]:
+    """Records that different code or hardware made."""
+    for what in ("nasaudit", "torch", "device"):
+        made_by = {_kind_of(record.versions.get(what, "")) for record in findings.records.values()} - {""}
+        if len(made_by) > 1:
+            yield Flag(
+                kind="mixed_versions",
+                architectures=(),
+                message=f"the records were made with different {what}: {', '.join(sorted(made_by))}",
+            )
+
+
+CHECKS: tuple[Check, ...] = (
+    failed_task,
+    accuracy_gap,
+    undertrained,
+    few_seeds,
+    few_images,
+    few_common_images,
+    picked_on_test,
+    mixed_versions,
+)
+
+
+def _architectures(task: Task) -> tuple[str, ...]:
+    what = subject(task)
+    return () if what is None else (what.architecture.name,)
+
+
+def _kind_of(version: str) -> str:
+    """`cuda:0` and `cuda:1` are one kind of device."""
+    return version.partition(":")[0]

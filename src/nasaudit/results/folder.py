@@ -1,0 +1,173 @@
+"""The folder of one study: study.json says which, results.json and results.csv hold what came out."""
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nasaudit.errors import ConflictError, StoreError
+from nasaudit.results.schema import COLUMNS, Row, StudyResults
+from nasaudit.spec.study import StudySpec
+from nasaudit.store.files import explain_full_disk, sha256, write_atomically
+from nasaudit.store.lock import LOCK_FILE
+
+STUDY_FILE = "study.json"
+RESULTS_FILE = "results.json"
+TABLE_FILE = "results.csv"
+STAMP_FILE = ".results-stamp.json"  # from which records, by which version, the results were made
+STORE_FOLDER = "store"
+EXAMPLES_FOLDER = "examples"
+
+
+class StudyFolder:
+    """A study's folder on disk.
+
+    Args:
+        path: the folder; it may not exist yet.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path.absolute()
+
+    def check(self, study: StudySpec) -> None:
+        """Refuse a folder that is not this study's.
+
+        Raises:
+            ConflictError: it holds another study, or files and no study.
+        """
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise ConflictError(f"{self.path} is a file; choose a folder that is empty or does not exist yet")
+        if (self.path / STUDY_FILE).exists():
+            self._check_same(study)
+            return
+        # A run that was killed in its first instant leaves these and nothing else.
+        foreign = [
+            entry.name
+            for entry in self.path.iterdir()
+            if entry.name not in {LOCK_FILE, STORE_FOLDER} and not entry.name.endswith(".tmp")
+        ]
+        if foreign:
+            raise ConflictError(
+                f"{self.path} is not empty (it holds {sorted(foreign)[0]}) and is not a study; "
+                "choose a folder that is empty or does not exist yet"
+            )
+
+    def claim(self, study: StudySpec, store: Path, downloads: Path) -> None:
+        """Say in the folder which study it holds, and where its records are."""
+        content = {
+            "format": 1,
+            "digest": study.digest(),
+            "store": None if store == self.store else str(store),
+            "downloads": str(downloads.absolute()),
+            "study": study.model_dump(mode="json"),
+        }
+        text = json.dumps(content, indent=1) + "\n"
+        path = self.path / STUDY_FILE
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_atomically(path, text)
+
+    @property
+    def store(self) -> Path:
+        """Where records are kept unless a run is told otherwise."""
+        return self.path / STORE_FOLDER
+
+    def read(self) -> dict[str, Any]:
+        """The content of study.json.
+
+        Raises:
+            StoreError: there is none, or it cannot be read.
+        """
+        path = self.path / STUDY_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise StoreError(f"{self.path} holds no study ({STUDY_FILE} is missing)") from None
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} cannot be read: {error}") from error
+        if not isinstance(content, dict) or not isinstance(content.get("study"), dict):
+            raise StoreError(f"{path} is damaged: it does not say which study the folder holds")
+        return content
+
+    def results(self) -> StudyResults:
+        """Read results.json.
+
+        Raises:
+            StoreError: there is none, or it cannot be read.
+        """
+        path = self.path / RESULTS_FILE
+        try:
+            return StudyResults.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise StoreError(f"{self.path} holds no results yet ({RESULTS_FILE} is missing)") from None
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"{path} cannot be read; run the study again to write it anew: {error}"
+            ) from error
+
+    def copy(self, source: Path, name: str) -> None:
+        """Copy an artefact to `name`, a path relative to the folder."""
+        target = self.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with explain_full_disk(self.path):
+            shutil.copyfile(source, target)
+
+    def write(self, results: StudyResults, source: str) -> None:
+        """Write results.json and results.csv; `source` identifies the records that they were made from."""
+        self._stamp.unlink(missing_ok=True)
+        write_atomically(self.path / RESULTS_FILE, results.model_dump_json(indent=1) + "\n")
+        write_atomically(self.path / TABLE_FILE, to_csv(results.rows))
+        write_atomically(self._stamp, json.dumps(self._stamp_of(source)))
+
+    def is_current(self, source: str) -> bool:
+        """Whether the files are the ones that were written from the same records, unaltered since."""
+        try:
+            return bool(json.loads(self._stamp.read_text()) == self._stamp_of(source))
+        except (OSError, ValueError):
+            return False
+
+    @property
+    def _stamp(self) -> Path:
+        return self.path / STAMP_FILE
+
+    def _stamp_of(self, source: str) -> Mapping[str, str]:
+        return {"source": source, **{name: sha256(self.path / name) for name in (RESULTS_FILE, TABLE_FILE)}}
+
+    def _check_same(self, study: StudySpec) -> None:
+        theirs, ours = self.read()["study"], study.model_dump(mode="json")
+        differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
+        if differing:
+            raise ConflictError(
+                f"{self.path} holds another study (it differs in {', '.join(differing)}); "
+                "choose another folder, or remove this one"
+            )
+
+
+def source_digest(parts: Mapping[str, str]) -> str:
+    """One digest of everything that results are made from."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def to_csv(rows: list[Row]) -> str:
+    """The tidy table: columns as in COLUMNS, settings as `key=value;key=value` with sorted keys.
+
+    Numbers are written in the shortest form that reads back as the same number, so equal results give
+    equal bytes.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        values = {**dict(row), "setting": format_setting(row.setting)}
+        writer.writerow([values[column] for column in COLUMNS])
+    return text.getvalue()
+
+
+def format_setting(setting: Mapping[str, str]) -> str:
+    """E.g. `epsilon=8/255;norm=linf`."""
+    return ";".join(f"{key}={value}" for key, value in sorted(setting.items()))

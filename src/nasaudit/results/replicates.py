@@ -1,0 +1,146 @@
+"""The records of one experiment on one architecture, over its seeds: what rows are made of."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nasaudit.errors import NasauditError
+from nasaudit.measure.estimate import Estimate, Measurement
+from nasaudit.planning.plan import Plan
+from nasaudit.spec.arch import ArchSpec
+from nasaudit.spec.attacks import AttackSpec
+from nasaudit.spec.tasks import AnalysisTask, AttackTask, PoisonTask, Task, TopologyTask, TrainTask
+from nasaudit.store.records import Record
+
+Seed = int | Literal["all"]
+Arrays = Mapping[str, npt.NDArray[Any]]
+Key = tuple[str, tuple[tuple[str, str], ...]]  # metric and setting
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a task measures.
+
+    Attributes:
+        architecture: of the victim.
+        seed: of its training; "all" for what no training changes.
+        family: an attack's, an analysis by name, or "training".
+        attack: None outside of attacks.
+    """
+
+    architecture: ArchSpec
+    seed: Seed
+    family: str
+    attack: AttackSpec | None = None
+
+
+def subject(task: Task) -> Subject | None:
+    """Say what a task measures; None when it only makes what an attack needs (a poison, a shadow model)."""
+    match task:
+        case TrainTask(poison=None, subset=None):
+            return Subject(task.architecture, task.seed, "training")
+        case TrainTask() | PoisonTask():
+            return None
+        case TopologyTask():
+            return Subject(task.architecture, "all", "topology")
+        case AnalysisTask():
+            return Subject(task.victim.architecture, task.victim.seed, task.analysis.name)
+        case AttackTask():
+            victim = task.victim
+            return Subject(victim.architecture, victim.seed, task.attack.family, task.attack)
+    raise NasauditError(f"no rows are defined for tasks of the kind {task.kind!r}")
+
+
+def measured_tasks(planned: Plan) -> Iterator[tuple[Task, Subject]]:
+    """The tasks whose measurements become rows, with what they measure.
+
+    Trainings that serve an attack are left out: the attacker's own model may be of an architecture of the study.
+    """
+    victims = {victim.digest() for victim in planned.victims}
+    for task in planned.tasks:
+        what = subject(task)
+        if what is not None and (not isinstance(task, TrainTask) or task.digest() in victims):
+            yield task, what
+
+
+@dataclass(frozen=True)
+class Group:
+    """One experiment on one architecture.
+
+    Attributes:
+        architecture: the victim's.
+        family: see `Subject`.
+        attack: None outside of attacks.
+        records: the successful ones, by seed, with the folder of their artefacts.
+    """
+
+    architecture: ArchSpec
+    family: str
+    attack: AttackSpec | None
+    records: dict[Seed, tuple[Record, Path]]
+
+    @cached_property
+    def measured(self) -> dict[Key, dict[Seed, Estimate]]:
+        """Every metric and setting, in the order of the first record, with the seeds that have it."""
+        found: dict[Key, dict[Seed, Estimate]] = {}
+        for seed, (record, _) in self.records.items():
+            for measurement in record.measurements:
+                found.setdefault((measurement.metric, measurement.setting), {})[seed] = measurement.estimate
+        return found
+
+    def measurements(self) -> Iterator[tuple[Seed, Measurement]]:
+        """What the records say, seed by seed."""
+        for seed, (record, _) in self.records.items():
+            for measurement in record.measurements:
+                yield seed, measurement
+
+    def arrays(self, seed: Seed, file: str) -> Arrays:
+        """The content of an .npz artefact."""
+        with np.load(self.records[seed][1] / file, allow_pickle=False) as archive:
+            return dict(archive)
+
+
+def groups(planned: Plan, opened: Mapping[str, tuple[Record, Path]]) -> list[Group]:
+    """All experiments: architectures as asked, and for each the kinds as planned.
+
+    Args:
+        planned: the study's plan.
+        opened: the successful records and their folders, by digest.
+    """
+    found: dict[tuple[str, str, str], Group] = {}
+    for task, what in measured_tasks(planned):
+        key = (what.architecture.name, what.family, what.attack.digest() if what.attack else "")
+        group = found.setdefault(key, Group(what.architecture, what.family, what.attack, {}))
+        if task.digest() in opened:
+            group.records[what.seed] = opened[task.digest()]
+    order = [architecture.name for architecture in planned.architectures]
+    return sorted(found.values(), key=lambda group: order.index(group.architecture.name))
+
+
+def distinguishing(attacks: Sequence[AttackSpec]) -> dict[str, dict[str, str]]:
+    """For each attack, by digest, the fields that tell it from others that would share its rows.
+
+    Rows carry an attack's name, norm and goal. Two attacks that agree in these and differ in, say, their
+    steps get `steps=20` and `steps=40` in the setting of their rows; a field called `images` is written as
+    `images_asked`, because `images` says which images a rate counts.
+    """
+    extra: dict[str, dict[str, str]] = {attack.digest(): {} for attack in attacks}
+    values = {attack.digest(): attack.model_dump(mode="json") for attack in attacks}
+    for attack in attacks:
+        mine = values[attack.digest()]
+        for theirs in values.values():
+            if all(theirs.get(field) == mine.get(field) for field in ("name", "norm", "goal")):
+                for field in sorted(mine):
+                    if mine[field] != theirs.get(field):
+                        name = "images_asked" if field == "images" else field
+                        extra[attack.digest()][name] = _short(mine[field])
+    return extra
+
+
+def _short(value: object) -> str:
+    return "+".join(f"{item:.4g}" for item in value) if isinstance(value, list) else str(value)

@@ -1,0 +1,64 @@
+"""Serial: one job after the other, in this process. For debugging, and where processes cannot be started."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from nasaudit.errors import StoreError
+from nasaudit.running.execute import execute
+from nasaudit.running.executors.base import Event, Finished, Halted, Job, Progressed, Setting, Started
+from nasaudit.running.executors.threads import one_thread
+from nasaudit.store.store import Store
+
+
+class Serial:
+    """An Executor with one slot and no process of its own.
+
+    Args:
+        setting: what all jobs share.
+        device: where the jobs run.
+    """
+
+    slots = 1
+
+    def __init__(self, setting: Setting, device: str = "cpu"):
+        self._setting, self._device = setting, device
+        self._store = Store(setting.store)
+        self._job: Job | None = None
+        self._threads = ExitStack()
+        self._threads.enter_context(one_thread())
+
+    def submit(self, job: Job) -> None:
+        """Keep the job for `pump`."""
+        if self._job is not None:
+            raise RuntimeError("submitted a second job to an executor with one slot")
+        self._job = job
+
+    def pump(self, handle: Callable[[Event], None], timeout: float) -> None:
+        """Do the submitted job, from start to end."""
+        if self._job is None:
+            return
+        job, self._job = self._job, None
+        digest = job.digest
+
+        def progress(done: float, text: str = "") -> None:
+            handle(Progressed(digest, done, text))
+
+        handle(Started(digest))
+        try:
+            record = execute(
+                job.task,
+                job.folder,
+                self._store,
+                progress=progress,
+                device=self._device,
+                downloads=self._setting.downloads,
+            )
+        except StoreError as error:
+            handle(Halted(digest, str(error)))
+        else:
+            handle(Finished(digest, record))
+
+    def close(self) -> None:
+        """Forget the job; give torch its threads back."""
+        self._job = None
+        self._threads.close()

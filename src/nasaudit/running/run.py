@@ -1,0 +1,263 @@
+"""Run a study: do what has no record yet, then collect all records into results.
+
+Only this process writes to the store; executors hand records back. So a killed worker, or a killed run,
+costs the tasks that were running and nothing else.
+"""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from nasaudit.errors import MissingRecordError, SpecError, StoreError
+from nasaudit.planning.plan import Plan, plan
+from nasaudit.results.assemble import copy_examples
+from nasaudit.results.folder import StudyFolder, source_digest
+from nasaudit.results.schema import StudyResults
+from nasaudit.running.devices import worker_devices
+from nasaudit.running.display.observer import Observer, Silent
+from nasaudit.running.display.progress import default_observer
+from nasaudit.running.execute import death
+from nasaudit.running.executors.base import (
+    Died,
+    Event,
+    Executor,
+    Finished,
+    Halted,
+    Job,
+    Progressed,
+    Setting,
+    Started,
+)
+from nasaudit.running.executors.processes import Processes
+from nasaudit.running.schedule import Schedule
+from nasaudit.running.trial import check_brought
+from nasaudit.spec.study import StudySpec
+from nasaudit.spec.tasks import Task
+from nasaudit.store.lock import hold
+from nasaudit.store.records import Record
+from nasaudit.store.store import RECORD_FILE, Store
+from nasaudit.store.versions import versions
+from nasaudit.verdicts.decide import collect
+
+DOWNLOADS = Path("data")
+Mode = Literal["cached", "retry", "force", "read-only"]
+ATTEMPTS = 3  # a task whose worker dies is tried again, this often in all
+POLL = 0.5  # seconds that the runner waits at most before it looks up
+
+Records = dict[str, Record]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a study is run; none of it changes a result.
+
+    Attributes:
+        workers: processes side by side; None: one for each core, or for each GPU.
+        device: "auto", "cpu", "cuda" or "cuda:K".
+        mode: `cached` takes all records that exist, also those of failures; `retry` does failed tasks
+            again; `force` does all tasks again; `read-only` does and writes nothing.
+        store: folder of the records; None: `store` in the study's own folder. Studies that share one share
+            trained victims.
+        download: fetch a data set that is not there, where that is possible.
+        observer: who is told what happens; None: bars on a terminal's stderr, nobody elsewhere.
+        downloads: folder of the downloaded data sets.
+
+    Raises:
+        SpecError: there is no such mode.
+    """
+
+    workers: int | None = None
+    device: str = "auto"
+    mode: Mode = "cached"
+    store: str | Path | None = None
+    download: bool = False
+    observer: Observer | None = None
+    downloads: Path = DOWNLOADS
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise SpecError("mode", f"one of {', '.join(get_args(Mode))}", self.mode)
+
+
+DEFAULT_OPTIONS = RunOptions()
+
+
+def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> StudyResults:
+    """Run a study and write its results to `out`; what has a record already is not done again.
+
+    Args:
+        study: what to do.
+        out: the study's folder: study.json, results.json, results.csv, examples.
+        options: how to do it.
+
+    Raises:
+        InputError: the study cannot be run as asked; nothing was trained.
+        ConflictError: the folder belongs to another study or is in use.
+        StoreError: the folder cannot be written to, or the disk is full.
+        MissingRecordError: `read-only`, and a task has no record.
+        KeyboardInterrupt: all workers are gone by then, and the next run resumes.
+    """
+    store = StudyFolder(out).store if options.store is None else Path(options.store)
+    setting = Setting(store=store.absolute(), downloads=options.downloads.absolute())
+    devices = worker_devices(options.device, options.workers)
+    return run_plan(
+        plan(study, options.downloads, download=options.download),
+        out,
+        setting,
+        lambda: Processes(setting, devices),
+        mode=options.mode,
+        observer=options.observer or default_observer(),
+    )
+
+
+def run_plan(
+    planned: Plan,
+    out: Path,
+    setting: Setting,
+    executor: Callable[[], Executor],
+    *,
+    mode: Mode = "cached",
+    observer: Observer | None = None,
+) -> StudyResults:
+    """Run a plan with any executor, which is made only if it is needed; see `run`, which makes both.
+
+    Models that were brought are tried before the folder is claimed, if there is anything to do.
+    """
+    folder, store = StudyFolder(out), Store(setting.store)
+    folder.check(planned.study)
+    if mode == "read-only":
+        return collect(planned, _all_records(planned, store), store, setting.downloads)
+    kept = _kept_records(planned, store, mode, deep=False)
+    if _next_task(planned, kept) is None and folder.is_current(_source(planned, store)):
+        return folder.results()
+    check_brought(planned, executor)
+    with _locked(folder.path), store.writing():
+        folder.claim(planned.study, setting.store, setting.downloads)
+        records = _kept_records(planned, store, mode, deep=True)
+        runner = _Runner(planned, store, observer or Silent(), records)
+        runner.run(executor)
+        results = collect(planned, runner.records, store, setting.downloads)
+        copy_examples(planned, runner.records, store, folder)
+        folder.write(results, _source(planned, store))
+    return results
+
+
+class _Runner:
+    """Feeds an executor from a schedule, and stores what comes back."""
+
+    def __init__(self, planned: Plan, store: Store, observer: Observer, records: Records):
+        self._tasks, self._store, self._observer = planned.tasks, store, observer
+        self.records = dict(records)
+        self._schedule = Schedule(planned.tasks, records)
+        self._jobs: dict[str, Job] = {}
+        self._deaths: dict[str, int] = {}
+
+    def run(self, make_executor: Callable[[], Executor]) -> None:
+        self._observer.begin(self._tasks, self.records.keys())
+        try:
+            self._report_blocked()
+            if self._schedule:
+                with contextlib.closing(make_executor()) as executor:
+                    self._feed(executor)
+        finally:
+            self._observer.end()
+
+    def _feed(self, executor: Executor) -> None:
+        while self._schedule:
+            while len(self._jobs) < executor.slots and (task := self._schedule.take()) is not None:
+                self._submit(task, executor)
+            executor.pump(lambda event: self._handle(event, executor), POLL)
+
+    def _submit(self, task: Task, executor: Executor) -> None:
+        job = Job(task, self._store.workspace(task))
+        self._jobs[job.digest] = job
+        executor.submit(job)
+
+    def _handle(self, event: Event, executor: Executor) -> None:
+        job = self._jobs[event.digest]
+        match event:
+            case Started():
+                self._observer.started(job.task)
+            case Progressed():
+                self._observer.progressed(job.task, event.done, event.text)
+            case Finished():
+                self._finish(job, event.record)
+            case Died():
+                self._bury(job, event.reason, executor)
+            case Halted():
+                raise StoreError(event.message)
+
+    def _finish(self, job: Job, record: Record) -> None:
+        attempts = self._deaths.get(job.digest, 0) + 1
+        stored = self._store.commit(record.model_copy(update={"attempts": attempts}), job.folder)
+        del self._jobs[job.digest]
+        self.records[job.digest] = stored
+        self._schedule.finish(job.digest, stored)
+        self._observer.finished(job.task, stored)
+        self._report_blocked()
+
+    def _bury(self, job: Job, reason: str, executor: Executor) -> None:
+        """A worker died; its task starts anew in an empty folder, unless it was tried often enough."""
+        self._observer.died(job.task, reason)
+        deaths = self._deaths[job.digest] = self._deaths.get(job.digest, 0) + 1
+        if deaths < ATTEMPTS:
+            self._store.discard(job.folder)
+            self._submit(job.task, executor)
+            return
+        self._deaths[job.digest] = ATTEMPTS - 1
+        self._finish(job, death(job.task, reason, ATTEMPTS))
+
+    def _report_blocked(self) -> None:
+        """Tasks whose needs failed are not stored as failures: they run as soon as their needs succeed."""
+        for task, reason in self._schedule.blocked():
+            self._observer.skipped(task, reason)
+
+
+def _kept_records(planned: Plan, store: Store, mode: Mode, *, deep: bool) -> Records:
+    """The records that this mode does not make anew."""
+    if mode == "force":
+        return {}
+    found = {task.digest(): store.find(task, deep=deep) for task in planned.tasks}
+    return {
+        digest: record
+        for digest, record in found.items()
+        if record is not None and (mode == "cached" or record.state == "ok")
+    }
+
+
+def _all_records(planned: Plan, store: Store) -> Records:
+    records = _kept_records(planned, store, "cached", deep=True)
+    task = _next_task(planned, records)
+    if task is not None:
+        raise MissingRecordError(
+            f"read-only, but this task has no record yet: {task.label()}; run the study without read-only"
+        )
+    return records
+
+
+def _next_task(planned: Plan, records: Records) -> Task | None:
+    """A task that has no record and could run, or None: what waits for a failed one could not."""
+    schedule = Schedule(planned.tasks, records)
+    deque(schedule.blocked(), maxlen=0)
+    return schedule.take()
+
+
+def _source(planned: Plan, store: Store) -> str:
+    """Identifies the content of all records and the code that makes results of them."""
+    parts = {"plan": planned.digest(), "version": versions()["nasaudit"]}
+    for task in planned.tasks:
+        with contextlib.suppress(FileNotFoundError):
+            parts[task.digest()] = (store.path(task.digest()) / RECORD_FILE).read_text(encoding="utf-8")
+    return source_digest(parts)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        with hold(folder):
+            yield
+    except PermissionError as error:
+        raise StoreError(f"cannot write to {error.filename or folder}: {error.strerror}") from error

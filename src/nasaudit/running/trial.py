@@ -1,0 +1,64 @@
+"""What users bring, models and weights, is tried before a study begins: what fails is bad input, no failed task."""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from nasaudit import errors
+from nasaudit.errors import InputError, ModelError, StoreError
+from nasaudit.planning.plan import Plan
+from nasaudit.running.executors.base import Died, Event, Executor, Finished, Halted, Job
+from nasaudit.spec.tasks import TrialTask
+from nasaudit.store.records import Problem
+
+POLL = 0.5  # seconds
+
+
+def check_brought(planned: Plan, make_executor: Callable[[], Executor]) -> None:
+    """Try each model and each file of weights once; an executor is made only if there is any.
+
+    Raises:
+        InputError: a model fails or ends its process, or weights do not fit.
+        StoreError: the disk is full.
+    """
+    victims = ((victim.architecture, victim.weights) for victim in planned.victims)
+    brought = [pair for pair in dict.fromkeys(victims) if pair[0].model is not None or pair[1] is not None]
+    if not brought:
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="nasaudit-trial-") as folder,
+        closing(make_executor()) as executor,
+    ):
+        for architecture, weights in brought:
+            job = Job(TrialTask(architecture=architecture, weights=weights), Path(folder))
+            match _outcome(job, executor):
+                case Finished(record=record) if record.problem is not None:
+                    raise _as_input_error(architecture.name, record.problem)
+                case Died(reason=reason):
+                    # The last words are a traceback, or a dump of one: not for a line of text.
+                    why = reason.partition("; its last words")[0]
+                    raise ModelError(f"{architecture.name}: ends the process that tries it: {why}")
+                case Halted(message=message):
+                    raise StoreError(message)
+
+
+def _outcome(job: Job, executor: Executor) -> Event:
+    outcome: list[Event] = []
+
+    def keep(event: Event) -> None:
+        if isinstance(event, Finished | Died | Halted):
+            outcome.append(event)
+
+    executor.submit(job)
+    while not outcome:
+        executor.pump(keep, POLL)
+    return outcome[0]
+
+
+def _as_input_error(name: str, problem: Problem) -> InputError:
+    """Errors of ours say all that is to be said; another one is told with its type."""
+    ours = issubclass(getattr(errors, problem.type, Exception), errors.NasauditError)
+    return InputError(
+        problem.message if ours else f"{name}: cannot be used: {problem.type}: {problem.message}"
+    )

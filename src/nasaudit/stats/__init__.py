@@ -1,0 +1,1 @@
+"""Statistics: arrays in, Estimates out. No torch."""

@@ -1,0 +1,17 @@
+"""Versions of what a result depends on."""
+
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on; none of it is imported to find out."""
+    found = {"python": platform.python_version()}
+    for package in ("nasaudit", "torch", "torchvision", "timm", "numpy", "scipy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

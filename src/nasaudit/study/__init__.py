@@ -1,1 +1,0 @@
-"""Studies: from a spec to a plan of tasks, to records, to results."""

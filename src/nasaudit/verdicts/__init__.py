@@ -1,0 +1,1 @@
+"""Everything that decides: headlines, groups, claims, remedies. No torch."""

@@ -1,0 +1,160 @@
+"""One figure of each architecture for each step of the published chain, chosen before any result is seen. No torch.
+
+The chain (Pang et al., "On the Security Risks of AutoML", USENIX Security 2022): search favours cells that converge
+fast, which are shallow, wide and full of skip connections; so their loss is smooth and their gradients vary little;
+so attacks that follow gradients, and training on bad data, work better. A step can be measured in dozens of ways, and
+whoever picks one after looking finds a link in some of them. So the measures are fixed here, as the headlines of the
+attack families are in `verdicts.headlines`, each with the end of its scale where the chain puts NAS.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+
+from nasaudit.results.schema import Measure, Part, Row
+from nasaudit.results.selection import Setting, over_seeds, setting_of
+from nasaudit.spec.attacks import FAMILIES
+from nasaudit.verdicts.headlines import DIRECTIONS, Sign, find_headline
+
+# Gradients are judged in the untrained network, as published: what is known of a cell before it is trained.
+INITIAL = {"checkpoint": "initial"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows a measure is made of.
+
+    Attributes:
+        key: of the measure.
+        title: in words, as in a sentence.
+        part: step of the chain; `control` is held fixed.
+        family: of the rows.
+        metric: of the rows.
+        favoured: the end of the scale where the chain puts architectures found by search.
+        setting: what the rows' setting must say.
+        preferred: what it should say rather than anything else.
+    """
+
+    key: str
+    title: str
+    part: Part
+    family: str
+    metric: str
+    favoured: Sign
+    setting: Mapping[str, str] = field(default_factory=dict)
+    preferred: Mapping[str, str] = field(default_factory=dict)
+
+    def fits(self, row: Row) -> bool:
+        """Whether the row could be the measure's."""
+        named = (row.family, row.attack, row.metric) == (self.family, "", self.metric)
+        return named and self.setting.items() <= row.setting.items()
+
+    def rank(self, setting: Setting) -> tuple[int, int]:
+        """The smaller, the sooner it is taken."""
+        said = dict(setting)
+        return sum(said.get(key) != text for key, text in self.preferred.items()), len(said)
+
+
+# fmt: off
+WANTED: tuple[Wanted, ...] = (
+    Wanted("depth", "depth of the normal cell", "topology", "topology", "depth", "lower", {"cell": "normal"}),
+    Wanted("width", "width of the normal cell", "topology", "topology", "width", "higher", {"cell": "normal"}),
+    Wanted("skip_share", "share of skip connections in the normal cell", "topology", "topology", "skip_share",
+           "higher", {"cell": "normal"}),
+    Wanted("loss_area", "mean training loss over the training", "convergence", "convergence", "loss_area", "lower"),
+    Wanted("early_accuracy", "training accuracy after a quarter of the training", "convergence", "convergence",
+           "early_accuracy", "higher", {"share": "0.25"}),
+    Wanted("gradient_std_sum", "sum of the gradients' standard deviations, untrained, as published", "gradients",
+           "gradients", "gradient_std_sum", "lower", INITIAL, {"images": "validation"}),
+    Wanted("gradient_variance", "variance of the gradient over batches, untrained", "gradients", "gradients",
+           "gradient_variance", "lower", INITIAL),
+    Wanted("relative_gradient_variance", "variance of the gradient relative to its size, untrained", "gradients",
+           "gradients", "relative_gradient_variance", "lower", INITIAL),
+    Wanted("lipschitz_parameters", "Lipschitz constant of the loss gradient, by weights", "smoothness", "smoothness",
+           "gradient_lipschitz", "lower", {"space": "parameters"}),
+    Wanted("lipschitz_input", "Lipschitz constant of the loss gradient, by pixels", "smoothness", "smoothness",
+           "gradient_lipschitz", "lower", {"space": "input"}),
+    Wanted("hessian_top", "largest curvature of the loss, by weights", "smoothness", "smoothness", "hessian_top",
+           "lower", {"space": "parameters"}),
+)
+CONTROLS: tuple[Wanted, ...] = (
+    Wanted("clean_accuracy", "clean test accuracy", "control", "training", "clean_accuracy", "higher",
+           {"split": "test"}),
+    Wanted("flops", "FLOPs of an image", "control", "topology", "flops", "higher"),
+)
+# fmt: on
+
+# Steps of the chain, on which architectures that search found and cells that were rewired are judged.
+EFFECTS: tuple[Part, ...] = ("topology", "convergence", "gradients", "smoothness", "vulnerability")
+# Cause and effect: each step with all that come after it. Gradients and smoothness are side by side.
+LINKS: tuple[tuple[Part, Part], ...] = (
+    ("topology", "convergence"),
+    ("topology", "gradients"),
+    ("topology", "smoothness"),
+    ("convergence", "gradients"),
+    ("convergence", "smoothness"),
+    ("topology", "vulnerability"),
+    ("convergence", "vulnerability"),
+    ("gradients", "vulnerability"),
+    ("smoothness", "vulnerability"),
+)
+
+# Where the chain puts architectures found by search, by the key of the measure; of a family, the published sign.
+FAVOURED: Mapping[str, Sign] = {
+    **{wanted.key: wanted.favoured for wanted in (*WANTED, *CONTROLS)},
+    **{family: DIRECTIONS[family].sign for family in FAMILIES},
+}
+
+
+def make_measures(rows: Sequence[Row]) -> list[Measure]:
+    """The measures that a study has, in the order of the chain; an architecture counts with the mean over its seeds.
+
+    Every architecture gets the same setting. A figure that is not finite is left out.
+
+    Args:
+        rows: of the study.
+    """
+    made = [_measure(rows, wanted) for wanted in WANTED]
+    made += list(_vulnerabilities(rows))
+    made += [_measure(rows, wanted) for wanted in CONTROLS]
+    return [measure for measure in made if measure is not None]
+
+
+def _measure(rows: Sequence[Row], wanted: Wanted) -> Measure | None:
+    fitting = [row for row in rows if wanted.fits(row)]
+    if not fitting:
+        return None
+    settings = dict.fromkeys(setting_of(row) for row in fitting)
+    chosen = min(settings, key=wanted.rank)
+    by_name: dict[str, list[Row]] = {}
+    for row in fitting:
+        if setting_of(row) == chosen:
+            by_name.setdefault(row.architecture, []).append(row)
+    pooled = {name: over_seeds(of_one) for name, of_one in by_name.items()}
+    values = {name: row.value for name, row in pooled.items() if row is not None and isfinite(row.value)}
+    if not values:
+        return None
+    return Measure(
+        key=wanted.key,
+        title=wanted.title,
+        part=wanted.part,
+        unit=fitting[0].unit,
+        metric=wanted.metric,
+        values=values,
+    )
+
+
+def _vulnerabilities(rows: Sequence[Row]) -> Iterator[Measure]:
+    for family in FAMILIES:
+        found = find_headline(rows, family)
+        if found is None:
+            continue
+        row = next(iter(found.rows.values()))
+        yield Measure(
+            key=family,
+            title=found.headline.measure,
+            part="vulnerability",
+            unit=row.unit,
+            metric=row.metric,
+            values={name: one.value for name, one in found.rows.items() if isfinite(one.value)},
+        )

@@ -1,0 +1,47 @@
+"""From records to results with all that is decided of them: the one judge of a study. No torch."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from nasaudit.planning.plan import Plan
+from nasaudit.results.assemble import assemble, common_images, open_records
+from nasaudit.results.image_values import ImageValues
+from nasaudit.results.schema import StudyResults
+from nasaudit.store.records import Record
+from nasaudit.store.store import Store
+from nasaudit.verdicts.chain import make_measures
+from nasaudit.verdicts.claims import make_claims
+from nasaudit.verdicts.groups import compare_groups
+from nasaudit.verdicts.remedies import make_remedies
+
+
+def collect(planned: Plan, records: Mapping[str, Record], store: Store, downloads: Path) -> StudyResults:
+    """Make results of a study's records, and decide what they say.
+
+    Args:
+        planned: the study.
+        records: by digest; tasks without one are those whose needs failed.
+        store: where the artefacts are.
+        downloads: folder of the downloaded data sets (the names of the classes are read there).
+    """
+    opened = open_records(records, store)
+    common = common_images(planned, opened)
+    assembled = assemble(planned, opened, records, common, downloads)
+    return decide(assembled, ImageValues(planned, opened, common))
+
+
+def decide(results: StudyResults, values: ImageValues) -> StudyResults:
+    """The results with every verdict.
+
+    Args:
+        results: with rows.
+        values: what the study's models did on single images.
+    """
+    measures = make_measures(results.rows)
+    verdicts = {
+        "comparisons": compare_groups(results.rows),
+        "measures": measures,
+        "claims": make_claims(measures, results.architectures),
+        "remedies": make_remedies(values, results.rows),
+    }
+    return results.model_copy(update=verdicts)

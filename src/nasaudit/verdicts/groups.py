@@ -1,0 +1,134 @@
+"""From rows to a comparison of NAS-designed with hand-made architectures, family by family. No torch."""
+
+from collections.abc import Iterable, Sequence
+
+from nasaudit.measure.estimate import Estimate
+from nasaudit.results.schema import ArchitectureValue, GroupComparison, GroupTest, Row, Span
+from nasaudit.spec.attacks import FAMILIES, Family
+from nasaudit.stats.two_groups import (
+    ALPHA,
+    FEWEST,
+    PermutationTest,
+    cliffs_delta,
+    detectable_difference,
+    holm,
+    mean_difference,
+    permutation_test,
+    pooled_sd,
+)
+from nasaudit.verdicts.headlines import DIRECTIONS, Found, find_headline
+
+
+def compare_groups(rows: Sequence[Row]) -> list[GroupComparison]:
+    """One comparison for each family whose headline was measured, in the order of the families.
+
+    Trainings of one architecture count as one value, their mean: they are alike, and taking them for independent
+    models would find differences where there are none. Holm's correction is over the families that could be tested.
+
+    Args:
+        rows: of the study.
+    """
+    accuracy = _accuracies(rows)
+    found = {family: headline for family in FAMILIES if (headline := find_headline(rows, family))}
+    plain = [_values(family, headline, accuracy) for family, headline in found.items()]
+    testable = [one for one in plain if min(one.n_nas, one.n_manual) >= FEWEST]
+    permuted = [permutation_test(*_groups(one)) for one in testable]
+    adjusted = holm([test.p for test in permuted])
+    tests = {
+        one.family: _test(one, test, p_holm, len(testable))
+        for one, test, p_holm in zip(testable, permuted, adjusted, strict=True)
+    }
+    return [
+        one.model_copy(
+            update={"test": tests[one.family]}
+            if one.family in tests
+            else {"why": _why_not(one.n_nas, one.n_manual)}
+        )
+        for one in plain
+    ]
+
+
+def _values(family: Family, found: Found, accuracy: dict[str, float]) -> GroupComparison:
+    """The values of both groups, not yet tested."""
+    values = [
+        ArchitectureValue(architecture=name, group=row.group, value=row.value, models=found.models[name])
+        for name, row in found.rows.items()
+    ]
+    nas = [one for one in values if one.group == "nas"]
+    manual = [one for one in values if one.group == "manual"]
+    row = next(iter(found.rows.values()))
+    return GroupComparison(
+        family=family,
+        measure=found.headline.measure,
+        attack=found.attack,
+        setting=found.setting,
+        metric=row.metric,
+        unit=row.unit,
+        values=values,
+        n_nas=len(nas),
+        n_manual=len(manual),
+        n_models=sum(one.models for one in (*nas, *manual)),
+        mean_nas=_mean([one.value for one in nas]),
+        mean_manual=_mean([one.value for one in manual]),
+        accuracy_gap=_accuracy_gap(nas, manual, accuracy),
+        published=DIRECTIONS[family].sign,
+        published_size=DIRECTIONS[family].size,
+        test=None,
+    )
+
+
+def _test(one: GroupComparison, permuted: PermutationTest, p_holm: float, families: int) -> GroupTest:
+    nas, manual = _groups(one)
+    difference = mean_difference(nas, manual, one.unit)
+    agrees = (difference.value > 0) == (one.published == "higher")
+    return GroupTest(
+        difference=_span(difference),
+        p=permuted.p,
+        p_holm=p_holm,
+        smallest_p=permuted.smallest_p,
+        exact=permuted.exact,
+        cliffs_delta=_span(cliffs_delta(nas, manual)),
+        # Holm asks p <= alpha / m of the smallest p: a promise must hold for a family that stands alone.
+        detectable_difference=detectable_difference(
+            pooled_sd(nas, manual), len(nas), len(manual), alpha=ALPHA / families
+        ),
+        families=families,
+        finding="neither" if p_holm > ALPHA else "supports" if agrees else "contradicts",
+    )
+
+
+def _groups(one: GroupComparison) -> tuple[list[float], list[float]]:
+    nas, manual = ([value.value for value in one.of_group(group)] for group in ("nas", "manual"))
+    return nas, manual
+
+
+def _why_not(n_nas: int, n_manual: int) -> str:
+    return (
+        f"{n_nas} NAS-designed architecture{'s' * (n_nas != 1)} and {n_manual} hand-made: a test over architectures "
+        f"needs at least {FEWEST} of each; the comparison of single architectures speaks of these models"
+    )
+
+
+def _accuracies(rows: Iterable[Row]) -> dict[str, float]:
+    """Clean test accuracy of each architecture over its seeds."""
+    clean = [row for row in rows if row.metric == "clean_accuracy" and row.family == "training"]
+    # The pooled rows last: they replace those of single seeds.
+    return {row.architecture: row.value for row in sorted(clean, key=lambda row: row.seed == "all")}
+
+
+def _accuracy_gap(
+    nas: Sequence[ArchitectureValue], manual: Sequence[ArchitectureValue], accuracy: dict[str, float]
+) -> float | None:
+    means = [
+        _mean([accuracy[one.architecture] for one in group if one.architecture in accuracy])
+        for group in (nas, manual)
+    ]
+    return None if means[0] is None or means[1] is None else means[0] - means[1]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _span(estimate: Estimate) -> Span:
+    return Span(value=estimate.value, low=estimate.low, high=estimate.high)

@@ -1,0 +1,285 @@
+"""Did it help? Each hardened architecture of a study against its original, by the headline of every family. No torch.
+
+How a remedy is judged, decided before any result:
+
+- Families are judged by their headlines (`verdicts.headlines`), the same as everywhere else.
+- Differences are paired by training seed and by image where records say what became of each image (accuracy, evasion,
+  poisoning), by seed elsewhere (`stats.crossed`). One seed tells of these trainings alone. What has no spread, or
+  no pairs, is compared as if independent (`stats.differences`), which is wider.
+- `better` and `worse` mean that the 95 % interval does not hold 0. As there are as many such questions as remedies
+  times families, 1 in 20 is answered so by luck alone: a remedy is *recommended* against a family only if Holm's
+  correction over all of them leaves p <= .05, and *promising* if it does not.
+- A remedy must also not cost more accuracy than `max_drop`. It is recommended only if the whole interval of the
+  difference stays within (`within`): that the accuracy does not fall too far has to be shown, not assumed. If the
+  interval reaches beyond (`unclear`) it is promising at best; if the fall itself does (`exceeds`), it is neither.
+- A remedy of the answers leaves the network, and with it the predicted class, as it is: it costs no accuracy, and is
+  judged by the theft alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from nasaudit.measure.catalogue import worse_direction
+from nasaudit.measure.estimate import Estimate, FloatArray
+from nasaudit.planning.hardening import Variant, variants
+from nasaudit.results.image_values import ByImage, ImageValues, paired_differences
+from nasaudit.results.replicates import distinguishing
+from nasaudit.results.schema import Drop, Effect, Pairing, Remedied, Row
+from nasaudit.results.selection import Figure, estimate_of, figures, key_of
+from nasaudit.spec.attacks import FAMILIES, ExtractionSpec
+from nasaudit.spec.mitigation import ANSWER_REMEDIES, MitigationSpec
+from nasaudit.stats.crossed import PairedTest, crossed_mean
+from nasaudit.stats.differences import independent_change
+from nasaudit.stats.two_groups import ALPHA, holm
+from nasaudit.verdicts.drafts import span
+from nasaudit.verdicts.finding import finding_of
+from nasaudit.verdicts.headlines import Found, find_headline
+
+ACCURACY = "clean accuracy"
+NORMAL = NormalDist()
+TOLERANCE = 1e-9  # of rounding, where a fall of exactly `max_drop` is allowed
+# What is shown beside a family's headline: the metrics by which the effect of remedies was published.
+BESIDE: Mapping[str, Mapping[str, str]] = {
+    "extraction": {"cross_entropy": "cross entropy of the stolen model"},
+}
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A figure of one of the two models, over its seeds, and by image where that is known."""
+
+    figure: Figure
+    by_image: Mapping[int, ByImage]
+
+
+def make_remedies(values: ImageValues, rows: Sequence[Row]) -> list[Remedied]:
+    """Everything that a study's remedies did.
+
+    Args:
+        values: of single images, with the study.
+        rows: of the study, the pooled ones among them.
+    """
+    study = values.planned.study
+    judge = _Judge(values, rows, (study.mitigation or MitigationSpec()).max_drop)
+    judged = [judge.architecture(variant) for variant in variants(study)]
+    originals = dict.fromkeys(one.original for one in judged) or dict.fromkeys(
+        architecture.name for architecture in values.planned.architectures if study.mitigation is not None
+    )
+    judged += [one for original in originals for one in judge.answers(original)]
+    return [_advised(one) for original in originals for one in _corrected(judged, original)]
+
+
+class _Judge:
+    """Compares two models of one study by their rows."""
+
+    def __init__(self, values: ImageValues, rows: Sequence[Row], max_drop: float):
+        self._values, self._rows, self._max_drop = values, rows, max_drop
+        self._figures = figures(rows)
+        found = (find_headline(rows, family) for family in FAMILIES)
+        self._found = {family: one for family, one in zip(FAMILIES, found, strict=True) if one is not None}
+
+    def architecture(self, variant: Variant) -> Remedied:
+        """A hardened architecture against the one that it was."""
+        names = variant.original, variant.name
+        accuracy = self._accuracy(*names)
+        return Remedied(
+            original=variant.original,
+            variant=variant.name,
+            remedy=variant.remedy,
+            kind=variant.kind,
+            scope=variant.scope,
+            dose=variant.dose,
+            most=variant.most,
+            parameters=self._sizes("parameters", *names),
+            flops=self._sizes("flops", *names),
+            accuracy=accuracy,
+            effects=[effect for found in self._found.values() for effect in self._effects(found, *names)],
+            max_drop=self._max_drop,
+            drop=_drop(accuracy, self._max_drop),
+        )
+
+    def answers(self, original: str) -> Iterator[Remedied]:
+        """The same model where a thief gets less than the probabilities in full."""
+        found = self._found.get("extraction")
+        if found is None or original not in found.rows:
+            return
+        plain = found.rows[original]
+        for remedy, limited in self._limited(plain):
+            effect = _compared(self._side(plain), self._side(limited), found.headline.measure)
+            yield Remedied(
+                original=original,
+                variant=original,
+                remedy=remedy,
+                kind="answers",
+                effects=[effect],
+                max_drop=self._max_drop,
+                drop="within",
+            )
+
+    def _limited(self, plain: Row) -> Iterator[tuple[str, Row]]:
+        """The same figure of the same theft, but for the answers: the remedy, and the row over all seeds."""
+        attacks = self._values.planned.study.attacks
+        told_apart = distinguishing(attacks)
+        limits = {key for fields in ANSWER_REMEDIES.values() for key in fields}
+        for attack in attacks:
+            if (
+                not isinstance(attack, ExtractionSpec)
+                or attack.name != plain.attack
+                or attack.answers_in_full
+            ):
+                continue
+            wanted = {key: text for key, text in plain.setting.items() if key not in limits}
+            wanted |= {key: text for key, text in told_apart[attack.digest()].items() if key in limits}
+            row = next(
+                (
+                    figure.row
+                    for figure in self._figures.values()
+                    if (figure.row.architecture, figure.row.attack, figure.row.metric)
+                    == (plain.architecture, plain.attack, plain.metric)
+                    and dict(figure.key.setting) == wanted
+                ),
+                None,
+            )
+            said = attack.model_dump()
+            remedy = next(
+                (
+                    name
+                    for name, fields in ANSWER_REMEDIES.items()
+                    if any(said.get(key) is not None for key in fields)
+                ),
+                "",
+            )
+            if row is not None and remedy:
+                yield remedy, row
+
+    def _accuracy(self, original: str, variant: str) -> Effect | None:
+        sides = []
+        for name in (original, variant):
+            found = [
+                figure
+                for key, figure in self._figures.items()
+                if (key.architecture, key.family, key.metric) == (name, "training", "clean_accuracy")
+                and figure.row.setting.get("split") == "test"
+            ]
+            if not found:
+                return None
+            sides.append(_Side(found[0], self._values.accuracy(name)))
+        return _compared(sides[0], sides[1], ACCURACY)
+
+    def _effects(self, found: Found, original: str, variant: str) -> Iterator[Effect]:
+        """The family's headline first, then what is shown beside it."""
+        if not {original, variant} <= found.rows.keys():
+            return
+        before, after = found.rows[original], found.rows[variant]
+        yield _compared(self._side(before), self._side(after), found.headline.measure)
+        for metric, measure in BESIDE.get(before.family, {}).items():
+            keys = [key_of(row)._replace(metric=metric) for row in (before, after)]
+            if all(key in self._figures for key in keys):
+                sides = [_Side(self._figures[key], {}) for key in keys]
+                yield _compared(sides[0], sides[1], measure).model_copy(update={"headline": False})
+
+    def _side(self, row: Row) -> _Side:
+        return _Side(self._figures[key_of(row)], self._values.of(row))
+
+    def _sizes(self, metric: str, original: str, variant: str) -> tuple[int, int] | None:
+        sizes = {
+            row.architecture: int(row.value)
+            for row in self._rows
+            if row.family == "topology" and row.metric == metric and not row.setting
+        }
+        return (sizes[original], sizes[variant]) if {original, variant} <= sizes.keys() else None
+
+
+def _compared(before: _Side, after: _Side, measure: str) -> Effect:
+    """The difference of a figure, in the best way in which the two can be paired."""
+    row = after.figure.row
+    how, tested = _difference(before, after)
+    change = span(tested.estimate)
+    return Effect(
+        family=row.family,
+        measure=measure,
+        attack=row.attack,
+        setting=row.setting,
+        metric=row.metric,
+        unit=row.unit,
+        before=span(estimate_of(before.figure.row)),
+        after=span(estimate_of(row)),
+        difference=change,
+        n=tested.estimate.n,
+        how=how,
+        p=tested.p,
+        finding=finding_of(change, worse_direction(row.metric)),
+    )
+
+
+def _difference(before: _Side, after: _Side) -> tuple[Pairing, PairedTest]:
+    row = after.figure.row
+    by_image = paired_differences(before.by_image, after.by_image)
+    if by_image is not None and (tested := crossed_mean(by_image, row.unit)) is not None:
+        return "images and seeds" if len(by_image) > 1 else "images", _bounded(tested)
+    by_seed = _by_seed(before.figure, after.figure)
+    if by_seed is not None and (tested := crossed_mean(by_seed, row.unit)) is not None:
+        return "seeds", _bounded(tested)
+    change = independent_change(estimate_of(before.figure.row), estimate_of(row)).estimate
+    return "independent", PairedTest(change, _normal_p(change))
+
+
+def _by_seed(before: Figure, after: Figure) -> FloatArray | None:
+    values = [{seed: {0: row.value} for seed, row in side.by_seed.items()} for side in (before, after)]
+    return paired_differences(*values)
+
+
+def _bounded(tested: PairedTest) -> PairedTest:
+    """Without what the difference of two shares cannot be."""
+    one = tested.estimate
+    if one.unit != "fraction":
+        return tested
+    within = Estimate(one.value, max(one.low, -1.0), min(one.high, 1.0), one.n, one.unit)
+    return PairedTest(within, tested.p)
+
+
+def _normal_p(change: Estimate) -> float:
+    """Of a difference with an interval and nothing else: normal, as wide as the interval on the side of 0."""
+    reach = change.value - change.low if change.value > 0 else change.high - change.value
+    if change.value == 0 or reach == 0:
+        return 1.0 if change.value == 0 else 0.0
+    return 2 * NORMAL.cdf(NORMAL.inv_cdf(ALPHA / 2) * abs(change.value) / reach)
+
+
+def _drop(accuracy: Effect | None, max_drop: float) -> Drop:
+    if accuracy is None:
+        return "not measured"
+    if accuracy.difference.value < -max_drop - TOLERANCE:
+        return "exceeds"
+    return "within" if accuracy.difference.low >= -max_drop - TOLERANCE else "unclear"
+
+
+def _corrected(judged: Sequence[Remedied], original: str) -> list[Remedied]:
+    """The remedies of one original, their p-values corrected for how many questions were asked of it."""
+    ours = [one for one in judged if one.original == original]
+    corrected = iter(holm([effect.p for one in ours for effect in one.effects if effect.headline]))
+    return [
+        one.model_copy(
+            update={
+                "effects": [
+                    effect.model_copy(update={"p_holm": next(corrected)}) if effect.headline else effect
+                    for effect in one.effects
+                ]
+            }
+        )
+        for one in ours
+    ]
+
+
+def _advised(one: Remedied) -> Remedied:
+    helped = [effect for effect in one.effects if effect.headline and effect.finding == "better"]
+    if one.drop in ("exceeds", "not measured"):
+        helped = []
+    sure = [
+        effect.family
+        for effect in helped
+        if one.drop == "within" and effect.p_holm is not None and effect.p_holm <= ALPHA
+    ]
+    promising = [effect.family for effect in helped if effect.family not in sure]
+    return one.model_copy(update={"recommended": sure, "promising": promising})

@@ -1,0 +1,119 @@
+"""Each flag on a victim that has the defect planted, and silence on one that has not."""
+
+import pytest
+import torch
+from torch import nn
+
+from nasaudit.attacks.base import load_attack
+from nasaudit.attacks.evasion.work import measure
+from nasaudit.measure.estimate import proportion
+from nasaudit.results.flags.base import Findings
+from nasaudit.results.flags.evasion import CHECKS
+from nasaudit.results.schema import Row
+from nasaudit.spec.attacks import PgdSpec, SquareSpec
+from nasaudit.testing.data import synthetic_split
+from nasaudit.testing.victims import trained_conv_net
+from nasaudit.victim.classifier import Classifier
+
+IMAGES = 40
+
+
+class Quantised(nn.Module):
+    """Rounds its input to 16 levels: the gradient is zero, and the network no safer."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = trained_conv_net()
+
+    def forward(self, x):
+        return self.network((x * 15).round() / 15)
+
+
+class Noisy(nn.Module):
+    """Adds random noise to its input, anew each time."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = trained_conv_net()
+        self.generator = torch.Generator().manual_seed(0)
+
+    def __deepcopy__(self, memo):
+        return Noisy()
+
+    def forward(self, x):
+        return self.network(x + 0.1 * torch.randn(x.shape, generator=self.generator))
+
+
+def rows(network, spec, name="victim"):
+    """The rows that one seed of a study would have, as pooled."""
+    split = synthetic_split(IMAGES, seed=9)
+    judge = Classifier(network, 4, folding=False)
+    _, found = measure(load_attack(spec), network, judge, split)
+    return [row(name, spec.name, m.metric, m.estimate, **dict(m.setting)) for m in found]
+
+
+def row(architecture, attack, metric, estimate, **setting):
+    return Row(
+        architecture=architecture, group="nas", data="digits", scale="mini", seed="all", protocol="sound",
+        family="evasion", attack=attack, setting=setting, metric=metric, value=estimate.value, low=estimate.low,
+        high=estimate.high, n=estimate.n, unit=estimate.unit,
+    )  # fmt: skip
+
+
+def flags(found):
+    findings = Findings(None, {}, found, (), 100)
+    return {flag.kind: flag for check in CHECKS for flag in check(findings)}
+
+
+PGD = PgdSpec(epsilons=(0.05, 0.1, 0.15), steps=20)
+
+
+def test_a_sound_victim_raises_none():
+    found = [*rows(trained_conv_net(), PGD), *rows(trained_conv_net(), SquareSpec(epsilons=PGD.epsilons))]
+    assert flags(found) == {}
+
+
+def test_a_quantised_victim_has_zero_gradients_and_falls_to_a_black_box():
+    found = [*rows(Quantised(), PGD), *rows(Quantised(), SquareSpec(epsilons=PGD.epsilons, queries=300))]
+    raised = flags(found)
+    assert set(raised) == {"zero_gradients", "black_box_wins"}
+    assert "100.0%" in raised["zero_gradients"].message
+    assert "square" in raised["black_box_wins"].message
+    assert raised["black_box_wins"].architectures == ("victim",)
+
+
+def test_a_noisy_victim_is_random():
+    raised = flags(rows(Noisy(), PGD))
+    assert "random_outputs" in raised
+    assert "random_outputs" not in flags(rows(trained_conv_net(), PGD))
+
+
+def test_an_attack_with_too_few_steps_for_its_epsilon_has_not_finished():
+    hasty = PgdSpec(epsilons=(0.15,), steps=4, step_size=0.03, random_start=False)
+    raised = flags(rows(trained_conv_net(), hasty))
+    assert set(raised) == {"steps_not_converged"}
+    assert "4 steps of pgd" in raised["steps_not_converged"].message
+
+
+def asr(attack, broken, n=100, **setting):
+    where = {"norm": "linf", "goal": "untargeted", "epsilon": "8/255", "images": "correct", **setting}
+    return row("victim", attack, "asr", proportion(broken, n), **where)
+
+
+@pytest.mark.parametrize(
+    ("rival", "raised"),
+    [
+        (asr("square", 60), True),
+        (asr("transfer", 60), True),
+        (asr("square", 45), False),  # within the intervals
+        (asr("square", 60, epsilon="16/255"), False),  # another question
+        (asr("square", 60, goal="least_likely"), False),
+        (asr("fgsm", 60), False),  # sees the weights as well
+    ],
+)
+def test_attacks_are_compared_on_the_same_question_only(rival, raised):
+    assert ("black_box_wins" in flags([asr("pgd", 40), rival])) is raised
+
+
+def test_the_strongest_white_box_attack_is_compared():
+    assert "black_box_wins" not in flags([asr("fgsm", 10), asr("pgd", 58), asr("square", 60)])

@@ -1,0 +1,285 @@
+"""Which rows a family is judged by, and what is said of the groups."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from nasaudit.results.schema import GroupComparison, Row
+from nasaudit.spec.attacks import FAMILIES, Family
+from nasaudit.verdicts.groups import compare_groups
+from nasaudit.verdicts.headlines import DIRECTIONS, HEADLINES, find_headline
+
+CURVE = {"norm": "linf", "goal": "untargeted", "images": "common"}
+NAS = ("darts", "enas", "nasnet", "snas")
+MANUAL = ("resnet", "vgg", "bit", "dla")
+
+
+def row(architecture: str, value: float, seed: int | str = "all", **changes: object) -> Row:
+    group = "nas" if architecture.startswith(NAS) else "random" if architecture == "random" else "manual"
+    fields = {
+        "architecture": architecture, "group": group, "data": "mnist5k", "scale": "mini", "seed": seed,
+        "protocol": "sound", "family": "evasion", "attack": "pgd", "setting": CURVE, "metric": "curve_area",
+        "value": value, "low": value - 0.01, "high": value + 0.01, "n": 500, "unit": "fraction",
+    }  # fmt: skip
+    return Row.model_validate({**fields, **changes})
+
+
+def badnets(architecture: str, value: float, seed: int | str = "all", **setting: str) -> Row:
+    return row(architecture, value, seed, family="backdoor", attack="badnets", metric="asr", setting=setting)
+
+
+def knockoff(architecture: str, value: float, **setting: str) -> Row:
+    setting = {"labels": "soft", "pool": "pool", **setting}
+    return row(
+        architecture, value, family="extraction", attack="knockoff", metric="agreement", setting=setting
+    )
+
+
+def membership(attack: str, value: float, metric: str = "auc", **setting: str) -> Row:
+    return row("darts", value, family="membership", attack=attack, metric=metric, setting=setting)
+
+
+def study(nas: Sequence[float], manual: Sequence[float], **changes: object) -> list[Row]:
+    values = [*zip(NAS, nas, strict=False), *zip(MANUAL, manual, strict=False)]
+    return [row(name, value, **changes) for name, value in values]
+
+
+def only(rows: Sequence[Row]) -> GroupComparison:
+    (found,) = compare_groups(rows)
+    return found
+
+
+# Headlines ------------------------------------------------------------------------------------------------------
+
+
+def headline_rows(rows: Sequence[Row], family: Family) -> dict[str, Row] | None:
+    found = find_headline(rows, family)
+    return None if found is None else found.rows
+
+
+def test_every_family_has_a_headline_and_a_direction() -> None:
+    assert set(HEADLINES) == set(DIRECTIONS) == set(FAMILIES)
+    assert [family for family in FAMILIES if DIRECTIONS[family].sign == "lower"] == ["poisoning"]
+
+
+def test_evasion_is_judged_by_the_untargeted_linf_curve_on_common_images() -> None:
+    wanted = row("darts", 0.4)
+    others = [
+        row("darts", 0.1, setting={**CURVE, "goal": "least_likely"}),
+        row("darts", 0.2, setting={**CURVE, "norm": "l2"}),
+        row("darts", 0.3, setting={**CURVE, "images": "correct"}),
+        row("darts", 0.5, metric="asr", setting={**CURVE, "epsilon": "8/255"}),
+        row("darts", 0.6, attack="nes"),
+    ]
+    assert headline_rows([*others, wanted], "evasion") == {"darts": wanted}
+    assert headline_rows(others, "evasion") == {"darts": others[2]}  # no image is common to all models
+    assert headline_rows([other for other in others if other is not others[2]], "evasion") is None
+
+
+def test_the_published_evasion_is_judged_by_its_only_epsilon() -> None:
+    setting = {"norm": "linf", "goal": "least_likely", "images": "all", "epsilon": "8/255"}
+    published = row("darts", 0.9, metric="asr", protocol="paper", setting=setting)
+    assert headline_rows([published], "evasion") == {"darts": published}
+    assert headline_rows([published.model_copy(update={"protocol": "sound"})], "evasion") is None
+
+
+def test_poisoning_is_judged_at_the_largest_fraction() -> None:
+    changes = {"family": "poisoning", "attack": "label_flip", "metric": "cad"}
+    rows = [row("darts", 0.1, setting={"fraction": text}, **changes) for text in ("0", "0.4", "0.05", "0.1")]
+    found = find_headline(rows, "poisoning")
+    assert found is not None
+    assert found.setting == {"fraction": "0.4"}
+
+
+def test_the_first_badnets_of_the_study_stands_for_backdoors() -> None:
+    rows = [badnets("darts", 0.8, size="3"), badnets("darts", 0.99, size="5"), badnets("vgg", 0.7, size="3")]
+    found = headline_rows(rows, "backdoor")
+    assert found is not None
+    assert {name: one.value for name, one in found.items()} == {"darts": 0.8, "vgg": 0.7}
+
+
+def test_extraction_is_judged_by_the_fixed_surrogate_at_the_largest_budget() -> None:
+    rows = [
+        knockoff("darts", 0.1, surrogate="same", budget="6000"),
+        knockoff("darts", 0.2, surrogate="resnet", budget="750"),
+        knockoff("darts", 0.3, surrogate="resnet", budget="3000"),
+        knockoff("darts", 0.4, surrogate="resnet", budget="9000", labels="hard"),
+        knockoff("darts", 0.5, surrogate="resnet", budget="9000", pool="other"),
+    ]
+    found = headline_rows(rows, "extraction")
+    assert found is not None
+    assert found["darts"].value == 0.3
+    alone = headline_rows(rows[:1], "extraction")
+    assert alone is not None
+    assert alone["darts"].value == 0.1
+
+
+def test_a_theft_from_a_victim_that_rounds_is_the_headline_only_where_there_is_no_other() -> None:
+    rows = [
+        knockoff("darts", 0.1, surrogate="resnet", budget="9000", decimals="1"),
+        knockoff("darts", 0.2, surrogate="resnet", budget="9000", top_k="3"),
+        knockoff("darts", 0.3, surrogate="same", budget="750"),
+    ]
+    for order in (rows, rows[::-1]):
+        found = headline_rows(order, "extraction")
+        assert found is not None
+        assert found["darts"].value == 0.3
+    alone = headline_rows(rows[:1], "extraction")
+    assert alone is not None
+    assert alone["darts"].value == 0.1
+
+
+def test_membership_is_judged_by_the_strongest_attack_that_was_run() -> None:
+    rows = [
+        membership("gap", 0.5),
+        membership("loss_threshold", 0.6),
+        membership("rmia", 0.7, mode="offline"),
+        membership("lira", 0.8, mode="offline"),
+        membership("lira", 0.9, mode="online"),
+        membership("lira", 0.3, metric="tpr_at_fpr", mode="online"),
+    ]
+    for last, value in ((5, 0.9), (4, 0.8), (3, 0.7), (2, 0.6)):
+        found = headline_rows(rows[:last], "membership")
+        assert found is not None
+        assert found["darts"].value == value
+    assert headline_rows(rows[:1], "membership") is None
+
+
+def test_the_choice_does_not_hang_on_the_values() -> None:
+    rows = [knockoff("darts", value, surrogate=s, budget=b) for value, s, b in
+            ((0.9, "same", "750"), (0.1, "resnet", "750"), (0.5, "resnet", "3000"))]  # fmt: skip
+    swapped = [one.model_copy(update={"value": 1 - one.value}) for one in rows]
+    first, second = find_headline(rows, "extraction"), find_headline(swapped, "extraction")
+    assert first is not None
+    assert second is not None
+    assert (first.attack, first.setting) == (second.attack, second.setting)
+
+
+def test_the_pooled_row_counts_and_its_seeds_are_its_models() -> None:
+    rows = [row("darts", 0.1, seed=0), row("darts", 0.3, seed=1), row("darts", 0.2), row("vgg", 0.5, seed=7)]
+    found = find_headline(rows, "evasion")
+    assert found is not None
+    assert {name: (one.value, found.models[name]) for name, one in found.rows.items()} == {
+        "darts": (0.2, 2), "vgg": (0.5, 1),
+    }  # fmt: skip
+
+
+def test_seeds_that_nobody_pooled_are_no_estimate() -> None:
+    lonely = [row("darts", 0.1, seed=0), row("darts", 0.3, seed=1)]
+    assert headline_rows(lonely, "evasion") is None
+    assert compare_groups(lonely) == []
+
+
+# Comparisons ----------------------------------------------------------------------------------------------------
+
+
+def test_the_numbers_are_those_of_the_two_groups() -> None:
+    nas, manual = [0.5, 0.6, 0.7, 0.8], [0.1, 0.2, 0.3, 0.4]
+    found = only(study(nas, manual))
+    assert (found.n_nas, found.n_manual, found.n_models) == (4, 4, 8)
+    assert (found.mean_nas, found.mean_manual) == (pytest.approx(0.65), pytest.approx(0.25))
+    test = found.test
+    assert test is not None
+    welch = stats.ttest_ind(nas, manual, equal_var=False).confidence_interval(0.95)
+    assert (test.difference.low, test.difference.high) == (
+        pytest.approx(welch.low),
+        pytest.approx(welch.high),
+    )
+    assert test.p == test.p_holm == test.smallest_p == pytest.approx(2 / 70)
+    assert (test.cliffs_delta.value, test.finding) == (1, "supports")
+
+
+def test_the_opposite_contradicts_and_a_small_one_does_neither() -> None:
+    low, high = [0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]
+    findings = [only(study(*groups)).test for groups in ((low, high), (low, [0.15, 0.25, 0.28, 0.42]))]
+    assert [test.finding for test in findings if test is not None] == ["contradicts", "neither"]
+
+
+def test_a_published_direction_may_be_negative() -> None:
+    """Less accuracy lost to poison was published for NAS."""
+    changes = {"family": "poisoning", "attack": "label_flip", "metric": "cad", "setting": {"fraction": "0.4"}}
+    lower = only(study([0.1, 0.11, 0.12, 0.13], [0.2, 0.21, 0.22, 0.23], **changes))
+    assert lower.published == "lower"
+    assert lower.test is not None
+    assert lower.test.finding == "supports"
+
+
+def test_random_and_custom_cells_are_in_neither_group() -> None:
+    rows = study([0.5, 0.6], [0.1, 0.2])
+    more = [*rows, row("random", 9.0), row("mine", 9.0, group="custom")]
+    plain, extended = only(rows), only(more)
+    assert extended.test == plain.test
+    assert (extended.mean_nas, extended.mean_manual) == (plain.mean_nas, plain.mean_manual)
+    assert [one.value for one in extended.of_group("random")] == [9.0]
+    assert [one.architecture for one in extended.of_group("custom")] == ["mine"]
+
+
+@pytest.mark.parametrize(("nas", "manual"), [((0.5,), (0.1,)), ((0.5,), (0.1, 0.2, 0.3)), ((0.5, 0.6), ())])
+def test_fewer_than_two_of_a_group_are_not_tested(nas: tuple[float, ...], manual: tuple[float, ...]) -> None:
+    found = only(study(nas, manual))
+    assert found.p is None
+    assert found.test is None
+    assert found.why.startswith(f"{len(nas)} NAS-designed architecture")
+    assert "at least 2 of each" in found.why
+    assert [one.value for one in found.values] == [*nas, *manual]
+
+
+def test_holm_and_the_detectable_difference_count_the_families_that_are_tested() -> None:
+    evasion = study([0.5, 0.6, 0.7, 0.8], [0.1, 0.2, 0.3, 0.4])
+    backdoor = [badnets(one.architecture, one.value) for one in evasion]
+    too_few = [row("darts", 0.5, family="membership", attack="lira", metric="auc", setting={})]
+    first, second, third = compare_groups([*too_few, *backdoor, *evasion])
+    assert [first.family, second.family, third.family] == ["evasion", "backdoor", "membership"]
+    assert first.test is not None
+    assert (first.test.families, first.test.p_holm) == (2, pytest.approx(4 / 70))
+    # 2/70 exceeds .05 / 2: after the correction such small groups can show nothing, whatever the difference.
+    assert (first.test.finding, first.test.detectable_difference) == ("neither", None)
+    alone = only(evasion).test
+    assert alone is not None
+    assert alone.detectable_difference is not None
+    assert third.test is None
+
+
+def test_the_gap_of_clean_accuracy_is_stated() -> None:
+    clean = {"family": "training", "attack": "", "metric": "clean_accuracy", "setting": {"split": "test"}}
+    poisoned = {**clean, "family": "poisoning", "attack": "label_flip", "setting": {"fraction": "0.4"}}
+    rows = study([0.5, 0.6], [0.1, 0.2])
+    rows += [
+        row(name, value, **clean)
+        for name, value in (("darts", 0.98), ("enas", 0.96), ("resnet", 0.93), ("vgg", 0.95))
+    ]
+    rows += [row("darts", 0.5, seed=0, **clean), row("darts", 0.2, **poisoned)]
+    found = only(rows)
+    assert found.accuracy_gap == pytest.approx(0.97 - 0.94)
+    assert only(study([0.5, 0.6], [0.1, 0.2])).accuracy_gap is None
+
+
+def test_a_study_without_attacks_compares_nothing() -> None:
+    assert compare_groups([]) == []
+
+
+def false_positives(seeds_as_models: bool, studies: int) -> float:
+    """Studies without a difference, 4 and 4 architectures, 2 trainings each that are alike."""
+    rng = np.random.default_rng(2)
+    found = 0
+    for _ in range(studies):
+        rows = []
+        for name in (*NAS, *MANUAL):
+            own = rng.normal()
+            trainings = own + 0.3 * rng.normal(size=2)
+            if seeds_as_models:
+                rows += [row(f"{name}-{seed}", value) for seed, value in enumerate(trainings)]
+            else:
+                rows += [row(name, value, seed=seed) for seed, value in enumerate(trainings)]
+                rows.append(row(name, float(trainings.mean())))
+        p = only(rows).p
+        found += p is not None and p <= 0.05
+    return found / studies
+
+
+def test_trainings_of_an_architecture_are_averaged_and_not_counted_as_models() -> None:
+    """The level holds (2/70 = .029 is what 8 architectures allow); with seeds as models it would not."""
+    assert false_positives(seeds_as_models=False, studies=300) <= 0.055
+    assert false_positives(seeds_as_models=True, studies=150) > 0.11
