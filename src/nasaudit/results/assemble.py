@@ -19,16 +19,7 @@ from nasaudit.results.flags import Findings, raise_flags
 from nasaudit.results.folder import EXAMPLES_FOLDER, StudyFolder
 from nasaudit.results.pooled import Indices, derived
 from nasaudit.results.replicates import Group, Seed, Subject, distinguishing, groups, measured_tasks, subject
-from nasaudit.results.schema import (
-    Curve,
-    Examples,
-    Failure,
-    History,
-    Landscape,
-    Pictures,
-    Row,
-    StudyResults,
-)
+from nasaudit.results.schema import Curve, Examples, Failure, History, Landscape, Pictures, Row, StudyResults
 from nasaudit.spec.tasks import Task, TrainTask
 from nasaudit.store.artefacts import CURVES, EXAMPLES, HISTORY, LANDSCAPES, OUTCOMES, PICTURES
 from nasaudit.store.records import Record

@@ -6,7 +6,8 @@ from typing import Literal
 
 from nasaudit.report import format
 from nasaudit.report.parts import ABSENT
-from nasaudit.results.schema import Claim, Measure, Span
+from nasaudit.results.base import Span
+from nasaudit.results.verdict_models import Claim, Measure
 
 Finding = Literal["supported", "contradicted", "undecided"]
 

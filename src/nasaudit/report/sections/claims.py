@@ -13,7 +13,7 @@ from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.claim_rows import COLUMNS, Finding, Line, line_of
-from nasaudit.results.schema import Claim, Measure
+from nasaudit.results.verdict_models import Claim, Measure
 from nasaudit.stats.two_groups import ALPHA
 from nasaudit.verdicts.drafts import FEWEST
 from nasaudit.verdicts.headlines import PUBLISHED

@@ -3,15 +3,15 @@
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.parts import ABSENT, Cell, Section, Table, Tile
-from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.report.sections.families.base import Family, Wording
 from nasaudit.report.sections.families.evasion_block import Block
-from nasaudit.report.sections.families.evasion_threat import DENOMINATORS, Threat, main_threat
-from nasaudit.results.schema import Row
+from nasaudit.report.sections.families.evasion_threat import DENOMINATORS, Threat
+from nasaudit.results.schema import Headline, Row
 
 
 def verdict(evidence: Evidence, subject: Subject) -> str | None:
     """How often it is fooled at the quoted epsilon, and where half of its images fall."""
-    threat = main_threat(evidence)
+    threat = Threat.judged(evidence)
     quoted = None if threat is None else _quoted(evidence, subject, threat)
     if threat is None or quoted is None:
         return None
@@ -24,7 +24,7 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
 
 def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     """The share that falls at the quoted epsilon, and the epsilon at which half of the images fall."""
-    threat = main_threat(evidence)
+    threat = Threat.judged(evidence)
     quoted = None if threat is None else _quoted(evidence, subject, threat)
     if quoted is None:
         return ()
@@ -33,30 +33,26 @@ def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     return (tile,) if half is None else (tile, Tile.of("half fall at", half))
 
 
-def yardstick(evidence: Evidence) -> Yardstick | None:
-    """The area under the security curve over the images that all models get right."""
-    threat = main_threat(evidence)
-    if threat is None:
-        return None
-    images = threat.denominators(evidence)[0]
+def wording(evidence: Evidence, headline: Headline) -> Wording:
+    """With the threat; beside an area how many images fall at the quoted epsilon."""
+    if headline.metric == "asr":
+        return Wording(headline.measure)
+    threat = Threat.of(next(iter(headline.rows.values())))
+    images = headline.setting.get("images", "")
     epsilon = threat.quoted_epsilon(evidence)
-    areas = threat.by_name(evidence, "curve_area", images=images)
-    shares = threat.by_name(evidence, "asr", images=images, epsilon=epsilon)
-    if not areas:
-        return Yardstick(shares, f"attack success rate at {epsilon}", {}, ("", "")) if shares else None
-    return Yardstick(
-        areas,
-        f"area under the security curve ({threat.title})",
-        shares,
+    return Wording(
+        f"{headline.measure} ({threat.title})",
+        threat.by_name(evidence, "asr", images=images, epsilon=epsilon),
         (format.first_up(DENOMINATORS.get(images, images)), f"fall at {epsilon}"),
     )
 
 
 def section(evidence: Evidence) -> Section | None:
     """All threats in one table, then a curve with its tables for each."""
-    found, main = Threat.measured(evidence), main_threat(evidence)
-    if main is None:
+    found = Threat.measured(evidence)
+    if not found:
         return None
+    main = Threat.judged(evidence) or found[0]
     alike = [threat for threat in found if (threat.attack, threat.norm) == (main.attack, main.norm)]
     # The main ones first, so that nobody has to look between folded ones for them.
     ordered = [*alike, *(threat for threat in found if threat not in alike)]
@@ -71,7 +67,9 @@ def section(evidence: Evidence) -> Section | None:
 
 def _quoted(evidence: Evidence, subject: Subject, threat: Threat) -> tuple[str, str, Row, Row | None] | None:
     """The quoted epsilon, which images count, how many fall at it, and where half do; None without such a row."""
-    epsilon = threat.quoted_epsilon(evidence)
+    headline = evidence.headline(Threat.family)
+    judged = {} if headline is None else headline.setting
+    epsilon = judged.get("epsilon") or threat.quoted_epsilon(evidence)
     for images in ("correct", "common", "all"):
         share = threat.row(evidence, subject, "asr", images=images, epsilon=epsilon)
         if share is not None:
@@ -120,6 +118,6 @@ EVASION = Family(
     section=section,
     verdict=verdict,
     tiles=tiles,
-    yardstick=yardstick,
+    wording=wording,
     verb="evade",
 )

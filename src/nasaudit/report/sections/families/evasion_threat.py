@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.families.attack import MeasuredAttack
 from nasaudit.spec.attacks import ATTACKS
+from nasaudit.verdicts.headlines import QUOTED
 
-# The epsilon that the field quotes most; another of the grid stands in where it was not measured.
-QUOTED: Mapping[str, str] = {"linf": "8/255", "l2": "0.5"}
 DENOMINATORS: Mapping[str, str] = {
     "common": "of the images that every model classifies correctly",
     "correct": "of the images that it classifies correctly",
@@ -83,10 +82,10 @@ class Threat(MeasuredAttack):
         return self.values(evidence, "epsilon")
 
     def quoted_epsilon(self, evidence: Evidence) -> str:
-        """The epsilon that sentences quote."""
+        """The epsilon that sentences quote; the middle of a grid that lacks the one that the field quotes most."""
         grid = self.epsilons(evidence)
         quoted = QUOTED.get(self.norm, "")
-        return quoted if quoted in grid else grid[len(grid) // 2]
+        return quoted if quoted in grid or not grid else grid[len(grid) // 2]
 
     def denominators(self, evidence: Evidence) -> list[str]:
         """Which images the rows count, the fairest for a comparison first."""
@@ -96,15 +95,6 @@ class Threat(MeasuredAttack):
             if row.metric == self.metric and self.of(row) == self
         }
         return [images for images in DENOMINATORS if images in found] + sorted(found - set(DENOMINATORS))
-
-
-def main_threat(evidence: Evidence) -> Threat | None:
-    """The threat that verdicts quote: untargeted and linf where that was measured, and PGD rather than others."""
-    return max(
-        Threat.measured(evidence),
-        key=lambda threat: (threat.goal == "untargeted", threat.norm == "linf", threat.attack == "pgd"),
-        default=None,
-    )
 
 
 def attack_title(attack: str) -> str:

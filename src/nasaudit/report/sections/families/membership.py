@@ -9,8 +9,8 @@ from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, column, table
-from nasaudit.report.sections.families.base import Family, Yardstick
-from nasaudit.results.schema import Curve, Row
+from nasaudit.report.sections.families.base import Family, Wording
+from nasaudit.results.schema import Curve, Headline, Row
 from nasaudit.spec import attacks
 from nasaudit.spec.attacks import ATTACKS
 
@@ -58,17 +58,9 @@ class Block:
     figure: Figure | None
 
 
-def main_inference(evidence: Evidence) -> Inference | None:
-    """The attack that verdicts quote: the family's headline, or else the first that was measured."""
-    found = evidence.headline(FAMILY)
-    if found is not None:
-        return Inference.of(next(iter(found.rows.values())))
-    return next(iter(Inference.measured(evidence)), None)
-
-
 def verdict(evidence: Evidence, subject: Subject) -> str | None:
     """What an attacker learns of who was in the training set, and at what cost."""
-    inference = main_inference(evidence)
+    inference = Inference.judged(evidence)
     row = None if inference is None else inference.row(evidence, subject, "auc")
     if inference is None or row is None:
         return None
@@ -87,20 +79,16 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
 
 def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     """The AUC of the attack that verdicts quote."""
-    inference = main_inference(evidence)
+    inference = Inference.judged(evidence)
     row = None if inference is None else inference.row(evidence, subject, "auc")
     return () if row is None else (Tile.of("membership AUC", row),)
 
 
-def yardstick(evidence: Evidence) -> Yardstick | None:
-    """The AUC of the strongest attack, in an order that was fixed beforehand."""
-    found = evidence.headline(FAMILY)
-    if found is None or not found.rows:
-        return None
-    inference = Inference.of(next(iter(found.rows.values())))
-    return Yardstick(
-        found.rows,
-        f"{found.headline.measure} ({inference.title})",
+def wording(evidence: Evidence, headline: Headline) -> Wording:
+    """With the attack; beside it how many members are found at few false alarms."""
+    inference = Inference.of(next(iter(headline.rows.values())))
+    return Wording(
+        f"{headline.measure} ({inference.title})",
         inference.by_name(evidence, "tpr_at_fpr", fpr=QUOTED_FPR),
         (f"At {_percent(QUOTED_FPR)} false alarms", "of the members are found"),
     )
@@ -111,7 +99,7 @@ def section(evidence: Evidence) -> Section | None:
     found = Inference.measured(evidence)
     if not found:
         return None
-    main = main_inference(evidence)
+    main = Inference.judged(evidence)
     blocks = [_block(evidence, inference) for inference in sorted(found, key=lambda one: one != main)]
     content = {"overview": _overview(evidence, found), "blocks": blocks}
     figures = tuple(block.figure for block in blocks if block.figure is not None)
@@ -290,6 +278,6 @@ MEMBERSHIP = Family(
     section=section,
     verdict=verdict,
     tiles=tiles,
-    yardstick=yardstick,
+    wording=wording,
     verb="infer members from",
 )

@@ -8,8 +8,9 @@ from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Figure, Section, Table, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, column, point, table
-from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.report.sections.families.base import Family, Wording
 from nasaudit.report.sections.families.poisoning_pictures import Strip
+from nasaudit.results.schema import Headline
 from nasaudit.spec.attacks import Family as FamilyName
 
 FAMILY: FamilyName = "poisoning"
@@ -75,28 +76,20 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
 
 
 def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
-    """The accuracy lost to wrong labels at the largest fraction."""
-    found = evidence.headline(FAMILY)
-    if found is None or subject.name not in found.rows:
+    """The accuracy lost to the poison that verdicts quote."""
+    headline = evidence.headline(FAMILY)
+    row = None if headline is None else headline.rows.get(subject.name)
+    if row is None:
         return ()
-    row = found.rows[subject.name]
     return (Tile.of(f"lost to {_share(float(row.setting['fraction']))} poison", row),)
 
 
-def yardstick(evidence: Evidence) -> Yardstick | None:
-    """The accuracy lost to wrong labels at the largest fraction."""
-    found = evidence.headline(FAMILY)
-    if found is None:
-        return None
-    left = {
-        name: evidence.pooled(name, FAMILY, "clean_accuracy", row.setting, row.attack)
-        for name, row in found.rows.items()
-    }
-    fraction = next(iter(found.rows.values())).setting["fraction"]
-    return Yardstick(
-        found.rows,
-        f"clean accuracy lost with {_share(float(fraction))} {POISONED['label_flip']}",
-        {name: row for name, row in left.items() if row is not None},
+def wording(evidence: Evidence, headline: Headline) -> Wording:
+    """With the poisoned share; beside it the accuracy that is left."""
+    threat, fraction = Threat.of(next(iter(headline.rows.values()))), headline.setting["fraction"]
+    return Wording(
+        f"clean accuracy lost with {_share(float(fraction))} {threat.poisoned}",
+        threat.by_name(evidence, "clean_accuracy", fraction=fraction),
         ("Of the test images", "are still classified correctly"),
     )
 
@@ -235,6 +228,6 @@ POISONING = Family(
     section=section,
     verdict=verdict,
     tiles=tiles,
-    yardstick=yardstick,
+    wording=wording,
     verb="poison",
 )

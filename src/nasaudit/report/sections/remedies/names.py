@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.planning.population import JOINT
-from nasaudit.results.schema import Remedied, StudyResults
+from nasaudit.results.schema import StudyResults
+from nasaudit.results.verdict_models import Remedied
 from nasaudit.spec.mitigation import REWIRINGS
 
 KNOWN: Mapping[str, str] = {
