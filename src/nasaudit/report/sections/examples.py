@@ -16,8 +16,8 @@ SHOWN_OF_OTHERS = 3  # and of each further attack
 MOST_VICTIMS = 6  # where there are too many architectures to show each
 OPEN_STRIPS = 4  # more are folded
 INTRODUCTION = (
-    "Each picture shows an image, what the attack made of it, and the difference on grey, amplified. The epsilon is the "
-    "smallest tried that fooled the model."
+    "Each picture shows an image, what the attack made of it, and the difference on grey, amplified. The epsilon is "
+    "the smallest tried that fooled the model."
 )
 
 

@@ -18,13 +18,14 @@ MOMENTS: Mapping[str, str] = {
 }
 MOMENT_COLOURS: Mapping[str, str] = {"initial": "#0072b2", "first_epoch": "#d55e00", "final": "#332288"}
 PUBLISHED = (
-    "Published (Pang et al., USENIX Security 2022): the gradients of NAS-designed models vary less, at initialisation, "
-    "by the sum over parameters of the standard deviation over single images{of_images}. That sum grows with the "
-    "number of parameters; the variance over mini-batches relative to the squared mean gradient does not."
+    "Published (Pang et al., USENIX Security 2022): the gradients of NAS-designed models vary less, at "
+    "initialisation, by the sum over parameters of the standard deviation over single images{of_images}. That sum "
+    "grows with the number of parameters; the variance over mini-batches relative to the squared mean gradient does "
+    "not."
 )
 LOWER_BOUNDS = (
-    "A value with \N{GREATER-THAN OR EQUAL TO} is a lower bound: the mean gradient cannot be told from zero with these "
-    "batches."
+    "A value with \N{GREATER-THAN OR EQUAL TO} is a lower bound: the mean gradient cannot be told from zero with "
+    "these batches."
 )
 MEASURES = (
     ("gradient_variance", "Gradient variance over mini-batches"),
@@ -56,11 +57,14 @@ def section(evidence: Evidence) -> Section | None:
     measured = [measure for measure in scale_free if len(measure.columns) > 1]
     # Of very many architectures one moment is enough to look at.
     profiles = list(MOMENTS)[: 1 if evidence.crowded else None]
-    first, *later = [figure for moment in profiles if (figure := _layers(evidence, moment))] or [None]
+    layers = [figure for moment in profiles if (figure := _layers(evidence, moment))]
     return Section.of(
         "gradients",
         "Gradient variance",
-        Text(PUBLISHED.format(of_images=f" (here of the {' or '.join(images)} split)" if images else ""), quiet=True),
+        Text(
+            PUBLISHED.format(of_images=f" (here of the {' or '.join(images)} split)" if images else ""),
+            quiet=True,
+        ),
         _moments(evidence),
         variance,
         folded(
@@ -68,8 +72,8 @@ def section(evidence: Evidence) -> Section | None:
             Text(LOWER_BOUNDS, quiet=True) if measured else None,
             *measured,
         ),
-        first,
-        folded("Layer by layer, later in training", *later),
+        *layers[:1],
+        folded("Layer by layer, later in training", *layers[1:]),
     )
 
 

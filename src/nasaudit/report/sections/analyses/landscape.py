@@ -23,12 +23,12 @@ COLOURS = (
 INTRODUCTION = (
     "How the loss changes when a trained model, or what it sees, is moved a little. Each map is a plane through one "
     "victim, which is the cross in its middle; the colour is the loss on test images. All maps of a plane share one "
-    "scale of colours and of distances. A map in few colours is flat: the loss is smooth around the victim. Many bands "
-    "close together are a steep slope."
+    "scale of colours and of distances. A map in few colours is flat: the loss is smooth around the victim. Many "
+    "bands close together are a steep slope."
 )
 PUBLISHED = (
-    "Published (Pang et al., USENIX Security 2022): the loss of NAS-designed models is smoother, which helps training "
-    "and the attacker alike."
+    "Published (Pang et al., USENIX Security 2022): the loss of NAS-designed models is smoother, which helps "
+    "training and the attacker alike."
 )
 
 

@@ -9,10 +9,10 @@ from nasaudit.report.sections.tables import column, table
 
 FAMILY = "smoothness"
 PUBLISHED = (
-    "Published (Pang et al., USENIX Security 2022): the loss of NAS-designed models is smoother, that is, its gradient "
-    "has a smaller Lipschitz constant, so that one step along the gradient changes the loss as foretold. On a smooth "
-    "loss the finite-difference constant and the largest Hessian eigenvalue agree; where ReLU kinks matter the former "
-    "is larger."
+    "Published (Pang et al., USENIX Security 2022): the loss of NAS-designed models is smoother, that is, its "
+    "gradient has a smaller Lipschitz constant, so that one step along the gradient changes the loss as foretold. On "
+    "a smooth loss the finite-difference constant and the largest Hessian eigenvalue agree; where ReLU kinks matter "
+    "the former is larger."
 )
 SPACES = (("parameters", "by the parameters"), ("input", "by the pixels of an image"))
 MEASURES = (

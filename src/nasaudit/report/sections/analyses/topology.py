@@ -42,23 +42,21 @@ def section(evidence: Evidence) -> Section | None:
     seen = evidence.by_name(FAMILY, "receptive_field")
     tables = [
         _shape(evidence),
-        table(
-            evidence, "Effective receptive field before training, in pixels", [column("side", seen)]
-        ),
+        table(evidence, "Effective receptive field before training, in pixels", [column("side", seen)]),
         _edge_table(counts),
         *_shares(evidence),
     ]
-    first, *others = [found for found in tables if found.rows and len(found.columns) > 1] or [None]
+    tables = [found for found in tables if found.rows and len(found.columns) > 1]
     figures = (_ops(evidence, counts), _field(evidence, seen))
-    if first is None and not any(figures):
+    if not tables and not any(figures):
         return None
     return Section.of(
         "topology",
         "Topology",
         Text(PUBLISHED, quiet=True),
         *figures,
-        first,
-        folded("The receptive field in numbers; edges, FLOPs and parameters by op", *others),
+        *tables[:1],
+        folded("The receptive field in numbers; edges, FLOPs and parameters by op", *tables[1:]),
     )
 
 

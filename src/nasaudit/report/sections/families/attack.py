@@ -11,7 +11,7 @@ from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.parts import Figure, Table, Text
 from nasaudit.report.sections.tables import column, table
 from nasaudit.results.schema import Curve, Pictures, Row
-from nasaudit.spec.attacks import ATTACKS, Family, attack_title
+from nasaudit.spec.attacks import ATTACKS, THREAT_MODELS, AttackSpec, Family, attack_title
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,21 @@ class MeasuredAttack:
         return attack_title(self.attack)
 
     @property
-    def summary(self) -> Text | None:
-        """What the attack does, in a sentence; None for one that is not registered here."""
+    def spec(self) -> type[AttackSpec] | None:
+        """What is known of it before it runs; None for one that is not registered here."""
         if self.attack not in ATTACKS:
             return None
-        return Text(f"{format.first_up(ATTACKS[self.attack].summary)}.", quiet=True)
+        return ATTACKS[self.attack]
+
+    @property
+    def summary(self) -> Text | None:
+        """What the attack does, in a sentence."""
+        return None if self.spec is None else Text(f"{format.first_up(self.spec.summary)}.", quiet=True)
+
+    @property
+    def access(self) -> str:
+        """What the attacker has of the victim, as a clause after "who"."""
+        return f"uses {self.name}" if self.spec is None else THREAT_MODELS[self.spec.threat_model].access
 
     @property
     def anchor(self) -> str:
@@ -111,9 +121,7 @@ class MeasuredAttack:
         keep_empty: bool = False,
     ) -> Table:
         """A line for each architecture; a column is its title, a metric, and at which values of what varies."""
-        cells = [
-            column(title, self.by_name(evidence, metric, **where)) for title, metric, where in columns
-        ]
+        cells = [column(title, self.by_name(evidence, metric, **where)) for title, metric, where in columns]
         return table(evidence, caption, cells, keep_empty)
 
     def points(

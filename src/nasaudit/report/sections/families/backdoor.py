@@ -23,8 +23,8 @@ INTRODUCTION = (
     "A model with a backdoor works as it should, until it sees the trigger: then it calls the target class. The "
     "success rate counts triggered test images whose true class is another one. Beside it stands what the same "
     "trigger does to the model without the backdoor: a rate near that one says that the backdoor did not take. "
-    "Accuracy lost is the victim's minus the backdoored model's, on the same test images; a fine-tuned model has also "
-    "trained longer, so it may be below zero."
+    "Accuracy lost is the victim's minus the backdoored model's, on the same test images; a fine-tuned model has "
+    "also trained longer, so it may be below zero."
 )
 FIELDS: Mapping[str, str] = {
     "size": "side of the trigger, in pixels",
@@ -77,7 +77,7 @@ def main_plant(evidence: Evidence) -> Plant | None:
     return next(iter(Plant.measured(evidence)), None)
 
 
-def sweeps(found: list[Plant]) -> Iterator[Sweep]:
+def sweeps(found: Sequence[Plant]) -> Iterator[Sweep]:
     """The sweeps among the backdoors of one attack: at least three that differ in one numeric field alone."""
     for field in unique(key for plant in found for key, _ in plant.identity):
         rests: dict[tuple[tuple[str, str], ...], list[Plant]] = {}

@@ -10,7 +10,7 @@ from nasaudit.report.parts import ABSENT, Block, Cell, Figure, Section, Table, T
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, point
 from nasaudit.report.sections.families.base import Family, Yardstick
 from nasaudit.results.schema import Row
-from nasaudit.spec.attacks import ATTACKS, THREAT_MODELS
+from nasaudit.spec.attacks import THREAT_MODELS
 
 # The epsilon that the field quotes most; another of the grid stands in where it was not measured.
 QUOTED: Mapping[str, str] = {"linf": "8/255", "l2": "0.5"}
@@ -60,14 +60,7 @@ class Threat(MeasuredAttack):
     @property
     def sees(self) -> str:
         """What of the victim the attack needs, in a column's few words."""
-        return THREAT_MODELS[ATTACKS[self.attack].threat_model].sees if self.attack in ATTACKS else ""
-
-    @property
-    def access(self) -> str:
-        """The same as a clause after "who"."""
-        if self.attack not in ATTACKS:
-            return f"uses {self.name}"
-        return THREAT_MODELS[ATTACKS[self.attack].threat_model].access
+        return "" if self.spec is None else THREAT_MODELS[self.spec.threat_model].sees
 
     def change(self, epsilon: str) -> str:
         """What this epsilon lets the attacker do, as a clause after "who"."""

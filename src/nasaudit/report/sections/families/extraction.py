@@ -24,15 +24,15 @@ POOLS: Mapping[str, str] = {
 }
 INTRODUCTION = (
     "A thief asks the victim about images and trains a surrogate on the answers. Every image that the victim answers "
-    "is counted; each budget has a new surrogate. The surrogate of the victim's own architecture mixes two things, how "
-    "much the answers give away and how easily that architecture learns; one surrogate for all victims takes the "
+    "is counted; each budget has a new surrogate. The surrogate of the victim's own architecture mixes two things, "
+    "how much the answers give away and how easily that architecture learns; one surrogate for all victims takes the "
     "second away, except that a victim of the surrogate's own architecture may be copied more easily by it."
 )
 PUBLISHED = (
     "Published (Pang et al., USENIX Security 2022): with a surrogate of the victim's own architecture, the cross "
-    "entropy of NAS-designed victims is about .3 lower than that of hand-made ones, which makes them easier to steal. "
-    "The cross entropy of a perfect copy is the victim's own entropy, so a victim that is sure of itself looks easier "
-    "to steal by that measure; the KL divergence of a perfect copy is 0."
+    "entropy of NAS-designed victims is about .3 lower than that of hand-made ones, which makes them easier to "
+    "steal. The cross entropy of a perfect copy is the victim's own entropy, so a victim that is sure of itself "
+    "looks easier to steal by that measure; the KL divergence of a perfect copy is 0."
 )
 ANSWERS: Mapping[str, str] = {"soft": "probabilities", "hard": "predicted classes"}
 METRICS = (

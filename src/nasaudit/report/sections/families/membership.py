@@ -11,7 +11,7 @@ from nasaudit.report.sections.families.base import Family, Yardstick
 from nasaudit.report.sections.tables import column, table
 from nasaudit.results.schema import Curve, Row
 from nasaudit.spec import attacks
-from nasaudit.spec.attacks import ATTACKS, THREAT_MODELS, MembershipSpec
+from nasaudit.spec.attacks import MembershipSpec
 
 FAMILY: attacks.Family = "membership"
 QUOTED_FPR = "0.01"
@@ -44,8 +44,7 @@ class Inference(MeasuredAttack):
     @property
     def is_graded(self) -> bool:
         """Whether its scores have more than two values; the ROC of two is one corner."""
-        spec = ATTACKS[self.attack] if self.attack in ATTACKS else None
-        return spec is None or not issubclass(spec, MembershipSpec) or spec.graded
+        return self.spec is None or not issubclass(self.spec, MembershipSpec) or self.spec.graded
 
 
 def main_inference(evidence: Evidence) -> Inference | None:
@@ -218,10 +217,7 @@ def _points(evidence: Evidence, curve: Curve, lowest: float) -> list[dict[str, o
 
 def _effort(evidence: Evidence, subject: Subject, inference: Inference) -> str:
     """E.g. `sees the model's scores, asks one query an image and trains 8 models of its own`."""
-    known = inference.attack in ATTACKS
-    parts = [
-        THREAT_MODELS[ATTACKS[inference.attack].threat_model].access if known else f"uses {inference.title}"
-    ]
+    parts = [inference.access]
     queries = inference.row(evidence, subject, "queries")
     models = inference.row(evidence, subject, "shadow_models")
     if queries is not None:

@@ -10,8 +10,8 @@ from nasaudit.report.images import Arrays, strip, triple
 from nasaudit.report.parts import Block, Figure, Picture, Section, Table, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, extremes
 from nasaudit.report.sections.families.base import Family, Yardstick
-from nasaudit.spec.attacks import ATTACKS, LabelFlipSpec, PoisoningSpec
 from nasaudit.spec.attacks import Family as FamilyName
+from nasaudit.spec.attacks import LabelFlipSpec, PoisoningSpec
 
 FAMILY: FamilyName = "poisoning"
 OPEN_STRIPS = 4  # more are folded
@@ -46,9 +46,8 @@ class Threat(MeasuredAttack):
     @property
     def poisoned(self) -> str:
         """What is wrong with a share of the training images, after "With 20 %"."""
-        spec = ATTACKS[self.attack] if self.attack in ATTACKS else None
-        if spec is not None and issubclass(spec, PoisoningSpec):
-            return spec.poisoned
+        if self.spec is not None and issubclass(self.spec, PoisoningSpec):
+            return self.spec.poisoned
         return f"of the training images poisoned ({self.name})"
 
     def fractions(self, evidence: Evidence) -> list[str]:
@@ -167,8 +166,8 @@ def _figure(evidence: Evidence, threat: Threat) -> Figure:
         threat.anchor,
         threat.title,
         "Accuracy lost by poisoned share",
-        "Clean accuracy without poison minus that with it, on the same test images, in points. Higher is worse for the "
-        "defender.",
+        "Clean accuracy without poison minus that with it, on the same test images, in points. Higher is worse for "
+        "the defender.",
         "the clean accuracy lost by the poisoned share of the training images",
         threat.points(
             evidence,
