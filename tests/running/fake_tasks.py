@@ -13,10 +13,11 @@ from nasaudit.arch.catalogue import resolve
 from nasaudit.measure.estimate import Measurement, exact, proportion
 from nasaudit.planning.needs import closure
 from nasaudit.planning.plan import Plan
+from nasaudit.spec.analyses import AnyAnalysis, ConvergenceSpec
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice, StudySpec
-from nasaudit.spec.tasks import ConvergenceTask, EvasionTask, Task, TrainTask
+from nasaudit.spec.tasks import EvasionTask, Task, TrainTask, VictimAnalysisTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.workspace import Workspace
 
@@ -40,10 +41,11 @@ class FakeEvasion(EvasionTask):
     victim: FakeTrain
 
 
-class FakeConvergence(ConvergenceTask):
+class FakeConvergence(VictimAnalysisTask):
     work: ClassVar[str] = "fake_tasks:fake_convergence"
 
     victim: FakeTrain
+    analysis: AnyAnalysis = ConvergenceSpec()
 
 
 def fake_train(task: FakeTrain, workspace: Workspace) -> list[Measurement]:

@@ -14,7 +14,14 @@ from nasaudit.measure.estimate import Estimate, Measurement
 from nasaudit.planning.plan import Plan
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AttackSpec
-from nasaudit.spec.tasks import AnalysisTask, AttackTask, PoisonTask, Task, TopologyTask, TrainTask
+from nasaudit.spec.tasks import (
+    ArchitectureAnalysisTask,
+    AttackTask,
+    PoisonTask,
+    Task,
+    TrainTask,
+    VictimAnalysisTask,
+)
 from nasaudit.store.records import Record
 
 Seed = int | Literal["all"]
@@ -46,9 +53,9 @@ def subject(task: Task) -> Subject | None:
             return Subject(task.architecture, task.seed, "training")
         case TrainTask() | PoisonTask():
             return None
-        case TopologyTask():
-            return Subject(task.architecture, "all", "topology")
-        case AnalysisTask():
+        case ArchitectureAnalysisTask():
+            return Subject(task.architecture, "all", task.analysis.name)
+        case VictimAnalysisTask():
             return Subject(task.victim.architecture, task.victim.seed, task.analysis.name)
         case AttackTask():
             victim = task.victim
