@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from nasaudit.arch.catalogue import choose, resolve
-from nasaudit.measure.estimate import Estimate, exact, proportion
+from nasaudit.measure.estimate import Estimate, exact
+from nasaudit.measure.proportion import proportion
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.page import render
 from nasaudit.report.sections.comparison import findings

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nasaudit.analysis.convergence.speed import convergence, early_accuracy, loss_area, running_mean, steps_to
+from nasaudit.measure.estimate import exact
 
 
 def test_running_mean_equals_a_loop():
@@ -30,9 +31,8 @@ def test_a_threshold_never_reached_is_a_lower_bound():
     measured = {
         dict(m.setting).get("accuracy"): m for m in convergence([1.0, 0.9], [0.6, 0.6], images_per_step=640)
     }
-    assert ("bound", "lower") in measured["0.8"].setting
-    assert measured["0.8"].estimate.value == 2
-    assert ("bound", "lower") not in measured["0.5"].setting
+    assert measured["0.8"].estimate == exact(2, "steps", bound="lower")
+    assert measured["0.5"].estimate.bound is None
 
 
 def test_early_accuracy_is_the_running_mean_at_that_share_of_the_steps():
