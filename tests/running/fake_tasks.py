@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.measure.estimate import Measurement, exact, proportion
+from nasaudit.measure.estimate import Measurement, exact
+from nasaudit.measure.proportion import proportion
 from nasaudit.planning.needs import closure
 from nasaudit.planning.plan import Plan
 from nasaudit.spec.analyses import AnyAnalysis, ConvergenceSpec
@@ -82,11 +83,9 @@ def fake_evasion(task: FakeEvasion, workspace: Workspace) -> list[Measurement]:
 
 
 def fake_convergence(task: FakeConvergence, workspace: Workspace) -> list[Measurement]:
-    bound = (("bound", "lower"),) if task.victim.seed == 1 else ()
+    steps = exact(10 + task.victim.seed, "steps", bound="lower" if task.victim.seed == 1 else None)
     return [
-        Measurement(
-            "steps_to_accuracy", exact(10 + task.victim.seed, "steps"), (("accuracy", "0.9"), *bound)
-        ),
+        Measurement("steps_to_accuracy", steps, (("accuracy", "0.9"),)),
         Measurement("loss_area", exact(0.1 + task.victim.seed / 3, "nats")),
     ]
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nasaudit.analysis.convergence.speed import convergence, early_accuracy, loss_area, running_mean, steps_to
+from nasaudit.measure.estimate import exact
 from nasaudit.spec.analyses import ConvergenceSpec
 
 
@@ -32,9 +33,8 @@ def test_a_threshold_never_reached_is_a_lower_bound():
         dict(m.setting).get("accuracy"): m
         for m in convergence(ConvergenceSpec(), [1.0, 0.9], [0.6, 0.6], images_per_step=640)
     }
-    assert ("bound", "lower") in measured["0.8"].setting
-    assert measured["0.8"].estimate.value == 2
-    assert ("bound", "lower") not in measured["0.5"].setting
+    assert measured["0.8"].estimate == exact(2, "steps", bound="lower")
+    assert measured["0.5"].estimate.bound is None
 
 
 def test_early_accuracy_is_the_running_mean_at_that_share_of_the_steps():

@@ -67,19 +67,15 @@ def convergence(
 ) -> list[Measurement]:
     """Steps to each accuracy, the area under the loss curve, and the training accuracy at each early share.
 
-    A threshold that was never reached is measured as the length of training with `bound=lower`.
+    A threshold that was never reached is measured as the length of training, a lower bound.
     """
     window = max(1, min(len(accuracy), round(spec.window_images / images_per_step)))
     measurements = [Measurement("loss_area", exact(loss_area(loss), "nats"))]
     for threshold in spec.accuracies:
         steps = steps_to(accuracy, threshold, window)
-        setting: tuple[tuple[str, str], ...] = (
-            ("accuracy", f"{threshold:g}"),
-            ("images_per_step", str(images_per_step)),
-        )
-        if steps is None:
-            setting = (*setting, ("bound", "lower"))
-        measurements.append(Measurement("steps_to_accuracy", exact(steps or len(accuracy), "steps"), setting))
+        taken = exact(steps or len(accuracy), "steps", bound="lower" if steps is None else None)
+        setting = (("accuracy", f"{threshold:g}"), ("images_per_step", str(images_per_step)))
+        measurements.append(Measurement("steps_to_accuracy", taken, setting))
     for share in spec.early:
         reached = exact(early_accuracy(accuracy, share, window), "fraction")
         measurements.append(Measurement("early_accuracy", reached, (("share", f"{share:g}"),)))
