@@ -8,13 +8,13 @@ import torch
 from tests.testing.planted import broken_rules
 
 from nasaudit.measure.estimate import Estimate, Measurement, exact
-from nasaudit.spec.tasks import Task, TrainTask
+from nasaudit.spec.analyses import AnalysisSpec
 from nasaudit.store.artefacts import WEIGHTS
 from nasaudit.testing.analysis import AnalysisConformance
 from nasaudit.testing.bench import Bench
 from nasaudit.training.work import load_victim
 
-FIGURES = "figures_are_estimates_with_names_of_their_own"
+FIGURES = "figures_are_estimates_of_declared_metrics"
 AGAIN = "a_second_time_finds_and_leaves_the_same"
 ALONE = "the_victim_and_global_generators_are_left_alone"
 PROGRESS = "progress_rises"
@@ -25,46 +25,46 @@ FIGURES_WITH = {
     "no number": exact(float("nan"), "fraction"),
     "outside": Estimate(0.5, 0.6, 0.7, 10, "fraction"),
     "of nothing": Estimate(0.5, 0.4, 0.6, 0, "fraction"),
-    "no unit": Estimate(0.5, 0.4, 0.6, 10, ""),
+    "another unit": Estimate(0.5, 0.4, 0.6, 10, "pixels"),
 }
 
 
-class BrokenTask(Task):
-    work: ClassVar[str] = "tests.testing.test_analysis:measure"
+class BrokenSpec(AnalysisSpec):
+    summary: ClassVar[str] = "one figure"
+    implementation: ClassVar[str] = "tests.testing.test_analysis:measure"
 
-    kind: Literal["broken"] = "broken"
-    victim: TrainTask
+    name: Literal["broken"] = "broken"
     fault: str
-
-    def needs(self) -> tuple[Task, ...]:
-        return () if self.fault == "unsaid need" else (self.victim,)
 
 
 def measure(task, workspace):
     """One figure, with one rule broken."""
+    fault = task.analysis.fault
     network, _ = load_victim(task.victim, workspace)
-    workspace.progress(0.6 if task.fault == "back" else 0.4)
-    workspace.progress(1.4 if task.fault == "too far" else 0.5)
-    if task.fault == "weights":
+    workspace.progress(0.6 if fault == "back" else 0.4)
+    workspace.progress(1.4 if fault == "too far" else 0.5)
+    if fault == "unsaid need":
+        workspace.find(task.victim.model_copy(update={"seed": 7}))
+    if fault == "weights":
         next(network.parameters()).data.add_(1e-7)
-    if task.fault == "statistics":
+    if fault == "statistics":
         network.train()(torch.rand(8, 1, 8, 8))
         network.eval()
-    if task.fault == "gradients":
+    if fault == "gradients":
         network(torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))).sum().backward()
-    if task.fault == "mode":
+    if fault == "mode":
         network.train()
-    if task.fault == "files":
+    if fault == "files":
         (workspace.find(task.victim)[1] / WEIGHTS).write_bytes(b"")
-    if task.fault == "draws":
+    if fault == "draws":
         torch.rand(1)
-    if task.fault == "leaves":
+    if fault == "leaves":
         (workspace.folder / "left").write_text(str(random.SystemRandom().random()))
-    figure = FIGURES_WITH.get(task.fault, FIGURE)
-    if task.fault == "by chance":
+    figure = FIGURES_WITH.get(fault, FIGURE)
+    if fault == "by chance":
         figure = exact(random.SystemRandom().random(), "fraction")
-    measurement = Measurement("unnamed" if task.fault == "unnamed" else "figure", figure)
-    return [measurement] * (2 if task.fault == "twice" else 1)
+    measurement = Measurement("undeclared" if fault == "undeclared" else "skip_share", figure)
+    return [measurement] * {"twice": 2, "nothing": 0}.get(fault, 1)
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +79,9 @@ def bench(tmp_path_factory):
         ("no number", {FIGURES}),
         ("outside", {FIGURES}),
         ("of nothing", {FIGURES}),
-        ("no unit", {FIGURES}),
-        ("unnamed", {FIGURES}),
+        ("another unit", {FIGURES}),
+        ("nothing", {FIGURES}),
+        ("undeclared", {FIGURES}),
         ("twice", {FIGURES}),
         ("by chance", {AGAIN}),
         ("leaves", {AGAIN}),
@@ -105,10 +106,8 @@ def test_the_suite_catches_an_analysis_that_changes_the_victims_files(tmp_path):
 
 
 class Suite(AnalysisConformance):
-    metrics = frozenset({"figure"})
-
     def __init__(self, fault):
         self.fault = fault
 
-    def task(self, victim):
-        return BrokenTask(victim=victim, fault=self.fault)
+    def analysis(self):
+        return BrokenSpec(fault=self.fault)
