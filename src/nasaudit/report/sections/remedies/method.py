@@ -7,7 +7,7 @@ from nasaudit.report.sections.remedies.words import TITLES, VERBS, Hardening, po
 from nasaudit.results.flags import FEW_SEEDS
 from nasaudit.results.schema import Pairing
 from nasaudit.spec.mitigation import REWIRINGS
-from nasaudit.stats.two_groups import ALPHA
+from nasaudit.stats.holm import ALPHA
 from nasaudit.verdicts.headlines import DIRECTIONS, PUBLISHED
 
 PAIRED: dict[Pairing, str] = {
