@@ -19,7 +19,7 @@ from nasaudit.measure.estimate import Estimate, Measurement, exact
 from nasaudit.progress import Progress
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import ExtractionSpec
-from nasaudit.spec.attacks.extraction import SAME
+from nasaudit.spec.attacks.base import SAME
 from nasaudit.spec.tasks import ExtractionTask
 from nasaudit.store.workspace import Workspace
 from nasaudit.training.evaluate import predict
