@@ -15,8 +15,8 @@ from nasaudit.report.parts import Section
 from nasaudit.report.sections.remedies import method as remedy_method
 from nasaudit.report.sections.remedies import words as remedy_words
 from nasaudit.report.sections.remedies.figures import front
-from nasaudit.report.sections.remedies.section import section
 from nasaudit.report.sections.remedies.names import hardened_title
+from nasaudit.report.sections.remedies.section import section
 from nasaudit.results.schema import Remedied, StudyResults
 from nasaudit.terminal import remedied as listed
 
