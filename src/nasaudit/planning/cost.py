@@ -12,7 +12,6 @@ from nasaudit.spec.tasks import (
     Task,
     TrainTask,
 )
-from nasaudit.spec.training import TrainingSpec
 
 # Time of an op relative to a 3x3 separable convolution, forward and backward on a CPU core.
 OP_TIME = {
@@ -50,10 +49,6 @@ OTHER_ATTACK = 3.0
 ANALYSIS_EPOCHS = {"gradients": 3.5, "smoothness": 6.0, "landscape": 10.0}
 CRAFTING = 12.0  # of a poison that is optimised on a model
 BUDGET = 6.0  # each surrogate of an extraction
-# What defences add, in units of the undefended training's time: measured with mini networks on one core.
-INNER_STEP = 0.65  # a step of the inner maximisation, which needs no gradient of the weights
-CLEAN_VIEW = 1.0  # TRADES learns from twice as many images
-MICROBATCHES = 2.0  # of 8 images; measured: 3 for images of 8x8, where overhead counts most, 1 for 28x28
 TRIFLE = 0.01  # epochs: what no network is trained or attacked for
 
 
@@ -61,7 +56,7 @@ def expected_time(task: Task) -> float:
     """How long a task takes, relative to others of its study."""
     match task:
         case TrainTask():
-            return task.training.epochs * _epoch(task.architecture) * _defence(task.training)
+            return task.training.epochs * _epoch(task.architecture) * task.training.expected_time
         case PoisonTask(surrogate=TrainTask() as surrogate):
             return CRAFTING * _epoch(surrogate.architecture)
         case ExtractionTask(attack=ExtractionSpec() as attack):
@@ -72,14 +67,6 @@ def expected_time(task: Task) -> float:
         case AnalysisTask():
             return ANALYSIS_EPOCHS.get(task.analysis.name, TRIFLE) * _epoch(task.victim.architecture)
     return TRIFLE
-
-
-def _defence(training: TrainingSpec) -> float:
-    """How many times as long as without its defences a training takes."""
-    factor = 1.0
-    if (adversarial := training.adversarial) is not None:
-        factor += INNER_STEP * adversarial.steps + CLEAN_VIEW * (adversarial.method == "trades")
-    return factor + MICROBATCHES * (training.private is not None)
 
 
 def _epoch(architecture: ArchSpec) -> float:

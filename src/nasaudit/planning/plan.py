@@ -23,6 +23,7 @@ from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Task, TrainTask, WeightsFile
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.store.files import sha256
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _recipes(choices: Sequence[ArchChoice], training: TrainingSpec, own: int) ->
             yield training
         else:
             where = f"architectures[{position}].training" if position < own else f"mitigation ({choice.name})"
-            yield TrainingSpec.parse({**training.model_dump(), **choice.training}, where=where)
+            yield training.changed(choice.training, where)
 
 
 def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[WeightsFile | None]:
@@ -144,12 +145,7 @@ def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[Weight
         path = Path(choice.weights)
         if not path.is_file():
             raise SpecError(where, "a file with trained weights", choice.weights)
-        yield WeightsFile(path=str(path), sha256=_sha256(path))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        yield WeightsFile(path=str(path), sha256=sha256(path))
 
 
 def _each_once(architectures: tuple[ArchSpec, ...], own: int) -> None:
