@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from tests.report.parts import blocks, tables
 
 from nasaudit.arch.catalogue import choose, resolve
 from nasaudit.measure.estimate import Estimate, exact, proportion
@@ -116,9 +117,11 @@ def test_the_section_has_a_curve_for_each_sweep_and_tables_for_the_others(eviden
     section = extraction.section(evidence())
     assert [len(figure.records) for figure in section.figures] == [6, 6]
     assert {record["x"] for record in section.figures[0].records} == {94, 375, 750}
-    assert len(section.content["variants"]) == 2
-    assert section.content["variants"][1].caption.startswith("Knockoff adaptive")
-    assert section.content["variants"][1].caption.endswith("375 queries")
+    others = blocks(section)[-1]
+    assert others.anchor == "extraction-variants"
+    (_, adaptive) = tables(others)
+    assert adaptive.caption.startswith("Knockoff adaptive")
+    assert adaptive.caption.endswith("375 queries")
 
 
 def test_the_page_shows_every_number_of_the_rows(evidence):
@@ -146,7 +149,7 @@ def test_a_budget_of_nothing_is_in_the_table_and_not_on_the_logarithmic_axis(evi
     attacks = (("knockoff", ATTACKS[0][1], ("0", "94", "750")),)
     section = extraction.section(evidence(attacks=attacks))
     assert {record["x"] for record in section.figures[0].records} == {94, 750}
-    assert section.content["blocks"][0].by_budget.columns[1] == "0 queries"
+    assert tables(blocks(section)[0])[-1].columns[1] == "0 queries"
 
 
 def findings_of(rows, attacks=()):

@@ -8,6 +8,7 @@ from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.remedies import RemedyKind
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.store.files import FORMAT
 
 # The columns of results.csv, in order.
 COLUMNS = (
@@ -298,6 +299,7 @@ class Remedied(Plain):
 class StudyResults(Plain):
     """Results of one study. Everything outside of `environment` and `seconds` is reproducible."""
 
+    format: int = FORMAT
     study: StudySpec
     architectures: list[ArchSpec]
     training: TrainingSpec

@@ -18,10 +18,12 @@ from nasaudit.spec.attacks.backdoor import (
 from nasaudit.spec.attacks.base import (
     ATTACKS,
     FAMILIES,
+    THREAT_MODELS,
     AttackSpec,
     DataFacts,
     Family,
     ThreatModel,
+    attack_title,
 )
 from nasaudit.spec.attacks.black_box import HopSkipJumpSpec, NesSpec, SquareSpec
 from nasaudit.spec.attacks.ensemble import EnsembleSpec
@@ -56,6 +58,7 @@ __all__ = [
     "FAMILIES",
     "L2_GRID",
     "LINF_GRID",
+    "THREAT_MODELS",
     "AdaptiveKnockoffSpec",
     "AnyAttack",
     "ApgdSpec",
@@ -96,6 +99,7 @@ __all__ = [
     "TransferSpec",
     "TrojanNNSpec",
     "WaNetSpec",
+    "attack_title",
 ]
 
 

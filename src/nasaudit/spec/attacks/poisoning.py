@@ -18,6 +18,7 @@ class PoisoningSpec(AttackSpec):
     """  # noqa: D205
 
     family: ClassVar[Family] = "poisoning"
+    poisoned: ClassVar[str] = "of the training images poisoned"  # after "With 20 %"
 
     fractions: Annotated[tuple[Fractional, ...], Field(min_length=1)] = (
         0.0,
@@ -56,6 +57,7 @@ class LabelFlipSpec(PoisoningSpec):
     threat_model: ClassVar[ThreatModel] = "label_based"
     implementation: ClassVar[str] = "nasaudit.attacks.poisoning.label_flip:LabelFlip"
     summary: ClassVar[str] = "random wrong labels for a share of the training images"
+    poisoned: ClassVar[str] = "of the training labels wrong"
 
     name: Literal["label_flip"] = "label_flip"
 
@@ -72,6 +74,7 @@ class GradientMatchingSpec(PoisoningSpec):
     summary: ClassVar[str] = (
         "correctly labelled images, slightly changed, that teach one test image a wrong class"
     )
+    poisoned: ClassVar[str] = "of the training images poisoned (gradient matching)"
 
     name: Literal["gradient_matching"] = "gradient_matching"
     fractions: Annotated[tuple[Fractional, ...], Field(min_length=1)] = (0.03,)
