@@ -21,6 +21,7 @@ from nasaudit.results.folder import StudyFolder
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.study import ArchChoice, PopulationSpec, StudySpec
+from nasaudit.spec.tasks import AnalysisTask
 
 NO_DOWNLOADS = Path("nowhere")
 SEARCHED = [name for name in CATALOGUE if CATALOGUE[name].group == "nas"]
@@ -191,7 +192,11 @@ def test_the_shipped_study_is_planned_in_seconds_without_torch() -> None:
 
 def test_every_cell_of_the_shipped_study_is_analysed_and_attacked_alike() -> None:
     tasks = plan(load_study("population"), NO_DOWNLOADS).tasks
-    measured = Counter(task.kind for task in tasks if task.kind not in ("train", "poison"))
+    measured = Counter(
+        task.analysis.name if isinstance(task, AnalysisTask) else task.kind
+        for task in tasks
+        if task.kind not in ("train", "poison")
+    )
     for kind in ("topology", "convergence", "gradients", "smoothness"):
         assert measured[kind] == 100
     assert {"evasion", "poisoning", "backdoor", "extraction", "membership"} <= set(measured)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tests.report.parts import blocks, tables, words
 
-from nasaudit.measure.estimate import Estimate, proportion
+from nasaudit.measure.estimate import Estimate
+from nasaudit.measure.proportion import proportion
 from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.families import backdoor

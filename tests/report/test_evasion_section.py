@@ -3,7 +3,8 @@
 import pytest
 from tests.report.parts import blocks
 
-from nasaudit.measure.estimate import Estimate, proportion
+from nasaudit.measure.estimate import Estimate
+from nasaudit.measure.proportion import proportion
 from nasaudit.report import format, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import figures

@@ -6,7 +6,8 @@ import pytest
 from tests.report.parts import blocks, tables
 
 from nasaudit.arch.catalogue import choose, resolve
-from nasaudit.measure.estimate import Estimate, exact, proportion
+from nasaudit.measure.estimate import Estimate, exact
+from nasaudit.measure.proportion import proportion
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.page import render
 from nasaudit.report.sections.comparison import findings

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nasaudit.measure.estimate import proportion
 from nasaudit.measure.pooling import pool_proportions
+from nasaudit.measure.proportion import proportion
 from nasaudit.results.image_values import paired_differences
 from nasaudit.results.schema import Row
 from nasaudit.spec.study import StudySpec

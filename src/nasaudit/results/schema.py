@@ -13,7 +13,7 @@ from nasaudit.store.files import FORMAT
 # The columns of results.csv, in order.
 COLUMNS = (
     "architecture", "group", "data", "scale", "seed", "protocol", "family", "attack", "setting",
-    "metric", "value", "low", "high", "n", "unit",
+    "metric", "value", "low", "high", "n", "unit", "bound",
 )  # fmt: skip
 
 
@@ -43,6 +43,7 @@ class Row(Plain):
     high: float
     n: int
     unit: str
+    bound: Literal["", "lower"] = ""  # "lower": the value is the least that it can be
 
 
 class History(Plain):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from nasaudit.errors import SpecError
-from nasaudit.spec.analyses import AnyAnalysis, default_analyses
+from nasaudit.spec.analyses import DEFAULT_ANALYSES, AnyAnalysis
 from nasaudit.spec.arch import Group, Scale
 from nasaudit.spec.attacks import AnyAttack, ExtractionSpec
 from nasaudit.spec.base import Spec
@@ -82,7 +82,7 @@ class StudySpec(Spec):
     protocol: Protocol = "sound"
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
     attacks: tuple[AnyAttack, ...] = Field(default=(), validate_default=True)
-    analyses: tuple[AnyAnalysis, ...] = default_analyses()
+    analyses: tuple[AnyAnalysis, ...] = DEFAULT_ANALYSES
     training: TrainingSpec | None = None  # None: the recipe of the scale, protocol and data
 
     @model_validator(mode="before")

@@ -11,7 +11,8 @@ from nasaudit.attacks.evasion import noise
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.attacks.evasion.pgd import Pgd
 from nasaudit.data.split import Split
-from nasaudit.measure.estimate import Estimate, proportion
+from nasaudit.measure.estimate import Estimate
+from nasaudit.measure.proportion import proportion
 from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.victim.batches import in_batches

@@ -20,7 +20,7 @@ from nasaudit.measure.estimate import Estimate, Measurement, exact
 from nasaudit.progress import Progress, part
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import ExtractionSpec
-from nasaudit.spec.attacks.extraction import SAME
+from nasaudit.spec.attacks.base import SAME
 from nasaudit.spec.tasks import ExtractionTask
 from nasaudit.spec.units import format_epsilon
 from nasaudit.store.workspace import Workspace

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from nasaudit.measure.catalogue import FRACTION
 from nasaudit.report import format
 from nasaudit.report.parts import ABSENT
 from nasaudit.results.schema import Claim, Measure, Span
@@ -109,7 +110,7 @@ def _effect(claim: Claim, measure: Measure | None) -> Entry:
         return Entry(f"ρ{format.NBSP}{claim.estimate.value:+.2f}", (_ends(claim.estimate), *over_all))
     metric, unit = _metric(measure)
     low, high = (format.amount(end, metric, unit) for end in (claim.estimate.low, claim.estimate.high))
-    said = "" if unit in format.SHARES else f" {unit}"
+    said = "" if unit == FRACTION else f" {unit}"
     return Entry(
         format.change(claim.estimate.value, metric, unit), (f"[{low},{format.NBSP}{high}]{said}".rstrip(),)
     )

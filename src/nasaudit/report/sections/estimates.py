@@ -79,6 +79,6 @@ def spans(rows: Collection[Row]) -> bool:
 def at_least(row: Row | None) -> Cell:
     """A cell in which a lower bound says so with its sign, in little room."""
     cell = Cell.of(row)
-    if row is None or row.setting.get("bound") != "lower":
+    if row is None or not row.bound:
         return cell
     return Cell(AT_LEAST + cell.text.removeprefix(f"more than{format.NBSP}"), cell.note)

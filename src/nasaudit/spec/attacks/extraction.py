@@ -5,12 +5,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from nasaudit.errors import SpecError
-from nasaudit.spec.attacks.base import ATTACKS, AttackSpec, DataFacts, Family, ThreatModel
+from nasaudit.spec.attacks.base import ATTACKS, SAME, AttackSpec, DataFacts, Family, ThreatModel
 from nasaudit.spec.data import Role
 from nasaudit.spec.remedies import AnyLimit
 from nasaudit.spec.units import Fractional, PixelSize
 
-SAME = "same"  # the surrogate has the victim's architecture
 OTHER = "other"  # an embedded data set that is not the victim's
 # What `other` stands for: the first of these that is not the victim's own data.
 OTHER_SETS = ("digits", "mnist5k")
@@ -28,6 +27,7 @@ class ExtractionSpec(AttackSpec):
     """What every extraction attack shares: budgets, pool, answers, the surrogate and its training."""
 
     family: ClassVar[Family] = "extraction"
+    expected_epochs: ClassVar[float] = 6.0  # of each surrogate
 
     budgets: tuple[Annotated[int, Field(ge=0)], ...] = ()  # images, ascending; empty: by `budget_shares`
     # Shares of the victim's split `pool` (of `train` where that is the pool), ascending; unused with `budgets`.

@@ -34,7 +34,7 @@ class Threat(MeasuredAttack):
 
     family = "evasion"
     metric = "asr"
-    varying = frozenset({"epsilon", "images", "bound", "within_steps", "within_queries"})
+    varying = frozenset({"epsilon", "images", "within_steps", "within_queries"})
 
     @property
     def norm(self) -> str:

@@ -11,7 +11,8 @@ from nasaudit.report.sections.families.base import Family, Yardstick
 from nasaudit.report.sections.tables import column, table
 from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import Family as FamilyName
-from nasaudit.spec.attacks.extraction import OTHER, SAME
+from nasaudit.spec.attacks.base import SAME
+from nasaudit.spec.attacks.extraction import OTHER
 
 FAMILY: FamilyName = "extraction"
 # Said in words; any other field that tells two thefts apart is said as it is.
