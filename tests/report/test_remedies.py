@@ -13,10 +13,10 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.remedies import method as remedy_method
-from nasaudit.report.sections.remedies import section
 from nasaudit.report.sections.remedies import words as remedy_words
 from nasaudit.report.sections.remedies.figures import front
 from nasaudit.report.sections.remedies.names import hardened_title
+from nasaudit.report.sections.remedies.section import section
 from nasaudit.results.schema import Remedied, StudyResults
 from nasaudit.terminal import remedied as listed
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from nasaudit.report import format
-from nasaudit.report.charts import analyses as analysis_charts
+from nasaudit.report.charts import categories, curves
 from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.palette import GROUP_TITLES
 from nasaudit.report.parts import Figure, Section, Text, folded
@@ -112,7 +112,7 @@ def _moments(evidence: Evidence) -> Figure | None:
         f"How far the gradients of mini-batches lie from their mean, squared. {drawn}",
         f"Dot plot of the gradient variance of {format.listing(list(evidence.titles.values()))} at "
         f"{len(colours)} moments of training; the numbers are in the table.",
-        analysis_charts.moments(labels, colours, "gradient variance"),
+        categories.moments(labels, colours, "gradient variance"),
         records,
         key=tuple(colours.items()),
     )
@@ -145,6 +145,6 @@ def _layers(evidence: Evidence, moment: str) -> Figure | None:
         "The part of the gradient variance that each layer has, from the input to the classifier.",
         f"Line chart of the gradient variance of each layer, {MOMENTS[moment]}, for "
         f"{format.listing(list(evidence.titles.values()))}.",
-        analysis_charts.depth_profile(evidence.subjects, "gradient variance"),
+        curves.depth_profile(evidence.subjects, "gradient variance"),
         records,
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from nasaudit.report import format
-from nasaudit.report.charts import analyses as analysis_charts
+from nasaudit.report.charts import categories
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.palette import GROUP_TITLES
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table, Text, folded
@@ -114,7 +114,7 @@ def _ops(evidence: Evidence, counts: Counts) -> Figure | None:
         "What the cells are made of",
         f"Edges of the normal and the reduction cell by the op that they carry. {drawn}",
         f"Stacked bars of the edges by op for {format.listing([label for label, _ in bars])}.",
-        analysis_charts.stacked_bars([label for label, _ in bars], colours, "edges of both cells"),
+        categories.stacked_bars([label for label, _ in bars], colours, "edges of both cells"),
         records,
         key=tuple(colours.items()),
     )
