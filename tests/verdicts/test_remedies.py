@@ -12,7 +12,7 @@ from nasaudit.measure.proportion import proportion
 from nasaudit.results.image_values import paired_differences
 from nasaudit.results.schema import Row
 from nasaudit.spec.study import StudySpec
-from nasaudit.stats.two_groups import holm
+from nasaudit.stats.holm import holm
 from nasaudit.verdicts.remedies import make_remedies
 
 SEEDS, IMAGES = (0, 1, 2), 400

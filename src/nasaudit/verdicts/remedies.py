@@ -29,8 +29,8 @@ from nasaudit.results.selection import Figure, estimate_of, figures, key_of
 from nasaudit.spec.attacks import FAMILIES, ExtractionSpec
 from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.stats.crossed import PairedTest, crossed_mean
-from nasaudit.stats.differences import independent_change
-from nasaudit.stats.two_groups import ALPHA, holm
+from nasaudit.stats.differences import independent_change, possible
+from nasaudit.stats.holm import ALPHA, holm
 from nasaudit.verdicts.drafts import span
 from nasaudit.verdicts.finding import finding_of
 from nasaudit.verdicts.headlines import Found, find_headline
@@ -199,10 +199,11 @@ def _difference(before: _Side, after: _Side) -> tuple[Pairing, PairedTest]:
     row = after.figure.row
     by_image = paired_differences(before.by_image, after.by_image)
     if by_image is not None and (tested := crossed_mean(by_image, row.unit)) is not None:
-        return "images and seeds" if len(by_image) > 1 else "images", _bounded(tested)
+        how: Pairing = "images and seeds" if len(by_image) > 1 else "images"
+        return how, PairedTest(possible(tested.estimate), tested.p)
     by_seed = _by_seed(before.figure, after.figure)
     if by_seed is not None and (tested := crossed_mean(by_seed, row.unit)) is not None:
-        return "seeds", _bounded(tested)
+        return "seeds", PairedTest(possible(tested.estimate), tested.p)
     change = independent_change(estimate_of(before.figure.row), estimate_of(row)).estimate
     return "independent", PairedTest(change, _normal_p(change))
 
@@ -210,15 +211,6 @@ def _difference(before: _Side, after: _Side) -> tuple[Pairing, PairedTest]:
 def _by_seed(before: Figure, after: Figure) -> FloatArray | None:
     values = [{seed: {0: row.value} for seed, row in side.by_seed.items()} for side in (before, after)]
     return paired_differences(*values)
-
-
-def _bounded(tested: PairedTest) -> PairedTest:
-    """Without what the difference of two shares cannot be."""
-    one = tested.estimate
-    if one.unit != "fraction":
-        return tested
-    within = Estimate(one.value, max(one.low, -1.0), min(one.high, 1.0), one.n, one.unit)
-    return PairedTest(within, tested.p)
 
 
 def _normal_p(change: Estimate) -> float:

@@ -7,7 +7,7 @@ from nasaudit.report import format
 from nasaudit.report.sections.remedies.words import TITLES, VERBS, Hardening, points, trainings, uncertain
 from nasaudit.results.flags import FEW_SEEDS
 from nasaudit.results.schema import Pairing
-from nasaudit.stats.two_groups import ALPHA
+from nasaudit.stats.holm import ALPHA
 from nasaudit.verdicts.headlines import DIRECTIONS, PUBLISHED
 
 PAIRED: dict[Pairing, str] = {
