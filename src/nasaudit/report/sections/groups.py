@@ -17,7 +17,7 @@ from nasaudit.report.sections.families.base import Family
 from nasaudit.results.flags import ACCURACY_GAP
 from nasaudit.results.schema import GroupComparison, GroupTest, Span
 from nasaudit.spec.arch import Group
-from nasaudit.stats.two_groups import ALPHA
+from nasaudit.stats.holm import ALPHA
 
 SHOWN: tuple[Group, ...] = ("nas", "manual", "random")
 TESTED = ("difference", "Cliff's delta", "p", "after Holm", "could see")
