@@ -122,9 +122,9 @@ for _metric in (
     _share("parameter_share", "share of the parameters", pooling="value"),
     _share("flop_share", "share of the FLOPs", pooling="value"),
     Metric("receptive_field", "effective receptive field", "pixels"),
-    Metric("depth", "depth", "edges", shown="count"),
-    Metric("width", "width", "nodes", shown="count"),
-    Metric("skips", "skips", "edges", shown="count"),
+    Metric("depth", "depth", "edges"),
+    Metric("width", "width", "nodes"),
+    Metric("skips", "skips", "edges"),
     _share("skip_share", "skip share", pooling="value"),
     Metric("ops", "edges with the op", "edges", shown="count"),
     # How a network trains.

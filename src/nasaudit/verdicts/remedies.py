@@ -24,11 +24,10 @@ from nasaudit.measure.catalogue import worse_direction
 from nasaudit.measure.estimate import Estimate, FloatArray
 from nasaudit.planning.hardening import Variant, variants
 from nasaudit.results.image_values import ByImage, ImageValues, paired_differences
-from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import Drop, Effect, Pairing, Remedied, Row
 from nasaudit.results.selection import Figure, estimate_of, figures, key_of
 from nasaudit.spec.attacks import FAMILIES, ExtractionSpec
-from nasaudit.spec.mitigation import ANSWER_REMEDIES, MitigationSpec
+from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.stats.crossed import PairedTest, crossed_mean
 from nasaudit.stats.differences import independent_change, possible
 from nasaudit.stats.holm import ALPHA, holm
@@ -119,18 +118,10 @@ class _Judge:
 
     def _limited(self, plain: Row) -> Iterator[tuple[str, Row]]:
         """The same figure of the same theft, but for the answers: the remedy, and the row over all seeds."""
-        attacks = self._values.planned.study.attacks
-        told_apart = distinguishing(attacks)
-        limits = {key for fields in ANSWER_REMEDIES.values() for key in fields}
-        for attack in attacks:
-            if (
-                not isinstance(attack, ExtractionSpec)
-                or attack.name != plain.attack
-                or attack.answers_in_full
-            ):
+        for attack in self._values.planned.study.attacks:
+            if not isinstance(attack, ExtractionSpec) or attack.name != plain.attack or not attack.answers:
                 continue
-            wanted = {key: text for key, text in plain.setting.items() if key not in limits}
-            wanted |= {key: text for key, text in told_apart[attack.digest()].items() if key in limits}
+            wanted = {**plain.setting, "answers": attack.told("answers")}
             row = next(
                 (
                     figure.row
@@ -141,17 +132,8 @@ class _Judge:
                 ),
                 None,
             )
-            said = attack.model_dump()
-            remedy = next(
-                (
-                    name
-                    for name, fields in ANSWER_REMEDIES.items()
-                    if any(said.get(key) is not None for key in fields)
-                ),
-                "",
-            )
-            if row is not None and remedy:
-                yield remedy, row
+            if row is not None:
+                yield attack.answers[0].name, row
 
     def _accuracy(self, original: str, variant: str) -> Effect | None:
         sides = []

@@ -16,8 +16,7 @@ from nasaudit.spec.attacks.extraction import OTHER
 
 FAMILY: FamilyName = "extraction"
 # Said in words; any other field that tells two thefts apart is said as it is.
-SHORTENED = ("decimals", "top_k")  # set where the victim tells less of its probabilities than it could
-WORDED = ("surrogate", "labels", "pool", *SHORTENED)
+WORDED = ("surrogate", "labels", "pool", "answers")
 POOLS: Mapping[str, str] = {
     "pool": "images it was not trained on",
     "train": "its own training images",
@@ -54,7 +53,7 @@ class Theft(MeasuredAttack):
             self.attack == "knockoff"
             and said.get("labels") == "soft"
             and said.get("pool") != OTHER
-            and not said.keys() & set(SHORTENED)
+            and "answers" not in said
         )
 
     @property
@@ -65,14 +64,9 @@ class Theft(MeasuredAttack):
 
     @property
     def answers(self) -> str:
-        """What the victim tells, e.g. `probabilities (the largest 3 alone, rounded to 2 decimals)`."""
-        told = []
-        if (largest := self.setting.get("top_k")) is not None:
-            told.append(f"the largest {'one' if largest == '1' else largest} alone")
-        if (decimals := self.setting.get("decimals")) is not None:
-            told.append(f"rounded to {decimals} decimal{'' if decimals == '1' else 's'}")
+        """What the victim tells, e.g. `probabilities (top 3, 2 decimals)`."""
         kind = ANSWERS.get(self.setting.get("labels", ""), "answers")
-        return f"{kind} ({', '.join(told)})" if told else kind
+        return f"{kind} ({self.setting['answers']})" if "answers" in self.setting else kind
 
     @property
     def asks(self) -> str:
