@@ -150,9 +150,5 @@ def distinguishing(attacks: Sequence[AttackSpec]) -> dict[str, dict[str, str]]:
                 for field in sorted(mine):
                     if mine[field] != theirs.get(field):
                         name = "images_asked" if field == "images" else field
-                        extra[attack.digest()][name] = _short(mine[field])
+                        extra[attack.digest()][name] = attack.told(field)
     return extra
-
-
-def _short(value: object) -> str:
-    return "+".join(f"{item:.4g}" for item in value) if isinstance(value, list) else str(value)

@@ -4,18 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from nasaudit.report import format
-from nasaudit.report.charts import analyses as analysis_charts
+from nasaudit.report.charts import categories
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.palette import GROUP_TITLES
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table, Text, folded
 from nasaudit.report.sections.estimates import estimate_figure
-from nasaudit.report.sections.tables import column, table
+from nasaudit.report.sections.tables import column, heading, table
 from nasaudit.results.schema import Row
 from nasaudit.spec.genotype import OPS
 
 FAMILY = "topology"
 CELLS = ("normal", "reduction")
-SHAPE = (("depth", "depth"), ("width", "width"), ("skips", "skips"), ("skip_share", "skip share"))
+SHAPE = ("depth", "width", "skips", "skip_share")
 PUBLISHED = (
     "All of this is known before any training. Published (Pang et al., USENIX Security 2022; Shu et al., ICLR 2020): "
     "search favours cells that are shallow, wide and full of skips, because such cells converge fast."
@@ -69,14 +69,11 @@ def _shape(evidence: Evidence) -> Table:
     ]
     return Table(
         "Shape of the cells (exact, from the genotype; other networks have none)",
-        ("", *(title for _, title in SHAPE)),
+        ("", *(heading(metric) for metric in SHAPE)),
         tuple(
             (
                 Cell(subject.title, f"{cell} cell"),
-                *(
-                    Cell.of(evidence.pooled(subject.name, FAMILY, metric, {"cell": cell}))
-                    for metric, _ in SHAPE
-                ),
+                *(Cell.of(evidence.pooled(subject.name, FAMILY, metric, {"cell": cell})) for metric in SHAPE),
             )
             for subject, cell in rows
         ),
@@ -114,7 +111,7 @@ def _ops(evidence: Evidence, counts: Counts) -> Figure | None:
         "What the cells are made of",
         f"Edges of the normal and the reduction cell by the op that they carry. {drawn}",
         f"Stacked bars of the edges by op for {format.listing([label for label, _ in bars])}.",
-        analysis_charts.stacked_bars([label for label, _ in bars], colours, "edges of both cells"),
+        categories.stacked_bars([label for label, _ in bars], colours, "edges of both cells"),
         records,
         key=tuple(colours.items()),
     )
