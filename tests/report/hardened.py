@@ -8,7 +8,7 @@ from nasaudit.report.sections.remedies.words import Hardening
 from nasaudit.results.base import Span
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.verdict_models import Effect, Remedied
-from nasaudit.stats.two_groups import ALPHA, holm
+from nasaudit.stats.holm import ALPHA, holm
 
 # Of each family: measure, attack, metric, and which way is worse.
 HEADLINES = {

@@ -10,11 +10,12 @@ from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import Family
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.store.files import FORMAT
 
 # The columns of results.csv, in order.
 COLUMNS = (
     "architecture", "group", "data", "scale", "seed", "protocol", "family", "attack", "setting",
-    "metric", "value", "low", "high", "n", "unit",
+    "metric", "value", "low", "high", "n", "unit", "bound",
 )  # fmt: skip
 
 
@@ -38,6 +39,7 @@ class Row(Plain):
     high: float
     n: int
     unit: str
+    bound: Literal["", "lower"] = ""  # "lower": the value is the least that it can be
 
 
 class History(Plain):
@@ -140,6 +142,7 @@ class Headline(Plain):
 class StudyResults(Plain):
     """Results of one study. Everything outside of `environment` and `seconds` is reproducible."""
 
+    format: int = FORMAT
     study: StudySpec
     architectures: list[ArchSpec]
     training: TrainingSpec

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from nasaudit.results.base import Plain, Span
-from nasaudit.spec.mitigation import RemedyKind
+from nasaudit.spec.remedies import RemedyKind
 
 
 class ArchitectureValue(Plain):

@@ -8,8 +8,6 @@ from nasaudit.results.base import Span
 from nasaudit.results.verdict_models import Claim, ClaimKind, Measure
 from nasaudit.verdicts.headlines import Sign
 
-FEWEST = 5  # architectures or pairs, without which there is no claim
-
 Link = tuple[ClaimKind, str, str]  # what is asked about, from which step of the chain to which
 
 

@@ -6,13 +6,11 @@ from nasaudit.measure.estimate import Estimate
 from nasaudit.results.base import Span
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.verdict_models import ArchitectureValue, GroupComparison, GroupTest
+from nasaudit.stats.holm import ALPHA, FEWEST, holm
+from nasaudit.stats.permutation import PermutationTest
 from nasaudit.stats.two_groups import (
-    ALPHA,
-    FEWEST,
-    PermutationTest,
     cliffs_delta,
     detectable_difference,
-    holm,
     mean_difference,
     permutation_test,
     pooled_sd,

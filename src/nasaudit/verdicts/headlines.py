@@ -143,7 +143,7 @@ WISHES: Mapping[Family, tuple[Wish, ...]] = {
             others=True,
             preferred={"labels": "soft", "pool": "pool"},
             avoided={"surrogate": "same"},
-            unsaid=("decimals", "top_k"),
+            unsaid=("answers",),
             largest="budget",
         ),
     ),
