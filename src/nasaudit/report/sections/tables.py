@@ -2,12 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from nasaudit.measure.catalogue import metric_of
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import ABSENT, Cell, Table
 from nasaudit.results.schema import Row
 
 # Its title, and the cells of the architectures that have one, by name.
 Column = tuple[str, Mapping[str, Cell]]
+
+
+def heading(metric: str) -> str:
+    """What a column of a metric is called: its title, with the unit where neither that nor the numbers say it."""
+    known = metric_of(metric)
+    said = known.shown != "significant" or known.unit in known.title
+    return known.title if said else f"{known.title} ({known.unit})"
 
 
 def column(title: str, rows: Mapping[str, Row], cell: Callable[[Row], Cell] = Cell.of) -> Column:

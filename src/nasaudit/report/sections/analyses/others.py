@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
+from nasaudit.measure.catalogue import metric_of
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.parts import Section, Text
@@ -32,6 +33,7 @@ def sections(evidence: Evidence, shown: Collection[str]) -> Iterator[Section]:
 
 
 def _title(metric: str, setting: Collection[tuple[str, str]]) -> str:
-    """E.g. `hessian top (space input)`."""
+    """E.g. `trace of the Hessian (space input)`."""
     where = ", ".join(f"{key.replace('_', ' ')} {text}" for key, text in setting)
-    return f"{metric.replace('_', ' ')} ({where})" if where else metric.replace("_", " ")
+    title = metric_of(metric).title
+    return f"{title} ({where})" if where else title

@@ -9,13 +9,13 @@ from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.palette import GROUP_TITLES
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table, Text, folded
 from nasaudit.report.sections.estimates import estimate_figure
-from nasaudit.report.sections.tables import column, table
+from nasaudit.report.sections.tables import column, heading, table
 from nasaudit.results.schema import Row
 from nasaudit.spec.genotype import OPS
 
 FAMILY = "topology"
 CELLS = ("normal", "reduction")
-SHAPE = (("depth", "depth"), ("width", "width"), ("skips", "skips"), ("skip_share", "skip share"))
+SHAPE = ("depth", "width", "skips", "skip_share")
 PUBLISHED = (
     "All of this is known before any training. Published (Pang et al., USENIX Security 2022; Shu et al., ICLR 2020): "
     "search favours cells that are shallow, wide and full of skips, because such cells converge fast."
@@ -69,14 +69,11 @@ def _shape(evidence: Evidence) -> Table:
     ]
     return Table(
         "Shape of the cells (exact, from the genotype; other networks have none)",
-        ("", *(title for _, title in SHAPE)),
+        ("", *(heading(metric) for metric in SHAPE)),
         tuple(
             (
                 Cell(subject.title, f"{cell} cell"),
-                *(
-                    Cell.of(evidence.pooled(subject.name, FAMILY, metric, {"cell": cell}))
-                    for metric, _ in SHAPE
-                ),
+                *(Cell.of(evidence.pooled(subject.name, FAMILY, metric, {"cell": cell})) for metric in SHAPE),
             )
             for subject, cell in rows
         ),

@@ -9,7 +9,7 @@ from nasaudit.report import format
 from nasaudit.report.charts.frame import Chart, Records
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.parts import Figure, Table, Text
-from nasaudit.report.sections.tables import column, table
+from nasaudit.report.sections.tables import column, heading, table
 from nasaudit.results.schema import Curve, Pictures, Row
 from nasaudit.spec.attacks import ATTACKS, THREAT_MODELS, AttackSpec, Family, attack_title
 
@@ -120,8 +120,11 @@ class MeasuredAttack:
         columns: Sequence[tuple[str, str, Mapping[str, str]]],
         keep_empty: bool = False,
     ) -> Table:
-        """A line for each architecture; a column is its title, a metric, and at which values of what varies."""
-        cells = [column(title, self.by_name(evidence, metric, **where)) for title, metric, where in columns]
+        """A line for each architecture; a column: its title ("": the metric's own), a metric, and at which settings."""
+        cells = [
+            column(title or heading(metric), self.by_name(evidence, metric, **where))
+            for title, metric, where in columns
+        ]
         return table(evidence, caption, cells, keep_empty)
 
     def points(

@@ -8,7 +8,7 @@ from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Block, Cell, Figure, Section, Table, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, extremes
 from nasaudit.report.sections.families.base import Family, Yardstick
-from nasaudit.report.sections.tables import column, table
+from nasaudit.report.sections.tables import column, heading, table
 from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import Family as FamilyName
 from nasaudit.spec.attacks.base import SAME
@@ -35,14 +35,7 @@ PUBLISHED = (
     "looks easier to steal by that measure; the KL divergence of a perfect copy is 0."
 )
 ANSWERS: Mapping[str, str] = {"soft": "probabilities", "hard": "predicted classes"}
-METRICS = (
-    ("agreement", "agreement"),
-    ("surrogate's accuracy", "surrogate_accuracy"),
-    ("KL divergence (nats)", "kl"),
-    ("cross entropy (nats)", "cross_entropy"),
-    ("mean error of a probability", "mean_absolute_error"),
-    ("its examples fool the victim", "transfer_asr"),
-)
+METRICS = ("agreement", "surrogate_accuracy", "kl", "cross_entropy", "mean_absolute_error", "transfer_asr")
 
 
 class Theft(MeasuredAttack):
@@ -230,7 +223,7 @@ def _budget_table(evidence: Evidence, theft: Theft, grid: list[str]) -> Table:
 def _at_largest(evidence: Evidence, theft: Theft, what: str) -> Table:
     """All metrics at the largest budget, and the queries that were really counted."""
     budget = theft.budgets(evidence)[-1]
-    metrics = [column(title, theft.by_name(evidence, metric, budget=budget)) for title, metric in METRICS]
+    metrics = [column(heading(metric), theft.by_name(evidence, metric, budget=budget)) for metric in METRICS]
     queries = theft.by_name(evidence, "queries", budget=budget)
     counted = column("queries", queries, lambda row: Cell(format.whole(row.value)))
     return table(evidence, f"{what}: {_counted(budget)}", [*metrics, counted])

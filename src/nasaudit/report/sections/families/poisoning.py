@@ -212,10 +212,10 @@ def _targets_table(evidence: Evidence, threat: Threat, fraction: str) -> Table:
         [
             ("targets reached", "asr", at),
             ("reached without poison", "floor", at),
-            ("gain in confidence", "confidence_gain", at),
+            ("", "confidence_gain", at),
             ("mismatch of unchanged images", "matching_loss", {**at, "poison": "before"}),
             ("of the poison", "matching_loss", {**at, "poison": "after"}),
-            ("accuracy lost", "cad", at),
+            ("", "cad", at),
             ("accuracy left", "clean_accuracy", at),
         ],
         keep_empty=True,
