@@ -20,6 +20,7 @@ class MembershipSpec(AttackSpec):
 
     family: ClassVar[Family] = "membership"
     most_examples: ClassVar[int] = 1000  # when `examples` is None
+    graded: ClassVar[bool] = True  # False: a score has two values only, so its ROC is one corner
 
     # Members, and as many non-members (test images); None: as many as there are, up to `most_examples`.
     examples: Annotated[int, Field(ge=2)] | None = None
@@ -79,9 +80,12 @@ class GapSpec(MembershipSpec):
 
     threat_model: ClassVar[ThreatModel] = "label_based"
     implementation: ClassVar[str] = "nasaudit.attacks.membership.gap:Gap"
+    title: ClassVar[str] = "gap baseline"
+    graded: ClassVar[bool] = False
     summary: ClassVar[str] = (
         "members are classified correctly (the baseline: it finds the generalisation gap)"
     )
+    expected_epochs: ClassVar[float] = 0.3
 
     name: Literal["gap"] = "gap"
 
@@ -92,6 +96,7 @@ class LossThresholdSpec(MembershipSpec):
     threat_model: ClassVar[ThreatModel] = "score_based"
     implementation: ClassVar[str] = "nasaudit.attacks.membership.loss_threshold:LossThreshold"
     summary: ClassVar[str] = "members have a smaller loss"
+    expected_epochs: ClassVar[float] = 0.3
 
     name: Literal["loss_threshold"] = "loss_threshold"
 
@@ -118,9 +123,11 @@ class LiraSpec(ShadowSpec):
 
     threat_model: ClassVar[ThreatModel] = "score_based"
     implementation: ClassVar[str] = "nasaudit.attacks.membership.lira:Lira"
+    title: ClassVar[str] = "LiRA"
     summary: ClassVar[str] = (
         "likelihood ratio of the confidence under shadow models with and without the image"
     )
+    expected_epochs: ClassVar[float] = 1.7
 
     name: Literal["lira"] = "lira"
     # Of the Gaussians: each image's own, or one for all images. auto: one for all below 64 shadow models.
@@ -133,7 +140,9 @@ class RmiaSpec(ShadowSpec):
 
     threat_model: ClassVar[ThreatModel] = "score_based"
     implementation: ClassVar[str] = "nasaudit.attacks.membership.rmia:Rmia"
+    title: ClassVar[str] = "RMIA"
     summary: ClassVar[str] = "pairwise likelihood ratios against images of the population, few shadow models"
+    expected_epochs: ClassVar[float] = 2.4
 
     name: Literal["rmia"] = "rmia"
     mode: Literal["online", "offline"] = "offline"
@@ -163,6 +172,7 @@ class BoundaryDistanceSpec(MembershipSpec):
     threat_model: ClassVar[ThreatModel] = "label_based"
     implementation: ClassVar[str] = "nasaudit.attacks.membership.boundary_distance:BoundaryDistance"
     summary: ClassVar[str] = "members are farther from the decision boundary (HopSkipJump, labels only)"
+    expected_epochs: ClassVar[float] = 20.0
     most_examples: ClassVar[int] = 500
 
     name: Literal["boundary_distance"] = "boundary_distance"
