@@ -120,11 +120,7 @@ class MeasuredAttack:
         columns: Sequence[tuple[str, str, Mapping[str, str]]],
         keep_empty: bool = False,
     ) -> Table:
-<<<<<<< HEAD
-        """A line for each architecture; a column: its title ("": the metric's own), a metric, at which settings."""
-=======
         """A line for each architecture; a column: its title ("": the metric's own), a metric, and where."""
->>>>>>> main
         cells = [
             column(title or heading(metric), self.by_name(evidence, metric, **where))
             for title, metric, where in columns
