@@ -62,6 +62,20 @@ class Split:
         """The images at these positions, in this order."""
         return Split(self.images[positions], self.labels[positions], self.indices[positions], self.classes)
 
+    def with_images(self, images: Tensor) -> "Split":
+        """The same labels and indices on other pixels."""
+        return Split(images, self.labels, self.indices, self.classes)
+
+    def joined(self, *others: "Split") -> "Split":
+        """These images, and then those of others with the same classes."""
+        parts = (self, *others)
+        return Split(
+            torch.cat([part.images for part in parts]),
+            torch.cat([part.labels for part in parts]),
+            torch.cat([part.indices for part in parts]),
+            self.classes,
+        )
+
     def changed(self, indices: Tensor, labels: Tensor, images: Tensor | None = None) -> "Split":
         """A copy in which some images have other labels, and other pixels where `images` are given.
 

@@ -28,8 +28,7 @@ from nasaudit.spec.attacks import BadNetsSpec
 class BadNets(DataBackdoor):
     """BadNets on data, or on batches."""
 
-    def __init__(self, spec: BadNetsSpec):
-        self.spec: BadNetsSpec = spec
+    spec: BadNetsSpec
 
     def stamp(self, shape: tuple[int, int, int]) -> Trigger:
         """The patch."""

@@ -83,9 +83,12 @@ class Backdoored:
 
 
 class BackdoorAttack(ABC):
-    """An attack that makes a model with a backdoor. Subclasses take their spec at construction and are final."""
+    """An attack that makes a model with a backdoor. Subclasses are final."""
 
     spec: BackdoorSpec
+
+    def __init__(self, spec: BackdoorSpec):
+        self.spec = spec
 
     @abstractmethod
     def plant(self, network: Network, ground: Ground) -> Backdoored:

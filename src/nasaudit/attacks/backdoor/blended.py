@@ -26,8 +26,7 @@ from nasaudit.spec.attacks import BlendedSpec
 class Blended(DataBackdoor):
     """A pattern as large as the image, blended in at the spec's opacity."""
 
-    def __init__(self, spec: BlendedSpec):
-        self.spec: BlendedSpec = spec
+    spec: BlendedSpec
 
     def stamp(self, shape: tuple[int, int, int]) -> Trigger:
         """Pi_alpha(k, .), which is a trigger whose mask is the whole image."""

@@ -34,8 +34,7 @@ from nasaudit.training.loop import Prepare
 class Imc(BackdoorAttack):
     """Co-optimisation of a patch and a model."""
 
-    def __init__(self, spec: ImcSpec):
-        self.spec: ImcSpec = spec
+    spec: ImcSpec
 
     def plant(self, network: Network, ground: Ground) -> Backdoored:
         """Both at once, batch by batch."""

@@ -42,8 +42,7 @@ BATCH = 256
 class Latent(BackdoorAttack):
     """Feature matching at the penultimate layer."""
 
-    def __init__(self, spec: LatentSpec):
-        self.spec: LatentSpec = spec
+    spec: LatentSpec
 
     def plant(self, network: Network, ground: Ground) -> Backdoored:
         """Optimise the patch, then train with the matching loss."""

@@ -30,8 +30,7 @@ from nasaudit.spec.attacks import SigSpec
 class Sig(DataBackdoor):
     """The sinusoidal signal."""
 
-    def __init__(self, spec: SigSpec):
-        self.spec: SigSpec = spec
+    spec: SigSpec
 
     def stamp(self, shape: tuple[int, int, int]) -> Stamp:
         """Adds the signal at the amplitude of the attack."""

@@ -38,8 +38,7 @@ from nasaudit.spec.attacks import TrojanNNSpec
 class TrojanNN(BackdoorAttack):
     """TrojanNN on the penultimate layer."""
 
-    def __init__(self, spec: TrojanNNSpec):
-        self.spec: TrojanNNSpec = spec
+    spec: TrojanNNSpec
 
     def plant(self, network: Network, ground: Ground) -> Backdoored:
         """Optimise the patch, then retrain."""

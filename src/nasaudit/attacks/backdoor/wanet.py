@@ -33,8 +33,7 @@ from nasaudit.training.loop import Prepare
 class WaNet(BackdoorAttack):
     """WaNet with its noise mode."""
 
-    def __init__(self, spec: WaNetSpec):
-        self.spec: WaNetSpec = spec
+    spec: WaNetSpec
 
     def plant(self, network: Network, ground: Ground) -> Backdoored:
         """Train on batches of which a part is warped."""

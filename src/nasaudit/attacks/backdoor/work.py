@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from nasaudit.arch.network import Network, build
 from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored, Ground
@@ -41,7 +40,7 @@ def measure_backdoor(task: BackdoorTask, workspace: Workspace) -> list[Measureme
     victim, bundle = load_victim(task.victim, workspace)
     attack = cast(BackdoorAttack, load_attack(spec))
     backdoored = attack.plant(start(task, victim, bundle), ground(task, bundle, workspace))
-    triggered = with_images(bundle.test, stamped(bundle.test.images, backdoored.stamp))
+    triggered = bundle.test.with_images(stamped(bundle.test.images, backdoored.stamp))
     before = predictions(victim, bundle.test, triggered, workspace.device)
     after = predictions(backdoored.network, bundle.test, triggered, workspace.device)
     _save_pictures(
@@ -88,11 +87,6 @@ def training_of(spec: BackdoorSpec, victim: TrainingSpec) -> TrainingSpec:
         return victim.model_copy(update=changes)
     epochs = max(1, round(FINE_TUNING_EPOCHS * victim.epochs))
     return victim.model_copy(update={"epochs": epochs, "keep": "last", **changes})
-
-
-def with_images(split: Split, images: torch.Tensor) -> Split:
-    """The same labels and indices on other pixels."""
-    return Split(images, split.labels, split.indices, split.classes)
 
 
 def predictions(network: Network, clean: Split, triggered: Split, device: str) -> Predictions:

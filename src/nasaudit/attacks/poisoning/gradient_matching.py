@@ -34,7 +34,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from nasaudit.attacks.poisoning.poison import Aims, Brew, ModelPoisoning, Poison, poisoning_order
+from nasaudit.attacks.poisoning.base import Aims, Brew, ModelPoisoning, Poison, poisoning_order
 from nasaudit.data.augment import augment
 from nasaudit.data.split import Split
 from nasaudit.errors import DataError, NonFiniteError
@@ -94,8 +94,7 @@ class _Goal:
 class GradientMatching(ModelPoisoning):
     """Witches' Brew."""
 
-    def __init__(self, spec: GradientMatchingSpec):
-        self.spec: GradientMatchingSpec = spec
+    spec: GradientMatchingSpec
 
     def brew(
         self,

@@ -9,13 +9,13 @@ import numpy.typing as npt
 import torch
 
 from nasaudit.attacks.base import load_attack
+from nasaudit.attacks.poisoning.base import Aims, DataPoisoning, ModelPoisoning, choose_aims
 from nasaudit.attacks.poisoning.measures import (
     accuracy_measurements,
     matching_measurements,
     setting_of,
     target_measurements,
 )
-from nasaudit.attacks.poisoning.poison import Aims, DataPoisoning, ModelPoisoning, choose_aims
 from nasaudit.data import load_data
 from nasaudit.data.split import DataBundle
 from nasaudit.errors import SpecError

@@ -73,6 +73,9 @@ class DataPoisoning(ABC):
 
     spec: PoisoningSpec
 
+    def __init__(self, spec: PoisoningSpec):
+        self.spec = spec
+
     @abstractmethod
     def poison(self, train: Split, fraction: float) -> Poison:
         """Choose and change round(fraction * N) of the N training images."""
@@ -82,6 +85,9 @@ class ModelPoisoning(ABC):
     """A poison that is optimised on the attacker's own model: the recipe is known, the victim's weights are not."""
 
     spec: PoisoningSpec
+
+    def __init__(self, spec: PoisoningSpec):
+        self.spec = spec
 
     @abstractmethod
     def brew(
