@@ -1,9 +1,9 @@
 """Filled contours of a grid of heights as polygons, for charts that know no contours of their own.
 
 The polygons are closed loops, to be painted in the order in which they come: each covers what it encloses with the
-band that lies just inside of it, so a hole needs no special care. Loops are traced by marching squares (Lorensen &
-Cline, "Marching Cubes", SIGGRAPH 1987, in two dimensions). Between the points of the grid, heights (or their
-logarithms, where bands grow by factors) are interpolated bilinearly: a picture's liberty, and no measurement.
+band that lies just inside of it, so a hole needs no special care; contourpy traces the loops. Between the points of
+the grid, heights (or their logarithms, where bands grow by factors) are interpolated bilinearly: a picture's liberty,
+and no measurement.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ from math import floor, log10
 
 import numpy as np
 import numpy.typing as npt
+from contourpy import contour_generator
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -22,7 +23,6 @@ FINER = 3  # points drawn for each step of the grid
 # a logarithmic scale would make mountains of them.
 LOWEST_SHARE, LOWEST = 0.01, 0.1
 MANTISSAS = ((1, 2, 5), (1, 3), (1,))
-Edge = tuple[int, int, int]  # 0 (along x) or 1 (along y), and the point (j, i) that it begins at
 
 
 @dataclass(frozen=True)
@@ -90,18 +90,18 @@ def filled_contours(
     # A rim of no width that is higher than all: every contour closes, along the border if it has to.
     heights = np.pad(heights, 1, constant_values=np.abs(scaled).max() + np.abs(levels).max(initial=0) + 1)
     fine_x, fine_y = np.pad(fine_x, 1, mode="edge"), np.pad(fine_y, 1, mode="edge")
-    found: list[tuple[float, int, Loop]] = []
+    tracer = contour_generator(fine_x, fine_y, heights)
+    loops: list[tuple[float, int, Loop]] = []
     for below, level in enumerate(levels.tolist()):
-        above = heights - level
-        for corners in _trace(above):
-            px, py = _place(corners, above, fine_x, fine_y)
+        for line in tracer.lines(level):
+            px, py = np.asarray(line)[:-1].T  # a line ends where it began
             area = float(np.sum(px * np.roll(py, -1) - np.roll(px, -1) * py)) / 2
-            # Traced with the low side on the left: anticlockwise loops hold what is lower.
-            band = below if area > 0 else below + 1
-            found.append((-round(abs(area), 9), -below, Loop(band, _short(px), _short(py))))
-    found.sort(key=lambda each: each[:2])
+            # Traced with the high side on the left: clockwise loops hold what is lower.
+            band = below if area < 0 else below + 1
+            loops.append((-round(abs(area), 9), -below, Loop(band, _short(px), _short(py))))
+    loops.sort(key=lambda each: each[:2])
     whole = Loop(len(edges), _short(fine_x[[0, -1, -1, 0]]), _short(fine_y[[0, 0, -1, -1]]))
-    return [whole, *(loop for _, _, loop in found)]
+    return [whole, *(loop for _, _, loop in loops)]
 
 
 def _powers(low: float, high: float, mantissas: Sequence[int]) -> Iterator[float]:
@@ -121,46 +121,6 @@ def _finer(values: FloatArray) -> FloatArray:
     """FINER values for each step, on straight lines."""
     places = np.linspace(0, len(values) - 1, FINER * (len(values) - 1) + 1)
     return np.interp(places, np.arange(len(values)), values)
-
-
-def _trace(above: FloatArray) -> Iterator[list[Edge]]:
-    """The loops on which a grid changes its sign, as the edges they cross, with the negative side on the left."""
-    low = above < 0
-    corners = low[:-1, :-1].astype(int) + low[:-1, 1:] + low[1:, :-1] + low[1:, 1:]
-    follows: dict[Edge, Edge] = {}
-    for j, i in np.argwhere((corners > 0) & (corners < 4)).tolist():
-        follows |= _segments(above, low, j, i)
-    while follows:
-        first, edge = follows.popitem()
-        loop = [first]
-        while edge != first:
-            loop.append(edge)
-            edge = follows.pop(edge)
-        yield loop
-
-
-def _segments(above: FloatArray, low: npt.NDArray[np.bool_], j: int, i: int) -> dict[Edge, Edge]:
-    """Where contours enter and leave the cell whose lowest corner is (j, i)."""
-    around = [(j, i), (j, i + 1), (j + 1, i + 1), (j + 1, i)]
-    edges: list[Edge] = [(0, j, i), (1, j, i + 1), (0, j + 1, i), (1, j, i)]
-    signs = [bool(low[corner]) for corner in around]
-    starts = [k for k in range(4) if signs[k] and not signs[(k + 1) % 4]]
-    ends = [k for k in range(4) if not signs[k] and signs[(k + 1) % 4]]
-    if len(starts) == 1:
-        return {edges[starts[0]]: edges[ends[0]]}
-    # A saddle: the height in the middle says which of its corners hang together.
-    turn = 1 if sum(float(above[corner]) for corner in around) < 0 else -1
-    return {edges[k]: edges[(k + turn) % 4] for k in starts}
-
-
-def _place(
-    loop: Sequence[Edge], above: FloatArray, x: FloatArray, y: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Where a loop crosses the edges: in between, as the heights at their two ends say."""
-    upright, j, i = np.array(loop).T
-    j2, i2 = j + upright, i + 1 - upright
-    share = above[j, i] / (above[j, i] - above[j2, i2])
-    return x[i] + share * (x[i2] - x[i]), y[j] + share * (y[j2] - y[j])
 
 
 def _short(numbers: FloatArray) -> list[float]:
