@@ -59,7 +59,7 @@ def test_images(bundle: DataBundle, n: int, seed: int) -> Tensor:
 
 
 def chosen(split: Split, count: int | None, *seed_parts: object) -> Split:
-    """So many images, or all there are (None: all): the first ones of a random order that is the same for every architecture."""
+    """The first images of a random order that is the same for every architecture; None, or too many: all of them."""
     return split.take(torch.from_numpy(random_order(len(split), *seed_parts)[:count]))
 
 
