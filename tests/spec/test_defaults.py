@@ -48,7 +48,7 @@ def test_unknown_names_get_the_nearest() -> None:
 @pytest.mark.parametrize("protocol", ["sound", "paper"])
 def test_a_survey_is_one_attack_of_each_family(protocol: str) -> None:
     attacks = attacks_for(["survey"], protocol, "mini")
-    assert tuple(attack.family for attack in attacks) == FAMILIES
+    assert tuple(attack.family for attack in attacks) == tuple(FAMILIES)
 
 
 def test_a_sound_survey_takes_the_strongest_setting_where_a_sweep_is_dear() -> None:

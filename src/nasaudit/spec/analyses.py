@@ -7,18 +7,13 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from nasaudit.errors import UnknownNameError
 from nasaudit.registry import Registry
-from nasaudit.spec.base import Spec
-from nasaudit.spec.named import by_name
+from nasaudit.spec.named import NamedSpec, by_name
 
 Landscape = Literal["first_layer", "input", "filters", "slice"]
 
 
-class AnalysisSpec(Spec):
-    """Root of all analyses. `summary` says in a line what is measured."""
-
-    summary: ClassVar[str]
-
-    name: str
+class AnalysisSpec(NamedSpec):
+    """Root of all analyses."""
 
 
 class TopologySpec(AnalysisSpec):

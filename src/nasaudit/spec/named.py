@@ -1,13 +1,38 @@
 """Specs that a user writes by name: `pgd`, or `{name: pgd, steps: 40}`."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from nasaudit.errors import SpecError
 from nasaudit.registry import Registry
 from nasaudit.spec.base import Spec
 
-S = TypeVar("S", bound=Spec)
+
+class NamedSpec(Spec):
+    """Root of what is registered under a name, and done by code that the class names.
+
+    Attributes:
+        title: the name as it is written in prose; a class that says none has its name in words.
+        summary: what it does, in a line.
+        implementation: `module:attribute`, imported when it runs, so that listing and validating import no torch.
+    """
+
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    implementation: ClassVar[str]
+
+    name: str
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Derive the title."""
+        super().__pydantic_init_subclass__(**kwargs)
+        name = cls.model_fields["name"].default
+        if "title" not in vars(cls) and isinstance(name, str):
+            cls.title = name.replace("_", " ")
+
+
+S = TypeVar("S", bound=NamedSpec)
 
 
 def by_name(registry: Registry[type[S]]) -> Callable[[Any], Any]:

@@ -12,7 +12,7 @@ from nasaudit.data.splits import random_order
 from nasaudit.errors import DataError
 from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
-from nasaudit.spec.attacks import PoisoningSpec
+from nasaudit.spec.attacks import ModelPoisoningSpec, PoisoningSpec
 from nasaudit.spec.training import TrainingSpec
 
 
@@ -84,9 +84,9 @@ class DataPoisoning(ABC):
 class ModelPoisoning(ABC):
     """A poison that is optimised on the attacker's own model: the recipe is known, the victim's weights are not."""
 
-    spec: PoisoningSpec
+    spec: ModelPoisoningSpec
 
-    def __init__(self, spec: PoisoningSpec):
+    def __init__(self, spec: ModelPoisoningSpec):
         self.spec = spec
 
     @abstractmethod

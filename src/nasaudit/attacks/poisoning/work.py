@@ -76,9 +76,7 @@ def craft_poison(task: PoisonTask, workspace: Workspace) -> list[Measurement]:
         }
     if poison.images is not None:
         brewed["images"] = poison.images.numpy()
-    np.savez(
-        workspace.folder / POISON, index=poison.indices.numpy(), label=poison.labels.numpy(), **brewed
-    )
+    np.savez(workspace.folder / POISON, index=poison.indices.numpy(), label=poison.labels.numpy(), **brewed)
     return [Measurement("poisoned_images", exact(len(poison.indices), "images"), setting_of(fraction))]
 
 
@@ -117,9 +115,7 @@ def _outcomes(
         return outcomes["index"], outcomes["correct"]
 
 
-def _targets(
-    task: PoisoningTask, brewed: dict[float, TrainTask], workspace: Workspace
-) -> list[Measurement]:
+def _targets(task: PoisoningTask, brewed: dict[float, TrainTask], workspace: Workspace) -> list[Measurement]:
     """What became of the targets; curves and pictures are left in the workspace."""
     network, bundle = load_victim(task.clean, workspace)
     measurements, curves = [], []

@@ -18,10 +18,12 @@ from nasaudit.spec.attacks.backdoor import (
 from nasaudit.spec.attacks.base import (
     ATTACKS,
     FAMILIES,
+    THREAT_MODELS,
     AttackSpec,
     DataFacts,
     Family,
     ThreatModel,
+    attack_title,
 )
 from nasaudit.spec.attacks.black_box import HopSkipJumpSpec, NesSpec, SquareSpec
 from nasaudit.spec.attacks.ensemble import EnsembleSpec
@@ -48,7 +50,12 @@ from nasaudit.spec.attacks.membership import (
     RmiaSpec,
     ShadowSpec,
 )
-from nasaudit.spec.attacks.poisoning import GradientMatchingSpec, LabelFlipSpec, PoisoningSpec
+from nasaudit.spec.attacks.poisoning import (
+    GradientMatchingSpec,
+    LabelFlipSpec,
+    ModelPoisoningSpec,
+    PoisoningSpec,
+)
 from nasaudit.spec.named import by_name
 
 __all__ = [
@@ -56,6 +63,7 @@ __all__ = [
     "FAMILIES",
     "L2_GRID",
     "LINF_GRID",
+    "THREAT_MODELS",
     "AdaptiveKnockoffSpec",
     "AnyAttack",
     "ApgdSpec",
@@ -83,6 +91,7 @@ __all__ = [
     "LossName",
     "LossThresholdSpec",
     "MembershipSpec",
+    "ModelPoisoningSpec",
     "NesSpec",
     "Norm",
     "PatchSpec",
@@ -96,6 +105,7 @@ __all__ = [
     "TransferSpec",
     "TrojanNNSpec",
     "WaNetSpec",
+    "attack_title",
 ]
 
 

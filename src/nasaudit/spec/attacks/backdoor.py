@@ -1,6 +1,7 @@
 """Backdoors: the trigger, the class that it calls up, and how the model is made to learn it."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -15,6 +16,12 @@ Fill = Literal["white", "black", "noise"]
 Position = Literal["top_left", "top_right", "bottom_left", "bottom_right", "centre"]
 # What the attacker must hold in hands to plant the backdoor.
 Access = Literal["data", "training", "weights"]
+# The same, as a clause after "who".
+NEEDS: Mapping[Access, str] = {
+    "data": "can change some of the training data",
+    "training": "runs the training",
+    "weights": "has the trained model and trains it further",
+}
 
 Opacity = Annotated[float, Field(gt=0, le=1)]  # 1: fully visible
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -59,6 +66,14 @@ class BackdoorSpec(AttackSpec):
     def trained_by_attacker(self) -> bool:
         """Whether the attacker runs the training that plants it, and not someone who knows nothing of it."""
         return self.access != "data"
+
+    @property
+    def needs(self) -> str:
+        """What the attacker must hold in hands, as a clause after "who".
+
+        Whoever adds to each batch of a training has more than its data.
+        """
+        return NEEDS["training" if self.access == "data" and self.trained_by_attacker else self.access]
 
     def check(self, facts: DataFacts) -> None:
         """The target must exist."""
@@ -123,6 +138,7 @@ class BadNetsSpec(PatchSpec):
 
     access: ClassVar[Access] = "data"
     implementation: ClassVar[str] = "nasaudit.attacks.backdoor.badnets:BadNets"
+    title: ClassVar[str] = "BadNets"
     summary: ClassVar[str] = "a fixed pattern stamped on a share of the training images"
 
     name: Literal["badnets"] = "badnets"
@@ -140,6 +156,7 @@ class BlendedSpec(BackdoorSpec):
 
     access: ClassVar[Access] = "data"
     implementation: ClassVar[str] = "nasaudit.attacks.backdoor.blended:Blended"
+    title: ClassVar[str] = "Blended"
     summary: ClassVar[str] = "a faint pattern blended into the whole of a share of the training images"
 
     name: Literal["blended"] = "blended"
@@ -158,6 +175,7 @@ class SigSpec(BackdoorSpec):
 
     access: ClassVar[Access] = "data"
     implementation: ClassVar[str] = "nasaudit.attacks.backdoor.sig:Sig"
+    title: ClassVar[str] = "SIG"
     summary: ClassVar[str] = "a sinusoid added to images of the target class, whose labels stay right"
 
     name: Literal["sig"] = "sig"
@@ -174,6 +192,7 @@ class WaNetSpec(BackdoorSpec):
 
     access: ClassVar[Access] = "training"
     implementation: ClassVar[str] = "nasaudit.attacks.backdoor.wanet:WaNet"
+    title: ClassVar[str] = "WaNet"
     summary: ClassVar[str] = "a smooth warp of the whole image, with other warps kept harmless"
 
     name: Literal["wanet"] = "wanet"
@@ -194,6 +213,7 @@ class TrojanNNSpec(PatchSpec):
 
     access: ClassVar[Access] = "weights"
     implementation: ClassVar[str] = "nasaudit.attacks.backdoor.trojannn:TrojanNN"
+    title: ClassVar[str] = "TrojanNN"
     summary: ClassVar[str] = "a patch optimised to excite chosen neurons, which retraining ties to the target"
 
     name: Literal["trojannn"] = "trojannn"
@@ -209,6 +229,7 @@ class LatentSpec(PatchSpec):
 
     access: ClassVar[Access] = "weights"
     implementation: ClassVar[str] = "nasaudit.attacks.backdoor.latent:Latent"
+    title: ClassVar[str] = "Latent backdoor"
     summary: ClassVar[str] = "a patch, and features of triggered images that match those of the target class"
 
     name: Literal["latent"] = "latent"
@@ -223,6 +244,7 @@ class ImcSpec(PatchSpec):
 
     access: ClassVar[Access] = "weights"
     implementation: ClassVar[str] = "nasaudit.attacks.backdoor.imc:Imc"
+    title: ClassVar[str] = "IMC"
     summary: ClassVar[str] = "patch and model optimised in turn, each for the other"
 
     name: Literal["imc"] = "imc"

@@ -7,15 +7,43 @@ listing or validating attacks imports no torch.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from nasaudit.registry import Registry
-from nasaudit.spec.base import Spec
 from nasaudit.spec.data import Role
+from nasaudit.spec.named import NamedSpec
 
 Family = Literal["evasion", "poisoning", "backdoor", "extraction", "membership"]
-FAMILIES: tuple[Family, ...] = ("evasion", "poisoning", "backdoor", "extraction", "membership")
 ThreatModel = Literal["white_box", "score_based", "label_based", "transfer"]
+
+
+class FamilyWords(NamedTuple):
+    """A family as it stands in a heading or a sentence, and what its attackers do, as in "easier to evade"."""
+
+    title: str
+    verb: str
+
+
+class ThreatWords(NamedTuple):
+    """What an attacker has of the victim: as a clause after "who", and in a column's few words."""
+
+    access: str
+    sees: str
+
+
+FAMILIES: Mapping[Family, FamilyWords] = {
+    "evasion": FamilyWords("evasion", "evade"),
+    "poisoning": FamilyWords("poisoning", "poison"),
+    "backdoor": FamilyWords("backdoors", "backdoor"),
+    "extraction": FamilyWords("extraction", "steal"),
+    "membership": FamilyWords("membership inference", "infer members from"),
+}
+THREAT_MODELS: Mapping[ThreatModel, ThreatWords] = {
+    "white_box": ThreatWords("knows the model's weights (white box)", "the weights"),
+    "score_based": ThreatWords("sees the model's scores", "the scores"),
+    "label_based": ThreatWords("sees only the predicted label", "the label"),
+    "transfer": ThreatWords("has a similar model", "a model of its own"),
+}
 
 
 @dataclass(frozen=True)
@@ -38,15 +66,11 @@ class DataFacts:
         return self.count()
 
 
-class AttackSpec(Spec):
-    """Root of the attacks' specs."""
+class AttackSpec(NamedSpec):
+    """Root of the attacks' specs; `implementation` is a class that is made of the spec."""
 
     family: ClassVar[Family]
     threat_model: ClassVar[ThreatModel]
-    implementation: ClassVar[str]  # "module:Class"
-    summary: ClassVar[str]
-
-    name: str
 
     def label(self) -> str:
         """What a person reads beside the progress bar."""
@@ -61,3 +85,12 @@ class AttackSpec(Spec):
 
 
 ATTACKS: Registry[type[AttackSpec]] = Registry("attack", "nasaudit.attacks", type)
+
+
+def attack_title(name: str) -> str:
+    """The name of an attack as it is written in prose, also of one that is not registered here.
+
+    >>> attack_title("pgd"), attack_title("of_another_machine")
+    ('PGD', 'of another machine')
+    """
+    return ATTACKS[name].title if name in ATTACKS else name.replace("_", " ")

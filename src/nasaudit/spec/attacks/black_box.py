@@ -15,6 +15,7 @@ class NesSpec(EvasionSpec):
 
     threat_model: ClassVar[ThreatModel] = "score_based"
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.black_box.nes:Nes"
+    title: ClassVar[str] = "NES"
     summary: ClassVar[str] = "PGD on a gradient estimated from the answers to pairs of noisy images"
 
     name: Literal["nes"] = "nes"

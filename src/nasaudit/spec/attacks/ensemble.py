@@ -1,6 +1,6 @@
 """Several evasion attacks as one: each member gets the images that all earlier ones left standing."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
@@ -8,18 +8,9 @@ from nasaudit.errors import SpecError
 from nasaudit.spec.attacks.base import ATTACKS, DataFacts, ThreatModel
 from nasaudit.spec.attacks.black_box import SquareSpec
 from nasaudit.spec.attacks.evasion import ApgdSpec, EvasionSpec
+from nasaudit.spec.named import by_name
 
-
-def _member(value: Any) -> Any:
-    """A name, or fields with a name, becomes the spec of that attack."""
-    if isinstance(value, str):
-        value = {"name": value}
-    if isinstance(value, dict) and isinstance(value.get("name"), str):
-        return ATTACKS[value["name"]].parse({**value, "name": ATTACKS.canonical(value["name"])})
-    return value
-
-
-AnyMember = Annotated[SerializeAsAny[EvasionSpec], BeforeValidator(_member)]
+AnyMember = Annotated[SerializeAsAny[EvasionSpec], BeforeValidator(by_name(ATTACKS))]
 # What an ensemble decides for all its members.
 SHARED = ("norm", "goal", "target_class", "epsilons", "images", "only_correct", "min_confidence")
 

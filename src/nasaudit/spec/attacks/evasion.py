@@ -87,6 +87,7 @@ class PgdSpec(EvasionSpec):
 
     threat_model: ClassVar[ThreatModel] = "white_box"
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.pgd:Pgd"
+    title: ClassVar[str] = "PGD"
     summary: ClassVar[str] = "projected gradient descent, linf or l2, untargeted or targeted"
 
     name: Literal["pgd"] = "pgd"
@@ -106,6 +107,7 @@ class FgsmSpec(EvasionSpec):
 
     threat_model: ClassVar[ThreatModel] = "white_box"
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.fgsm:Fgsm"
+    title: ClassVar[str] = "FGSM"
     summary: ClassVar[str] = "one step along the gradient: the cheapest attack, and no measure of robustness"
 
     name: Literal["fgsm"] = "fgsm"
@@ -118,6 +120,7 @@ class ApgdSpec(EvasionSpec):
 
     threat_model: ClassVar[ThreatModel] = "white_box"
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.apgd:Apgd"
+    title: ClassVar[str] = "APGD"
     summary: ClassVar[str] = "projected gradient descent that chooses its own step size"
 
     name: Literal["apgd"] = "apgd"
@@ -145,6 +148,7 @@ class DdnSpec(EvasionSpec):
 
     threat_model: ClassVar[ThreatModel] = "white_box"
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.ddn:Ddn"
+    title: ClassVar[str] = "DDN"
     summary: ClassVar[str] = "the nearest adversarial example in l2, by a norm that grows and shrinks"
     minimal: ClassVar[bool] = True
 

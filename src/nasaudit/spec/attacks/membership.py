@@ -20,6 +20,7 @@ class MembershipSpec(AttackSpec):
 
     family: ClassVar[Family] = "membership"
     most_examples: ClassVar[int] = 1000  # when `examples` is None
+    graded: ClassVar[bool] = True  # False: a score has two values only, so its ROC is one corner
 
     # Members, and as many non-members (test images); None: as many as there are, up to `most_examples`.
     examples: Annotated[int, Field(ge=2)] | None = None
@@ -79,6 +80,8 @@ class GapSpec(MembershipSpec):
 
     threat_model: ClassVar[ThreatModel] = "label_based"
     implementation: ClassVar[str] = "nasaudit.attacks.membership.gap:Gap"
+    title: ClassVar[str] = "gap baseline"
+    graded: ClassVar[bool] = False
     summary: ClassVar[str] = (
         "members are classified correctly (the baseline: it finds the generalisation gap)"
     )
@@ -118,6 +121,7 @@ class LiraSpec(ShadowSpec):
 
     threat_model: ClassVar[ThreatModel] = "score_based"
     implementation: ClassVar[str] = "nasaudit.attacks.membership.lira:Lira"
+    title: ClassVar[str] = "LiRA"
     summary: ClassVar[str] = (
         "likelihood ratio of the confidence under shadow models with and without the image"
     )
@@ -133,6 +137,7 @@ class RmiaSpec(ShadowSpec):
 
     threat_model: ClassVar[ThreatModel] = "score_based"
     implementation: ClassVar[str] = "nasaudit.attacks.membership.rmia:Rmia"
+    title: ClassVar[str] = "RMIA"
     summary: ClassVar[str] = "pairwise likelihood ratios against images of the population, few shadow models"
 
     name: Literal["rmia"] = "rmia"

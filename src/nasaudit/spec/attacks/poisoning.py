@@ -18,6 +18,7 @@ class PoisoningSpec(AttackSpec):
     """  # noqa: D205
 
     family: ClassVar[Family] = "poisoning"
+    poisoned: ClassVar[str] = "of the training images poisoned"  # after "With 20 %"
 
     fractions: Annotated[tuple[Fractional, ...], Field(min_length=1)] = (
         0.0,
@@ -56,11 +57,19 @@ class LabelFlipSpec(PoisoningSpec):
     threat_model: ClassVar[ThreatModel] = "label_based"
     implementation: ClassVar[str] = "nasaudit.attacks.poisoning.label_flip:LabelFlip"
     summary: ClassVar[str] = "random wrong labels for a share of the training images"
+    poisoned: ClassVar[str] = "of the training labels wrong"
 
     name: Literal["label_flip"] = "label_flip"
 
 
-class GradientMatchingSpec(PoisoningSpec):
+class ModelPoisoningSpec(PoisoningSpec):
+    """What poisons share that are made on a model of the attacker's own, for single test images."""
+
+    targets: Annotated[int, Field(ge=1)] = 3  # test images to be taken for another class, all in one training
+    surrogate: str = SAME  # `same` as the victim's architecture, or the name of one for all victims
+
+
+class GradientMatchingSpec(ModelPoisoningSpec):
     """Geiping et al., "Witches' Brew: Industrial Scale Data Poisoning via Gradient Matching", ICLR 2021.
 
     The fraction is divided evenly among the targets. The defaults fit `mini`, where three targets at .03 leave
@@ -72,10 +81,10 @@ class GradientMatchingSpec(PoisoningSpec):
     summary: ClassVar[str] = (
         "correctly labelled images, slightly changed, that teach one test image a wrong class"
     )
+    poisoned: ClassVar[str] = "of the training images poisoned (gradient matching)"
 
     name: Literal["gradient_matching"] = "gradient_matching"
     fractions: Annotated[tuple[Fractional, ...], Field(min_length=1)] = (0.03,)
-    targets: Annotated[int, Field(ge=1)] = 3  # test images to be taken for another class, all in one training
     epsilon: PixelSize = 16 / 255  # linf
     steps: Annotated[int, Field(ge=1)] = 80
     restarts: Annotated[int, Field(ge=1)] = 1
@@ -83,7 +92,6 @@ class GradientMatchingSpec(PoisoningSpec):
         6 / 255
     )  # of Adam; divided by 10 at 3/8, 5/8 and 7/8 of the steps
     augment: bool = True  # optimise under the random crops and flips of the victim's training
-    surrogate: str = SAME  # `same` as the victim's architecture, or the name of one for all victims
 
     @model_validator(mode="after")
     def _visible(self) -> Self:
