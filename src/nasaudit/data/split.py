@@ -50,6 +50,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an image."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
     @cached_property
     def digest(self) -> str:
         """First 20 hex digits of the SHA-256 of images, labels and indices."""
@@ -127,8 +133,7 @@ class DataBundle:
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
-        channels, height, width = self.train.images.shape[1:]
-        return channels, height, width
+        return self.train.shape
 
     @cached_property
     def moments(self) -> tuple[Tensor, Tensor]:
