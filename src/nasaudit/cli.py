@@ -91,6 +91,9 @@ Workers = Annotated[
     int | None, typer.Option(min=1, help="Processes side by side. [default: one a core or GPU]")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")]
+ExecutorOption = Annotated[
+    str, typer.Option("--executor", help="processes; serial (one after the other); a plugin's.")
+]
 Mode = Annotated[ModeName, typer.Option(help="cached; retry failures; force all; read-only.")]
 StoreOption = Annotated[
     Path | None,
@@ -155,6 +158,7 @@ def audit(
     ] = None,
     workers: Workers = None,
     device: Device = "auto",
+    executor: ExecutorOption = "processes",
     out: Out = None,
     mode: Mode = ModeName.cached,
     store: StoreOption = None,
@@ -168,7 +172,7 @@ def audit(
     study = api.make_study(
         choices, data, scale.value, protocol.value, _names(attacks), seeds, _names(analyses)
     )
-    _run(study, out, _options(workers, device, mode, store, download, as_json), as_json)
+    _run(study, out, _options(workers, device, executor, mode, store, download, as_json), as_json)
 
 
 @app.command()
@@ -203,6 +207,7 @@ def mitigate(
     plan: Annotated[bool, typer.Option("--plan", help="Print the variants; train nothing.")] = False,
     workers: Workers = None,
     device: Device = "auto",
+    executor: ExecutorOption = "processes",
     out: Out = None,
     mode: Mode = ModeName.cached,
     store: StoreOption = None,
@@ -210,7 +215,7 @@ def mitigate(
     as_json: Json = False,
 ) -> None:
     """Harden an architecture, and prove it: retrain, attack again, compare by seed and image."""
-    from nasaudit import api, listing
+    from nasaudit import api, terminal
     from nasaudit.spec.mitigation import MitigationSpec
 
     asked = MitigationSpec.parse(
@@ -227,15 +232,15 @@ def mitigate(
         [architecture], data, scale.value, "sound", _names(attacks), seeds, _names(analyses), asked
     )
     if plan:
-        entries = listing.hardened(study)
+        entries = terminal.hardened(study)
         if as_json:
             _print_json(entries)
         else:
-            typer.echo(listing.hardened_table(entries, asked.of_kind("answers")))
+            typer.echo(terminal.hardened_table(entries, asked.of_kind("answers")))
         return
-    finished = api.run_study(study, out, _options(workers, device, mode, store, download, as_json))
+    finished = api.run_study(study, out, _options(workers, device, executor, mode, store, download, as_json))
     if not as_json:
-        typer.echo(listing.remedied(finished.results))
+        typer.echo(terminal.remedied(finished.results))
     _conclude(finished, as_json)
 
 
@@ -248,6 +253,7 @@ def analyze(
     analyses: Analyses = "all",
     workers: Workers = None,
     device: Device = "auto",
+    executor: ExecutorOption = "processes",
     out: Out = None,
     mode: Mode = ModeName.cached,
     store: StoreOption = None,
@@ -255,12 +261,12 @@ def analyze(
     as_json: Json = False,
 ) -> None:
     """Analyse a trained model: topology, gradients, smoothness, landscapes. No training, no attack."""
-    from nasaudit import api, listing
+    from nasaudit import api, terminal
 
-    options = _options(workers, device, mode, store, download, as_json)
+    options = _options(workers, device, executor, mode, store, download, as_json)
     finished = api.analyze(architecture, weights, data, scale.value, _names(analyses), out, options)
     if not as_json:
-        typer.echo(listing.measured(finished.results.rows))
+        typer.echo(terminal.measured(finished.results.rows))
     _conclude(finished, as_json)
 
 
@@ -273,6 +279,7 @@ def study_run(
     ] = None,
     workers: Workers = None,
     device: Device = "auto",
+    executor: ExecutorOption = "processes",
     out: Out = None,
     mode: Mode = ModeName.cached,
     store: StoreOption = None,
@@ -282,7 +289,7 @@ def study_run(
     """Run a study that a YAML file describes."""
     from nasaudit.planning.studies import load_study
 
-    options = _options(workers, device, mode, store, download, as_json)
+    options = _options(workers, device, executor, mode, store, download, as_json)
     _run(load_study(study, changes or ()), out, options, as_json)
 
 
@@ -332,7 +339,7 @@ def gate(
     as_json: Json = False,
 ) -> None:
     """Hold a finished study to a policy: exit code 0 if every rule holds, 1 if one is broken."""
-    from nasaudit import api, listing
+    from nasaudit import api, terminal
 
     judged = api.gate(folder, policy, baseline, junit=junit, sarif=sarif)
     if as_json:
@@ -342,7 +349,7 @@ def gate(
     else:
         for note in judged.notes:
             typer.echo(f"note: {note}")
-        typer.echo(listing.judged(judged))
+        typer.echo(terminal.judged(judged))
     if not judged.holds:
         raise typer.Exit(1)
 
@@ -357,7 +364,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Paired differences between two finished studies, second minus first."""
-    from nasaudit import api, listing
+    from nasaudit import api, terminal
 
     compared = api.compare(first, second)
     if as_json:
@@ -365,19 +372,19 @@ def compare(
         return
     for warning in compared.warnings:
         typer.echo(f"note: {warning}")
-    typer.echo(listing.compared(compared, everything))
+    typer.echo(terminal.compared(compared, everything))
 
 
 @app.command("list")
 def list_names(what: Annotated[Catalogue, typer.Argument()], as_json: Json = False) -> None:
     """List architectures, attacks, data, searches or analyses."""
-    from nasaudit import listing
+    from nasaudit import terminal
 
-    entries = listing.entries(what.value)
+    entries = terminal.entries(what.value)
     if as_json:
         _print_json(entries)
         return
-    typer.echo(listing.table(what.value, entries))
+    typer.echo(terminal.table(what.value, entries))
 
 
 @app.command()
@@ -389,11 +396,11 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Parameters, FLOPs and the shape of the cells, with a drawing."""
-    from nasaudit import listing
+    from nasaudit import terminal
 
-    facts = listing.describe(architecture, scale.value, classes)
+    facts = terminal.describe(architecture, scale.value, classes)
     if svg is not None:
-        listing.write_svg(facts, svg)
+        terminal.write_svg(facts, svg)
     if as_json:
         _print_json(facts.as_dict())
         return
@@ -439,7 +446,13 @@ def _run(study: "StudySpec", out: Path | None, options: "RunOptions", as_json: b
 
 
 def _options(
-    workers: int | None, device: str, mode: ModeName, store: Path | None, download: bool, as_json: bool
+    workers: int | None,
+    device: str,
+    executor: str,
+    mode: ModeName,
+    store: Path | None,
+    download: bool,
+    as_json: bool,
 ) -> "RunOptions":
     """What the flags of a run say; bars go where the answer of the command does not."""
     from nasaudit.running.display.progress import progress_observer
@@ -448,6 +461,7 @@ def _options(
     return RunOptions(
         workers=workers,
         device=device,
+        executor=executor,
         mode=mode.value,
         store=store,
         download=download,

@@ -79,6 +79,10 @@ class ConflictError(StoreError):
     """The folder belongs to another study, or another run is writing to it now."""
 
 
+class FormatError(StoreError):
+    """A folder or a file was written by a version of nasaudit that had another format."""
+
+
 class MissingRecordError(StoreError):
     """Read-only mode met a task that has no record yet."""
 

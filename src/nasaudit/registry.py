@@ -4,7 +4,7 @@ Names are forgiving: case, spaces, hyphens and underscores do not matter (`PC-DA
 Plugins register through entry points, which are read only when a name is first looked up.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar, cast
 
@@ -46,10 +46,6 @@ class Registry(Generic[T]):
             self._canonical[key] = name
         self._items[name] = item
         return item
-
-    def register(self, name: str, *aliases: str) -> Callable[[T], T]:
-        """Decorator form of `add`."""
-        return lambda item: self.add(name, item, *aliases)
 
     def canonical(self, name: str) -> str:
         """The one spelling of a name. Raises UnknownNameError with the nearest names."""

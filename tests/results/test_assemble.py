@@ -14,7 +14,7 @@ from nasaudit.results.flags import Findings, raise_flags
 from nasaudit.results.folder import format_setting, to_csv
 from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import COLUMNS, Row, StudyResults
-from nasaudit.running.executors.base import Setting
+from nasaudit.running.executors.base import RunContext
 from nasaudit.running.executors.serial import Serial
 from nasaudit.running.run import run_plan
 from nasaudit.spec.attacks import PgdSpec
@@ -30,9 +30,9 @@ EPSILON = {"epsilon": "4/255", "norm": "linf", "goal": "untargeted"}
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Store, StudyResults, Path]:
     path = tmp_path_factory.mktemp("study")
     planned = fake_plan(path / "inputs")
-    setting = Setting(path / "out" / "store", path / "inputs")
-    results = run_plan(planned, path / "out", setting, lambda: Serial(setting))
-    return planned, Store(setting.store), results, path / "out"
+    context = RunContext(path / "out" / "store", path / "inputs")
+    results = run_plan(planned, path / "out", context, lambda: Serial(context))
+    return planned, Store(context.store), results, path / "out"
 
 
 def outcomes(study, kind: type, file: str) -> dict[tuple[str, int], dict[str, np.ndarray]]:
@@ -97,8 +97,10 @@ def test_robust_accuracy_is_what_the_attack_leaves(study) -> None:
 
 def test_a_bound_in_one_seed_is_a_bound_of_the_mean(study) -> None:
     row = one(study[2], architecture="darts", metric="steps_to_accuracy", seed="all")
-    assert (row.value, row.n, row.setting) == (10.5, 2, {"accuracy": "0.9", "bound": "lower"})
-    assert "bound" not in one(study[2], architecture="darts", metric="loss_area", seed="all").setting
+    assert (row.value, row.n, row.setting, row.bound) == (10.5, 2, {"accuracy": "0.9"}, "lower")
+    by_seed = study[2].select(architecture="darts", metric="steps_to_accuracy")
+    assert [row.bound for row in by_seed] == ["", "lower", "lower"]
+    assert one(study[2], architecture="darts", metric="loss_area", seed="all").bound == ""
 
 
 def test_rows_are_unique(study) -> None:

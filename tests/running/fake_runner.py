@@ -6,15 +6,15 @@ from pathlib import Path
 
 from fake_tasks import fake_plan
 
-from nasaudit.running.executors.base import Setting
+from nasaudit.running.executors.base import RunContext
 from nasaudit.running.executors.processes import Processes
 from nasaudit.running.run import run_plan
 
 
 def main(folder: Path, out: Path, trouble: str = "") -> None:
-    setting = Setting(out / "store", folder)
+    context = RunContext(out / "store", folder)
     planned = fake_plan(folder, seeds=(0, 1, 2), trouble=trouble, naps=15)
-    run_plan(planned, out, setting, lambda: Processes(setting, ("cpu", "cpu")))
+    run_plan(planned, out, context, lambda: Processes(context, ("cpu", "cpu")))
 
 
 if __name__ == "__main__":

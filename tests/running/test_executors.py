@@ -1,15 +1,29 @@
+import contextlib
 import os
 import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
-from nasaudit.errors import SpecError
+from nasaudit import registry
+from nasaudit.errors import SpecError, UnknownNameError
+from nasaudit.measure.estimate import Measurement
+from nasaudit.planning.plan import plan
+from nasaudit.registry import Registry
 from nasaudit.running import devices
+from nasaudit.running import run as run_module
 from nasaudit.running.devices import cores, worker_devices
-from nasaudit.running.executors.base import Setting
+from nasaudit.running.executors.base import Event, Finished, Job, Progressed, RunContext, Started
+from nasaudit.running.executors.catalogue import EXECUTORS
 from nasaudit.running.executors.serial import Serial
 from nasaudit.running.executors.threads import ONE_THREAD, one_thread, worker_environment
+from nasaudit.running.run import RunOptions
+from nasaudit.spec.analyses import TopologySpec
+from nasaudit.spec.study import StudySpec
+from nasaudit.spec.tasks import ArchitectureAnalysisTask, Task
+from nasaudit.store.workspace import Workspace
 
 
 @pytest.fixture
@@ -76,11 +90,64 @@ def test_the_threads_of_this_process_are_given_back(monkeypatch: pytest.MonkeyPa
     assert "MKL_NUM_THREADS" not in os.environ
 
 
-def test_a_slot_takes_one_job(tmp_path: Path) -> None:
-    executor = Serial(Setting(tmp_path, tmp_path))
-    try:
-        executor.submit(object())
-        with pytest.raises(RuntimeError, match="one slot"):
-            executor.submit(object())
-    finally:
-        executor.close()
+class Reciter:
+    """An executor of a plugin's, which only says that it was made."""
+
+    def __init__(self, context: RunContext, devices: Sequence[str]):
+        raise LookupError(f"asked for {len(devices)} devices, records in {context.store.name}")
+
+
+def test_executors_are_chosen_by_name_also_those_of_plugins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    point = EntryPoint("reciter", "test_executors:Reciter", "nasaudit.executors")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    monkeypatch.setattr(run_module, "EXECUTORS", Registry("executor", "nasaudit.executors"))
+    study = StudySpec.parse({"architectures": ["resnet"], "data": "digits", "analyses": ["topology"]})
+    with pytest.raises(LookupError, match="asked for 2 devices, records in store"):
+        run_module.run(study, tmp_path / "out", RunOptions(workers=2, device="cpu", executor="Reciter"))
+
+
+def test_an_unknown_executor_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    study = StudySpec.parse({"architectures": ["resnet"], "data": "digits"})
+    with pytest.raises(UnknownNameError, match="unknown executor 'ray'; known: processes, serial"):
+        run_module.run(study, tmp_path / "out", RunOptions(executor="ray"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_serial_executor_is_reachable_by_name(tmp_path: Path) -> None:
+    study = StudySpec.parse({"architectures": ["resnet"], "data": "digits", "analyses": ["topology"]})
+    architecture = plan(study, tmp_path).architectures[0]
+    task = ArchitectureAnalysisTask(architecture=architecture, analysis=TopologySpec())
+    executor = EXECUTORS["serial"](RunContext(tmp_path, tmp_path), ("cpu", "cpu"))
+    events: list[Event] = []
+    with contextlib.closing(executor):
+        assert executor.slots == 1
+        executor.submit(Job(task, tmp_path))
+        executor.pump(events.append, 0.0)
+    assert [type(event) for event in (events[0], events[-1])] == [Started, Finished]
+    assert events[-1].record.state == "ok"
+
+
+class Chatter(Task):
+    """A task that reports, and would go on."""
+
+    work = "test_executors:chatter"
+
+    kind: str = "chatter"
+
+
+def chatter(task: Chatter, workspace: Workspace) -> list[Measurement]:
+    workspace.progress(0.5, "half")
+    raise AssertionError("the task went on although the run has stopped")
+
+
+def test_an_error_of_who_listens_is_no_failure_of_the_task(tmp_path: Path) -> None:
+    def broken_pipe(event: Event) -> None:
+        if isinstance(event, Progressed):
+            raise BrokenPipeError("nobody reads")
+
+    with contextlib.closing(Serial(RunContext(tmp_path, tmp_path))) as executor:
+        executor.submit(Job(Chatter(), tmp_path))
+        with pytest.raises(BrokenPipeError, match="nobody reads"):
+            executor.pump(broken_pipe, 0.0)

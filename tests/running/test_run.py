@@ -17,7 +17,7 @@ from nasaudit.errors import ConflictError, MissingRecordError, SpecError, StoreE
 from nasaudit.planning.plan import Plan
 from nasaudit.results.schema import StudyResults
 from nasaudit.running.display.observer import Silent
-from nasaudit.running.executors.base import Executor, Setting
+from nasaudit.running.executors.base import Executor, RunContext
 from nasaudit.running.executors.processes import Processes
 from nasaudit.running.executors.serial import Serial
 from nasaudit.running.run import RunOptions, run_plan
@@ -26,15 +26,15 @@ from nasaudit.store.lock import hold
 from nasaudit.store.records import Record
 from nasaudit.store.store import Store
 
-MakeExecutor = Callable[[Setting], Executor]
+MakeExecutor = Callable[[RunContext], Executor]
 
 
-def serial(setting: Setting) -> Executor:
-    return Serial(setting)
+def serial(context: RunContext) -> Executor:
+    return Serial(context)
 
 
-def processes(setting: Setting) -> Executor:
-    return Processes(setting, ("cpu", "cpu"))
+def processes(context: RunContext) -> Executor:
+    return Processes(context, ("cpu", "cpu"))
 
 
 class Diary(Silent):
@@ -64,8 +64,8 @@ class House:
 
     def __init__(self, path: Path):
         self.folder, self.out = path / "inputs", path / "out"
-        self.setting = Setting(self.out / "store", self.folder)
-        self.store = Store(self.setting.store)
+        self.context = RunContext(self.out / "store", self.folder)
+        self.store = Store(self.context.store)
 
     def plan(self, **options) -> Plan:
         return fake_plan(self.folder, **options)
@@ -74,7 +74,7 @@ class House:
         diary = Diary()
         observer = options.pop("observer", diary)
         results = run_plan(
-            planned, self.out, self.setting, lambda: make(self.setting), observer=observer, **options
+            planned, self.out, self.context, lambda: make(self.context), observer=observer, **options
         )
         return results, diary
 
@@ -88,7 +88,7 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
-def no_executor(setting: Setting) -> Executor:
+def no_executor(context: RunContext) -> Executor:
     raise AssertionError("a run that has nothing to do asked for an executor")
 
 

@@ -5,7 +5,7 @@ from fake_tasks import fake_plan
 
 from nasaudit.errors import StoreError
 from nasaudit.results.folder import StudyFolder
-from nasaudit.running.executors.base import Setting
+from nasaudit.running.executors.base import RunContext
 from nasaudit.running.executors.serial import Serial
 from nasaudit.running.run import run_plan
 from nasaudit.running.status import status, status_of
@@ -15,9 +15,9 @@ from nasaudit.store.store import Store
 
 def test_done_failed_and_blocked_tasks_are_told_apart(tmp_path: Path) -> None:
     planned = fake_plan(tmp_path, trouble="fail")
-    setting = Setting(tmp_path / "out" / "store", tmp_path)
-    run_plan(planned, tmp_path / "out", setting, lambda: Serial(setting))
-    found = status_of(planned.tasks, Store(setting.store), "fake", tmp_path)
+    context = RunContext(tmp_path / "out" / "store", tmp_path)
+    run_plan(planned, tmp_path / "out", context, lambda: Serial(context))
+    found = status_of(planned.tasks, Store(context.store), "fake", tmp_path)
     assert {state: found.count(state) for state in ("done", "failed", "blocked", "missing")} == {
         "done": 9,
         "failed": 1,

@@ -8,9 +8,18 @@ import pytest
 from nasaudit.errors import InputError, ModelError, StoreError
 from nasaudit.planning.plan import Plan, plan
 from nasaudit.running.execute import failure
-from nasaudit.running.executors.base import Died, Event, Executor, Finished, Halted, Job, Progressed, Setting
+from nasaudit.running.executors.base import (
+    Died,
+    Event,
+    Executor,
+    Finished,
+    Halted,
+    Job,
+    Progressed,
+    RunContext,
+)
 from nasaudit.running.executors.serial import Serial
-from nasaudit.running.trial import check_brought
+from nasaudit.running.trial import try_models
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import Task
 
@@ -21,7 +30,7 @@ class Script(Serial):
     """An executor on which every job ends in one way."""
 
     def __init__(self, end: Callable[[Task], Event]):
-        super().__init__(Setting(Path("nowhere"), Path("nowhere")))
+        super().__init__(RunContext(Path("nowhere"), Path("nowhere")))
         self._end = end
         self.tried: list[Task] = []
 
@@ -61,11 +70,11 @@ def test_a_trial_that_does_not_succeed_is_said(
     end: Callable[[Task], Event], kind: type[Exception], told: str
 ) -> None:
     with pytest.raises(kind, match=told):
-        check_brought(planned(CELL), lambda: Script(end))
+        try_models(planned(CELL), lambda: Script(end))
 
 
 def test_each_model_is_tried_once_and_others_not_at_all(tmp_path: Path) -> None:
-    executor = Serial(Setting(tmp_path, tmp_path))
+    executor = Serial(RunContext(tmp_path, tmp_path))
     tried: list[str] = []
     submit = executor.submit
 
@@ -74,7 +83,7 @@ def test_each_model_is_tried_once_and_others_not_at_all(tmp_path: Path) -> None:
         submit(job)
 
     executor.submit = note  # type: ignore[method-assign]
-    check_brought(planned("resnet", CELL, seeds=2), lambda: executor)
+    try_models(planned("resnet", CELL, seeds=2), lambda: executor)
     assert tried == ["try nasbench201-301001"]
 
 
@@ -82,4 +91,4 @@ def test_without_anything_brought_no_executor_is_made() -> None:
     def none() -> Executor:
         raise AssertionError
 
-    check_brought(planned("resnet", "darts"), none)
+    try_models(planned("resnet", "darts"), none)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nasaudit.errors import MissingRecordError, StoreError
+from nasaudit.errors import FormatError, MissingRecordError, StoreError
 from nasaudit.measure.estimate import Measurement, exact
 from nasaudit.spec.tasks import Task
 from nasaudit.store import store as store_module
@@ -221,3 +221,26 @@ def test_records_are_plain_json(store: Store) -> None:
     content = json.loads((store.path(Nap().digest()) / "record.json").read_text())
     assert content["task"] == {"kind": "nap", "seed": 0}
     assert content["artefacts"]["weights.bin"]["bytes"] == 7
+
+
+@pytest.mark.parametrize(
+    ("marker", "age"), [(None, "an earlier"), ('{"format": 1}', "an earlier"), ('{"format": 99}', "a newer")]
+)
+def test_a_store_of_another_version_is_refused_and_left_alone(
+    store: Store, marker: str | None, age: str
+) -> None:
+    record = put(store, Nap())
+    path = store.folder / "format.json"
+    path.unlink()
+    if marker is not None:
+        path.write_text(marker)
+    before = sorted(store.folder.rglob("*"))
+    again = Store(store.folder)
+    sentence = f"store was written by {age} version of nasaudit.*choose another folder for the records"
+    with pytest.raises(FormatError, match=sentence):
+        again.find(Nap())
+    with pytest.raises(FormatError, match=sentence), again.writing():
+        pass
+    assert sorted(store.folder.rglob("*")) == before
+    path.write_text(json.dumps({"format": 2}))
+    assert again.find(Nap()) == record

@@ -11,8 +11,7 @@ from pathlib import Path
 from nasaudit.arch.catalogue import resolve
 from nasaudit.data.catalogue import DATA, count_roles, describe, fetch, fingerprint
 from nasaudit.errors import SpecError
-from nasaudit.planning.analyses import ANALYSES
-from nasaudit.planning.experiments import EXPERIMENTS, Setting
+from nasaudit.planning.experiments import EXPERIMENTS, Setting, analysis
 from nasaudit.planning.hardening import hardened
 from nasaudit.planning.needs import closure
 from nasaudit.planning.population import population
@@ -23,6 +22,7 @@ from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Task, TrainTask, WeightsFile
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.store.files import sha256
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def _wanted(study: StudySpec, victims: tuple[TrainTask, ...], setting: Setting) 
     for victim in victims:
         yield victim
         trainings = trainings_of[victim.architecture.name]
-        for analysis in study.analyses:
-            task = ANALYSES[analysis.name](victim, analysis, trainings)
+        for spec in study.analyses:
+            task = analysis(victim, spec, trainings)
             if task is not None:
                 yield task
         for attack in study.attacks:
@@ -121,7 +121,7 @@ def _recipes(choices: Sequence[ArchChoice], training: TrainingSpec, own: int) ->
             yield training
         else:
             where = f"architectures[{position}].training" if position < own else f"mitigation ({choice.name})"
-            yield TrainingSpec.parse({**training.model_dump(), **choice.training}, where=where)
+            yield training.changed(choice.training, where)
 
 
 def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[WeightsFile | None]:
@@ -133,7 +133,7 @@ def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[Weight
         where = f"architectures[{position}].weights"
         if len(study.seeds) > 1:
             raise SpecError("seeds", "one seed, as the weights of one training are given", list(study.seeds))
-        training = [attack.name for attack in study.attacks if attack.family != "evasion"]
+        training = [attack.name for attack in study.attacks if attack.trains]
         if training and study.training is None:
             raise SpecError(
                 where,
@@ -144,12 +144,7 @@ def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[Weight
         path = Path(choice.weights)
         if not path.is_file():
             raise SpecError(where, "a file with trained weights", choice.weights)
-        yield WeightsFile(path=str(path), sha256=_sha256(path))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        yield WeightsFile(path=str(path), sha256=sha256(path))
 
 
 def _each_once(architectures: tuple[ArchSpec, ...], own: int) -> None:

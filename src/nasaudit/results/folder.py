@@ -12,7 +12,7 @@ from typing import Any
 from nasaudit.errors import ConflictError, StoreError
 from nasaudit.results.schema import COLUMNS, Row, StudyResults
 from nasaudit.spec.study import StudySpec
-from nasaudit.store.files import explain_full_disk, sha256, write_atomically
+from nasaudit.store.files import FORMAT, check_format, explain_full_disk, sha256, write_atomically
 from nasaudit.store.lock import LOCK_FILE
 
 STUDY_FILE = "study.json"
@@ -21,6 +21,7 @@ TABLE_FILE = "results.csv"
 STAMP_FILE = ".results-stamp.json"  # from which records, by which version, the results were made
 STORE_FOLDER = "store"
 EXAMPLES_FOLDER = "examples"
+ANEW = "run the study again in another folder, or remove this one first"
 
 
 class StudyFolder:
@@ -61,7 +62,7 @@ class StudyFolder:
     def claim(self, study: StudySpec, store: Path, downloads: Path) -> None:
         """Say in the folder which study it holds, and where its records are."""
         content = {
-            "format": 1,
+            "format": FORMAT,
             "digest": study.digest(),
             "store": None if store == self.store else str(store),
             "downloads": str(downloads.absolute()),
@@ -82,6 +83,7 @@ class StudyFolder:
 
         Raises:
             StoreError: there is none, or it cannot be read.
+            FormatError: another version wrote it.
         """
         path = self.path / STUDY_FILE
         try:
@@ -92,6 +94,7 @@ class StudyFolder:
             raise StoreError(f"{path} cannot be read: {error}") from error
         if not isinstance(content, dict) or not isinstance(content.get("study"), dict):
             raise StoreError(f"{path} is damaged: it does not say which study the folder holds")
+        check_format(content.get("format"), self.path, ANEW)
         return content
 
     def results(self) -> StudyResults:
@@ -99,10 +102,14 @@ class StudyFolder:
 
         Raises:
             StoreError: there is none, or it cannot be read.
+            FormatError: another version wrote it.
         """
         path = self.path / RESULTS_FILE
         try:
-            return StudyResults.model_validate_json(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            content = json.loads(text)
+            check_format(content.get("format") if isinstance(content, dict) else None, path, ANEW)
+            return StudyResults.model_validate_json(text)
         except FileNotFoundError:
             raise StoreError(f"{self.path} holds no results yet ({RESULTS_FILE} is missing)") from None
         except (OSError, ValueError) as error:

@@ -5,14 +5,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.mitigation import RemedyKind
+from nasaudit.spec.remedies import RemedyKind
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.store.files import FORMAT
 
 # The columns of results.csv, in order.
 COLUMNS = (
     "architecture", "group", "data", "scale", "seed", "protocol", "family", "attack", "setting",
-    "metric", "value", "low", "high", "n", "unit",
+    "metric", "value", "low", "high", "n", "unit", "bound",
 )  # fmt: skip
 
 
@@ -42,6 +43,7 @@ class Row(Plain):
     high: float
     n: int
     unit: str
+    bound: Literal["", "lower"] = ""  # "lower": the value is the least that it can be
 
 
 class History(Plain):
@@ -298,6 +300,7 @@ class Remedied(Plain):
 class StudyResults(Plain):
     """Results of one study. Everything outside of `environment` and `seconds` is reproducible."""
 
+    format: int = FORMAT
     study: StudySpec
     architectures: list[ArchSpec]
     training: TrainingSpec

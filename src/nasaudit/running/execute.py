@@ -6,8 +6,8 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, cast
 
 from nasaudit.containment import contained
@@ -72,8 +72,7 @@ def _finite(measurements: Iterable[Measurement]) -> tuple[Measurement, ...]:
 
 def resolve_work(task: Task) -> Work:
     """Import the function that a task names as `module:function`."""
-    module, _, name = task.work.partition(":")
-    return cast(Work, getattr(import_module(module), name))
+    return cast(Work, resolve_name(task.work))
 
 
 def failure(task: Task, error: BaseException, seconds: float, device: str, attempts: int = 1) -> Record:

@@ -28,12 +28,12 @@ from nasaudit.running.executors.base import (
     Halted,
     Job,
     Progressed,
-    Setting,
+    RunContext,
     Started,
 )
-from nasaudit.running.executors.processes import Processes
+from nasaudit.running.executors.catalogue import EXECUTORS
 from nasaudit.running.schedule import Schedule
-from nasaudit.running.trial import check_brought
+from nasaudit.running.trial import try_models
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import Task
 from nasaudit.store.lock import hold
@@ -57,6 +57,8 @@ class RunOptions:
     Attributes:
         workers: processes side by side; None: one for each core, or for each GPU.
         device: "auto", "cpu", "cuda" or "cuda:K".
+        executor: who does the tasks: `processes`, a worker for each device; `serial`, one after the other in this
+            process; or one that a plugin brings.
         mode: `cached` takes all records that exist, also those of failures; `retry` does failed tasks
             again; `force` does all tasks again; `read-only` does and writes nothing.
         store: folder of the records; None: `store` in the study's own folder. Studies that share one share
@@ -71,6 +73,7 @@ class RunOptions:
 
     workers: int | None = None
     device: str = "auto"
+    executor: str = "processes"
     mode: Mode = "cached"
     store: str | Path | None = None
     download: bool = False
@@ -94,20 +97,21 @@ def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> S
         options: how to do it.
 
     Raises:
-        InputError: the study cannot be run as asked; nothing was trained.
+        InputError: the study cannot be run as asked, or there is no such executor; nothing was trained.
         ConflictError: the folder belongs to another study or is in use.
         StoreError: the folder cannot be written to, or the disk is full.
         MissingRecordError: `read-only`, and a task has no record.
         KeyboardInterrupt: all workers are gone by then, and the next run resumes.
     """
+    make_executor = EXECUTORS[options.executor]
     store = StudyFolder(out).store if options.store is None else Path(options.store)
-    setting = Setting(store=store.absolute(), downloads=options.downloads.absolute())
+    context = RunContext(store=store.absolute(), downloads=options.downloads.absolute())
     devices = worker_devices(options.device, options.workers)
     return run_plan(
         plan(study, options.downloads, download=options.download),
         out,
-        setting,
-        lambda: Processes(setting, devices),
+        context,
+        lambda: make_executor(context, devices),
         mode=options.mode,
         observer=options.observer or default_observer(),
     )
@@ -116,7 +120,7 @@ def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> S
 def run_plan(
     planned: Plan,
     out: Path,
-    setting: Setting,
+    context: RunContext,
     executor: Callable[[], Executor],
     *,
     mode: Mode = "cached",
@@ -126,20 +130,20 @@ def run_plan(
 
     Models that were brought are tried before the folder is claimed, if there is anything to do.
     """
-    folder, store = StudyFolder(out), Store(setting.store)
+    folder, store = StudyFolder(out), Store(context.store)
     folder.check(planned.study)
     if mode == "read-only":
-        return collect(planned, _all_records(planned, store), store, setting.downloads)
+        return collect(planned, _all_records(planned, store), store, context.downloads)
     kept = _kept_records(planned, store, mode, deep=False)
     if _next_task(planned, kept) is None and folder.is_current(_source(planned, store)):
         return folder.results()
-    check_brought(planned, executor)
+    try_models(planned, executor)
     with _locked(folder.path), store.writing():
-        folder.claim(planned.study, setting.store, setting.downloads)
+        folder.claim(planned.study, context.store, context.downloads)
         records = _kept_records(planned, store, mode, deep=True)
         runner = _Runner(planned, store, observer or Silent(), records)
         runner.run(executor)
-        results = collect(planned, runner.records, store, setting.downloads)
+        results = collect(planned, runner.records, store, context.downloads)
         copy_examples(planned, runner.records, store, folder)
         folder.write(results, _source(planned, store))
     return results

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from nasaudit.planning.cost import expected_time
 from nasaudit.planning.needs import failed_need
 from nasaudit.spec.tasks import Task
 from nasaudit.store.records import Record
@@ -29,7 +28,8 @@ class Schedule:
         ready = [task for task in self._waiting.values() if self._is_ready(task)]
         if not ready:
             return None
-        task = max(ready, key=expected_time)  # the first of equals, so the plan's order breaks ties
+        # The first of equals, so the plan's order breaks ties.
+        task = max(ready, key=lambda task: task.expected_time)
         self.running[task.digest()] = self._waiting.pop(task.digest())
         return task
 

@@ -15,7 +15,7 @@ from nasaudit.store.records import Problem
 POLL = 0.5  # seconds
 
 
-def check_brought(planned: Plan, make_executor: Callable[[], Executor]) -> None:
+def try_models(planned: Plan, make_executor: Callable[[], Executor]) -> None:
     """Try each model and each file of weights once; an executor is made only if there is any.
 
     Raises:
@@ -23,14 +23,14 @@ def check_brought(planned: Plan, make_executor: Callable[[], Executor]) -> None:
         StoreError: the disk is full.
     """
     victims = ((victim.architecture, victim.weights) for victim in planned.victims)
-    brought = [pair for pair in dict.fromkeys(victims) if pair[0].model is not None or pair[1] is not None]
-    if not brought:
+    trials = [pair for pair in dict.fromkeys(victims) if pair[0].model is not None or pair[1] is not None]
+    if not trials:
         return
     with (
         tempfile.TemporaryDirectory(prefix="nasaudit-trial-") as folder,
         closing(make_executor()) as executor,
     ):
-        for architecture, weights in brought:
+        for architecture, weights in trials:
             job = Job(TrialTask(architecture=architecture, weights=weights), Path(folder))
             match _outcome(job, executor):
                 case Finished(record=record) if record.problem is not None:

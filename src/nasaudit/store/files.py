@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nasaudit.errors import StoreError
+from nasaudit.errors import FormatError, StoreError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+# Raised when records, study.json or results.json change in a way that code of before or after cannot read.
+FORMAT = 2
 
 
 def sync(path: Path) -> None:
@@ -45,6 +47,24 @@ def sha256(path: Path) -> str:
     """Hex digest of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_format(number: object, what: Path, remedy: str) -> None:
+    """Refuse what another version wrote.
+
+    Args:
+        number: the format that it names; None where it names none.
+        what: file or folder.
+        remedy: what to do about it.
+
+    Raises:
+        FormatError: the number is another one than FORMAT.
+    """
+    if number != FORMAT:
+        age = "a newer" if isinstance(number, int) and number > FORMAT else "an earlier"
+        raise FormatError(
+            f"{what} was written by {age} version of nasaudit, whose format this version does not read; {remedy}"
+        )
 
 
 def is_full_disk(error: BaseException | None) -> bool:

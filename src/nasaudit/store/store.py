@@ -1,5 +1,6 @@
 """Store: records by the digest of their task.
 
+    format.json                             which versions of nasaudit can read it
     records/<first two digits>/<digest>/    artefacts and record.json
     work/                                   unfinished work, removed by the next run
 
@@ -8,6 +9,7 @@ as the last file, and publishes the folder by one rename: a crash at any moment 
 rubbish under `work`, and nothing between.
 """
 
+import json
 import logging
 import shutil
 import uuid
@@ -17,11 +19,12 @@ from pathlib import Path
 
 from nasaudit.errors import MissingRecordError, StoreError
 from nasaudit.spec.tasks import Task
-from nasaudit.store.files import explain_full_disk, sha256, sync, write_atomically
+from nasaudit.store.files import FORMAT, check_format, explain_full_disk, sha256, sync, write_atomically
 from nasaudit.store.lock import hold
 from nasaudit.store.records import Artefact, Record
 
 RECORD_FILE = "record.json"
+FORMAT_FILE = "format.json"
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class Store:
         self.folder = folder.absolute()
         self._records = self.folder / "records"
         self._work = self.folder / "work"
+        self._format_checked = False
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -44,6 +48,7 @@ class Store:
 
         Raises:
             ConflictError: another run is writing to this store.
+            FormatError: another version wrote its records.
             StoreError: the folder cannot be written to.
         """
         try:
@@ -52,7 +57,10 @@ class Store:
             raise StoreError(f"cannot make the folder {self.folder}: {error.strerror}") from error
         with hold(self.folder), explain_full_disk(self.folder):
             # A worker of a killed run may live for an instant longer, and still write.
+            self._check_format()
             shutil.rmtree(self._work, ignore_errors=True)
+            if not self._records.exists():
+                write_atomically(self.folder / FORMAT_FILE, json.dumps({"format": FORMAT}))
             self._work.mkdir(exist_ok=True)
             try:
                 yield
@@ -72,7 +80,11 @@ class Store:
         Args:
             task: whose record.
             deep: read the artefacts too, and compare their SHA-256.
+
+        Raises:
+            FormatError: another version wrote the records of this store.
         """
+        self._check_format()
         folder = self.path(task.digest())
         try:
             return _read(folder, task.digest(), deep)
@@ -124,6 +136,17 @@ class Store:
     def discard(self, workspace: Path) -> None:
         """Remove an unfinished workspace."""
         shutil.rmtree(workspace, ignore_errors=True)
+
+    def _check_format(self) -> None:
+        if self._format_checked or not self._records.exists():
+            return
+        try:
+            content = json.loads((self.folder / FORMAT_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            content = None
+        number = content.get("format") if isinstance(content, dict) else None
+        check_format(number, self.folder, "choose another folder for the records, or remove this one")
+        self._format_checked = True
 
     def _new_folder(self, digest: str) -> Path:
         folder = self._work / f"{digest[:8]}-{uuid.uuid4().hex[:12]}"

@@ -31,7 +31,7 @@ from nasaudit.attacks.backdoor.optimise import minimise
 from nasaudit.attacks.backdoor.trigger import Trigger, choose, first_patch
 from nasaudit.errors import DataError
 from nasaudit.spec.attacks import LatentSpec
-from nasaudit.training.loop import Loss
+from nasaudit.training.seams import Loss
 
 UNLABELLED = -100  # what the cross entropy leaves out: triggered copies have features to reach, and no label
 BATCH = 256

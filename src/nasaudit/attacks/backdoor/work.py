@@ -44,7 +44,7 @@ def measure_backdoor(task: BackdoorTask, workspace: Workspace) -> list[Measureme
     # fine-tuning is the same for all backdoors of a victim, so that sweeps differ in nothing else.
     if spec.from_scratch:
         seed = task.victim.seed
-        network = build(task.victim.architecture, derive_seed("weights", seed), bundle.moments)
+        network = build(task.victim.architecture, derive_seed("weights", seed), bundle.train.moments)
     else:
         seed, network = derive_seed("backdoor", task.victim.seed, spec.seed), copy.deepcopy(victim)
     ground = Ground(

@@ -9,7 +9,6 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from nasaudit.planning.cost import expected_time
 from nasaudit.running.display.eta import Eta, format_seconds
 from nasaudit.running.display.observer import Observer, Silent
 from nasaudit.spec.tasks import Task
@@ -51,7 +50,7 @@ class _Tally:
 
     @classmethod
     def of(cls, tasks: Sequence[Task], cached: Collection[str]) -> "_Tally":
-        waiting = {task.digest(): expected_time(task) for task in tasks if task.digest() not in cached}
+        waiting = {task.digest(): task.expected_time for task in tasks if task.digest() not in cached}
         return cls(len(tasks), len(cached), waiting=waiting, expected=sum(waiting.values()))
 
     def start(self, task: Task) -> None:

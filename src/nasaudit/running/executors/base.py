@@ -70,8 +70,8 @@ Event = Started | Progressed | Finished | Died | Halted
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What all jobs of a run share.
+class RunContext:
+    """What all jobs of a run share, whichever executor does them.
 
     Attributes:
         store: folder of the store; jobs only read from it.

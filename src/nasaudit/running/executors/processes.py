@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from signal import Signals
 
-from nasaudit.running.executors.base import Died, Event, Finished, Job, Setting, Started
+from nasaudit.running.executors.base import Died, Event, Finished, Job, RunContext, Started
 from nasaudit.running.executors.threads import worker_environment
 
 LOG_TAIL = 1500  # characters of a dead worker's last words that are kept
@@ -26,12 +26,12 @@ class Processes:
     """An Executor of one process for each device.
 
     Args:
-        setting: what all jobs share.
+        context: what all jobs share.
         devices: where each worker runs ("cpu", "cuda:1"); one name may come several times.
     """
 
-    def __init__(self, setting: Setting, devices: Sequence[str]):
-        self._setting = setting
+    def __init__(self, context: RunContext, devices: Sequence[str]):
+        self._context = context
         self._free_devices = list(reversed(devices))
         self._workers: list[_Worker] = []
         self._news: list[Event] = []
@@ -76,7 +76,7 @@ class Processes:
                 return worker
         if not self._free_devices:
             raise RuntimeError(f"submitted more jobs than there are slots ({self.slots})")
-        worker = _Worker(self._setting, self._free_devices.pop(), self._logs)
+        worker = _Worker(self._context, self._free_devices.pop(), self._logs)
         self._workers.append(worker)
         return worker
 
@@ -101,7 +101,7 @@ class Processes:
 class _Worker:
     """The runner's side of one worker process."""
 
-    def __init__(self, setting: Setting, device: str, logs: Path):
+    def __init__(self, context: RunContext, device: str, logs: Path):
         self.device = device
         self.digest: str | None = None  # of the job that it has
         self.connection, theirs = Pipe()
@@ -118,7 +118,7 @@ class _Worker:
                 start_new_session=True,  # Ctrl-C in the terminal is for the runner, which ends its workers
             )
         theirs.close()  # or the end of the worker would never be seen
-        _send_setting(self.connection, setting, device)
+        _send_context(self.connection, context, device)
 
     def take(self, digest: str, payload: bytes) -> None:
         """Send a job. Raises OSError when the worker is gone."""
@@ -136,8 +136,8 @@ class _Worker:
         return f"the worker {how}" + (f"; its last words: {words}" if words else "")
 
 
-def _send_setting(connection: Connection, setting: Setting, device: str) -> None:
+def _send_context(connection: Connection, context: RunContext, device: str) -> None:
     try:
-        connection.send((setting, device))
+        connection.send((context, device))
     except OSError:
         return  # it died at once; `take` or `recv` will find that out

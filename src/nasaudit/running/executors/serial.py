@@ -1,11 +1,12 @@
 """Serial: one job after the other, in this process. For debugging, and where processes cannot be started."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import cast
 
 from nasaudit.errors import StoreError
 from nasaudit.running.execute import execute
-from nasaudit.running.executors.base import Event, Finished, Halted, Job, Progressed, Setting, Started
+from nasaudit.running.executors.base import Event, Finished, Halted, Job, Progressed, RunContext, Started
 from nasaudit.running.executors.threads import one_thread
 from nasaudit.store.store import Store
 
@@ -14,15 +15,15 @@ class Serial:
     """An Executor with one slot and no process of its own.
 
     Args:
-        setting: what all jobs share.
-        device: where the jobs run.
+        context: what all jobs share.
+        devices: the first is where the jobs run.
     """
 
     slots = 1
 
-    def __init__(self, setting: Setting, device: str = "cpu"):
-        self._setting, self._device = setting, device
-        self._store = Store(setting.store)
+    def __init__(self, context: RunContext, devices: Sequence[str] = ("cpu",)):
+        self._context, self._device = context, devices[0]
+        self._store = Store(context.store)
         self._job: Job | None = None
         self._threads = ExitStack()
         self._threads.enter_context(one_thread())
@@ -41,7 +42,10 @@ class Serial:
         digest = job.digest
 
         def progress(done: float, text: str = "") -> None:
-            handle(Progressed(digest, done, text))
+            try:
+                handle(Progressed(digest, done, text))
+            except Exception as error:
+                raise _ListenerError from error
 
         handle(Started(digest))
         try:
@@ -51,8 +55,10 @@ class Serial:
                 self._store,
                 progress=progress,
                 device=self._device,
-                downloads=self._setting.downloads,
+                downloads=self._context.downloads,
             )
+        except _ListenerError as error:
+            raise cast(Exception, error.__cause__) from None
         except StoreError as error:
             handle(Halted(digest, str(error)))
         else:
@@ -62,3 +68,7 @@ class Serial:
         """Forget the job; give torch its threads back."""
         self._job = None
         self._threads.close()
+
+
+class _ListenerError(BaseException):
+    """Whoever listens to progress raised: no failure of the task that reported, so `execute` must not catch it."""

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 
 from nasaudit.errors import StoreError
 from nasaudit.running.execute import execute
-from nasaudit.running.executors.base import Finished, Halted, Job, Progressed, Setting
+from nasaudit.running.executors.base import Finished, Halted, Job, Progressed, RunContext
 from nasaudit.store.store import Store
 
 REPORT_EVERY = 0.2  # seconds between two messages of progress
@@ -22,18 +22,18 @@ def main(descriptor: int) -> None:
     faulthandler.enable()  # a crash in native code leaves its traceback in the log
     connection: Connection = Connection(descriptor)
     payloads: SimpleQueue[bytes] = SimpleQueue()
-    setting, device = connection.recv()
+    context, device = connection.recv()
     threading.Thread(target=_listen, args=(connection, payloads), daemon=True).start()
-    store = Store(setting.store)
+    store = Store(context.store)
     while True:
         job: Job = pickle.loads(payloads.get())
-        connection.send(_do(job, store, setting, device, _Reporter(connection, job.digest)))
+        connection.send(_do(job, store, context, device, _Reporter(connection, job.digest)))
 
 
-def _do(job: Job, store: Store, setting: Setting, device: str, progress: "_Reporter") -> Finished | Halted:
+def _do(job: Job, store: Store, context: RunContext, device: str, progress: "_Reporter") -> Finished | Halted:
     try:
         record = execute(
-            job.task, job.folder, store, progress=progress, device=device, downloads=setting.downloads
+            job.task, job.folder, store, progress=progress, device=device, downloads=context.downloads
         )
     except StoreError as error:
         return Halted(job.digest, str(error))
