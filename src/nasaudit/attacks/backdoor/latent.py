@@ -32,9 +32,9 @@ from nasaudit.attacks.backdoor.trigger import Trigger, choose, first_patch
 from nasaudit.errors import DataError
 from nasaudit.spec.attacks import LatentSpec
 from nasaudit.training.seams import Loss
+from nasaudit.victim.batches import BATCH
 
 UNLABELLED = -100  # what the cross entropy leaves out: triggered copies have features to reach, and no label
-BATCH = 256
 
 
 @final
