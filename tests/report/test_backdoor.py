@@ -13,12 +13,14 @@ from nasaudit.measure.proportion import proportion
 from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.families import backdoor
+from nasaudit.report.sections.families.base import Quote
 from nasaudit.results.flags.backdoor import CHECKS
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import Pictures, Row, StudyResults
 from nasaudit.spec.attacks import BadNetsSpec, WaNetSpec
 from nasaudit.spec.defaults.backdoor import paper_badnets, sweep
+from nasaudit.verdicts.decide import decide
 
 ATTACKS = (*sweep(BadNetsSpec(), "size", (3, 2, 4)), WaNetSpec())
 
@@ -67,7 +69,7 @@ def study(make_study, tmp_path):
     ]  # fmt: skip
     for entry in pictures:
         write_pictures(tmp_path / entry.file, patch=entry.attack == "badnets")
-    return results.model_copy(update={"rows": rows, "pictures": pictures})
+    return decide(results.model_copy(update={"rows": rows, "pictures": pictures}))
 
 
 def write_pictures(path: Path, patch: bool) -> None:
@@ -122,7 +124,7 @@ def test_three_values_of_a_field_are_a_curve_and_two_are_not(study, tmp_path):
 
 def test_the_tables_hold_the_rows(study, tmp_path):
     section = backdoor.section(Evidence(study, tmp_path))
-    overview = section.parts[1]
+    overview = tables(section)[0]
     assert overview.columns == ("", "BadNets, size 3", "BadNets, size 2", "BadNets, size 4", "WaNet")
     assert [cell.text.replace(format.NBSP, " ") for cell in overview.rows[1]] == [
         "ResNet", "90.0 %", "30.0 %", "98.0 %", "70.0 %",
@@ -149,14 +151,13 @@ def test_triggers_and_triggered_images_are_shown(study, tmp_path):
 def test_a_study_without_backdoors_has_no_section(make_study, tmp_path):
     evidence = Evidence(make_study(), tmp_path)
     assert backdoor.section(evidence) is None
-    assert backdoor.verdict(evidence, evidence.subjects[0]) is None
-    assert backdoor.tiles(evidence, evidence.subjects[0]) == ()
-    assert backdoor.yardstick(evidence) is None
+    assert backdoor.BACKDOOR.quote(evidence, evidence.subjects[0]) == Quote()
+    assert evidence.headline("backdoor") is None
 
 
 def test_one_architecture_without_rows_gets_dashes(study, tmp_path):
     rows = [row for row in study.rows if not (row.family == "backdoor" and row.architecture == "resnet")]
-    page = Text(write_report(study.model_copy(update={"rows": rows}), tmp_path))
+    page = Text(write_report(decide(study.model_copy(update={"rows": rows})), tmp_path))
     assert "ResNet – – – –" in page.text
     assert "None" not in page.text
 
@@ -166,7 +167,7 @@ def test_copies_added_to_batches_need_access_to_the_training(make_study, tmp_pat
     results = make_study(attacks=False)
     results = results.model_copy(update={"study": results.study.model_copy(update={"attacks": (attack,)})})
     rows = [*results.rows, *rows_of(results, "darts", attack, 0.99)]
-    page = Text(write_report(results.model_copy(update={"rows": rows}), tmp_path))
+    page = Text(write_report(decide(results.model_copy(update={"rows": rows})), tmp_path))
     assert "An attacker who runs the training can plant a backdoor (BadNets)" in page.text
 
 

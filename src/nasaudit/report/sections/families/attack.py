@@ -10,7 +10,7 @@ from nasaudit.report.charts.frame import Chart, Records
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.parts import Figure, Table, Text
 from nasaudit.report.sections.tables import column, heading, table
-from nasaudit.results.schema import Curve, Pictures, Row
+from nasaudit.results.schema import Curve, Headline, Pictures, Row
 from nasaudit.spec.attacks import ATTACKS, THREAT_MODELS, AttackSpec, Family, attack_title
 
 
@@ -51,6 +51,11 @@ class MeasuredAttack:
             (cls, "measured"),
             lambda: list(dict.fromkeys(cls.of(row) for row in rows if row.metric == cls.metric)),
         )
+
+    @classmethod
+    def judged(cls, headline: Headline) -> Self:
+        """The one by which the family is judged: what verdicts quote."""
+        return cls.of(next(iter(headline.rows.values())))
 
     @property
     def setting(self) -> dict[str, str]:

@@ -1,62 +1,90 @@
 """What an attack family must bring to have a place in the report."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Section, Tile
-from nasaudit.results.schema import Row
-from nasaudit.verdicts.headlines import DIRECTIONS, PUBLISHED, Sign
+from nasaudit.report.parts import Section, Text, Tile
+from nasaudit.results.schema import Headline, Row
+from nasaudit.spec.attacks import FAMILIES
+from nasaudit.spec.attacks import Family as FamilyName
+from nasaudit.verdicts.headlines import PUBLISHED, Sign
 
 
 @dataclass(frozen=True)
-class Yardstick:
-    """The one measure by which a family's architectures are compared: higher is worse for the defender.
+class Wording:
+    """How a family's headline is said, and the plainer figure beside it.
 
     Attributes:
-        rows: the measure of each architecture that has one, by name.
-        measure: its name in a sentence ("area under the security curve").
-        illustration: a plainer measure of the same, shown beside it, by name; may be empty.
-        illustration_text: "Of these images" and "do this", around the percentages of the plainer measure.
-        published: the sign that was published for NAS-designed minus hand-made; None: the family's headline has it.
+        measure: its name in a sentence ("area under the security curve (PGD, linf, any wrong class)").
+        illustration: a plainer figure of the same, by name; may be empty.
+        around: "Of these images" and "do this", before and after the shares of the plainer figure.
     """
 
-    rows: dict[str, Row]
     measure: str
-    illustration: dict[str, Row]
-    illustration_text: tuple[str, str]
-    published: Sign | None = None
+    illustration: Mapping[str, Row] = field(default_factory=dict)
+    around: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a family says of one architecture; nothing where it was not measured.
+
+    Attributes:
+        sentence: what an attacker gets of it, in one or two plain sentences.
+        tiles: the figures that deserve large print.
+    """
+
+    sentence: str = ""
+    tiles: tuple[Tile, ...] = ()
 
 
 @dataclass(frozen=True)
 class Family:
-    """How a family shows its rows. Each function gives None where the study has no such rows.
+    """How a family shows its rows.
 
     Attributes:
         name: the value of the column `family`.
-        title: as it stands in a heading or a sentence.
-        section: tables and curves.
-        verdict: what an attacker gets of one architecture, in one or two plain sentences.
-        yardstick: the measure that the comparison rests on.
-        tiles: the figures of one architecture that deserve large print.
-        verb: what the attacker does, as in "easier to evade".
+        section: tables and curves; None where the study has no such rows.
+        quoted: what it says of one architecture beside the headline.
+        wording: how its headline is said, on which the comparison rests.
     """
 
-    name: str
-    title: str
+    name: FamilyName
     section: Callable[[Evidence], Section | None]
-    verdict: Callable[[Evidence, Subject], str | None]
-    tiles: Callable[[Evidence, Subject], tuple[Tile, ...]]
-    yardstick: Callable[[Evidence], Yardstick | None]
-    verb: str
+    quoted: Callable[[Evidence, Headline, Subject], Quote]
+    wording: Callable[[Evidence, Headline], Wording]
 
-    def published(self, yardstick: Yardstick | None = None) -> Sign:
-        """The published sign of NAS-designed minus hand-made, by the yardstick or else by the family's headline."""
-        if yardstick is not None and yardstick.published is not None:
-            return yardstick.published
-        return next((known.sign for name, known in DIRECTIONS.items() if name == self.name), "higher")
+    @property
+    def title(self) -> str:
+        """As it stands in a heading or a sentence."""
+        return FAMILIES[self.name].title
+
+    @property
+    def verb(self) -> str:
+        """What the attacker does, as in "easier to evade"."""
+        return FAMILIES[self.name].verb
+
+    def quote(self, evidence: Evidence, subject: Subject) -> Quote:
+        """What it says of one architecture."""
+        headline = evidence.headline(self.name)
+        return Quote() if headline is None else self.quoted(evidence, headline, subject)
 
     def claim(self, sign: Sign) -> str:
         """The published direction in words."""
-        ease = "easier" if sign == "higher" else "harder"
-        return f"the published direction: NAS-designed models are {ease} to {self.verb} ({PUBLISHED})"
+        return f"the published direction: {direction(self.name, sign)} ({PUBLISHED})"
+
+
+def direction(family: FamilyName, sign: Sign) -> str:
+    """Who is easier to attack, e.g. `NAS-designed models are harder to poison`."""
+    return f"NAS-designed models are {'easier' if sign == 'higher' else 'harder'} to {FAMILIES[family].verb}"
+
+
+def published(evidence: Evidence, family: FamilyName, note: str = "") -> Text | None:
+    """What was published of a family, and a note on it; None where the study has no headline to compare it with."""
+    headline = evidence.headline(family)
+    if headline is None:
+        return None
+    size = f": {headline.published_size}" if headline.published_size else ""
+    words = f"Published ({PUBLISHED}): {direction(family, headline.published)}{size}. {note}"
+    return Text(words.rstrip(), quiet=True)
