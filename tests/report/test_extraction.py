@@ -107,7 +107,7 @@ def test_what_a_victim_leaves_out_of_its_answers_is_said_in_words(evidence):
 
 def test_verdicts_quote_the_theft_from_a_victim_that_tells_all_where_there_is_one(evidence):
     found = evidence(attacks=(*ROUNDED, ATTACKS[0]))
-    assert "answers" not in extraction.Theft.judged(found).setting
+    assert "answers" not in extraction.Theft.judged(found.headline("extraction")).setting
     assert "asks for its probabilities on 750" in _verdict(found)
     assert "asks for its probabilities (1 decimal) on 750" in _verdict(evidence(attacks=ROUNDED))
 

@@ -21,7 +21,10 @@ INTRODUCTION = (
     "training image gets the higher score: 0.5 is guessing. Averages hide the few images that are found for certain, "
     "so the share of the members that is found at few false alarms stands beside it."
 )
-NOTE = "That figure rests on 50 images of each kind and on a folded AUC, which is never below 0.5; here nothing is folded."
+NOTE = (
+    "That figure rests on 50 images of each kind and on a folded AUC, which is never below 0.5; here nothing is "
+    "folded."
+)
 
 
 class Inference(MeasuredAttack):
