@@ -92,7 +92,13 @@ def section(evidence: Evidence) -> Section | None:
     blocks = [_block(evidence, threat) for threat in Threat.measured(evidence)]
     if not blocks:
         return None
-    return Section.of("poisoning", "Poisoning", INTRODUCTION, published(evidence, FAMILY), *blocks)
+    return Section.of(
+        "poisoning",
+        "Poisoning",
+        INTRODUCTION,
+        published(evidence, FAMILY, "That was measured with random wrong labels."),
+        *blocks,
+    )
 
 
 def _block(evidence: Evidence, threat: Threat) -> Block:
