@@ -21,7 +21,7 @@ def failed_task(findings: Findings) -> Iterator[Flag]:
     for failure in findings.failures:
         yield Flag(
             kind="failed_task",
-            architectures=_architectures(tasks[failure.digest]),
+            architectures=_architectures(tasks.get(failure.digest)),
             message=f"{failure.label} failed ({failure.type}: {failure.message}); its figures are missing",
         )
 
@@ -137,8 +137,8 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _architectures(task: Task) -> tuple[str, ...]:
-    what = subject(task)
+def _architectures(task: Task | None) -> tuple[str, ...]:
+    what = None if task is None else subject(task)
     return () if what is None else (what.architecture.name,)
 
 
