@@ -65,8 +65,10 @@ def _pgd_study(
         study: further fields of StudySpec.
     """
     from nasaudit.arch.catalogue import resolve
-    from nasaudit.measure.estimate import Estimate, exact, proportion
-    from nasaudit.measure.pooling import pool_proportions, pool_values
+    from nasaudit.measure.catalogue import metric_of
+    from nasaudit.measure.estimate import Estimate, exact
+    from nasaudit.measure.pooling import pool_seeds
+    from nasaudit.measure.proportion import proportion
     from nasaudit.results.schema import Failure, Row, StudyResults
     from nasaudit.spec.attacks import PgdSpec
     from nasaudit.spec.recipes import recipe
@@ -90,12 +92,14 @@ def _pgd_study(
             "architecture": of.name, "group": of.group, "data": spec.data.name, "scale": spec.scale,
             "protocol": spec.protocol, "family": family, "attack": attack, "setting": setting, "metric": metric,
         }  # fmt: skip
-        pool = pool_proportions if metric in ("asr", "robust_accuracy", "clean_accuracy") else pool_values
-        pooled = pool(list(by_seed.values()))
+        pooled = pool_seeds(metric_of(metric), list(by_seed.values()))
         for seed, one in [*by_seed.items(), ("all", pooled)]:
             rows.append(
                 Row(
-                    seed=seed, **fields, **{k: getattr(one, k) for k in ("value", "low", "high", "n", "unit")}
+                    seed=seed,
+                    **fields,
+                    **{k: getattr(one, k) for k in ("value", "low", "high", "n", "unit")},
+                    bound=one.bound or "",
                 )
             )
 
@@ -140,14 +144,14 @@ def _pgd_study(
             for counted in ("correct", "common"):
                 area = {seed: Estimate(p, p - 0.02, p + 0.02, images, "fraction") for seed, p in at.items()}
                 add(of, "evasion", attack.name, "curve_area", {**where, "images": counted}, area)
-                half = {seed: exact((1 - p) / 16, "pixel fraction", images) for seed, p in at.items()}
-                bound = {"bound": "lower"} if of.name in bounded else {}
+                bound = "lower" if of.name in bounded else None
+                half = {seed: exact((1 - p) / 16, "pixel fraction", images, bound) for seed, p in at.items()}
                 add(
                     of,
                     "evasion",
                     attack.name,
                     "median_minimal_epsilon",
-                    {**where, "images": counted, **bound},
+                    {**where, "images": counted},
                     half,
                 )
     problem = {"digest": "0", "type": "NonFiniteError", "message": "NaN", "traceback": ""}

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasaudit.attacks.evasion.measures import area, asr_curve, curve_area, median, median_epsilon
-from nasaudit.measure.estimate import Estimate, bootstrap, exact, proportion
+from nasaudit.measure.bootstrap import bootstrap
+from nasaudit.measure.estimate import Estimate, exact
 from nasaudit.measure.pooling import CurvePool, pool_proportions, pool_values
+from nasaudit.measure.proportion import proportion
 
 GRID = (0.1, 0.2, 0.4)
 

@@ -7,8 +7,8 @@ import pytest
 
 from nasaudit.measure.estimate import Measurement, exact
 from nasaudit.planning.plan import plan
-from nasaudit.results.pooled import evasion
-from nasaudit.results.replicates import Group, measured_tasks
+from nasaudit.results.pooled import derived
+from nasaudit.results.replicates import Replicates, measured_tasks
 from nasaudit.spec.attacks import DdnSpec, EvasionSpec, PgdSpec, SquareSpec, TransferSpec
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import EvasionTask, TrainTask
@@ -60,7 +60,7 @@ def group(tmp_path: Path, attack: EvasionSpec, minimal: list[np.ndarray], found:
             seconds=1.0, finished="", versions={},
         )  # fmt: skip
         records[seed] = (record, folder)
-    return Group(None, "evasion", attack, records)
+    return Replicates(None, "evasion", attack, records)
 
 
 def pooled_value(rows, metric: str) -> float:
@@ -71,7 +71,7 @@ def pooled_value(rows, metric: str) -> float:
 def test_pooled_figures_of_nearest_examples_are_those_of_their_distances(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     minimal = [rng.uniform(0, 2.0, 300), rng.uniform(0.5, 2.0, 300)]
-    rows = list(evasion(group(tmp_path, DdnSpec(), minimal, [[], []]), np.empty(0, np.int64)))
+    rows = list(derived(group(tmp_path, DdnSpec(), minimal, [[], []]), np.empty(0, np.int64)))
     half = np.mean([np.median(distances) for distances in minimal])
     assert pooled_value(rows, "median_minimal_epsilon") == pytest.approx(half, abs=0.01)
     area = np.mean([1 - distances.mean() / 2 for distances in minimal])
@@ -81,5 +81,5 @@ def test_pooled_figures_of_nearest_examples_are_those_of_their_distances(tmp_pat
 def test_queries_are_pooled_over_seeds(tmp_path: Path) -> None:
     minimal = [np.full(5, 8 / 255), np.full(5, 8 / 255)]
     found = [[Measurement("mean_queries", exact(value, "queries", n=5))] for value in (100, 140)]
-    rows = list(evasion(group(tmp_path, SquareSpec(), minimal, found), np.empty(0, np.int64)))
+    rows = list(derived(group(tmp_path, SquareSpec(), minimal, found), np.empty(0, np.int64)))
     assert pooled_value(rows, "mean_queries") == 120

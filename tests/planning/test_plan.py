@@ -11,7 +11,7 @@ from nasaudit.planning.needs import closure
 from nasaudit.planning.plan import plan
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.study import StudySpec
-from nasaudit.spec.tasks import EvasionTask, LandscapeTask, Task, TrainTask, WeightsFile
+from nasaudit.spec.tasks import AnalysisTask, EvasionTask, Task, TrainTask, VictimAnalysisTask, WeightsFile
 from nasaudit.spec.training import TrainingSpec
 
 NO_DOWNLOADS = Path("nowhere")
@@ -22,11 +22,16 @@ def study(**changes: object) -> StudySpec:
     return StudySpec.parse({**values, **changes})
 
 
+def what(task: Task) -> str:
+    """An analysis by its name, any other task by its kind."""
+    return task.analysis.name if isinstance(task, AnalysisTask) else task.kind
+
+
 def test_a_study_becomes_every_task_once_after_what_it_needs() -> None:
     tasks = plan(study(), NO_DOWNLOADS).tasks
     each_victim = ("train", "convergence", "gradients", "smoothness", "evasion")
     each_architecture = ("topology", "landscape")  # pictures of one training are enough
-    kinds = Counter(task.kind for task in tasks)
+    kinds = Counter(what(task) for task in tasks)
     assert kinds == {**dict.fromkeys(each_victim, 2 * 2), **dict.fromkeys(each_architecture, 2)}
     seen: set[str] = set()
     for task in tasks:
@@ -36,20 +41,21 @@ def test_a_study_becomes_every_task_once_after_what_it_needs() -> None:
 
 
 def test_a_landscape_lies_on_the_line_to_the_next_training_of_the_architecture() -> None:
-    tasks = [task for task in plan(study(), NO_DOWNLOADS).tasks if isinstance(task, LandscapeTask)]
+    tasks = [task for task in plan(study(), NO_DOWNLOADS).tasks if what(task) == "landscape"]
     for task in tasks:
+        assert isinstance(task, VictimAnalysisTask)
         assert task.other is not None
         assert (task.victim.seed, task.other.seed) == (0, 3)
         assert task.other.architecture == task.victim.architecture
     alone = plan(study(seeds=[4]), NO_DOWNLOADS).tasks
-    assert [task.other for task in alone if isinstance(task, LandscapeTask)] == [None, None]
+    assert [task.other for task in alone if what(task) == "landscape"] == [None, None]
 
 
 def test_the_analyses_asked_for_are_planned_with_their_settings() -> None:
     asked = [{"name": "smoothness", "images": 9}, "topology"]
     tasks = plan(study(analyses=asked, attacks=[]), NO_DOWNLOADS).tasks
-    assert Counter(task.kind for task in tasks) == {"train": 4, "smoothness": 4, "topology": 2}
-    assert {task.analysis.images for task in tasks if task.kind == "smoothness"} == {9}
+    assert Counter(what(task) for task in tasks) == {"train": 4, "smoothness": 4, "topology": 2}
+    assert {task.analysis.images for task in tasks if what(task) == "smoothness"} == {9}
     assert plan(study(analyses=[]), NO_DOWNLOADS).victims == plan(study(), NO_DOWNLOADS).victims
 
 
@@ -66,7 +72,7 @@ def test_weights_that_were_given_are_taken_and_known_by_their_content(tmp_path: 
     given, trained = planned.victims
     assert given.weights == WeightsFile(path=str(path), sha256=hashlib.sha256(b"weights").hexdigest())
     assert trained.weights is None
-    kinds = Counter((task.kind, task.needs()[0] == given) for task in planned.tasks if task.needs())
+    kinds = Counter((what(task), task.needs()[0] == given) for task in planned.tasks if task.needs())
     assert kinds["smoothness", True] == kinds["evasion", True] == kinds["convergence", False] == 1
     assert kinds["convergence", True] == 0  # weights have no history
     path.write_bytes(b"other weights")

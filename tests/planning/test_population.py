@@ -15,13 +15,13 @@ from nasaudit.arch.space import draw_many, ordered
 from nasaudit.errors import SpecError
 from nasaudit.planning import population as module
 from nasaudit.planning.plan import plan
-from nasaudit.planning.population import hardened_name, population
+from nasaudit.planning.population import HARDENED, hardened_name, population
 from nasaudit.planning.studies import load_study, parse_study
 from nasaudit.results.folder import StudyFolder
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.mitigation import REWIRINGS
 from nasaudit.spec.study import ArchChoice, PopulationSpec, StudySpec
+from nasaudit.spec.tasks import AnalysisTask
 
 NO_DOWNLOADS = Path("nowhere")
 SEARCHED = [name for name in CATALOGUE if CATALOGUE[name].group == "nas"]
@@ -67,7 +67,7 @@ def test_hardened_cells_are_the_rewirings_of_the_published_ones() -> None:
     assert found == {
         hardened_name(name, how): rewire(CATALOGUE[name].genotype, how)
         for name in SEARCHED
-        for how in REWIRINGS
+        for how in HARDENED
     }
     for name in SEARCHED:
         before, deeper = (
@@ -192,7 +192,11 @@ def test_the_shipped_study_is_planned_in_seconds_without_torch() -> None:
 
 def test_every_cell_of_the_shipped_study_is_analysed_and_attacked_alike() -> None:
     tasks = plan(load_study("population"), NO_DOWNLOADS).tasks
-    measured = Counter(task.kind for task in tasks if task.kind not in ("train", "poison"))
+    measured = Counter(
+        task.analysis.name if isinstance(task, AnalysisTask) else task.kind
+        for task in tasks
+        if task.kind not in ("train", "poison")
+    )
     for kind in ("topology", "convergence", "gradients", "smoothness"):
         assert measured[kind] == 100
     assert {"evasion", "poisoning", "backdoor", "extraction", "membership"} <= set(measured)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.measure.estimate import Estimate, exact, proportion
+from nasaudit.measure.estimate import Estimate, exact
+from nasaudit.measure.proportion import proportion
 from nasaudit.results.schema import Examples, Failure, Flag, History, Row, StudyResults
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import PgdSpec
@@ -63,6 +64,7 @@ class Builder:
                 high=estimate.high,
                 n=estimate.n,
                 unit=estimate.unit,
+                bound=estimate.bound or "",
             )
         )
 
@@ -127,10 +129,9 @@ class Builder:
             area = float(np.mean(fallen))
             area_row = Estimate(area, max(0.0, area - 0.02), area + 0.02, n * runs, "fraction")
             self.row(spec, seed, "evasion", "curve_area", area_row, "pgd", **where, images=images)
-            lower = {"bound": "lower"} if half > 16 else {}
             median = Estimate(half / 255, (half - 0.3) / 255, (half + 0.4) / 255, n * runs, "pixel fraction")
-            if lower:
-                median = Estimate(16 / 255, 16 / 255, 16 / 255, n * runs, "pixel fraction")
+            if half > 16:
+                median = exact(16 / 255, "pixel fraction", n * runs, bound="lower")
             self.row(
                 spec,
                 seed,
@@ -140,7 +141,6 @@ class Builder:
                 "pgd",
                 **where,
                 images=images,
-                **lower,
             )
         self.row(
             spec,

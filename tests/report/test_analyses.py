@@ -4,9 +4,11 @@ import html
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.report.parts import tables, words
 
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.space import draw_many
@@ -17,7 +19,7 @@ from nasaudit.report.page import FIRST_ROWS, render, sections
 from nasaudit.report.palette import CROWD, GROUP_COLOURS, GROUP_TITLES
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.analyses import convergence, gradients, smoothness, topology
-from nasaudit.report.sections.analyses.estimates import at_least
+from nasaudit.report.sections.estimates import at_least
 from nasaudit.report.sections.examples import MOST_VICTIMS
 from nasaudit.report.sections.summary import FOLDED_OF_A_KIND, SHOWN_OF_A_KIND
 from nasaudit.results.schema import Claim, Flag, Row, Span, StudyResults
@@ -60,6 +62,7 @@ def analysed(spec, like: Row, scale: float = 1.0) -> list[Row]:
                 "architecture": spec.name, "group": spec.group, "seed": "all", "family": family, "attack": "",
                 "metric": metric, "setting": setting, "value": estimate.value, "low": estimate.low,
                 "high": estimate.high, "n": estimate.n, "unit": estimate.unit,
+                "bound": estimate.bound or "",
             }
         )  # fmt: skip
 
@@ -90,16 +93,10 @@ def analysed(spec, like: Row, scale: float = 1.0) -> list[Row]:
         )
     )  # fmt: skip
     for moment, value in VARIANCE.items():
-        bound = {"bound": "lower"} if moment == "final" else {}
+        relative = replace(about(7.25, 16, "ratio"), bound="lower" if moment == "final" else None)
         rows += [
             row("gradients", "gradient_variance", about(value, 16, "squared gradient"), checkpoint=moment),
-            row(
-                "gradients",
-                "relative_gradient_variance",
-                about(7.25, 16, "ratio"),
-                checkpoint=moment,
-                **bound,
-            ),
+            row("gradients", "relative_gradient_variance", relative, checkpoint=moment),
             row("gradients", "gradient_variance_per_parameter", about(1e-5, 16, "x"), checkpoint=moment),
         ]
         rows += [
@@ -178,6 +175,30 @@ def test_without_their_rows_the_sections_are_left_out(make_study: MakeStudy, tmp
     assert {section.anchor for section in sections(bare)} == {"verdict", "accuracy", "methods", "reproduce"}
 
 
+def test_an_analysis_that_the_report_does_not_know_is_a_table_of_all_that_it_measured(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    like = evidence.results.rows[0].model_copy(
+        update={"family": "smell", "attack": "", "seed": "all", "unit": "fraction"}
+    )
+    rows = [
+        like.model_copy(update={"metric": metric, "setting": setting, "value": value, "architecture": name})
+        for metric, setting, value in (("odour", {"nose": "left"}, 0.25), ("odour", {"nose": "right"}, 0.5))
+        for name in ("darts", "resnet")
+        if (name, value) != ("resnet", 0.5)
+    ]
+    with_rows = evidence.results.model_copy(update={"rows": [*evidence.results.rows, *rows]})
+    found = sections(Evidence(with_rows, tmp_path))
+    (smell,) = [section for section in found if section.title == "Smell"]
+    (measured,) = tables(smell)
+    assert measured.columns == ("", "odour (nose left)", "odour (nose right)")
+    assert cells(measured) == {"DARTS": ["25.0 %", "50.0 %"], "ResNet": ["25.0 %", "–"]}
+    assert "Smell: all that was measured" in Page(render(Evidence(with_rows, tmp_path))).text
+    assert {section.anchor for section in found} - {section.anchor for section in sections(evidence)} == {
+        "analysis-smell"
+    }
+
+
 def test_the_bars_add_up_the_ops_of_both_cells(evidence: Evidence) -> None:
     drawn = figures(topology.section(evidence))["topology-ops"]["datasets"]["records"]
     assert {(one["label"], one["part"]): one["value"] for one in drawn} == {
@@ -189,7 +210,7 @@ def test_the_bars_add_up_the_ops_of_both_cells(evidence: Evidence) -> None:
 def test_shares_stand_in_a_table_for_cells_and_one_for_hand_made_networks(evidence: Evidence) -> None:
     found = topology.section(evidence)
     assert found is not None
-    of_cells, of_kinds = found.content["tables"][-2:]
+    of_cells, of_kinds = tables(found)[-2:]
     assert of_cells.columns == ("", "stem", "preprocess", "skip_connect", "sep_conv_3x3")
     assert cells(of_cells) == {"DARTS": ["2.0 %", "38.0 %", "0.0 %", "60.0 %"]}
     assert cells(of_kinds) == {"ResNet": ["90.0 %", "10.0 %"]}
@@ -202,11 +223,11 @@ def test_shares_stand_in_a_table_for_cells_and_one_for_hand_made_networks(eviden
 def test_gradients_are_told_by_moment_and_a_lower_bound_says_so(evidence: Evidence) -> None:
     found = gradients.section(evidence)
     assert found is not None
-    assert cells(found.content["variance"]) == {
+    variance, relative, _ = tables(found)
+    assert cells(variance) == {
         "DARTS": ["4", "10", "0.008", "6,344"],
         "ResNet": ["2", "5", "0.004", "3,172"],
     }
-    relative, _ = found.content["scale_free"]
     assert cells(relative)["ResNet"] == ["7.25", "7.25", "≥ 7.25"]
     drawn = figures(found)["gradients-moments"]
     records = drawn["datasets"]["records"]
@@ -236,7 +257,7 @@ def test_a_layer_without_variance_has_no_place_on_an_axis_by_factors(evidence: E
 def test_smoothness_has_a_table_and_a_picture_for_each_space(evidence: Evidence) -> None:
     found = smoothness.section(evidence)
     assert found is not None
-    (_, by_parameters), (_, by_pixels) = found.content["blocks"]
+    by_parameters, by_pixels = tables(found)
     assert cells(by_parameters)["ResNet"] == ["45.1", "41", "246"]
     assert cells(by_pixels)["DARTS"] == ["19.8", "18", "108"]
     assert set(figures(found)) == {"smoothness-parameters", "smoothness-input"}
@@ -245,14 +266,14 @@ def test_smoothness_has_a_table_and_a_picture_for_each_space(evidence: Evidence)
 def test_early_accuracy_stands_beside_the_steps(evidence: Evidence) -> None:
     found = convergence.section(evidence)
     assert found is not None
-    table = found.content["table"]
+    (table,) = tables(found)
     assert table.columns[-3:] == ("accuracy after 10 %", "accuracy after 25 %", "accuracy after 50 %")
     assert cells(table)["DARTS"][-3:] == ["41.3 %", "70.2 %", "90.5 %"]
-    assert found.content["early"] == ""
+    assert words(found) == []
 
 
 @pytest.mark.parametrize(
-    ("finding", "estimate", "words"),
+    ("finding", "estimate", "said"),
     [
         (
             "supported",
@@ -268,7 +289,7 @@ def test_early_accuracy_stands_beside_the_steps(evidence: Evidence) -> None:
     ],
 )
 def test_the_claim_on_early_ranking_is_told(
-    evidence: Evidence, finding: str, estimate: Span, words: str
+    evidence: Evidence, finding: str, estimate: Span, said: str
 ) -> None:
     claim = Claim(
         kind="correlation", cause="early_accuracy", effect="clean_accuracy", other="", sample="random cells",
@@ -279,8 +300,9 @@ def test_the_claim_on_early_ranking_is_told(
     told = Evidence(evidence.results.model_copy(update={"claims": [other, claim]}), evidence.folder)
     found = convergence.section(told)
     assert found is not None
-    assert words in str(found.content["early"]).replace(format.NBSP, " ")
-    assert str(found.content["early"]).count("over 60") == 1
+    (sentence,) = words(found)
+    assert said in sentence.replace(format.NBSP, " ")
+    assert sentence.count("over 60") == 1
 
 
 def test_an_exact_value_and_a_missing_one_are_no_lower_bounds(evidence: Evidence) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.report.parts import blocks, tables, words
 
-from nasaudit.measure.estimate import Estimate, proportion
+from nasaudit.measure.estimate import Estimate
+from nasaudit.measure.proportion import proportion
 from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.sections.families import backdoor, backdoor_pictures
+from nasaudit.report.sections.families import backdoor
 from nasaudit.results.flags.backdoor import CHECKS
 from nasaudit.results.flags.base import Findings
 from nasaudit.results.replicates import distinguishing
@@ -119,18 +121,18 @@ def test_three_values_of_a_field_are_a_curve_and_two_are_not(study, tmp_path):
 
 
 def test_the_tables_hold_the_rows(study, tmp_path):
-    content = backdoor.section(Evidence(study, tmp_path)).content
-    overview = content["overview"]
+    section = backdoor.section(Evidence(study, tmp_path))
+    overview = section.parts[1]
     assert overview.columns == ("", "BadNets, size 3", "BadNets, size 2", "BadNets, size 4", "WaNet")
     assert [cell.text.replace(format.NBSP, " ") for cell in overview.rows[1]] == [
         "ResNet", "90.0 %", "30.0 %", "98.0 %", "70.0 %",
     ]  # fmt: skip
-    badnets, wanet = content["blocks"]
-    assert wanet.needs == "The attacker runs the training."
-    assert wanet.tables[0].columns == (
+    badnets, wanet = blocks(section)
+    assert words(wanet)[0].endswith("The attacker runs the training.")
+    assert tables(wanet)[0].columns == (
         "", "clean accuracy", "accuracy lost", "success rate", "without the backdoor",
     )  # fmt: skip
-    assert len(badnets.tables) == 3
+    assert len(tables(badnets)) == 3
 
 
 def test_triggers_and_triggered_images_are_shown(study, tmp_path):
@@ -139,9 +141,7 @@ def test_triggers_and_triggered_images_are_shown(study, tmp_path):
     assert alternatives.count("The trigger alone, on grey") == 1  # WaNet's is another one on every image
     assert "The trigger, which calls up 0 opacity 50.0 %" in page.text
     assert "1 with the trigger taken for 0 without the trigger 1, without the backdoor 2" in page.text
-    assert (
-        len([alt for alt in alternatives if "with the trigger" in alt]) == 2 * backdoor_pictures.SHOWN_IMAGES
-    )
+    assert len([alt for alt in alternatives if "with the trigger" in alt]) == 2 * backdoor.SHOWN_IMAGES
     (tmp_path / study.pictures[3].file).unlink()
     assert f"The file {study.pictures[3].file} is not in" in Text(write_report(study, tmp_path)).text
 

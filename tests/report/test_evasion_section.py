@@ -1,10 +1,13 @@
 """The section with many attacks: an overview first, then the main blocks open and all others folded."""
 
 import pytest
+from tests.report.parts import blocks
 
-from nasaudit.measure.estimate import Estimate, proportion
+from nasaudit.measure.estimate import Estimate
+from nasaudit.measure.proportion import proportion
 from nasaudit.report import format, write_report
 from nasaudit.report.evidence import Evidence
+from nasaudit.report.parts import figures
 from nasaudit.report.sections.families import evasion
 from nasaudit.results.schema import Row, StudyResults
 
@@ -50,7 +53,7 @@ def many(make_study, tmp_path):
 
 
 def test_the_overview_has_a_line_for_every_attack_with_what_it_sees(many):
-    overview = evasion.section(many).content["overview"]
+    overview = evasion.section(many).parts[0]
     titles = [row[0].text.split(",")[0] for row in overview.rows]
     assert titles == ["PGD", "PGD", "square", "FGSM"]
     square = overview.rows[2]
@@ -66,18 +69,18 @@ def test_the_overview_has_a_line_for_every_attack_with_what_it_sees(many):
 
 def test_pgd_stays_the_main_threat_whatever_is_named_first(many):
     assert evasion.main_threat(many).attack == "pgd"
-    blocks = evasion.section(many).content["blocks"]
-    assert [(block.title.split(",")[0], block.folded) for block in blocks] == [
+    drawn = blocks(evasion.section(many))
+    assert [(block.title.split(",")[0], block.folded) for block in drawn] == [
         ("PGD", False), ("PGD", False), ("square", True), ("FGSM", True)
     ]  # fmt: skip
 
 
 def test_success_over_queries_is_drawn_where_it_was_measured(many):
-    blocks = {block.anchor: block for block in evasion.section(many).content["blocks"]}
-    figure = blocks["evasion-square-linf-untargeted"].effort
+    drawn = {block.anchor: list(figures(block.parts)) for block in blocks(evasion.section(many))}
+    _, figure = drawn["evasion-square-linf-untargeted"]
     assert figure.title == "Success over queries"
     assert [record["x"] for record in figure.records] == [10, 100, 500] * 2
-    assert blocks["evasion-fgsm-linf-untargeted"].effort is None
+    assert len(drawn["evasion-fgsm-linf-untargeted"]) == 1
     names = [figure.name for figure in evasion.section(many).figures]
     assert len(set(names)) == len(names) == 5
 
@@ -86,12 +89,11 @@ def test_a_study_of_one_attack_has_no_overview(make_study, tmp_path):
     results = make_study()
     only = [row for row in results.rows if row.family != "evasion" or row.setting.get("goal") == "untargeted"]
     section = evasion.section(Evidence(results.model_copy(update={"rows": only}), tmp_path))
-    assert section.content["overview"] is None
-    assert "At a glance" not in section.title
+    assert [part.kind for part in section.parts] == ["block"]
 
 
 def test_the_page_folds_what_only_supports(many, tmp_path):
     text = write_report(many.results, tmp_path).read_text(encoding="utf-8")
-    assert '<details class="threat" id="evasion-square-linf-untargeted">' in text
+    assert '<details id="evasion-square-linf-untargeted">' in text
     assert '<h3 id="evasion-pgd-linf-untargeted">' in text
     assert "All attacks at a glance" in text

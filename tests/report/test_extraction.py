@@ -3,9 +3,11 @@
 from types import SimpleNamespace
 
 import pytest
+from tests.report.parts import blocks, tables
 
 from nasaudit.arch.catalogue import choose, resolve
-from nasaudit.measure.estimate import Estimate, exact, proportion
+from nasaudit.measure.estimate import Estimate, exact
+from nasaudit.measure.proportion import proportion
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.page import render
 from nasaudit.report.sections.comparison import findings
@@ -83,9 +85,9 @@ def test_without_a_common_surrogate_the_victims_own_architecture_serves(evidence
 
 
 ROUNDED = (
-    ("knockoff", {**ATTACKS[1][1], "decimals": "1"}, ("94", "375", "750")),
-    ("knockoff", {**ATTACKS[1][1], "top_k": "3", "decimals": "2"}, ("750",)),
-    ("knockoff", {**ATTACKS[1][1], "top_k": "1"}, ("750",)),
+    ("knockoff", {**ATTACKS[1][1], "answers": "1 decimal"}, ("94", "375", "750")),
+    ("knockoff", {**ATTACKS[1][1], "answers": "top 3, 2 decimals"}, ("750",)),
+    ("knockoff", {**ATTACKS[1][1], "answers": "top 1"}, ("750",)),
 )
 
 
@@ -93,19 +95,19 @@ def test_what_a_victim_leaves_out_of_its_answers_is_said_in_words(evidence):
     titles = [theft.title for theft in extraction.Theft.measured(evidence(attacks=ROUNDED))]
     rest = "on images it was not trained on; surrogate: resnet for every victim"
     assert titles == [
-        f"knockoff, probabilities (rounded to 1 decimal) {rest}",
-        f"knockoff, probabilities (the largest 3 alone, rounded to 2 decimals) {rest}",
-        f"knockoff, probabilities (the largest one alone) {rest}",
+        f"knockoff, probabilities (1 decimal) {rest}",
+        f"knockoff, probabilities (top 3, 2 decimals) {rest}",
+        f"knockoff, probabilities (top 1) {rest}",
     ]
     page = render(evidence(attacks=(*ROUNDED, *ATTACKS))).replace("\N{NO-BREAK SPACE}", " ")
-    assert "robabilities (rounded to 1 decimal)" in page
+    assert "robabilities (1 decimal)" in page
 
 
 def test_verdicts_quote_the_theft_from_a_victim_that_tells_all_where_there_is_one(evidence):
     found = evidence(attacks=(*ROUNDED, ATTACKS[0]))
-    assert "decimals" not in extraction.main_theft(found).setting
+    assert "answers" not in extraction.main_theft(found).setting
     assert "asks for its probabilities on 750" in _verdict(found)
-    assert "asks for its probabilities (rounded to 1 decimal) on 750" in _verdict(evidence(attacks=ROUNDED))
+    assert "asks for its probabilities (1 decimal) on 750" in _verdict(evidence(attacks=ROUNDED))
 
 
 def _verdict(found):
@@ -116,9 +118,11 @@ def test_the_section_has_a_curve_for_each_sweep_and_tables_for_the_others(eviden
     section = extraction.section(evidence())
     assert [len(figure.records) for figure in section.figures] == [6, 6]
     assert {record["x"] for record in section.figures[0].records} == {94, 375, 750}
-    assert len(section.content["variants"]) == 2
-    assert section.content["variants"][1].caption.startswith("Knockoff adaptive")
-    assert section.content["variants"][1].caption.endswith("375 queries")
+    others = blocks(section)[-1]
+    assert others.anchor == "extraction-variants"
+    (_, adaptive) = tables(others)
+    assert adaptive.caption.startswith("Knockoff adaptive")
+    assert adaptive.caption.endswith("375 queries")
 
 
 def test_the_page_shows_every_number_of_the_rows(evidence):
@@ -146,7 +150,7 @@ def test_a_budget_of_nothing_is_in_the_table_and_not_on_the_logarithmic_axis(evi
     attacks = (("knockoff", ATTACKS[0][1], ("0", "94", "750")),)
     section = extraction.section(evidence(attacks=attacks))
     assert {record["x"] for record in section.figures[0].records} == {94, 750}
-    assert section.content["blocks"][0].by_budget.columns[1] == "0 queries"
+    assert tables(blocks(section)[0])[-1].columns[1] == "0 queries"
 
 
 def findings_of(rows, attacks=()):

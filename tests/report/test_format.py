@@ -62,13 +62,11 @@ def test_median_epsilon_is_in_the_units_of_its_norm(norm: str, value: float, exp
 
 
 def test_a_lower_bound_says_that_it_is_one() -> None:
-    at_the_end = {"norm": "linf", "bound": "lower"}
-    median = row("median_minimal_epsilon", 16 / 255, 16 / 255, 16 / 255, n=10, setting=at_the_end)
+    end = 16 / 255
+    median = row("median_minimal_epsilon", end, end, end, n=10, setting={"norm": "linf"}, bound="lower")
     assert plain(format.estimate(median)) == "more than 16.0/255 [n = 10]"
     assert plain(format.short_value(median)) == "> 16.0/255"
-    steps = row(
-        "steps_to_accuracy", 564, 564, 564, n=1, unit="steps", setting={"accuracy": "0.99", "bound": "lower"}
-    )
+    steps = row("steps_to_accuracy", 564, 564, 564, n=1, unit="steps", bound="lower")
     assert plain(format.estimate(steps)) == "more than 564"
 
 

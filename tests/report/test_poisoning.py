@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasaudit.measure.estimate import Estimate, proportion
+from nasaudit.measure.estimate import Estimate
+from nasaudit.measure.proportion import proportion
 from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.comparison import findings

@@ -97,8 +97,10 @@ def test_robust_accuracy_is_what_the_attack_leaves(study) -> None:
 
 def test_a_bound_in_one_seed_is_a_bound_of_the_mean(study) -> None:
     row = one(study[2], architecture="darts", metric="steps_to_accuracy", seed="all")
-    assert (row.value, row.n, row.setting) == (10.5, 2, {"accuracy": "0.9", "bound": "lower"})
-    assert "bound" not in one(study[2], architecture="darts", metric="loss_area", seed="all").setting
+    assert (row.value, row.n, row.setting, row.bound) == (10.5, 2, {"accuracy": "0.9"}, "lower")
+    by_seed = study[2].select(architecture="darts", metric="steps_to_accuracy")
+    assert [row.bound for row in by_seed] == ["", "lower", "lower"]
+    assert one(study[2], architecture="darts", metric="loss_area", seed="all").bound == ""
 
 
 def test_rows_are_unique(study) -> None:

@@ -10,13 +10,15 @@ from typing import ClassVar
 import numpy as np
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.measure.estimate import Measurement, exact, proportion
+from nasaudit.measure.estimate import Measurement, exact
+from nasaudit.measure.proportion import proportion
 from nasaudit.planning.needs import closure
 from nasaudit.planning.plan import Plan
+from nasaudit.spec.analyses import AnyAnalysis, ConvergenceSpec
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice, StudySpec
-from nasaudit.spec.tasks import ConvergenceTask, EvasionTask, Task, TrainTask
+from nasaudit.spec.tasks import EvasionTask, Task, TrainTask, VictimAnalysisTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.workspace import Workspace
 
@@ -40,10 +42,11 @@ class FakeEvasion(EvasionTask):
     victim: FakeTrain
 
 
-class FakeConvergence(ConvergenceTask):
+class FakeConvergence(VictimAnalysisTask):
     work: ClassVar[str] = "fake_tasks:fake_convergence"
 
     victim: FakeTrain
+    analysis: AnyAnalysis = ConvergenceSpec()
 
 
 def fake_train(task: FakeTrain, workspace: Workspace) -> list[Measurement]:
@@ -80,11 +83,9 @@ def fake_evasion(task: FakeEvasion, workspace: Workspace) -> list[Measurement]:
 
 
 def fake_convergence(task: FakeConvergence, workspace: Workspace) -> list[Measurement]:
-    bound = (("bound", "lower"),) if task.victim.seed == 1 else ()
+    steps = exact(10 + task.victim.seed, "steps", bound="lower" if task.victim.seed == 1 else None)
     return [
-        Measurement(
-            "steps_to_accuracy", exact(10 + task.victim.seed, "steps"), (("accuracy", "0.9"), *bound)
-        ),
+        Measurement("steps_to_accuracy", steps, (("accuracy", "0.9"),)),
         Measurement("loss_area", exact(0.1 + task.victim.seed / 3, "nats")),
     ]
 
@@ -128,7 +129,7 @@ TROUBLES = {
 
 
 def _first_time(task: FakeTrain) -> bool:
-    trace = Path(task.folder, f"{task.architecture.name}-{task.seed}")
+    trace = Path(task.folder, task.digest())
     first = not trace.exists()
     trace.touch()
     return first

@@ -20,8 +20,9 @@ from nasaudit.running.executors.catalogue import EXECUTORS
 from nasaudit.running.executors.serial import Serial
 from nasaudit.running.executors.threads import ONE_THREAD, one_thread, worker_environment
 from nasaudit.running.run import RunOptions
+from nasaudit.spec.analyses import TopologySpec
 from nasaudit.spec.study import StudySpec
-from nasaudit.spec.tasks import Task, TopologyTask
+from nasaudit.spec.tasks import ArchitectureAnalysisTask, Task
 from nasaudit.store.workspace import Workspace
 
 
@@ -116,7 +117,8 @@ def test_an_unknown_executor_is_refused_before_anything_is_written(tmp_path: Pat
 
 def test_the_serial_executor_is_reachable_by_name(tmp_path: Path) -> None:
     study = StudySpec.parse({"architectures": ["resnet"], "data": "digits", "analyses": ["topology"]})
-    task = TopologyTask(architecture=plan(study, tmp_path).architectures[0])
+    architecture = plan(study, tmp_path).architectures[0]
+    task = ArchitectureAnalysisTask(architecture=architecture, analysis=TopologySpec())
     executor = EXECUTORS["serial"](RunContext(tmp_path, tmp_path), ("cpu", "cpu"))
     events: list[Event] = []
     with contextlib.closing(executor):
@@ -149,13 +151,3 @@ def test_an_error_of_who_listens_is_no_failure_of_the_task(tmp_path: Path) -> No
         executor.submit(Job(Chatter(), tmp_path))
         with pytest.raises(BrokenPipeError, match="nobody reads"):
             executor.pump(broken_pipe, 0.0)
-
-
-def test_a_slot_takes_one_job(tmp_path: Path) -> None:
-    executor = Serial(RunContext(tmp_path, tmp_path))
-    try:
-        executor.submit(object())
-        with pytest.raises(RuntimeError, match="one slot"):
-            executor.submit(object())
-    finally:
-        executor.close()

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from fake_tasks import fake_plan
 
-from nasaudit.planning.cost import expected_time
 from nasaudit.planning.plan import Plan
 from nasaudit.running.display.eta import Eta, format_seconds
 from nasaudit.running.display.progress import LiveProgress, PlainProgress, _Tally, progress_observer
@@ -111,14 +110,14 @@ def test_plain_lines_say_what_happens_every_few_seconds(planned: Plan) -> None:
 def test_the_eta_of_a_study_counts_tasks_by_their_expected_time(planned: Plan) -> None:
     tally, train = _Tally(), planned.tasks[0]
     tally.add(planned.tasks, [], 0)
-    whole = sum(expected_time(task) for task in planned.tasks)
+    whole = sum(task.expected_time for task in planned.tasks)
     tally.start(train)
     assert tally.left(0.0) == ""
     for second in range(1, 11):
         tally.progress(train, second / 20, "", float(second))
-        assert tally.share() == pytest.approx(expected_time(train) * second / 20 / whole)
+        assert tally.share() == pytest.approx(train.expected_time * second / 20 / whole)
     # Ten seconds for half of the training; the rest at the same speed.
-    left = 20 * whole / expected_time(train) - 10
+    left = 20 * whole / train.expected_time - 10
     assert tally.left(10.0) == f"about {format_seconds(left)} left"
     for task in planned.tasks:
         tally.start(task)

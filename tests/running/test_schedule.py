@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 from fake_tasks import fake_plan
 
-from nasaudit.planning.cost import INNER_STEP, MICROBATCHES, OP_TIME, expected_time
 from nasaudit.planning.plan import Plan
 from nasaudit.running.execute import death
 from nasaudit.running.schedule import Schedule
+from nasaudit.spec.arch import OP_TIME
+from nasaudit.spec.defences import INNER_STEP, MICROBATCHES
 from nasaudit.spec.genotype import OPS
 from nasaudit.spec.tasks import TrainTask
 from nasaudit.spec.training import TrainingSpec
@@ -31,7 +32,7 @@ def test_the_longest_training_runs_first(planned: Plan) -> None:
     labels = [schedule.take().label() for _ in range(3)]
     assert labels[0] == "train nasnet (seed 0)"
     assert schedule.take() is None  # all others wait for a training
-    assert all(expected_time(task) > 0 for task in planned.tasks)
+    assert all(task.expected_time > 0 for task in planned.tasks)
 
 
 def test_a_defended_training_takes_longer_by_what_its_defence_costs(planned: Plan) -> None:
@@ -40,12 +41,12 @@ def test_a_defended_training_takes_longer_by_what_its_defence_costs(planned: Pla
 
     def factor(**defence: object) -> float:
         training = TrainingSpec.parse({**train.training.model_dump(), **defence})
-        return expected_time(train.model_copy(update={"training": training})) / expected_time(train)
+        return train.model_copy(update={"training": training}).expected_time / train.expected_time
 
     assert factor() == 1
-    assert factor(adversarial={"steps": 5}) == pytest.approx(1 + 5 * INNER_STEP)
-    assert factor(adversarial={"steps": 5, "method": "trades"}) == pytest.approx(2 + 5 * INNER_STEP)
-    assert factor(private={}) == 1 + MICROBATCHES
+    assert factor(defences=["adversarial_training"]) == pytest.approx(1 + 5 * INNER_STEP)
+    assert factor(defences=["trades"]) == pytest.approx(2 + 5 * INNER_STEP)
+    assert factor(defences=["dp_sgd"]) == 1 + MICROBATCHES
 
 
 def test_a_task_is_released_by_its_need(planned: Plan) -> None:

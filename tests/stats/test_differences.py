@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nasaudit.measure.estimate import Estimate, exact, proportion
+from nasaudit.measure.estimate import Estimate, exact
+from nasaudit.measure.proportion import proportion
 from nasaudit.stats.differences import independent_change, paired_change
 
 

@@ -131,7 +131,7 @@ def difference(
         n=change.estimate.n,
         how=change.how,
         seeds=seeds if change.how == "seeds" else [],
-        least=[name for name, side in sides.items() if side.bounded],
+        least=[name for name, side in sides.items() if side.row.bound],
         worse=direction,
         finding=finding_of(span(change.estimate), direction),
         headline=headline,

@@ -201,7 +201,7 @@ def _verdict(rule: RuleSpec, line: int, figure: Figure, before: Figure | None) -
 def _within(rule: RuleSpec, figure: Figure) -> tuple[bool, str]:
     """A value, or the end of its interval that is nearer to breaking the rule, against a limit."""
     row, most, limit = figure.row, rule.check == "at_most", rule.limit
-    if most and figure.bounded:
+    if most and figure.row.bound:
         return False, "the value is the least that it can be, which shows nothing about the most"
     end = row.value if rule.judge == "value" else row.high if most else row.low
 

@@ -1,13 +1,14 @@
-"""Pure functions from outcomes to Estimates: the only way a metric leaves a function. No torch."""
+"""The only way a metric leaves a function: an Estimate, and with its name and setting a Measurement. No torch."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from statistics import NormalDist
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+Bound = Literal["lower"]
+Setting = tuple[tuple[str, str], ...]  # what a figure holds for: keys and texts
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Estimate:
         high: upper end.
         n: how many independent units the value rests on.
         unit: what is counted or measured ("fraction", "parameters", "seconds").
+        bound: `lower`: the value is the least that it can be.
     """
 
     value: float
@@ -27,6 +29,15 @@ class Estimate:
     high: float
     n: int
     unit: str
+    bound: Bound | None = None
+
+    def within(self, least: float, most: float) -> "Estimate":
+        """The same without what the quantity cannot be.
+
+        >>> Estimate(0.9, 0.7, 1.1, 20, "fraction").within(0, 1).high
+        1
+        """
+        return replace(self, low=max(self.low, least), high=min(self.high, most))
 
 
 @dataclass(frozen=True)
@@ -35,67 +46,12 @@ class Measurement:
 
     metric: str
     estimate: Estimate
-    setting: tuple[tuple[str, str], ...] = ()
+    setting: Setting = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "setting", tuple((str(key), str(value)) for key, value in self.setting))
 
 
-def exact(value: float, unit: str, n: int = 1) -> Estimate:
+def exact(value: float, unit: str, n: int = 1, bound: Bound | None = None) -> Estimate:
     """A quantity that is computed, not sampled (a parameter count): its interval is the value."""
-    return Estimate(float(value), float(value), float(value), n, unit)
-
-
-def proportion(successes: int, n: int, unit: str = "fraction", confidence: float = 0.95) -> Estimate:
-    """Share of successes with Wilson's score interval (Wilson 1927), which holds near 0 and 1.
-
-    Raises:
-        ValueError: `n` is 0, or `successes` is not within 0..n.
-
-    >>> share = proportion(0, 100)
-    >>> share.value, share.low, round(share.high, 4)
-    (0.0, 0.0, 0.037)
-    """
-    if n <= 0 or not 0 <= successes <= n:
-        raise ValueError(f"expected 0 <= successes <= n and n > 0, got {successes} of {n}")
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    low = 0.0 if successes == 0 else float(centre - half)
-    high = 1.0 if successes == n else float(centre + half)
-    return Estimate(share, low, high, n, unit)
-
-
-def bootstrap(
-    samples: Sequence[npt.ArrayLike],
-    statistic: Callable[[FloatArray], FloatArray],
-    unit: str,
-    seed: int = 0,
-    draws: int = 1000,
-) -> Estimate:
-    """Two-level percentile bootstrap: replicates (seeds) are drawn, then units (images) within each.
-
-    With one replicate it is the plain bootstrap over its units. The interval then says nothing about
-    other training seeds, and with few replicates it is a lower bound of the true uncertainty.
-
-    Args:
-        samples: one array for each replicate, units along the first axis.
-        statistic: maps units x ... to a scalar along axis 0; must accept a leading batch of one replicate.
-        unit: the unit of the statistic.
-        seed: decides the draws.
-        draws: how many.
-    """
-    arrays = [np.asarray(sample, dtype=np.float64) for sample in samples]
-    if not arrays or any(len(array) == 0 for array in arrays):
-        raise ValueError("expected at least one replicate, each with at least one unit")
-    rng = np.random.default_rng(seed)
-    value = float(np.mean([statistic(array) for array in arrays]))
-    resampled = np.empty(draws)
-    for draw in range(draws):
-        chosen = rng.integers(len(arrays), size=len(arrays))
-        resampled[draw] = np.mean(
-            [statistic(arrays[k][rng.integers(len(arrays[k]), size=len(arrays[k]))]) for k in chosen]
-        )
-    low, high = np.quantile(resampled, (0.025, 0.975))
-    return Estimate(value, min(float(low), value), max(float(high), value), sum(map(len, arrays)), unit)
+    return Estimate(float(value), float(value), float(value), n, unit, bound)

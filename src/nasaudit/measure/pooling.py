@@ -1,18 +1,20 @@
 """One estimate from the replicates of several training seeds. No torch.
 
 Uncertainty has two levels, which images and which seeds, and the bootstrap draws on both: seeds with
-replacement, then the images of each drawn seed with replacement (as `metrics.bootstrap`, of which the
+replacement, then the images of each drawn seed with replacement (as `measure.bootstrap`, of which the
 functions here are the closed forms: the number of successes among n images drawn with replacement is
 binomial, and the numbers of images on each level of an epsilon grid are multinomial).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from nasaudit.measure.estimate import Estimate, FloatArray, proportion
+from nasaudit.measure.catalogue import Metric
+from nasaudit.measure.estimate import Estimate, FloatArray
+from nasaudit.measure.proportion import proportion
 
 Counts = npt.NDArray[np.int64]
 CurveFigure = Callable[[FloatArray, Sequence[float]], FloatArray]
@@ -20,6 +22,17 @@ CurveFigure = Callable[[FloatArray, Sequence[float]], FloatArray]
 DRAWS = 1000
 SEED = 0
 NORMAL_95 = 1.959964  # half the length of a normal's 95 % interval, in standard deviations
+
+
+def pool_seeds(metric: Metric, estimates: Sequence[Estimate]) -> Estimate:
+    """One estimate of a metric from those of several seeds; a mean with a lower bound among them is one.
+
+    Within the metric's limits: the normal noise of `pool_values` does not know that they are there.
+    """
+    pooled = (pool_proportions if metric.pooling == "proportion" else pool_values)(estimates)
+    if any(estimate.bound for estimate in estimates):
+        pooled = replace(pooled, bound="lower")
+    return pooled.within(*metric.limits) if metric.limits else pooled
 
 
 def pool_proportions(estimates: Sequence[Estimate]) -> Estimate:

@@ -1,16 +1,17 @@
-"""What a study makes of an attack, given a victim: the task that measures it, with all that it needs.
+"""What a study makes of an attack or an analysis, given a victim: the task that measures it, with all that it needs.
 
 A victim's defences are its own. Models that attackers make for themselves (to transfer examples from, to optimise a
 poison on) are trained without them. Two kinds of trainings keep them: on poisoned images, because it is the victim
 itself that trains on those; and shadow models, because what they imitate is the victim's training.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from nasaudit.arch.catalogue import choose, resolve
 from nasaudit.randomness import derive_seed
+from nasaudit.spec.analyses import AnalysisSpec
 from nasaudit.spec.arch import ArchSpec, Scale
 from nasaudit.spec.attacks import (
     AttackSpec,
@@ -18,11 +19,12 @@ from nasaudit.spec.attacks import (
     Family,
     MembershipSpec,
     PoisoningSpec,
-    TransferSpec,
 )
-from nasaudit.spec.attacks.extraction import SAME
+from nasaudit.spec.attacks.base import SAME
 from nasaudit.spec.data import ShadowSubset
 from nasaudit.spec.tasks import (
+    AnalysisTask,
+    ArchitectureAnalysisTask,
     AttackTask,
     BackdoorTask,
     EvasionTask,
@@ -31,6 +33,7 @@ from nasaudit.spec.tasks import (
     PoisoningTask,
     PoisonTask,
     TrainTask,
+    VictimAnalysisTask,
 )
 from nasaudit.spec.training import TrainingSpec
 
@@ -55,10 +58,10 @@ class Setting:
 
 def evasion(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
     """One task for the whole security curve; the attacker's own model, where one is needed, serves all victims."""
-    if not isinstance(attack, TransferSpec):
+    if attack.made_on is None:
         return EvasionTask(victim=victim, attack=attack)
     surrogate = TrainTask(
-        architecture=setting.architecture(attack.surrogate, victim),
+        architecture=setting.architecture(attack.made_on, victim),
         data=victim.data,
         training=victim.training.undefended(),
         seed=ATTACKERS_SEEDS + (victim.seed == ATTACKERS_SEEDS),
@@ -69,8 +72,9 @@ def evasion(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTa
 def poisoning(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
     """A training for each fraction; the clean one is the victim itself unless the attack asks for other epochs."""
     spec = cast(PoisoningSpec, attack)
-    own: str | None = getattr(spec, "surrogate", None)  # attacks that optimise name the model they do it on
-    surrogate = None if own is None else _poisoners_model(victim, spec, setting.architecture(own, victim))
+    surrogate = None
+    if spec.made_on is not None:
+        surrogate = _poisoners_model(victim, spec, setting.architecture(spec.made_on, victim))
     return PoisoningTask(
         victim=victim,
         attack=attack,
@@ -155,3 +159,24 @@ EXPERIMENTS: dict[Family, Callable[[TrainTask, AttackSpec, Setting], AttackTask]
     "extraction": extraction,
     "membership": membership,
 }
+
+
+def analysis(victim: TrainTask, spec: AnalysisSpec, trainings: Sequence[TrainTask]) -> AnalysisTask | None:
+    """The task of an analysis; None where it is not of this victim.
+
+    Args:
+        victim: one of the trainings.
+        spec: says what it is of.
+        trainings: all those of the victim's architecture.
+    """
+    if spec.needs_history and victim.weights is not None:
+        return None
+    match spec.of:
+        case "architecture":
+            return ArchitectureAnalysisTask(architecture=victim.architecture, analysis=spec)
+        case "victim":
+            return VictimAnalysisTask(victim=victim, analysis=spec)
+        case "pair":
+            first, *others = trainings
+            other = others[0] if others else None
+            return VictimAnalysisTask(victim=first, analysis=spec, other=other) if victim == first else None

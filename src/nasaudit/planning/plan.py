@@ -11,8 +11,7 @@ from pathlib import Path
 from nasaudit.arch.catalogue import resolve
 from nasaudit.data.catalogue import DATA, count_roles, describe, fetch, fingerprint
 from nasaudit.errors import SpecError
-from nasaudit.planning.analyses import ANALYSES
-from nasaudit.planning.experiments import EXPERIMENTS, Setting
+from nasaudit.planning.experiments import EXPERIMENTS, Setting, analysis
 from nasaudit.planning.hardening import hardened
 from nasaudit.planning.needs import closure
 from nasaudit.planning.population import population
@@ -110,8 +109,8 @@ def _wanted(study: StudySpec, victims: tuple[TrainTask, ...], setting: Setting) 
     for victim in victims:
         yield victim
         trainings = trainings_of[victim.architecture.name]
-        for analysis in study.analyses:
-            task = ANALYSES[analysis.name](victim, analysis, trainings)
+        for spec in study.analyses:
+            task = analysis(victim, spec, trainings)
             if task is not None:
                 yield task
         for attack in study.attacks:
@@ -128,7 +127,7 @@ def _recipes(choices: Sequence[ArchChoice], training: TrainingSpec, own: int) ->
             yield training
         else:
             where = f"architectures[{position}].training" if position < own else f"mitigation ({choice.name})"
-            yield TrainingSpec.parse({**training.model_dump(), **choice.training}, where=where)
+            yield training.changed(choice.training, where)
 
 
 def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[WeightsFile | None]:
@@ -140,7 +139,7 @@ def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[Weight
         where = f"architectures[{position}].weights"
         if len(study.seeds) > 1:
             raise SpecError("seeds", "one seed, as the weights of one training are given", list(study.seeds))
-        training = [attack.name for attack in study.attacks if attack.family != "evasion"]
+        training = [attack.name for attack in study.attacks if attack.trains]
         if training and study.training is None:
             raise SpecError(
                 where,

@@ -1,7 +1,7 @@
 """Stages of a plan: what a task finds decides which tasks come next. No torch.
 
-A stage is written as a generator. It yields the tasks that it asks for, is sent their outcomes when all have ended, and
-returns what the study audits because of them. A one-shot search asks once, and its genotype is then trained and
+A stage is written as a generator. It yields the tasks that it asks for, is sent their outcomes when all have ended,
+and returns what the study audits because of them. A one-shot search asks once, and its genotype is then trained and
 attacked like the architectures that the study names; an evolution asks for the children of each round:
 
     def evolution() -> Steps:

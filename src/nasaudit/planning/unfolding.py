@@ -31,11 +31,11 @@ class StageState:
     asked: list[Task] = field(default_factory=list)
     awaited: dict[str, Task] = field(default_factory=dict)
     expected: int | None = 0
-    part: Part = Part()
+    part: Part = field(default_factory=Part)
     problem: Problem | None = None
 
     def advance(self, steps: Steps, outcomes: list[Outcome] | None) -> tuple[Task, ...]:
-        """Let the stage go on (begin, with None) to what it asks for next, or to its end; returns tasks that it adds."""
+        """Let the stage go on (begin, with None) to its next question or its end; returns the tasks that it adds."""
         self.awaited, self.expected = {}, 0
         try:
             ask = next(steps) if outcomes is None else steps.send(outcomes)
@@ -63,9 +63,7 @@ class Unfolding:
         folder: where the artefacts of a record are, by digest.
     """
 
-    def __init__(
-        self, planned: Plan, find: Callable[[Task], Record | None], folder: Callable[[str], Path]
-    ):
+    def __init__(self, planned: Plan, find: Callable[[Task], Record | None], folder: Callable[[str], Path]):
         self._planned, self._find, self._folder = planned, find, folder
         self._known: dict[str, Task] = {}
         self._records: dict[str, Record] = {}
@@ -81,13 +79,14 @@ class Unfolding:
         """The plan as it is known now; its order does not hang on that in which tasks ended."""
         parts = [state.part for state in self.stages]
         asked = [
-            task
-            for state in self.stages
-            for task in (*state.asked, *state.part.victims, *state.part.tasks)
+            task for state in self.stages for task in (*state.asked, *state.part.victims, *state.part.tasks)
         ]
         return replace(
             self._planned,
-            architectures=(*self._planned.architectures, *(spec for part in parts for spec in part.architectures)),
+            architectures=(
+                *self._planned.architectures,
+                *(spec for part in parts for spec in part.architectures),
+            ),
             victims=(*self._planned.victims, *(victim for part in parts for victim in part.victims)),
             tasks=closure((*self._planned.tasks, *asked)),
             blocked=tuple(

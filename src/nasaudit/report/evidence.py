@@ -122,6 +122,16 @@ class Evidence:
             return over_all[0]
         return rows[0] if len(rows) == 1 else None
 
+    def by_name(
+        self, family: str, metric: str, setting: Mapping[str, str] = NO_SETTING, attack: str = ""
+    ) -> dict[str, Row]:
+        """The row over all replicates of each architecture that has one, by name, in the order of the study."""
+        rows = {
+            subject.name: self.pooled(subject.name, family, metric, setting, attack)
+            for subject in self.subjects
+        }
+        return {name: row for name, row in rows.items() if row is not None}
+
     def by_seed(
         self,
         architecture: str,

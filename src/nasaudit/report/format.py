@@ -2,18 +2,14 @@
 
 from collections.abc import Sequence
 
+from nasaudit.measure.catalogue import metric_of
 from nasaudit.results.schema import Row
 
 MILLION = 1_000_000
 MOST_LISTED = 24  # words in a sentence
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
 INTERVAL = f"95{NBSP}% interval"
-# Estimates with these units are shares of something and are shown in percent.
-SHARES = frozenset({"fraction", "share"})
-# These are read as plain numbers, whatever they are shares of.
-DECIMALS = frozenset({"curve_area", "auc"})
-# Differences of shares, said in points and not as shares themselves.
-DROPS = frozenset({"cad", "cad_area", "confidence_gain"})
+UNITS = {"percent": f"{NBSP}%", "points": f"{NBSP}points"}  # of numbers that are shown so
 
 
 def percent(share: float) -> str:
@@ -45,7 +41,7 @@ def hundredths(share: float) -> str:
 
 def in_points(metric: str, unit: str) -> bool:
     """Whether differences of this measure are said in percentage points."""
-    return unit in SHARES and metric not in DECIMALS
+    return metric_of(metric, unit).shown in UNITS
 
 
 def amount(number: float, metric: str, unit: str) -> str:
@@ -56,14 +52,12 @@ def amount(number: float, metric: str, unit: str) -> str:
     """
     if in_points(metric, unit):
         return hundredths(number)
-    return f"{number:.3f}" if metric in DECIMALS else significant(number)
+    return f"{number:.3f}" if metric_of(metric, unit).shown == "decimal" else significant(number)
 
 
 def quantity(number: float, metric: str, unit: str) -> str:
     """A value that is no row's, such as a mean over architectures, in its unit."""
-    if metric in DROPS:
-        return f"{hundredths(number)}{NBSP}points"
-    return percent(number) if in_points(metric, unit) else amount(number, metric, unit)
+    return amount(number, metric, unit) + UNITS.get(metric_of(metric, unit).shown, "")
 
 
 def change(difference: float, metric: str, unit: str) -> str:
@@ -210,26 +204,19 @@ def is_exact(row: Row) -> bool:
 
 def value(row: Row) -> str:
     """The row's value in its unit, without its interval; a lower bound says that it is one."""
-    return f"more than{NBSP}{_bare(row)}" if row.setting.get("bound") == "lower" else _bare(row)
+    return f"more than{NBSP}{_bare(row)}" if row.bound else _bare(row)
 
 
 def short_value(row: Row) -> str:
     """The row's value for large print: `> 16.0/255` for a lower bound."""
-    return f">{NBSP}{_bare(row)}" if row.setting.get("bound") == "lower" else _bare(row)
+    return f">{NBSP}{_bare(row)}" if row.bound else _bare(row)
 
 
 def _bare(row: Row) -> str:
-    if row.metric == "median_minimal_epsilon":
+    shown = metric_of(row.metric, row.unit).shown
+    if shown == "epsilon":
         return measured_epsilon(row.value, row.setting.get("norm", ""))
-    if row.metric == "curve_area":
-        return f"{row.value:.3f}"
-    if row.metric in DROPS:
-        return f"{hundredths(row.value)}{NBSP}points"
-    if row.unit in SHARES:
-        return percent(row.value)
-    if row.unit == "parameters":
-        return whole(row.value)
-    return significant(row.value)
+    return whole(row.value) if shown == "count" else quantity(row.value, row.metric, row.unit)
 
 
 def interval(row: Row) -> str:
@@ -239,15 +226,11 @@ def interval(row: Row) -> str:
 
 def bounds(row: Row) -> str:
     """The ends of the interval without brackets; percents and grey levels without their unit."""
-    if row.metric == "median_minimal_epsilon":
+    if metric_of(row.metric, row.unit).shown == "epsilon":
         norm = row.setting.get("norm", "")
         ends = [measured_epsilon(end, norm).removesuffix("/255") for end in (row.low, row.high)]
-    elif row.metric == "curve_area":
-        ends = [f"{end:.3f}" for end in (row.low, row.high)]
-    elif row.unit in SHARES:
-        ends = [hundredths(end) for end in (row.low, row.high)]
     else:
-        ends = [significant(end) for end in (row.low, row.high)]
+        ends = [amount(end, row.metric, row.unit) for end in (row.low, row.high)]
     return f",{NBSP}".join(ends)
 
 

@@ -1,10 +1,14 @@
-"""What a section of the report is made of: tables, figures, pictures. Plain data, no HTML."""
+"""What a section of the report is made of: paragraphs, tables, figures, pictures. Plain data, no HTML.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+A part's `kind` is the macro of `macros.html.j2` that draws it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from nasaudit.report import format
-from nasaudit.report.charts import curves as charts
+from nasaudit.report.charts import frame
 from nasaudit.results.schema import Row
 
 ABSENT = "–"
@@ -37,8 +41,20 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A paragraph; a quiet one is small print."""
+
+    kind: ClassVar = "text"
+
+    words: str
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
 class Table:
     """The first column names the row. `swatches` are architecture names whose colour marks the row."""
+
+    kind: ClassVar = "table"
 
     caption: str
     columns: tuple[str, ...]
@@ -59,12 +75,14 @@ class Figure:
         key: title and colour of what is drawn, where the colours are not those of the architectures.
     """
 
+    kind: ClassVar = "figure"
+
     name: str
     title: str
     caption: str
     alt: str
-    chart: charts.Drawn
-    records: charts.Records
+    chart: frame.Drawn
+    records: frame.Records
     about: str = ""
     legend: bool = True
     key: tuple[tuple[str, str], ...] = ()
@@ -74,22 +92,127 @@ class Figure:
         """The title where no heading stands above."""
         return f"{self.title}: {self.about}" if self.about else self.title
 
-    def for_page(self) -> charts.Spec:
+    def for_page(self) -> frame.Spec:
         """The Vega-Lite specification that the page embeds."""
-        return charts.for_page(self.chart, self.records)
+        return frame.for_page(self.chart, self.records)
 
-    def for_file(self, with_legend: bool = True) -> charts.Spec:
+    def for_file(self, with_legend: bool = True) -> frame.Spec:
         """The Vega-Lite specification of the figure as a file of its own; `with_legend`: of the architectures."""
         legend = bool(self.key) or (self.legend and with_legend)
-        return charts.for_file(self.chart, self.records, self.full_title, legend)
+        return frame.for_file(self.chart, self.records, self.full_title, legend)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Images beside each other with a caption.
+
+    Attributes:
+        images: data URI and description of each.
+        caption: plain and bold words by turns.
+        note: the small print.
+    """
+
+    images: tuple[tuple[str, str], ...]
+    caption: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Pictures under a title that opens them; `missing` says why there are none."""
+
+    kind: ClassVar = "strip"
+
+    title: str
+    pictures: tuple[Picture, ...] = ()
+    missing: str = ""
+    is_open: bool = False
+
+
+@dataclass(frozen=True)
+class Map:
+    """A figure that shares its legend with its neighbours. `spec` is Vega-Lite; the rest as in a Figure."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    spec: frame.Spec
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Maps beside each other, the colours that they share, and all of them as one figure for a file.
+
+    Attributes:
+        unit: what the colours stand for, in a word.
+        bands: label and colour, from the lowest to the highest.
+    """
+
+    kind: ClassVar = "maps"
+
+    unit: str
+    bands: tuple[tuple[str, str], ...]
+    maps: tuple[Map, ...]
+    sheet: Figure
+
+
+@dataclass(frozen=True)
+class Block:
+    """Parts under a heading of their own, or behind it where they are folded."""
+
+    kind: ClassVar = "block"
+
+    title: str
+    anchor: str
+    parts: tuple["Part", ...]
+    folded: bool = False
+
+    @classmethod
+    def of(cls, title: str, anchor: str, *parts: "Part | str | None", folded: bool = False) -> "Block":
+        """With the parts that there are; bare words are a paragraph."""
+        return cls(title, anchor, present(parts), folded)
+
+
+Part = Text | Table | Figure | Strip | Maps | Block
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: `template` renders `content`; its `figures` become PNG files too."""
+    """A part of the page: `template` renders `parts` or `content`; its `figures` become PNG files too."""
 
     anchor: str
     title: str
     template: str
     content: Mapping[str, object]
-    figures: tuple[Figure, ...] = field(default=())
+    figures: tuple[Figure, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+    @classmethod
+    def of(cls, anchor: str, title: str, *parts: Part | str | None) -> "Section":
+        """With the parts that there are; bare words are a paragraph."""
+        kept = present(parts)
+        return cls(anchor, title, "parts.html.j2", {}, tuple(figures(kept)), kept)
+
+
+def present(parts: Sequence[Part | str | None]) -> tuple[Part, ...]:
+    """The parts that there are; bare words become a paragraph."""
+    return tuple(Text(part) if isinstance(part, str) else part for part in parts if part)
+
+
+def folded(title: str, *parts: Part | str | None) -> Block | None:
+    """Parts behind a line that opens them; None where there are none."""
+    kept = present(parts)
+    return Block(title, "", kept, folded=True) if kept else None
+
+
+def figures(parts: Sequence[Part]) -> Iterator[Figure]:
+    """All figures in their order, wherever they stand."""
+    for part in parts:
+        match part:
+            case Figure():
+                yield part
+            case Maps():
+                yield part.sheet
+            case Block():
+                yield from figures(part.parts)

@@ -18,7 +18,15 @@ from nasaudit.planning.plan import Plan
 from nasaudit.results.flags import Findings, raise_flags
 from nasaudit.results.folder import EXAMPLES_FOLDER, StudyFolder
 from nasaudit.results.pooled import Indices, derived
-from nasaudit.results.replicates import Group, Seed, Subject, distinguishing, groups, measured_tasks, subject
+from nasaudit.results.replicates import (
+    Replicates,
+    Seed,
+    Subject,
+    collect_replicates,
+    distinguishing,
+    measured_tasks,
+    subject_of,
+)
 from nasaudit.results.schema import (
     Curve,
     Examples,
@@ -95,10 +103,10 @@ def make_rows(planned: Plan, opened: Opened, common: Indices) -> list[Row]:
     """All rows: architectures as asked; for each its experiments as planned; seeds, then the pooled ones."""
     extra = distinguishing(planned.study.attacks)
     rows = []
-    for group in groups(planned, opened):
-        told_apart = extra.get(group.attack.digest(), {}) if group.attack else {}
-        for seed, measurement in (*group.measurements(), *derived(group, common)):
-            rows.append(_row(planned, group, seed, measurement, told_apart))
+    for replicates in collect_replicates(planned, opened):
+        told_apart = extra.get(replicates.attack.digest(), {}) if replicates.attack else {}
+        for seed, measurement in (*replicates.measurements(), *derived(replicates, common)):
+            rows.append(_row(planned, replicates, seed, measurement, told_apart))
     return rows
 
 
@@ -180,18 +188,18 @@ def to_frame(results: StudyResults) -> "pd.DataFrame":
 
 
 def _row(
-    planned: Plan, group: Group, seed: Seed, measurement: Measurement, told_apart: Mapping[str, str]
+    planned: Plan, replicates: Replicates, seed: Seed, measurement: Measurement, told_apart: Mapping[str, str]
 ) -> Row:
     estimate = measurement.estimate
     return Row(
-        architecture=group.architecture.name,
-        group=group.architecture.group,
+        architecture=replicates.architecture.name,
+        group=replicates.architecture.group,
         data=planned.data.name,
         scale=planned.study.scale,
         seed=seed,
         protocol=planned.study.protocol,
-        family=group.family,
-        attack=group.attack.name if group.attack else "",
+        family=replicates.family,
+        attack=replicates.attack.name if replicates.attack else "",
         setting={**dict(measurement.setting), **told_apart},
         metric=measurement.metric,
         value=estimate.value,
@@ -199,6 +207,7 @@ def _row(
         high=estimate.high,
         n=estimate.n,
         unit=estimate.unit,
+        bound=estimate.bound or "",
     )
 
 
@@ -212,7 +221,7 @@ def _with(planned: Plan, opened: Opened, file: str) -> list[Any]:
 
 
 def _attacked(task: Task) -> Subject:
-    what = subject(task)
+    what = subject_of(task)
     if what is None:
         raise NasauditError(f"{task.label()} measures nothing that is shown")
     return what

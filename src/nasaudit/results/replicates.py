@@ -9,17 +9,23 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nasaudit.errors import NasauditError
-from nasaudit.measure.estimate import Estimate, Measurement
+from nasaudit.measure.estimate import Estimate, Measurement, Setting
 from nasaudit.planning.plan import Plan
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AttackSpec
-from nasaudit.spec.tasks import AnalysisTask, AttackTask, PoisonTask, Task, TopologyTask, TrainTask
+from nasaudit.spec.tasks import (
+    ArchitectureAnalysisTask,
+    AttackTask,
+    PoisonTask,
+    Task,
+    TrainTask,
+    VictimAnalysisTask,
+)
 from nasaudit.store.records import Record
 
 Seed = int | Literal["all"]
 Arrays = Mapping[str, npt.NDArray[Any]]
-Key = tuple[str, tuple[tuple[str, str], ...]]  # metric and setting
+Key = tuple[str, Setting]  # metric and setting
 
 
 @dataclass(frozen=True)
@@ -39,21 +45,21 @@ class Subject:
     attack: AttackSpec | None = None
 
 
-def subject(task: Task) -> Subject | None:
-    """Say what a task measures; None when it only makes what an attack needs (a poison, a shadow model)."""
+def subject_of(task: Task) -> Subject | None:
+    """Say what a task measures; None when it only decides, or makes what an attack needs (a poison, say)."""
     match task:
         case TrainTask(poison=None, subset=None):
             return Subject(task.architecture, task.seed, "training")
         case TrainTask() | PoisonTask():
             return None
-        case TopologyTask():
-            return Subject(task.architecture, "all", "topology")
-        case AnalysisTask():
+        case ArchitectureAnalysisTask():
+            return Subject(task.architecture, "all", task.analysis.name)
+        case VictimAnalysisTask():
             return Subject(task.victim.architecture, task.victim.seed, task.analysis.name)
         case AttackTask():
             victim = task.victim
             return Subject(victim.architecture, victim.seed, task.attack.family, task.attack)
-    raise NasauditError(f"no rows are defined for tasks of the kind {task.kind!r}")
+    return None
 
 
 def measured_tasks(planned: Plan) -> Iterator[tuple[Task, Subject]]:
@@ -63,14 +69,14 @@ def measured_tasks(planned: Plan) -> Iterator[tuple[Task, Subject]]:
     """
     victims = {victim.digest() for victim in planned.victims}
     for task in planned.tasks:
-        what = subject(task)
-        if what is not None and (not isinstance(task, TrainTask) or task.digest() in victims):
-            yield task, what
+        subject = subject_of(task)
+        if subject is not None and (not isinstance(task, TrainTask) or task.digest() in victims):
+            yield task, subject
 
 
 @dataclass(frozen=True)
-class Group:
-    """One experiment on one architecture.
+class Replicates:
+    """One experiment on one architecture, over the seeds of its trainings.
 
     Attributes:
         architecture: the victim's.
@@ -87,11 +93,15 @@ class Group:
     @cached_property
     def measured(self) -> dict[Key, dict[Seed, Estimate]]:
         """Every metric and setting, in the order of the first record, with the seeds that have it."""
-        found: dict[Key, dict[Seed, Estimate]] = {}
-        for seed, (record, _) in self.records.items():
-            for measurement in record.measurements:
-                found.setdefault((measurement.metric, measurement.setting), {})[seed] = measurement.estimate
-        return found
+        estimates: dict[Key, dict[Seed, Estimate]] = {}
+        for seed, measurement in self.measurements():
+            key = measurement.metric, measurement.setting
+            estimates.setdefault(key, {})[seed] = measurement.estimate
+        return estimates
+
+    def measured_by_all(self) -> Iterator[tuple[Key, dict[Seed, Estimate]]]:
+        """The measurements that every seed has: without the others a mean were one of the lucky seeds."""
+        return (item for item in self.measured.items() if len(item[1]) == len(self.records))
 
     def measurements(self) -> Iterator[tuple[Seed, Measurement]]:
         """What the records say, seed by seed."""
@@ -105,21 +115,22 @@ class Group:
             return dict(archive)
 
 
-def groups(planned: Plan, opened: Mapping[str, tuple[Record, Path]]) -> list[Group]:
+def collect_replicates(planned: Plan, opened: Mapping[str, tuple[Record, Path]]) -> list[Replicates]:
     """All experiments: architectures as asked, and for each the kinds as planned.
 
     Args:
         planned: the study's plan.
         opened: the successful records and their folders, by digest.
     """
-    found: dict[tuple[str, str, str], Group] = {}
-    for task, what in measured_tasks(planned):
-        key = (what.architecture.name, what.family, what.attack.digest() if what.attack else "")
-        group = found.setdefault(key, Group(what.architecture, what.family, what.attack, {}))
+    experiments: dict[tuple[str, str, str], Replicates] = {}
+    for task, subject in measured_tasks(planned):
+        architecture, family, attack = subject.architecture, subject.family, subject.attack
+        key = (architecture.name, family, attack.digest() if attack else "")
+        replicates = experiments.setdefault(key, Replicates(architecture, family, attack, {}))
         if task.digest() in opened:
-            group.records[what.seed] = opened[task.digest()]
+            replicates.records[subject.seed] = opened[task.digest()]
     order = [architecture.name for architecture in planned.architectures]
-    return sorted(found.values(), key=lambda group: order.index(group.architecture.name))
+    return sorted(experiments.values(), key=lambda replicates: order.index(replicates.architecture.name))
 
 
 def distinguishing(attacks: Sequence[AttackSpec]) -> dict[str, dict[str, str]]:
@@ -138,9 +149,5 @@ def distinguishing(attacks: Sequence[AttackSpec]) -> dict[str, dict[str, str]]:
                 for field in sorted(mine):
                     if mine[field] != theirs.get(field):
                         name = "images_asked" if field == "images" else field
-                        extra[attack.digest()][name] = _short(mine[field])
+                        extra[attack.digest()][name] = attack.told(field)
     return extra
-
-
-def _short(value: object) -> str:
-    return "+".join(f"{item:.4g}" for item in value) if isinstance(value, list) else str(value)

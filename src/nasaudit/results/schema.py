@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.mitigation import RemedyKind
+from nasaudit.spec.remedies import RemedyKind
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.files import FORMAT
@@ -13,7 +13,7 @@ from nasaudit.store.files import FORMAT
 # The columns of results.csv, in order.
 COLUMNS = (
     "architecture", "group", "data", "scale", "seed", "protocol", "family", "attack", "setting",
-    "metric", "value", "low", "high", "n", "unit",
+    "metric", "value", "low", "high", "n", "unit", "bound",
 )  # fmt: skip
 
 
@@ -43,6 +43,7 @@ class Row(Plain):
     high: float
     n: int
     unit: str
+    bound: Literal["", "lower"] = ""  # "lower": the value is the least that it can be
 
 
 class History(Plain):

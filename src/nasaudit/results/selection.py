@@ -11,8 +11,6 @@ from nasaudit.results.schema import Row, StudyResults
 from nasaudit.spec.attacks import AttackSpec
 
 Setting = tuple[tuple[str, str], ...]  # what tells figures apart, in the order of its keys
-# A row says by it that its value is the least possible; it names no other measure.
-QUALIFIERS = frozenset({"bound"})
 COMMON = "common"  # the images that every model of a study gets right: other images in every other study
 
 
@@ -23,7 +21,7 @@ class Key(NamedTuple):
     family: str
     attack: str
     metric: str
-    setting: Setting  # without what qualifies the value
+    setting: Setting
 
     def words(self) -> str:
         """E.g. `darts pgd asr epsilon=2/255;norm=linf`."""
@@ -45,11 +43,6 @@ class Figure:
     key: Key
     row: Row
     by_seed: Mapping[int, Row]
-
-    @property
-    def bounded(self) -> bool:
-        """Whether the value is the least that it can be."""
-        return self.row.setting.get("bound") == "lower"
 
 
 def key_of(row: Row) -> Key:
@@ -80,8 +73,8 @@ def over_seeds(rows: Sequence[Row]) -> Row | None:
 
 
 def setting_of(row: Row) -> Setting:
-    """A row's setting without what qualifies its value."""
-    return tuple(sorted((key, text) for key, text in row.setting.items() if key not in QUALIFIERS))
+    """A row's setting, in the order of its keys."""
+    return tuple(sorted(row.setting.items()))
 
 
 def figure_words(source: str, metric: str, setting: Mapping[str, str]) -> str:
@@ -91,7 +84,7 @@ def figure_words(source: str, metric: str, setting: Mapping[str, str]) -> str:
 
 def estimate_of(row: Row) -> Estimate:
     """The row's figure alone."""
-    return Estimate(row.value, row.low, row.high, row.n, row.unit)
+    return Estimate(row.value, row.low, row.high, row.n, row.unit, row.bound or None)
 
 
 def on_common_images(key: Key) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from nasaudit.planning.cost import expected_time
 from nasaudit.planning.needs import failed_need
 from nasaudit.spec.tasks import Task
 from nasaudit.store.records import Record
@@ -40,7 +39,8 @@ class Schedule:
         ready = [task for digest, task in self._waiting.items() if self._is_ready(digest)]
         if not ready:
             return None
-        task = max(ready, key=expected_time)  # the first of equals, so the plan's order breaks ties
+        # The first of equals, so the plan's order breaks ties.
+        task = max(ready, key=lambda task: task.expected_time)
         self.running[task.digest()] = self._waiting.pop(task.digest())
         return task
 

@@ -65,7 +65,9 @@ class StudyStatus:
             "folder": str(self.folder),
             "counts": {state: self.count(state) for state in STATES},
             "tasks": [dict(vars(task)) for task in self.tasks],
-            "stages": [{"label": stage.label, "state": stage.state, "why": stage.why} for stage in self.stages],
+            "stages": [
+                {"label": stage.label, "state": stage.state, "why": stage.why} for stage in self.stages
+            ],
             "expected": self.expected,
         }
 

@@ -7,19 +7,31 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from nasaudit.errors import UnknownNameError
 from nasaudit.registry import Registry
+from nasaudit.spec.base import Spec
 from nasaudit.spec.named import NamedSpec, by_name
+from nasaudit.spec.units import Fractional
 
 Landscape = Literal["first_layer", "input", "filters", "slice"]
 
 
+# What is analysed. An architecture, which no training changes; each victim; or the first victim of an architecture,
+# with the next one beside it where there is one.
+Analysed = Literal["architecture", "victim", "pair"]
+
+
 class AnalysisSpec(NamedSpec):
-    """Root of all analyses."""
+    """Root of all analyses; `implementation` is a function of a task and a workspace to measurements."""
+
+    of: ClassVar[Analysed] = "victim"
+    needs_history: ClassVar[bool] = False  # of a training: weights that were trained elsewhere have none
 
 
 class TopologySpec(AnalysisSpec):
     """The shape of the cells and the size of the network, from the genotype and untrained weights."""
 
     summary: ClassVar[str] = "depth, width, skips, ops, parameters and FLOPs by op, effective receptive field"
+    implementation: ClassVar[str] = "nasaudit.analysis.topology.work:measure_topology"
+    of: ClassVar[Analysed] = "architecture"
 
     name: Literal["topology"] = "topology"
     images: Annotated[int, Field(ge=1)] = 32  # of noise, through which the receptive field is seen
@@ -32,14 +44,29 @@ class ConvergenceSpec(AnalysisSpec):
     summary: ClassVar[str] = (
         "steps to fixed accuracies, area under the loss curve, accuracy early in training"
     )
+    implementation: ClassVar[str] = "nasaudit.analysis.convergence.work:measure_convergence"
+    needs_history: ClassVar[bool] = True
 
     name: Literal["convergence"] = "convergence"
+    accuracies: tuple[Fractional, ...] = (
+        0.5,
+        0.8,
+        0.9,
+        0.95,
+    )  # of training batches, to which steps are counted
+    # Batch accuracies are averaged over this many images before they are compared with an accuracy.
+    window_images: Annotated[int, Field(ge=1)] = 1280
+    # Shares of the training after which its accuracy is read: does the early order of architectures foretell the
+    # last one?
+    early: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.1, 0.25, 0.5)
 
 
 class GradientsSpec(AnalysisSpec):
     """How much the loss gradient varies over images and over batches, at three moments of training."""
 
     summary: ClassVar[str] = "gradient variance at initialisation, after one epoch and at the end; per layer"
+    implementation: ClassVar[str] = "nasaudit.analysis.gradients.work:measure_gradients"
+    expected_epochs: ClassVar[float] = 3.5
 
     name: Literal["gradients"] = "gradients"
     images: Annotated[int, Field(ge=2)] = 512  # one by one: gradient_std_sum (validation images; or test)
@@ -54,6 +81,8 @@ class SmoothnessSpec(AnalysisSpec):
     summary: ClassVar[str] = (
         "top Hessian eigenvalue, trace and Lipschitz constants, for parameters and pixels"
     )
+    implementation: ClassVar[str] = "nasaudit.analysis.smoothness.work:measure_smoothness"
+    expected_epochs: ClassVar[float] = 6.0
 
     name: Literal["smoothness"] = "smoothness"
     images: Annotated[int, Field(ge=2)] = 128  # training images: curvature of the loss by the parameters
@@ -67,37 +96,48 @@ class SmoothnessSpec(AnalysisSpec):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
+class Reach(Spec):
+    """How far a plane goes from the victim along each direction: the published grids.
+
+    That of Li et al. goes as far as the filters are long.
+    """
+
+    first_layer: Annotated[float, Field(gt=0)] = 0.5
+    input: Annotated[float, Field(gt=0)] = 0.2
+    filters: Annotated[float, Field(gt=0)] = 1.0
+
+
 class LandscapeSpec(AnalysisSpec):
     """The loss on planes and lines through a victim, to look at."""
 
     summary: ClassVar[str] = (
         "contours of the loss: first convolution, input, all filters; slice between seeds"
     )
+    implementation: ClassVar[str] = "nasaudit.analysis.landscape.work:measure_landscape"
+    of: ClassVar[Analysed] = "pair"
+    expected_epochs: ClassVar[float] = 10.0
 
     name: Literal["landscape"] = "landscape"
     kinds: tuple[Landscape, ...] = ("first_layer", "input", "filters", "slice")
     images: Annotated[int, Field(ge=1)] = 100  # test images, over which the loss is averaged
     points: Annotated[int, Field(ge=3)] = 11  # of the grid along each axis
+    reach: Reach = Reach()
     slice_points: Annotated[int, Field(ge=3)] = 21
     norm_images: Annotated[int, Field(ge=2)] = 256  # training images: statistics of BN along the slice
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-ANALYSES: Registry[type[AnalysisSpec]] = Registry("analysis")
-for _spec in (TopologySpec, ConvergenceSpec, GradientsSpec, SmoothnessSpec, LandscapeSpec):
-    ANALYSES.add(_spec.model_fields["name"].default, _spec)
+ANALYSES: Registry[type[AnalysisSpec]] = Registry("analysis", "nasaudit.analyses", type)
+DEFAULT_ANALYSES = (TopologySpec(), ConvergenceSpec(), GradientsSpec(), SmoothnessSpec(), LandscapeSpec())
+for _spec in DEFAULT_ANALYSES:
+    ANALYSES.add(_spec.name, type(_spec))
 
 
 AnyAnalysis = Annotated[SerializeAsAny[AnalysisSpec], BeforeValidator(by_name(ANALYSES))]
 
 
-def default_analyses() -> tuple[AnalysisSpec, ...]:
-    """Every analysis of this version with its defaults."""
-    return tuple(ANALYSES[name](name=name) for name in ANALYSES)
-
-
 def analyses_for(names: Iterable[str]) -> tuple[AnalysisSpec, ...]:
-    """The analyses that a command line asks for: names, or `all`.
+    """The analyses that a command line asks for: names, or `all`, those of plugins too.
 
     Raises:
         UnknownNameError: no such analysis; the nearest names are shown.
@@ -106,6 +146,6 @@ def analyses_for(names: Iterable[str]) -> tuple[AnalysisSpec, ...]:
     for name in names:
         if name != "all" and name not in ANALYSES:
             raise UnknownNameError("analysis", name, ["all", *ANALYSES])
-        for spec in default_analyses() if name == "all" else (ANALYSES[name](name=ANALYSES.canonical(name)),):
-            chosen.setdefault(spec.name, spec)
+        for canonical in ANALYSES if name == "all" else (ANALYSES.canonical(name),):
+            chosen.setdefault(canonical, ANALYSES[canonical](name=canonical))
     return tuple(chosen.values())

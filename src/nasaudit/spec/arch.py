@@ -25,6 +25,21 @@ MINI_FLOPS: tuple[float, float] = (9e6, 18e6)
 # 3x3 convolutions, which win, are within the budget, and cells of skips below it.
 SIZE_201: dict[Scale, tuple[int, int]] = {"mini": (8, 1), "paper": (16, 5)}
 
+# Time of an op relative to a 3x3 separable convolution, forward and backward on a CPU core.
+OP_TIME = {
+    "none": 0.0,
+    "skip_connect": 0.1,
+    "max_pool_3x3": 0.2,
+    "avg_pool_3x3": 0.2,
+    "sep_conv_3x3": 1.0,
+    "sep_conv_5x5": 1.6,
+    "sep_conv_7x7": 2.5,
+    "dil_conv_3x3": 0.6,
+    "dil_conv_5x5": 1.0,
+    "conv_7x1_1x7": 1.2,
+}
+OTHER_TIME = 4.0  # of a network that is not made of cells, in the same unit
+
 
 class ArchSpec(Spec):
     """A network before it has weights.
@@ -80,3 +95,11 @@ class ArchSpec(Spec):
                 if len(values) not in (1, channels):
                     raise SpecError(f"normalise.{field}", f"1 number or {channels}, one a channel", values)
         return self
+
+    @property
+    def epoch_time(self) -> float:
+        """How long an epoch of training takes, roughly and in no unit: to compare architectures of one study."""
+        if self.genotype is None:
+            return OTHER_TIME
+        cells = (self.genotype.normal, self.genotype.reduction)
+        return sum(OP_TIME[edge.op] for cell in cells for edge in cell.edges)

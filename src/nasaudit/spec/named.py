@@ -7,6 +7,8 @@ from nasaudit.errors import SpecError
 from nasaudit.registry import Registry
 from nasaudit.spec.base import Spec
 
+TRIFLE = 0.01  # epochs of a training: what no network is trained or attacked for
+
 
 class NamedSpec(Spec):
     """Root of what is registered under a name, and done by code that the class names.
@@ -15,11 +17,13 @@ class NamedSpec(Spec):
         title: the name as it is written in prose; a class that says none has its name in words.
         summary: what it does, in a line.
         implementation: `module:attribute`, imported when it runs, so that listing and validating import no torch.
+        expected_epochs: what it costs with its defaults, in epochs of the victim's training.
     """
 
     title: ClassVar[str]
     summary: ClassVar[str]
     implementation: ClassVar[str]
+    expected_epochs: ClassVar[float] = TRIFLE
 
     name: str
 

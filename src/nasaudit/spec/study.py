@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from nasaudit.errors import SpecError
-from nasaudit.spec.analyses import AnyAnalysis, default_analyses
+from nasaudit.spec.analyses import DEFAULT_ANALYSES, AnyAnalysis
 from nasaudit.spec.arch import Group, Scale
 from nasaudit.spec.attacks import AnyAttack, ExtractionSpec
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.mitigation import ANSWER_REMEDIES, MitigationSpec
+from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.spec.model import ModelSpec, Normalisation
 from nasaudit.spec.tasks import Protocol
 from nasaudit.spec.training import TrainingSpec
@@ -82,7 +82,7 @@ class StudySpec(Spec):
     protocol: Protocol = "sound"
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
     attacks: tuple[AnyAttack, ...] = Field(default=(), validate_default=True)
-    analyses: tuple[AnyAnalysis, ...] = default_analyses()
+    analyses: tuple[AnyAnalysis, ...] = DEFAULT_ANALYSES
     training: TrainingSpec | None = None  # None: the recipe of the scale, protocol and data
 
     @model_validator(mode="before")
@@ -114,7 +114,7 @@ class StudySpec(Spec):
                 "attacks", f"one of extraction with soft labels, to try {limits[0]} on", len(attacks)
             )
         limited = (
-            type(thefts[0]).parse({**thefts[0].model_dump(), **ANSWER_REMEDIES[remedy]}) for remedy in limits
+            type(thefts[0]).parse({**thefts[0].model_dump(), "answers": [remedy]}) for remedy in limits
         )
         return tuple(dict.fromkeys((*attacks, *limited)))
 

@@ -4,15 +4,16 @@
 not taken for new ones.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field
 
-from nasaudit.spec.analyses import AnyAnalysis, ConvergenceSpec, TopologySpec
+from nasaudit.spec.analyses import AnyAnalysis
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.attacks import AnyAttack
+from nasaudit.spec.attacks import AnyAttack, ExtractionSpec, PoisoningSpec
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec, ShadowSubset
+from nasaudit.spec.named import TRIFLE
 from nasaudit.spec.training import TrainingSpec
 
 Protocol = Literal["sound", "paper"]
@@ -24,6 +25,11 @@ class Task(Spec):
     work: ClassVar[str]
 
     kind: str
+
+    @property
+    def expected_time(self) -> float:
+        """How long it takes, roughly and in no unit: the longest runs first, and a study's ETA hangs on it."""
+        return TRIFLE
 
     def needs(self) -> tuple["Task", ...]:
         """The tasks whose records must exist before this one runs."""
@@ -59,6 +65,11 @@ class TrainTask(Task):
     poison: "PoisonTask | None" = None
     subset: ShadowSubset | None = None
     weights: WeightsFile | None = None
+
+    @property
+    def expected_time(self) -> float:
+        """Of its epochs."""
+        return self.training.epochs * self.architecture.epoch_time * self.training.expected_time
 
     def needs(self) -> tuple[Task, ...]:
         """The poison, where there is one."""
@@ -103,6 +114,13 @@ class PoisonTask(Task):
     attack: AnyAttack  # a PoisoningSpec with one fraction
     surrogate: TrainTask | None = None  # the model that an optimised poison is made on
 
+    @property
+    def expected_time(self) -> float:
+        """As the attack expects, where the poison is optimised."""
+        if self.surrogate is None:
+            return super().expected_time
+        return self.attack.expected_epochs * self.surrogate.architecture.epoch_time
+
     def needs(self) -> tuple[Task, ...]:
         """The attacker's model, where there is one."""
         return () if self.surrogate is None else (self.surrogate,)
@@ -110,7 +128,7 @@ class PoisonTask(Task):
     def label(self) -> str:
         """E.g. `0.1 label_flip`, `0.03 gradient_matching made on resnet`."""
         model = "" if self.surrogate is None else f" made on {self.surrogate.architecture.name}"
-        return f"{self.attack.fractions[0]:.3g} {self.attack.name}{model}"  # type: ignore[attr-defined]
+        return f"{cast(PoisoningSpec, self.attack).fractions[0]:.3g} {self.attack.name}{model}"
 
 
 class AttackTask(Task):
@@ -118,6 +136,11 @@ class AttackTask(Task):
 
     victim: TrainTask
     attack: AnyAttack
+
+    @property
+    def expected_time(self) -> float:
+        """As the attack expects."""
+        return self.attack.expected_epochs * self.victim.architecture.epoch_time
 
     def needs(self) -> tuple[Task, ...]:
         """The victim."""
@@ -155,6 +178,11 @@ class PoisoningTask(AttackTask):
     clean: TrainTask
     trainings: tuple[TrainTask, ...]
 
+    @property
+    def expected_time(self) -> float:
+        """Next to nothing: the time goes into what it compares."""
+        return TRIFLE
+
     def needs(self) -> tuple[Task, ...]:
         """Every training that is compared."""
         return (self.clean, *self.trainings)
@@ -178,6 +206,13 @@ class ExtractionTask(AttackTask):
     version: int = 1
     surrogate: ArchSpec  # what is trained on the victim's answers
 
+    @property
+    def expected_time(self) -> float:
+        """Of a surrogate for each budget."""
+        attack = cast(ExtractionSpec, self.attack)
+        budgets = len(attack.budgets or attack.budget_shares)
+        return attack.expected_epochs * budgets * self.surrogate.epoch_time
+
 
 class MembershipTask(AttackTask):
     """Tell one victim's training images from others."""
@@ -193,76 +228,53 @@ class MembershipTask(AttackTask):
         return (self.victim, *self.shadows)
 
 
-class TopologyTask(Task):
-    """Parameters, FLOPs and the shape of the cells: needs no training."""
+class AnalysisTask(Task):
+    """Root of the tasks that analyse; the function that does the work is the analysis's own."""
 
-    work: ClassVar[str] = "nasaudit.analysis.topology.work:measure_topology"
+    version: int = 3
+    analysis: AnyAnalysis
 
-    kind: Literal["topology"] = "topology"
-    version: int = 2
+    @property
+    def work(self) -> str:  # type: ignore[override]
+        """The analysis's implementation."""
+        return self.analysis.implementation
+
+
+class ArchitectureAnalysisTask(AnalysisTask):
+    """Analyse an architecture: needs no training."""
+
+    kind: Literal["architecture_analysis"] = "architecture_analysis"
     architecture: ArchSpec
-    analysis: TopologySpec = TopologySpec()
+
+    @property
+    def expected_time(self) -> float:
+        """Whatever the size of the network."""
+        return self.analysis.expected_epochs
 
     def label(self) -> str:
         """E.g. `topology of darts`."""
-        return f"topology of {self.architecture.name}"
+        return f"{self.analysis.name} of {self.architecture.name}"
 
 
-class AnalysisTask(Task):
-    """Root of the tasks that analyse one trained victim."""
+class VictimAnalysisTask(AnalysisTask):
+    """Analyse one trained victim; `other` is a second training of its architecture, for analyses of a pair."""
 
+    kind: Literal["victim_analysis"] = "victim_analysis"
     victim: TrainTask
-    analysis: AnyAnalysis
+    other: TrainTask | None = None
+
+    @property
+    def expected_time(self) -> float:
+        """As the analysis expects."""
+        return self.analysis.expected_epochs * self.victim.architecture.epoch_time
 
     def needs(self) -> tuple[Task, ...]:
-        """The victim."""
-        return (self.victim,)
+        """The victim, and the other one."""
+        return (self.victim,) if self.other is None else (self.victim, self.other)
 
     def label(self) -> str:
         """E.g. `convergence of darts (seed 0)`."""
         return f"{self.analysis.name} of {self.victim.architecture.name} (seed {self.victim.seed})"
-
-
-class ConvergenceTask(AnalysisTask):
-    """How fast a victim learned, from the history that its training left."""
-
-    work: ClassVar[str] = "nasaudit.analysis.convergence.work:measure_convergence"
-
-    kind: Literal["convergence"] = "convergence"
-    version: int = 2
-    analysis: AnyAnalysis = ConvergenceSpec()
-
-
-class GradientsTask(AnalysisTask):
-    """How much the loss gradient of a victim varies, at three moments of its training."""
-
-    work: ClassVar[str] = "nasaudit.analysis.gradients.work:measure_gradients"
-
-    kind: Literal["gradients"] = "gradients"
-    version: int = 1
-
-
-class SmoothnessTask(AnalysisTask):
-    """How fast the loss gradient of a victim changes, by its parameters and by its input."""
-
-    work: ClassVar[str] = "nasaudit.analysis.smoothness.work:measure_smoothness"
-
-    kind: Literal["smoothness"] = "smoothness"
-    version: int = 1
-
-
-class LandscapeTask(AnalysisTask):
-    """The loss on planes through a victim, and on the line to a victim of another seed where there is one."""
-
-    work: ClassVar[str] = "nasaudit.analysis.landscape.work:measure_landscape"
-
-    kind: Literal["landscape"] = "landscape"
-    version: int = 1
-    other: TrainTask | None = None
-
-    def needs(self) -> tuple[Task, ...]:
-        """The victim, and the other end of the line."""
-        return (self.victim,) if self.other is None else (self.victim, self.other)
 
 
 TrainTask.model_rebuild()

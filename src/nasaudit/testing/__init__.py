@@ -1,1 +1,1 @@
-"""For authors of attacks: tiny victims, synthetic data, a bench for work functions, inherited conformance suites."""
+"""For authors of plugins: tiny victims, synthetic data, a bench for work functions, inherited conformance suites."""

@@ -27,6 +27,7 @@ from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.data.split import Split
 from nasaudit.errors import DataError
 from nasaudit.testing.data import synthetic_split
+from nasaudit.testing.untouched import untouched
 from nasaudit.testing.victims import trained_conv_net
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle, Output
@@ -93,10 +94,8 @@ class _Conformance(ABC):
 
     def test_the_network_is_left_bit_identical(self, network: nn.Module, victim: Classifier) -> None:
         """Weights, gradients, BN statistics and training flags: the user's own and the Classifier's."""
-        before_user, before_copy = _everything(network), _everything(victim.network)
-        self.claim(self.access(victim), self.split())
-        _assert_same(before_user, _everything(network))
-        _assert_same(before_copy, _everything(victim.network))
+        with untouched(network, victim.network):
+            self.claim(self.access(victim), self.split())
 
     def test_examples_stay_in_the_range_of_pixels(self, victim: Classifier) -> None:
         """Within [0,1], to the last bit."""
@@ -127,9 +126,8 @@ class _Conformance(ABC):
 
     def test_the_global_generator_is_left_alone(self, victim: Classifier) -> None:
         """Randomness is an argument: no seed is set, and no number drawn, behind the back of others."""
-        state = torch.random.get_rng_state()
-        self.claim(self.access(victim), self.split())
-        assert torch.equal(torch.random.get_rng_state(), state)
+        with untouched():
+            self.claim(self.access(victim), self.split())
 
     def test_the_images_handed_in_are_left_alone(self, victim: Classifier) -> None:
         """No in-place edit of the clean images."""
@@ -291,21 +289,3 @@ class OracleConformance(_CountsQueries, EvasionConformance):
 
 class MinimalOracleConformance(_CountsQueries, MinimalConformance):
     """Rules of `MinimalAttack.minimise` with an Oracle."""
-
-
-def _everything(network: nn.Module) -> dict[str, object]:
-    """Weights, gradients, buffers and training flags, by name."""
-    state: dict[str, object] = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    for name, parameter in network.named_parameters():
-        state[f"{name} gradient"] = None if parameter.grad is None else parameter.grad.clone()
-        state[f"{name} requires_grad"] = parameter.requires_grad
-    for name, module in network.named_modules():
-        state[f"{name} training"] = module.training
-    return state
-
-
-def _assert_same(before: dict[str, object], after: dict[str, object]) -> None:
-    assert before.keys() == after.keys()
-    for name, value in before.items():
-        same = torch.equal(value, after[name]) if isinstance(value, Tensor) else value == after[name]  # type: ignore[arg-type]
-        assert same, f"the attack changed {name}"

@@ -10,7 +10,8 @@ from nasaudit.data import load_data
 from nasaudit.data.shadows import shadow_train
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.errors import CheckpointError
-from nasaudit.measure.estimate import Measurement, proportion
+from nasaudit.measure.estimate import Measurement
+from nasaudit.measure.proportion import proportion
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.tasks import TrainTask, TrialTask
 from nasaudit.store.artefacts import EARLY_WEIGHTS, HISTORY, OUTCOMES, POISON, WEIGHTS
@@ -26,19 +27,22 @@ ACCURACY_TOLERANCE = 0.005
 def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
     """Train, measure the accuracy on all splits; leave weights, history and each test image's outcome."""
     bundle = load_data(task.data, workspace.downloads)
-    network = build(task.architecture, derive_seed("weights", task.seed), bundle.moments)
+    network = build(task.architecture, derive_seed("weights", task.seed), bundle.train.moments)
     train = training_images(task, bundle, workspace)
     if task.weights is None:
         _train(network, train, bundle, task, workspace)
     else:
         network = checkpoint.load_given(task.weights, network).to(workspace.device)
     measurements = []
-    for name, split in (("train", train), ("validation", bundle.validation), ("test", bundle.test)):
+    for metric, name, split in (
+        ("train_accuracy", "train", train),
+        ("validation_accuracy", "validation", bundle.validation),
+        ("clean_accuracy", "test", bundle.test),
+    ):
         if not len(split):
             continue
         correct = predict(network, split, workspace.device).argmax(dim=1) == split.labels
         share = proportion(int(correct.sum()), len(split))
-        metric = "clean_accuracy" if name == "test" else f"{name}_accuracy"
         measurements.append(Measurement(metric, share, (("split", name),)))
     # `correct` and `share` are the test split's: it comes last.
     np.savez(workspace.folder / OUTCOMES, correct=correct.numpy(), index=bundle.test.indices.numpy())

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from nasaudit.analysis.convergence.speed import convergence, early_accuracy, loss_area, running_mean, steps_to
+from nasaudit.measure.estimate import exact
+from nasaudit.spec.analyses import ConvergenceSpec
 
 
 def test_running_mean_equals_a_loop():
@@ -28,11 +30,11 @@ def test_loss_area_of_an_exponential_is_its_integral():
 
 def test_a_threshold_never_reached_is_a_lower_bound():
     measured = {
-        dict(m.setting).get("accuracy"): m for m in convergence([1.0, 0.9], [0.6, 0.6], images_per_step=640)
+        dict(m.setting).get("accuracy"): m
+        for m in convergence(ConvergenceSpec(), [1.0, 0.9], [0.6, 0.6], images_per_step=640)
     }
-    assert ("bound", "lower") in measured["0.8"].setting
-    assert measured["0.8"].estimate.value == 2
-    assert ("bound", "lower") not in measured["0.5"].setting
+    assert measured["0.8"].estimate == exact(2, "steps", bound="lower")
+    assert measured["0.5"].estimate.bound is None
 
 
 def test_early_accuracy_is_the_running_mean_at_that_share_of_the_steps():
@@ -40,7 +42,7 @@ def test_early_accuracy_is_the_running_mean_at_that_share_of_the_steps():
     accuracy = [step / 20 for step in range(1, 21)]
     measured = {
         dict(m.setting)["share"]: m.estimate
-        for m in convergence([1.0] * 20, accuracy, images_per_step=640)
+        for m in convergence(ConvergenceSpec(), [1.0] * 20, accuracy, images_per_step=640)
         if m.metric == "early_accuracy"
     }
     assert {share: estimate.value for share, estimate in measured.items()} == pytest.approx(
@@ -54,3 +56,11 @@ def test_early_accuracy_is_the_running_mean_at_that_share_of_the_steps():
 def test_a_history_without_steps_is_refused():
     with pytest.raises(ValueError, match="at least 2 steps"):
         loss_area([1.0])
+
+
+def test_the_spec_says_the_accuracies_the_window_and_the_shares():
+    spec = ConvergenceSpec(accuracies=(0.7,), window_images=640, early=(1.0,))
+    measured = {m.metric: m for m in convergence(spec, [1.0] * 4, [0.0, 0.8, 0.6, 1.0], images_per_step=640)}
+    assert measured["steps_to_accuracy"].estimate.value == 2
+    assert dict(measured["steps_to_accuracy"].setting)["accuracy"] == "0.7"
+    assert measured["early_accuracy"].estimate.value == 1.0

@@ -23,13 +23,13 @@ from nasaudit.analysis.landscape.planes import (
     sample_surface,
     weight_losses,
 )
-from nasaudit.analysis.landscape.work import REACH, measure_landscape
+from nasaudit.analysis.landscape.work import measure_landscape
 from nasaudit.arch.catalogue import resolve
 from nasaudit.errors import MeasurementError, NonFiniteError, SpecError
-from nasaudit.spec.analyses import LandscapeSpec
+from nasaudit.spec.analyses import LandscapeSpec, Reach
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice
-from nasaudit.spec.tasks import LandscapeTask, TrainTask
+from nasaudit.spec.tasks import TrainTask, VictimAnalysisTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.workspace import Workspace
 from nasaudit.testing.bench import Bench
@@ -323,13 +323,13 @@ def trainings():
 
 
 def test_a_task_leaves_what_the_report_draws(tmp_path, trainings):
-    analysis = LandscapeSpec(images=12, points=3, slice_points=5, norm_images=64)
+    analysis = LandscapeSpec(images=12, points=3, slice_points=5, norm_images=64, reach=Reach(input=0.3))
     done = []
     bench = Bench(tmp_path / "bench")
     bench.folder.mkdir()
     folder = tmp_path / "out"
     folder.mkdir()
-    task = LandscapeTask(victim=trainings[0], other=trainings[1], analysis=analysis)
+    task = VictimAnalysisTask(victim=trainings[0], other=trainings[1], analysis=analysis)
     found = measure_landscape(task, Workspace(folder, bench, lambda share, text="": done.append(share)))
     assert [(each.metric, dict(each.setting).get("plane")) for each in found] == [
         ("loss_rise", "first_layer"), ("loss_rise", "input"), ("loss_rise", "filters"), ("barrier", None),
@@ -337,9 +337,10 @@ def test_a_task_leaves_what_the_report_draws(tmp_path, trainings):
     assert all(each.estimate.n == 12 and each.estimate.unit == "nats" for each in found)
     assert all(each.estimate.low <= each.estimate.value <= each.estimate.high for each in found)
     planes = json.loads((folder / "landscapes.json").read_text())
-    assert [plane["name"] for plane in planes] == list(REACH)
+    assert [plane["name"] for plane in planes] == ["first_layer", "input", "filters"]
     for plane, measured in zip(planes, found, strict=False):
-        assert plane["x"] == plane["y"] == [-REACH[plane["name"]], 0, REACH[plane["name"]]]
+        reach = getattr(analysis.reach, plane["name"])
+        assert plane["x"] == plane["y"] == [-reach, 0, reach]
         rise = np.mean(plane["z"]) - plane["z"][1][1]
         assert rise == pytest.approx(measured.estimate.value, rel=1e-3, abs=1e-3)
         numbers = [f"{number:.5g}" for row in plane["z"] for number in row]
@@ -354,7 +355,7 @@ def test_a_task_leaves_what_the_report_draws(tmp_path, trainings):
 
     alone = tmp_path / "alone"
     alone.mkdir()
-    task = LandscapeTask(
+    task = VictimAnalysisTask(
         victim=trainings[0], analysis=analysis.model_copy(update={"kinds": ("input", "slice")})
     )
     again = measure_landscape(task, Workspace(alone, bench))

@@ -1,4 +1,4 @@
-"""The figures of a SmoothnessTask: against explicit Hessians, and as work on real victims."""
+"""The figures of the analysis `smoothness`: against explicit Hessians, and as work on real victims."""
 
 import copy
 
@@ -21,7 +21,7 @@ from nasaudit.errors import DataError, MeasurementError, NonFiniteError
 from nasaudit.spec.analyses import SmoothnessSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice
-from nasaudit.spec.tasks import SmoothnessTask, TrainTask
+from nasaudit.spec.tasks import TrainTask, VictimAnalysisTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.workspace import Workspace
 from nasaudit.testing.bench import Bench
@@ -147,7 +147,7 @@ def test_one_image_is_refused_because_it_has_no_interval():
 def task_of(name, spec=FEW, **architecture):
     chosen = resolve(ArchChoice(name=name, **architecture), "mini", 10, (1, 8, 8))
     training = TrainingSpec(epochs=1, crop=0, optimizer="sgd", learning_rate=0.05)
-    return SmoothnessTask(
+    return VictimAnalysisTask(
         victim=TrainTask(architecture=chosen, data=DataSpec(name="digits"), training=training, seed=0),
         analysis=spec,
     )

@@ -9,8 +9,14 @@ from scipy.ndimage import map_coordinates
 from nasaudit.attacks.backdoor.wanet import WaNet, identity, warp
 from nasaudit.errors import SpecError
 from nasaudit.spec.attacks import WaNetSpec
+from nasaudit.testing.backdoor import BackdoorConformance
 
 HEIGHT, WIDTH = 9, 12
+
+
+class TestWaNet(BackdoorConformance):
+    def attack(self, seed=0):
+        return WaNet(WaNetSpec(seed=seed))
 
 
 def images(count: int = 3, channels: int = 2) -> torch.Tensor:

@@ -20,7 +20,7 @@ from nasaudit.spec.attacks import (
     WaNetSpec,
 )
 from nasaudit.spec.data import DataSpec
-from nasaudit.spec.defences import AdversarialSpec, PrivateSpec
+from nasaudit.spec.defences import PgdTrainingSpec, PrivateSpec
 from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import BackdoorTask
@@ -125,11 +125,11 @@ def test_the_recipe_is_the_victims_with_what_the_attack_says_otherwise():
 
 def test_an_attacker_who_trains_leaves_the_victims_defences_out_and_an_unaware_owner_keeps_them():
     plain = TrainingSpec()
-    defended = plain.model_copy(update={"adversarial": AdversarialSpec(), "private": PrivateSpec()})
+    defended = plain.model_copy(update={"defences": (PgdTrainingSpec(), PrivateSpec())})
     for spec in (WaNetSpec(), WaNetSpec(from_scratch=True), LatentSpec(), BadNetsSpec(copies="append")):
         assert training_of(spec, defended) == training_of(spec, plain)
     for spec in (BadNetsSpec(), SigSpec(), BlendedSpec(from_scratch=True)):
-        assert training_of(spec, defended).adversarial == AdversarialSpec()
+        assert training_of(spec, defended).defences == defended.defences
         assert training_of(spec, defended).undefended() == training_of(spec, plain)
 
 

@@ -275,7 +275,7 @@ def test_denominators_and_settings():
     assert area.value == pytest.approx(curve_area(minimal[correct], spec.epsilons))
     assert 0 <= area.low < area.value < area.high <= 1
     median = measured(found, "median_minimal_epsilon")
-    assert "bound" not in dict(median.setting)
+    assert median.estimate.bound is None
     assert median.estimate.value == pytest.approx(8 / 255)
     assert not [m for m in found if m.metric == "mean_steps"]
 
@@ -284,8 +284,8 @@ def test_a_median_beyond_the_grid_is_called_a_lower_bound():
     found = curve_measurements(
         PgdSpec(epsilons=(8 / 255,)), np.array([8 / 255, INF, INF]), np.array([1, -1, -1]), np.full(3, True)
     )
-    median = measured(found, "median_minimal_epsilon", bound="lower").estimate
-    assert median.value == 8 / 255
+    median = measured(found, "median_minimal_epsilon").estimate
+    assert (median.value, median.bound) == (8 / 255, "lower")
     assert median.low <= median.value == median.high
 
 

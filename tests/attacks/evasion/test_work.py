@@ -10,7 +10,8 @@ from nasaudit.attacks.evasion.work import choose_images, measure_evasion
 from nasaudit.data import load_data
 from nasaudit.data.load import test_images as attacked_positions
 from nasaudit.errors import CheckpointError
-from nasaudit.measure.estimate import Measurement, proportion
+from nasaudit.measure.estimate import Measurement
+from nasaudit.measure.proportion import proportion
 from nasaudit.spec.attacks import (
     ApgdSpec,
     DdnSpec,

@@ -16,13 +16,25 @@ from nasaudit.attacks.extraction.adaptive import (
 )
 from nasaudit.data.split import Split
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec
-from nasaudit.testing.data import synthetic_split
+from nasaudit.testing.extraction import ExtractionConformance
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle
 
 SHAPE, CLASSES = (1, 8, 8), 4
 SURROGATE = resolve(choose("vgg"), "mini", CLASSES, SHAPE)
 ALL_OPEN = np.ones(4, dtype=bool)
+
+
+class TestSoft(ExtractionConformance):
+    def attack(self):
+        return AdaptiveKnockoff(AdaptiveKnockoffSpec())
+
+
+class TestHard(ExtractionConformance):
+    output = "label"
+
+    def attack(self):
+        return AdaptiveKnockoff(AdaptiveKnockoffSpec(labels="hard"))
 
 
 class Rigged(nn.Module):
@@ -121,29 +133,3 @@ def test_labels_that_look_alike_share_a_group():
         images[labels == label] = grey
     groups = group_labels(Split(images, labels, torch.arange(8), 4), None)
     assert groups[0] == groups[2] != groups[1] == groups[3]
-
-
-@pytest.mark.parametrize("labels", ["soft", "hard"])
-def test_a_smaller_budget_is_a_prefix_no_image_is_asked_twice_and_the_count_is_true(labels):
-    pool = synthetic_split(96, CLASSES, SHAPE)
-    classifier = Classifier(Rigged(), CLASSES, input_shape=SHAPE, folding=False)
-    spec = AdaptiveKnockoffSpec(labels=labels)
-    oracles = [Oracle(classifier, n, "label" if labels == "hard" else "probabilities") for n in (30, 96)]
-    small, large = (query(spec, pool, oracle.query_budget, oracle=oracle) for oracle in oracles)
-    assert torch.equal(small.positions, large.positions[:30])
-    assert sorted(large.positions.tolist()) == list(range(96))
-    assert [oracle.queries for oracle in oracles] == [30, 96]
-
-
-def test_an_oracle_that_stops_answering_ends_the_queries():
-    oracle = Oracle(Classifier(Rigged(), CLASSES, input_shape=SHAPE, folding=False), 21)
-    transfer = query(AdaptiveKnockoffSpec(), synthetic_split(96, CLASSES, SHAPE), 60, oracle=oracle)
-    assert len(transfer) == oracle.queries == 21
-
-
-def test_the_surrogate_that_is_handed_in_stays_untrained():
-    network = build(SURROGATE, 1)
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    oracle = Oracle(Classifier(Rigged(), CLASSES, input_shape=SHAPE, folding=False))
-    AdaptiveKnockoff(AdaptiveKnockoffSpec()).query(oracle, synthetic_split(96), 40, network, seed=0)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())

@@ -7,11 +7,12 @@ from nasaudit.arch.catalogue import choose, resolve
 from nasaudit.arch.network import build
 from nasaudit.attacks.extraction.base import TransferSet
 from nasaudit.attacks.extraction.knockoff import Knockoff
-from nasaudit.attacks.extraction.recipe import surrogate_training
 from nasaudit.errors import DataError, SpecError
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec, KnockoffSpec
+from nasaudit.spec.recipes import surrogate_training
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.testing.data import synthetic_split
+from nasaudit.testing.extraction import ExtractionConformance
 from nasaudit.testing.victims import trained_conv_net
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle
@@ -21,6 +22,18 @@ POOL = synthetic_split(96, CLASSES, SHAPE, seed=21)
 TEST = synthetic_split(400, CLASSES, SHAPE, seed=22)
 RECIPE = TrainingSpec(epochs=6, batch_size=16, crop=0)
 SURROGATE = resolve(choose("vgg"), "mini", CLASSES, SHAPE)
+
+
+class TestSoft(ExtractionConformance):
+    def attack(self):
+        return Knockoff(KnockoffSpec())
+
+
+class TestHard(ExtractionConformance):
+    output = "label"
+
+    def attack(self):
+        return Knockoff(KnockoffSpec(labels="hard"))
 
 
 def victim():
@@ -82,35 +95,6 @@ def test_a_surrogate_that_is_given_logits_is_caught():
 def test_answers_that_are_neither_probabilities_nor_classes_are_refused(answers):
     with pytest.raises(DataError, match="probabilities"):
         TransferSet(torch.arange(1), answers)
-
-
-def test_a_smaller_budget_asks_the_first_of_a_larger_ones_questions_and_none_twice():
-    small, large = (steal(Oracle(victim()), budget).transfer for budget in (30, 96))
-    assert torch.equal(small.positions, large.positions[:30])
-    assert sorted(large.positions.tolist()) == list(range(96))
-
-
-def test_another_seed_asks_other_questions():
-    first, second = (steal(Oracle(victim()), 30, seed=seed).transfer for seed in (1, 2))
-    assert not torch.equal(first.positions, second.positions)
-
-
-def test_a_seed_decides_everything():
-    first = steal(Oracle(victim()), 40)
-    torch.rand(3)  # the global generator must not matter
-    again = steal(Oracle(victim()), 40)
-    for one, other in zip(
-        first.surrogate.state_dict().values(), again.surrogate.state_dict().values(), strict=True
-    ):
-        assert torch.equal(one, other)
-
-
-def test_the_pools_labels_do_not_matter():
-    lying = POOL.changed(POOL.indices, (POOL.labels + 1) % CLASSES)
-    network = build(SURROGATE, 1)
-    other = Knockoff(KnockoffSpec()).steal(Oracle(victim()), lying, 40, network, RECIPE, seed=5)
-    same = steal(Oracle(victim()), 40)
-    assert torch.equal(other.surrogate(TEST.pixels()), same.surrogate(TEST.pixels()))
 
 
 def test_when_the_oracle_stops_answering_what_was_answered_is_kept_and_trained_on():
@@ -182,7 +166,7 @@ def test_a_plain_loop_over_the_same_transfer_set_comes_to_the_same_agreement():
     bundle = load_data(DataSpec(name="digits"), None)
     spec = resolve(choose("vgg"), "mini", 10, SHAPE)
     recipe = TrainingSpec(epochs=12, batch_size=32, optimizer="sgd", learning_rate=0.05, crop=0)
-    network = build(spec, 0, bundle.moments)
+    network = build(spec, 0, bundle.train.moments)
     fit(network, bundle.train, recipe, 0)
     classifier = Classifier(network, 10)
     training = recipe.model_copy(update={"epochs": 25})
@@ -195,10 +179,15 @@ def test_a_plain_loop_over_the_same_transfer_set_comes_to_the_same_agreement():
     ours, plain = [], []
     for start in range(3):
         stolen = Knockoff(KnockoffSpec()).steal(
-            Oracle(classifier), bundle.pool, 256, build(spec, start, bundle.moments), training, seed=start
+            Oracle(classifier),
+            bundle.pool,
+            256,
+            build(spec, start, bundle.train.moments),
+            training,
+            seed=start,
         )
         ours.append(agrees(stolen.surrogate))
-        surrogate = build(spec, start, bundle.moments).train()
+        surrogate = build(spec, start, bundle.train.moments).train()
         pixels = bundle.pool.pixels(stolen.transfer.positions)
         optimiser = torch.optim.SGD(surrogate.parameters(), 0.05, momentum=0.9, weight_decay=0.01)
         generator = torch.Generator().manual_seed(start)

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 import pytest
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.measure.estimate import Estimate, Measurement, proportion
+from nasaudit.measure.estimate import Estimate, Measurement
+from nasaudit.measure.proportion import proportion
 from nasaudit.results.flags.base import Findings
 from nasaudit.results.flags.membership import CHECKS
 from nasaudit.results.pooled import derived
-from nasaudit.results.replicates import Group
+from nasaudit.results.replicates import Replicates
 from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import LiraSpec, LossThresholdSpec
 from nasaudit.spec.study import ArchChoice, StudySpec
@@ -71,8 +72,8 @@ def test_pooled_rates_stay_between_zero_and_one():
     rare = Measurement("tpr_at_fpr", Estimate(0.001, 0.0, 0.02, 1000, "fraction"), (("fpr", "0.001"),))
     sure = Measurement("auc", Estimate(0.999, 0.99, 1.0, 2000, "auc"))
     record = SimpleNamespace(measurements=(rare, sure))
-    group = Group(None, "membership", LossThresholdSpec(), dict.fromkeys(range(3), (record, None)))
-    pooled = {found.metric: found.estimate for seed, found in derived(group, []) if seed == "all"}
+    replicates = Replicates(None, "membership", LossThresholdSpec(), dict.fromkeys(range(3), (record, None)))
+    pooled = {found.metric: found.estimate for seed, found in derived(replicates, []) if seed == "all"}
     assert pooled["tpr_at_fpr"].low == 0
     assert pooled["tpr_at_fpr"].high >= 0.02
     assert pooled["auc"].high == 1

@@ -18,12 +18,28 @@ from nasaudit.errors import NonFiniteError
 from nasaudit.spec.attacks import LiraSpec, RmiaSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.testing.data import synthetic_split
+from nasaudit.testing.membership import MembershipConformance
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle
 
 CLASSES, MODELS, IMAGES, POOL = 4, 6, 40, 30
 SHAPE = (1, 8, 8)
 PLAIN = TrainingSpec(crop=0)
+
+
+class TestLira(MembershipConformance):
+    def attack(self):
+        return Lira(LiraSpec(models=self.models))
+
+
+class TestLiraOffline(MembershipConformance):
+    def attack(self):
+        return Lira(LiraSpec(models=self.models, mode="offline"))
+
+
+class TestRmia(MembershipConformance):
+    def attack(self):
+        return Rmia(RmiaSpec(models=self.models))
 
 
 class Linear(nn.Module):

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from scipy import stats
 
 from nasaudit.attacks.base import load_attack
@@ -10,8 +9,14 @@ from nasaudit.data.split import Split
 from nasaudit.errors import SpecError
 from nasaudit.spec.attacks import DataFacts, LabelFlipSpec
 from nasaudit.testing.data import synthetic_split
+from nasaudit.testing.poisoning import DataPoisoningConformance
 
 FRACTIONS = (0.1, 0.2, 0.4)
+
+
+class TestLabelFlip(DataPoisoningConformance):
+    def attack(self, seed: int = 0) -> LabelFlip:
+        return LabelFlip(LabelFlipSpec(seed=seed))
 
 
 def flip(train: Split, fraction: float, seed: int = 0) -> Poison:
@@ -68,36 +73,6 @@ def test_the_poisoned_images_are_a_fair_draw() -> None:
     chi = ((times - 100) ** 2 / 75).sum()
     assert stats.chi2.sf(chi, 199) > 0.001
     assert stats.chi2.cdf(chi, 199) > 0.001
-
-
-def test_a_smaller_fraction_is_part_of_a_larger_one_with_the_same_labels() -> None:
-    train = synthetic_split(500, classes=10)
-    small, middle, large = (
-        dict(zip(p.indices.tolist(), p.labels.tolist(), strict=True))
-        for p in (flip(train, fraction) for fraction in FRACTIONS)
-    )
-    assert small.items() < middle.items() < large.items()
-
-
-def test_it_hangs_on_the_seed_alone() -> None:
-    train = synthetic_split(300)
-    poison = flip(train, 0.2)
-    torch.rand(3)  # the global generator must not matter
-    again = flip(train, 0.2)
-    assert torch.equal(poison.indices, again.indices)
-    assert torch.equal(poison.labels, again.labels)
-    assert not torch.equal(poison.indices.sort().values, flip(train, 0.2, seed=1).indices.sort().values)
-
-
-def test_the_training_images_are_left_alone_and_fraction_zero_is_the_same_split() -> None:
-    train = synthetic_split(300)
-    before = train.digest
-    poisoned = flip(train, 0.2).on(train)
-    fresh = Split(train.images, train.labels, train.indices, train.classes)
-    assert fresh.digest == before != poisoned.digest
-    assert torch.equal(poisoned.images, train.images)
-    assert int((poisoned.labels != train.labels).sum()) == 60
-    assert flip(train, 0.0).on(train).digest == before
 
 
 def facts(train: int, test: int = 100, classes: int = 10) -> DataFacts:

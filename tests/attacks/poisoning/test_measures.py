@@ -5,60 +5,11 @@ from nasaudit.attacks.poisoning.measures import (
     accuracy_measurements,
     drop_area,
     matching_measurements,
-    paired_difference,
     target_measurements,
 )
 from nasaudit.errors import MeasurementError
-from nasaudit.measure.estimate import exact, proportion
-
-
-def fourfold(both: int, first: int, second: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
-    """Outcomes of so many units that succeed twice, only first, only second, never."""
-    counts = (both, first, second, neither)
-    return np.repeat([True, True, False, False], counts), np.repeat([True, False, True, False], counts)
-
-
-# Published values of Newcombe's method 10 (square-and-add) for paired shares: Fagerland, Lydersen and Laake,
-# "Statistical Analysis of Contingency Tables", 2017, chapter 8, on the data of Bentur 2009 and of Cavo 2012.
-@pytest.mark.parametrize(
-    ("counts", "value", "low", "high"),
-    [((1, 1, 7, 12), -0.286, -0.507, -0.026), ((59, 6, 16, 80), -0.0621, -0.1186, -0.0046)],
-)
-def test_the_interval_of_a_paired_difference_is_the_published_one(counts, value, low, high) -> None:
-    found = paired_difference(*fourfold(*counts))
-    digits = 3 if value == -0.286 else 4
-    assert round(found.value, digits) == value
-    assert round(found.low, digits) == low
-    assert round(found.high, digits) == high
-    assert found.n == sum(counts)
-
-
-def test_the_interval_covers_as_often_as_it_says() -> None:
-    """Simulated pairs with a known difference: an interval that ignored the pairing would cover far too often."""
-    rng = np.random.default_rng(0)
-    chances = np.array([0.86, 0.09, 0.02, 0.03])  # accuracies .95 and .88
-    covered, width, unpaired = 0, [], []
-    for counts in rng.multinomial(400, chances, size=800):
-        first, second = fourfold(*counts)
-        found = paired_difference(first, second)
-        covered += found.low <= 0.07 <= found.high
-        width.append(found.high - found.low)
-        one, other = (proportion(int(x.sum()), 400) for x in (first, second))
-        unpaired.append(2 * np.hypot((one.high - one.low) / 2, (other.high - other.low) / 2))
-    assert 0.93 <= covered / 800 <= 0.98
-    assert np.mean(width) < np.mean(unpaired)
-
-
-def test_no_interval_is_empty_or_beyond_one() -> None:
-    for counts in [(10, 0, 0, 0), (0, 0, 0, 10), (0, 10, 0, 0), (5, 0, 0, 5), (1, 0, 0, 0), (0, 1, 0, 0)]:
-        found = paired_difference(*fourfold(*counts))
-        assert -1 <= found.low <= found.value <= found.high <= 1
-        assert found.high > found.low
-
-
-def test_units_must_be_the_same() -> None:
-    with pytest.raises(ValueError, match="got 3 and 2"):
-        paired_difference(np.ones(3, bool), np.ones(2, bool))
+from nasaudit.measure.estimate import exact
+from nasaudit.measure.proportion import proportion
 
 
 def test_accuracy_and_its_drop_against_a_hand_computation() -> None:

@@ -13,7 +13,7 @@ def row(architecture, family, metric, estimate, seed="all", **setting):
     return Row(
         architecture=architecture, group="nas", data="digits", scale="mini", seed=seed, protocol="sound",
         family=family, attack="", setting=setting, metric=metric, value=estimate.value, low=estimate.low,
-        high=estimate.high, n=estimate.n, unit=estimate.unit,
+        high=estimate.high, n=estimate.n, unit=estimate.unit, bound=estimate.bound or "",
     )  # fmt: skip
 
 
@@ -31,16 +31,8 @@ def smooth(architecture, lipschitz, top, space="parameters", **how):
 
 
 def steps(architecture, threshold="0.9", seed=0, reached=True):
-    bound = {} if reached else {"bound": "lower"}
-    return row(
-        architecture,
-        "convergence",
-        "steps_to_accuracy",
-        exact(100, "steps"),
-        seed,
-        accuracy=threshold,
-        **bound,
-    )
+    taken = exact(100, "steps", bound=None if reached else "lower")
+    return row(architecture, "convergence", "steps_to_accuracy", taken, seed, accuracy=threshold)
 
 
 def test_the_checks_are_among_those_of_every_study() -> None:

@@ -6,7 +6,7 @@ from torch import nn
 
 from nasaudit.attacks.base import load_attack
 from nasaudit.attacks.evasion.work import measure
-from nasaudit.measure.estimate import proportion
+from nasaudit.measure.proportion import proportion
 from nasaudit.results.flags.base import Findings
 from nasaudit.results.flags.evasion import CHECKS
 from nasaudit.results.schema import Row

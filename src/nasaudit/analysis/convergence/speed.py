@@ -10,12 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nasaudit.measure.estimate import FloatArray, Measurement, exact
-
-ACCURACIES: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95)
-# Batch accuracies are averaged over this many images before they are compared with a threshold.
-WINDOW_IMAGES = 1280
-# Shares of the training after which its accuracy is read: does the early order of architectures foretell the last?
-EARLY: tuple[float, ...] = (0.1, 0.25, 0.5)
+from nasaudit.spec.analyses import ConvergenceSpec
 
 
 def running_mean(values: Sequence[float], window: int) -> FloatArray:
@@ -67,23 +62,21 @@ def early_accuracy(accuracy: Sequence[float], share: float, window: int) -> floa
     return float(running_mean(accuracy, window)[done - 1])
 
 
-def convergence(loss: Sequence[float], accuracy: Sequence[float], images_per_step: int) -> list[Measurement]:
-    """Steps to each of ACCURACIES, the area under the loss curve, and the training accuracy at each share of EARLY.
+def convergence(
+    spec: ConvergenceSpec, loss: Sequence[float], accuracy: Sequence[float], images_per_step: int
+) -> list[Measurement]:
+    """Steps to each accuracy, the area under the loss curve, and the training accuracy at each early share.
 
-    A threshold that was never reached is measured as the length of training with `bound=lower`.
+    A threshold that was never reached is measured as the length of training, a lower bound.
     """
-    window = max(1, min(len(accuracy), round(WINDOW_IMAGES / images_per_step)))
+    window = max(1, min(len(accuracy), round(spec.window_images / images_per_step)))
     measurements = [Measurement("loss_area", exact(loss_area(loss), "nats"))]
-    for threshold in ACCURACIES:
+    for threshold in spec.accuracies:
         steps = steps_to(accuracy, threshold, window)
-        setting: tuple[tuple[str, str], ...] = (
-            ("accuracy", f"{threshold:g}"),
-            ("images_per_step", str(images_per_step)),
-        )
-        if steps is None:
-            setting = (*setting, ("bound", "lower"))
-        measurements.append(Measurement("steps_to_accuracy", exact(steps or len(accuracy), "steps"), setting))
-    for share in EARLY:
+        taken = exact(steps or len(accuracy), "steps", bound="lower" if steps is None else None)
+        setting = (("accuracy", f"{threshold:g}"), ("images_per_step", str(images_per_step)))
+        measurements.append(Measurement("steps_to_accuracy", taken, setting))
+    for share in spec.early:
         reached = exact(early_accuracy(accuracy, share, window), "fraction")
         measurements.append(Measurement("early_accuracy", reached, (("share", f"{share:g}"),)))
     return measurements

@@ -16,7 +16,7 @@ of its diagonal and O that of its other entries,
 
 Where O is not positive, or would not be without one of the batches, the batches do not tell g from zero: then the
 relative variance is V / |mean g_i|^2, which is too low on average (|mean g_i|^2 contains V / K, so it is at most K),
-and its setting says `bound=lower`. Intervals: `jackknife`, a batch left out, which is a row and a column of M.
+and a lower bound. Intervals: `jackknife`, a batch left out, which is a row and a column of M.
 
 The gradients are those that the optimiser is handed: batch norm in training mode. Deviations: the plain cross entropy
 of the images as they are, without augmentation, label smoothing, drop-path and auxiliary loss, so that the same
@@ -26,7 +26,7 @@ estimates is itself biased by the order of 1 / K.
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -37,11 +37,10 @@ from nasaudit.arch.cells import CellNetwork
 from nasaudit.data.split import Split
 from nasaudit.data.splits import random_order
 from nasaudit.errors import MeasurementError
-from nasaudit.measure.estimate import Estimate, FloatArray, Measurement
+from nasaudit.measure.estimate import Bound, Estimate, FloatArray, Measurement
 from nasaudit.progress import Progress, silent
 from nasaudit.stats.jackknife import jackknife
 
-BOUND = (("bound", "lower"),)
 UNIT = "squared gradient"
 
 
@@ -204,13 +203,13 @@ def _variance(gram: FloatArray, unit: str = UNIT) -> Estimate:
 def _relative(gram: FloatArray, setting: Sequence[tuple[str, str]]) -> Measurement:
     mean_square, product = _moments(gram)
     square = product
-    bound: tuple[tuple[str, str], ...] = ()
+    bound: Bound | None = None
     if product.min() <= 0:
         counts = _counts(len(gram))
-        square, bound = (mean_square + (counts - 1) * product) / counts, BOUND  # |mean g_i|^2
+        square, bound = (mean_square + (counts - 1) * product) / counts, "lower"  # |mean g_i|^2
     ratio = np.maximum(mean_square - product, 0.0) / square
-    estimate = jackknife(float(ratio[0]), ratio[1:], "ratio")
-    return Measurement("relative_gradient_variance", estimate, (*setting, *bound))
+    estimate = replace(jackknife(float(ratio[0]), ratio[1:], "ratio"), bound=bound)
+    return Measurement("relative_gradient_variance", estimate, tuple(setting))
 
 
 def _counts(k: int) -> FloatArray:

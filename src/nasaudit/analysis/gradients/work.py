@@ -1,4 +1,4 @@
-"""The work of a GradientsTask: from a victim to its measurements."""
+"""The work of the analysis `gradients`: from a victim to its measurements."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -14,21 +14,23 @@ from nasaudit.measure.estimate import Measurement
 from nasaudit.progress import Progress, part
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.analyses import GradientsSpec
-from nasaudit.spec.tasks import GradientsTask
+from nasaudit.spec.tasks import VictimAnalysisTask
 from nasaudit.store.artefacts import EARLY_WEIGHTS
 from nasaudit.store.workspace import Workspace
 from nasaudit.training import checkpoint
 from nasaudit.training.work import load_victim, training_images
 
 
-def measure_gradients(task: GradientsTask, workspace: Workspace) -> list[Measurement]:
+def measure_gradients(task: VictimAnalysisTask, workspace: Workspace) -> list[Measurement]:
     """`gradient_std_sum` of the untrained network, and the variance over batches at each moment of training.
 
     Images and batches are the same for every architecture and training seed.
     """
     spec = cast(GradientsSpec, task.analysis)
     victim, bundle = load_victim(task.victim, workspace)
-    untrained = build(task.victim.architecture, derive_seed("weights", task.victim.seed), bundle.moments)
+    untrained = build(
+        task.victim.architecture, derive_seed("weights", task.victim.seed), bundle.train.moments
+    )
     untrained.to(workspace.device)
     moments = list(_moments(task, workspace, untrained, victim))
     share = 1 / (1 + len(moments))
@@ -62,7 +64,11 @@ def images_for_std(bundle: DataBundle, images: int, *seed_parts: object) -> tupl
 
 
 def _published(
-    untrained: nn.Module, bundle: DataBundle, task: GradientsTask, workspace: Workspace, progress: Progress
+    untrained: nn.Module,
+    bundle: DataBundle,
+    task: VictimAnalysisTask,
+    workspace: Workspace,
+    progress: Progress,
 ) -> Measurement:
     spec = cast(GradientsSpec, task.analysis)
     name, split = images_for_std(bundle, spec.images, task.victim.data.seed, spec.seed)
@@ -72,7 +78,7 @@ def _published(
 
 
 def _moments(
-    task: GradientsTask, workspace: Workspace, untrained: nn.Module, victim: nn.Module
+    task: VictimAnalysisTask, workspace: Workspace, untrained: nn.Module, victim: nn.Module
 ) -> Iterator[tuple[str, nn.Module]]:
     """The network at each moment that is known; weights that were trained elsewhere have no first epoch."""
     yield "initial", untrained

@@ -25,7 +25,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from nasaudit.analysis.landscape.planes import BATCH, UNIT, finite, image_losses
 from nasaudit.analysis.smoothness.curvature import frozen
 from nasaudit.errors import MeasurementError, SpecError
-from nasaudit.measure.estimate import Estimate, FloatArray, bootstrap
+from nasaudit.measure.bootstrap import bootstrap
+from nasaudit.measure.estimate import Estimate, FloatArray
 from nasaudit.progress import Progress, silent
 
 NAME = "slice"

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from nasaudit.analysis.landscape.directions import Direction, check_directions
 from nasaudit.analysis.smoothness.curvature import frozen
 from nasaudit.errors import NonFiniteError, SpecError
-from nasaudit.measure.estimate import Estimate, FloatArray, bootstrap
+from nasaudit.measure.bootstrap import bootstrap, mean
+from nasaudit.measure.estimate import Estimate, FloatArray
 from nasaudit.progress import Progress, silent
 
 BATCH = 128
@@ -58,7 +59,7 @@ class Surface:
     def loss_rise(self) -> Estimate:
         """Mean over the grid minus the centre, with a bootstrap over images."""
         rises = self.losses.mean(axis=(0, 1)) - self.centre
-        return bootstrap([rises], lambda drawn: drawn.mean(axis=0), UNIT)
+        return bootstrap([rises], mean, UNIT)
 
 
 def sample_surface(

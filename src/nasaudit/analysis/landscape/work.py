@@ -1,4 +1,4 @@
-"""The work of a LandscapeTask: from a victim to its measurements."""
+"""The work of the analysis `landscape`: from a victim to its measurements."""
 
 import json
 from typing import Any, cast
@@ -15,16 +15,13 @@ from nasaudit.data.split import DataBundle
 from nasaudit.measure.estimate import FloatArray, Measurement
 from nasaudit.progress import Progress, part
 from nasaudit.spec.analyses import LandscapeSpec
-from nasaudit.spec.tasks import LandscapeTask
+from nasaudit.spec.tasks import VictimAnalysisTask
 from nasaudit.store.artefacts import CURVES, LANDSCAPES
 from nasaudit.store.workspace import Workspace
 from nasaudit.training.work import load_victim, training_images
 
-# The published grids; that of Li et al. goes as far as the filters are long.
-REACH = {"first_layer": 0.5, "input": 0.2, "filters": 1.0}
 
-
-def measure_landscape(task: LandscapeTask, workspace: Workspace) -> list[Measurement]:
+def measure_landscape(task: VictimAnalysisTask, workspace: Workspace) -> list[Measurement]:
     """`loss_rise` on each plane, and the `barrier` on the way to the victim of another seed where there is one.
 
     Leaves `landscapes.json` with the loss on the planes, and `curves.json` with that on the line.
@@ -45,7 +42,7 @@ def measure_landscape(task: LandscapeTask, workspace: Workspace) -> list[Measure
             (workspace.folder / CURVES).write_text(json.dumps([drawing]), encoding="utf-8")
         else:
             losses = _plane(kind, network, pixels, labels, spec.seed)
-            surface = sample_surface(kind, losses, REACH[kind], spec.points, progress)
+            surface = sample_surface(kind, losses, getattr(spec.reach, kind), spec.points, progress)
             measurements.append(Measurement("loss_rise", surface.loss_rise, (("plane", kind),)))
             planes.append(_drawing(surface, len(images)))
     if planes:
@@ -54,7 +51,7 @@ def measure_landscape(task: LandscapeTask, workspace: Workspace) -> list[Measure
 
 
 def _plane(kind: str, network: nn.Module, pixels: Tensor, labels: Tensor, seed: int) -> Losses:
-    """The loss on one of the planes of REACH."""
+    """The loss on one of the planes of `Reach`."""
     if kind == "input":
         return input_losses(network, *sign_directions(pixels[0], seed), pixels, labels)
     if kind == "first_layer":
@@ -66,7 +63,7 @@ def _plane(kind: str, network: nn.Module, pixels: Tensor, labels: Tensor, seed: 
 
 
 def _slice(
-    task: LandscapeTask,
+    task: VictimAnalysisTask,
     workspace: Workspace,
     victim: tuple[Network, DataBundle],
     pixels: Tensor,

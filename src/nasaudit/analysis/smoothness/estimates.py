@@ -33,7 +33,8 @@ from nasaudit.analysis.smoothness.hutchinson import hutchinson
 from nasaudit.analysis.smoothness.lanczos import Top, lanczos
 from nasaudit.analysis.smoothness.lipschitz import directions, gradient_changes, gradient_lipschitz
 from nasaudit.errors import DataError
-from nasaudit.measure.estimate import Estimate, FloatArray, Measurement, bootstrap
+from nasaudit.measure.bootstrap import bootstrap, mean
+from nasaudit.measure.estimate import Estimate, FloatArray, Measurement
 from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.analyses import SmoothnessSpec
@@ -130,7 +131,7 @@ def input_smoothness(
         constants.append(gradient_lipschitz(loss, along, spec.input_radius))
         tops.append(top.value)
     figures = {
-        name: bootstrap([torch.cat(values).numpy()], _mean, PIXELS, derive_seed(spec.seed, name))
+        name: bootstrap([torch.cat(values).numpy()], mean, PIXELS, derive_seed(spec.seed, name))
         for name, values in (
             ("hessian_top", tops),
             ("hessian_trace", traces),
@@ -226,7 +227,3 @@ def _stage(progress: Progress, begin: float, end: float, calls: int, text: str) 
         progress(begin + (end - begin) * done / calls, text)
 
     return tell
-
-
-def _mean(units: FloatArray) -> FloatArray:
-    return np.asarray(units.mean(axis=0))

@@ -1,4 +1,4 @@
-"""The work of a SmoothnessTask: from a victim to its measurements."""
+"""The work of the analysis `smoothness`: from a victim to its measurements."""
 
 from typing import cast
 
@@ -13,12 +13,12 @@ from nasaudit.errors import SecondDerivativeError
 from nasaudit.measure.estimate import Measurement
 from nasaudit.progress import part
 from nasaudit.spec.analyses import SmoothnessSpec
-from nasaudit.spec.tasks import SmoothnessTask
+from nasaudit.spec.tasks import VictimAnalysisTask
 from nasaudit.store.workspace import Workspace
 from nasaudit.training.work import load_victim
 
 
-def measure_smoothness(task: SmoothnessTask, workspace: Workspace) -> list[Measurement]:
+def measure_smoothness(task: VictimAnalysisTask, workspace: Workspace) -> list[Measurement]:
     """`gradient_lipschitz`, `hessian_top` and `hessian_trace` by the parameters and by the pixels.
 
     Training images for the parameters, test images for the pixels: the same for every architecture. A network

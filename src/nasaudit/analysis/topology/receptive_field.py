@@ -28,7 +28,8 @@ from torch import Tensor, nn
 from nasaudit.arch.cells import CellNetwork, State
 from nasaudit.arch.network import Network, build
 from nasaudit.errors import NonFiniteError
-from nasaudit.measure.estimate import Estimate, FloatArray, bootstrap
+from nasaudit.measure.bootstrap import bootstrap
+from nasaudit.measure.estimate import Estimate, FloatArray
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.arch import ArchSpec
 

@@ -1,14 +1,16 @@
-"""The work of a TopologyTask: from an architecture to its measurements."""
+"""The work of the analysis `topology`: from an architecture to its measurements."""
 
 from collections.abc import Iterator, Mapping
+from typing import cast
 
 from nasaudit.analysis.topology.shape import Topology, topology
 from nasaudit.measure.estimate import Measurement, exact
-from nasaudit.spec.tasks import TopologyTask
+from nasaudit.spec.analyses import TopologySpec
+from nasaudit.spec.tasks import ArchitectureAnalysisTask
 from nasaudit.store.workspace import Workspace
 
 
-def measure_topology(task: TopologyTask, workspace: Workspace) -> list[Measurement]:
+def measure_topology(task: ArchitectureAnalysisTask, workspace: Workspace) -> list[Measurement]:
     """Size of the network, what the size consists of, how far it sees, and the shape of its cells.
 
     Measures `parameters` and `flops` of the network that is deployed (so without the auxiliary head, which
@@ -23,7 +25,8 @@ def measure_topology(task: TopologyTask, workspace: Workspace) -> list[Measureme
     deployed = task.architecture.model_copy(update={"auxiliary": False})
     costs = cost_by_op(build(deployed), deployed.input_shape)
     workspace.progress(0.2, "receptive field")
-    field = receptive_field(deployed, task.analysis.images, task.analysis.seed)
+    spec = cast(TopologySpec, task.analysis)
+    field = receptive_field(deployed, spec.images, spec.seed)
     genotype = deployed.genotype
     return [
         *_sizes({op: cost.parameters for op, cost in costs.items()}, "parameters", "parameter_share"),

@@ -5,14 +5,14 @@ same images; `asr`, the share of triggered test images that it takes for the tar
 `floor`, the same share for the victim without a backdoor: what the trigger does by itself.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from nasaudit.errors import MeasurementError
-from nasaudit.measure.estimate import Estimate, Measurement, proportion
+from nasaudit.measure.estimate import Measurement
+from nasaudit.measure.proportion import paired_difference, proportion
 
 Classes = npt.NDArray[np.int64]
 TRIGGERED = (("images", "other classes"),)
@@ -65,45 +65,6 @@ def backdoor_measurements(
         hits = 0 if drop.value > PAPER_DROP else _hits(model.triggered, target_class)
         found.append(Measurement("asr_paper", proportion(hits, len(labels)), (("images", "all"),)))
     return found
-
-
-def paired_difference(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> Estimate:
-    """Share of successes of the first minus that of the second, on the same units, with a 95 % interval.
-
-    Newcombe, "Improved confidence intervals for the difference between binomial proportions based on paired data",
-    Statistics in Medicine 1998, method 10: the two Wilson intervals combined, with the correlation of the pairs. It
-    holds where the difference is small, and does not collapse to a point when no unit differs.
-
-    Args:
-        first: bool [N].
-        second: bool [N].
-    """
-    n = len(first)
-    both, neither = int((first & second).sum()), int((~first & ~second).sum())
-    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
-    one, other = proportion(both + only_first, n), proportion(both + only_second, n)
-    correlation = _phi(both, only_first, only_second, neither)
-    difference = one.value - other.value
-    below = _distance(one.value - one.low, other.high - other.value, correlation)
-    above = _distance(one.high - one.value, other.value - other.low, correlation)
-    return Estimate(difference, difference - below, difference + above, n, "fraction")
-
-
-def _phi(both: int, only_first: int, only_second: int, neither: int) -> float:
-    """Correlation of the pairs, with Newcombe's continuity correction where it is positive."""
-    margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
-    if margins == 0:
-        return 0.0
-    product = both * neither - only_first * only_second
-    n = both + only_first + only_second + neither
-    if product > 0:
-        product = max(product - n / 2, 0)  # type: ignore[assignment]
-    return product / math.sqrt(margins)
-
-
-def _distance(one: float, other: float, correlation: float) -> float:
-    """Length of a difference of two deviations with this correlation."""
-    return math.sqrt(max(one**2 - 2 * correlation * one * other + other**2, 0.0))
 
 
 def _hits(predicted: Classes, target_class: int) -> int:

@@ -55,7 +55,7 @@ def measure_backdoor(task: BackdoorTask, workspace: Workspace) -> list[Measureme
 def start(task: BackdoorTask, victim: Network, bundle: DataBundle) -> Network:
     """What the attack may change: a copy of the victim, or a fresh network with the victim's first weights."""
     if cast(BackdoorSpec, task.attack).from_scratch:
-        return build(task.victim.architecture, derive_seed("weights", task.victim.seed), bundle.moments)
+        return build(task.victim.architecture, derive_seed("weights", task.victim.seed), bundle.train.moments)
     return copy.deepcopy(victim)
 
 

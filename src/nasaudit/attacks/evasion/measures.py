@@ -6,16 +6,18 @@ withstood all of them; and `grid`: the epsilons, ascending.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from nasaudit.errors import MeasurementError
-from nasaudit.measure.estimate import FloatArray, Measurement, bootstrap, proportion
+from nasaudit.measure.bootstrap import bootstrap, mean
+from nasaudit.measure.estimate import FloatArray, Measurement, Setting
+from nasaudit.measure.proportion import proportion
 from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.units import format_epsilon
 
-Setting = tuple[tuple[str, str], ...]
 Whole = npt.NDArray[np.int64]
 
 # Points of the curve of a minimal-norm attack, whose distances lie between the epsilons of its spec.
@@ -143,9 +145,9 @@ def curve_measurements(
         # With several epsilons the steps of an image belong to the epsilon that broke it, and have no common
         # mean.
         counted_steps = np.where(steps[correct] < 0, steps_of_failure, steps[correct])
-        mean = bootstrap([counted_steps], lambda sample: np.asarray(sample.mean()), "steps", seed)
+        average = bootstrap([counted_steps], mean, "steps", seed)
         found.append(
-            Measurement("mean_steps", mean, (("epsilon", format_epsilon(spec.epsilons[0])), *setting))
+            Measurement("mean_steps", average, (("epsilon", format_epsilon(spec.epsilons[0])), *setting))
         )
     return found
 
@@ -203,9 +205,11 @@ def spent_queries(spec: EvasionSpec, queries: Whole, correct: npt.NDArray[np.boo
 
 
 def _query_statistics(asked: Whole, setting: Setting) -> list[Measurement]:
-    mean = bootstrap([asked], lambda sample: np.asarray(sample.mean()), "queries")
-    median = bootstrap([asked], lambda sample: np.asarray(np.median(sample)), "queries")
-    return [Measurement("mean_queries", mean, setting), Measurement("median_queries", median, setting)]
+    half = bootstrap([asked], lambda sample: np.asarray(np.median(sample)), "queries")
+    return [
+        Measurement("mean_queries", bootstrap([asked], mean, "queries"), setting),
+        Measurement("median_queries", half, setting),
+    ]
 
 
 def output_disagreement(spec: EvasionSpec, differs: npt.NDArray[np.bool_]) -> list[Measurement]:
@@ -221,7 +225,7 @@ def output_disagreement(spec: EvasionSpec, differs: npt.NDArray[np.bool_]) -> li
 def _median_measurement(
     spec: EvasionSpec, attacked: npt.NDArray[np.float64], setting: Setting, seed: int
 ) -> Measurement:
-    """The median minimal epsilon; its setting says `bound=lower` when fewer than half of the images fell.
+    """The median minimal epsilon; a lower bound when fewer than half of the images fell.
 
     An upper end of the interval at the grid's last epsilon means: this or more.
     """
@@ -230,5 +234,5 @@ def _median_measurement(
         [attacked], lambda sample: np.asarray(median_epsilon(sample, grid)), "pixel fraction", seed
     )
     if (attacked <= spec.epsilons[-1]).mean() < 0.5:
-        setting = (*setting, ("bound", "lower"))
+        estimate = replace(estimate, bound="lower")
     return Measurement("median_minimal_epsilon", estimate, setting)

@@ -7,9 +7,10 @@ import numpy.typing as npt
 from scipy.special import log_softmax
 
 from nasaudit.errors import MeasurementError
-from nasaudit.measure.estimate import Estimate, FloatArray, Measurement, bootstrap, proportion
+from nasaudit.measure.bootstrap import bootstrap, mean
+from nasaudit.measure.estimate import FloatArray, Measurement, Setting
+from nasaudit.measure.proportion import proportion
 
-Setting = tuple[tuple[str, str], ...]
 NATS = "nats"
 
 
@@ -63,15 +64,11 @@ def likeness(
     return [
         Measurement("agreement", proportion(int((says == copies).sum()), n), setting),
         *(
-            Measurement(name, _mean(of_images(victim, surrogate), unit), setting)
+            Measurement(name, bootstrap([of_images(victim, surrogate)], mean, unit), setting)
             for name, of_images, unit in means
         ),
         Measurement("surrogate_accuracy", proportion(int((copies == labels).sum()), n), setting),
     ]
-
-
-def _mean(values: FloatArray, unit: str) -> Estimate:
-    return bootstrap([values], lambda sample: np.asarray(sample.mean(axis=0)), unit)
 
 
 def _logs(logits: npt.ArrayLike) -> FloatArray:

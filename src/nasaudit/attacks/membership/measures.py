@@ -15,10 +15,11 @@ from scipy.stats import binom  # type: ignore[attr-defined]
 
 from nasaudit.attacks.membership.base import Scores
 from nasaudit.errors import MeasurementError
-from nasaudit.measure.estimate import Estimate, FloatArray, Measurement, bootstrap, exact, proportion
+from nasaudit.measure.bootstrap import bootstrap, mean
+from nasaudit.measure.estimate import Estimate, FloatArray, Measurement, Setting, exact
+from nasaudit.measure.proportion import proportion
 from nasaudit.spec.attacks.membership import ROUNDING, MembershipSpec, ShadowSpec
 
-Setting = tuple[tuple[str, str], ...]
 Mask = npt.NDArray[np.bool_]
 
 Z_95 = NormalDist().inv_cdf(0.975)
@@ -154,7 +155,7 @@ def membership_measurements(
     if scores.queries is None:
         queries = exact(asked / len(member), "queries", len(member))
     else:
-        queries = bootstrap([scores.queries], lambda sample: np.asarray(sample.mean()), "queries", seed)
+        queries = bootstrap([scores.queries], mean, "queries", seed)
     found.append(Measurement("queries", queries, kind))
     if spec.shadow_models:
         found.append(Measurement("shadow_models", exact(spec.shadow_models, "models"), kind))

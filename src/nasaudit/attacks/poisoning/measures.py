@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nasaudit.errors import MeasurementError
-from nasaudit.measure.estimate import Estimate, FloatArray, Measurement, bootstrap, exact, proportion
+from nasaudit.measure.bootstrap import bootstrap, mean
+from nasaudit.measure.estimate import FloatArray, Measurement, exact
+from nasaudit.measure.proportion import paired_difference, proportion
 
 Correct = npt.NDArray[np.bool_]
 
@@ -18,50 +20,6 @@ Correct = npt.NDArray[np.bool_]
 def setting_of(fraction: float) -> tuple[tuple[str, str], ...]:
     """How rows name a fraction: `fraction=0.1`."""
     return (("fraction", f"{fraction:g}"),)
-
-
-def paired_difference(first: Correct, second: Correct, confidence: float = 0.95) -> Estimate:
-    """Share of successes in `first` minus that in `second`, both of the same units.
-
-    Newcombe, "Improved confidence intervals for the difference between binomial proportions based on paired
-    data", Statistics in Medicine 17, 1998, method 10: the distances of both shares to the ends of their Wilson
-    intervals, added like correlated errors, with a continuity correction in their correlation.
-
-    Args:
-        first: bool [n].
-        second: bool [n], the same units in the same order.
-        confidence: of the interval.
-
-    Raises:
-        ValueError: no unit, or not as many in both.
-    """
-    if len(first) != len(second):
-        raise ValueError(f"expected the same units twice, got {len(first)} and {len(second)}")
-    n = len(first)
-    one, other = (proportion(int(each.sum()), n, confidence=confidence) for each in (first, second))
-    phi = _correlation(first, second)
-    difference = (int(first.sum()) - int(second.sum())) / n
-
-    def half(near: float, far: float) -> float:
-        # Rounding may take a vanishing square below zero.
-        return float(np.sqrt(max(0.0, near * near - 2 * phi * near * far + far * far)))
-
-    below = half(one.value - one.low, other.high - other.value)
-    above = half(one.high - one.value, other.value - other.low)
-    return Estimate(difference, difference - below, difference + above, n, "fraction")
-
-
-def _correlation(first: Correct, second: Correct) -> float:
-    """Phi of the fourfold table, its numerator pulled towards 0 by n/2 (not beyond) where it is positive."""
-    n, both = len(first), int((first & second).sum())
-    one, other = int(first.sum()), int(second.sum())
-    neither = n - one - other + both
-    spread = one * (n - one) * other * (n - other)
-    if spread == 0:
-        return 0.0
-    excess = both * neither - (one - both) * (other - both)
-    corrected = max(excess - n / 2, 0.0) if excess > 0 else float(excess)
-    return float(corrected / np.sqrt(float(spread)))
 
 
 def accuracy_measurements(
@@ -127,7 +85,7 @@ def target_measurements(
     return [
         Measurement("asr", proportion(reached, n), at),
         Measurement("floor", proportion(floor, n), at),
-        Measurement("confidence_gain", bootstrap([gain], _mean, "fraction", seed), at),
+        Measurement("confidence_gain", bootstrap([gain], mean, "fraction", seed), at),
     ]
 
 
@@ -138,12 +96,8 @@ def matching_measurements(
     return [
         Measurement(
             "matching_loss",
-            bootstrap([losses], _mean, "1 - cosine", seed),
+            bootstrap([losses], mean, "1 - cosine", seed),
             (*setting_of(fraction), ("poison", when)),
         )
         for when, losses in (("before", before), ("after", after))
     ]
-
-
-def _mean(units: FloatArray) -> FloatArray:
-    return np.asarray(units.mean(axis=0))

@@ -21,7 +21,7 @@ from nasaudit.data.split import DataBundle
 from nasaudit.errors import SpecError
 from nasaudit.measure.estimate import FloatArray, Measurement, exact
 from nasaudit.randomness import derive_seed
-from nasaudit.spec.attacks import GradientMatchingSpec, PoisoningSpec
+from nasaudit.spec.attacks import ModelPoisoningSpec, PoisoningSpec
 from nasaudit.spec.tasks import PoisoningTask, PoisonTask, TrainTask
 from nasaudit.store.artefacts import CURVES, OUTCOMES, PICTURES, POISON
 from nasaudit.store.workspace import Workspace
@@ -61,7 +61,7 @@ def craft_poison(task: PoisonTask, workspace: Workspace) -> list[Measurement]:
 def _brew(
     task: PoisonTask, attack: ModelPoisoning, bundle: DataBundle, workspace: Workspace
 ) -> dict[str, Any]:
-    spec = cast(GradientMatchingSpec, attack.spec)
+    spec = cast(ModelPoisoningSpec, attack.spec)
     if task.surrogate is None:
         raise SpecError("surrogate", f"a trained model to make {spec.name} on", None)
     network, _ = load_victim(task.surrogate, workspace)
@@ -128,7 +128,7 @@ def _targets(
     task: PoisoningTask, targeted: dict[float, TrainTask], workspace: Workspace
 ) -> list[Measurement]:
     """What became of the targets; curves and pictures are left in the workspace."""
-    spec = cast(GradientMatchingSpec, task.attack)
+    spec = cast(ModelPoisoningSpec, task.attack)
     network, bundle = load_victim(task.clean, workspace)
     aims = choose_aims(bundle.test, spec.targets, spec.seed)
     clean = _probabilities(network, aims, workspace)

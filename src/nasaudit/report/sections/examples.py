@@ -1,44 +1,24 @@
 """Adversarial examples as pictures: the image, what the attack made of it, and the difference."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, unique
-from nasaudit.report.images import data_uri, magnified, to_bytes
-from nasaudit.report.parts import Section
-from nasaudit.report.sections.families.evasion_threat import attack_title
+from nasaudit.report.images import Arrays, strip, triple
+from nasaudit.report.parts import Picture, Section, Text
 from nasaudit.results.schema import Examples
+from nasaudit.spec.attacks import attack_title
 from nasaudit.spec.units import format_epsilon
 
 SHOWN = 6  # images of a victim and its first attack
 SHOWN_OF_OTHERS = 3  # and of each further attack
 MOST_VICTIMS = 6  # where there are too many architectures to show each
-
-
-@dataclass(frozen=True)
-class Example:
-    """One image in three pictures (data URIs) with what the victim says of it."""
-
-    index: int
-    label: str
-    prediction: str
-    epsilon: str
-    gain: str
-    clean: str
-    adversarial: str
-    difference: str
-
-
-@dataclass(frozen=True)
-class Strip:
-    """The examples of one victim; `missing` says why there are none."""
-
-    title: str
-    examples: tuple[Example, ...]
-    missing: str = ""
+OPEN_STRIPS = 4  # more are folded
+INTRODUCTION = (
+    "Each picture shows an image, what the attack made of it, and the difference on grey, amplified. The epsilon is "
+    "the smallest tried that fooled the model."
+)
 
 
 def section(evidence: Evidence) -> Section | None:
@@ -48,47 +28,47 @@ def section(evidence: Evidence) -> Section | None:
         chosen.setdefault((entry.architecture, entry.attack), entry)
     if not chosen:
         return None
-    first = dict(reversed(chosen))
+    first_attacks = dict(reversed(chosen))
     victims = unique(architecture for architecture, _ in chosen)
     left = len(victims) - MOST_VICTIMS if evidence.crowded else 0
+    left_out = ""
     if left > 0:
         chosen = {key: entry for key, entry in chosen.items() if key[0] in victims[:MOST_VICTIMS]}
-    strips = [
-        _strip(evidence, entry, SHOWN if first[architecture] == attack else SHOWN_OF_OTHERS)
-        for (architecture, attack), entry in chosen.items()
-    ]
-    return Section(
-        "examples", "Adversarial examples", "examples.html.j2", {"strips": strips, "left": max(left, 0)}
-    )
-
-
-def _strip(evidence: Evidence, entry: Examples, shown: int) -> Strip:
-    victim = evidence.titles.get(entry.architecture, entry.architecture)
-    title = f"{victim}, seed {entry.seed}, attacked with {attack_title(entry.attack)}"
-    missing = evidence.missing(entry.file)
-    if missing:
-        return Strip(title, (), missing)
-    return Strip(title, tuple(_read(evidence.folder / entry.file, evidence.results.class_names, shown)))
-
-
-def _read(path: Path, class_names: list[str], shown: int) -> list[Example]:
-    with np.load(path, allow_pickle=False) as arrays:
-        clean, adversarial = arrays["clean"], arrays["adversarial"]
-        index, label = arrays["index"], arrays["label"]
-        prediction, epsilon = arrays["prediction"], arrays["epsilon"]
-    examples = []
-    for k in range(min(shown, len(clean))):
-        gain, difference = magnified(adversarial[k].astype(np.float64) - clean[k] / 255)
-        examples.append(
-            Example(
-                index=int(index[k]),
-                label=format.class_name(class_names, int(label[k])),
-                prediction=format.class_name(class_names, int(prediction[k])),
-                epsilon=format_epsilon(float(epsilon[k])),
-                gain=gain,
-                clean=data_uri(clean[k]),
-                adversarial=data_uri(to_bytes(adversarial[k])),
-                difference=difference,
-            )
+        left_out = (
+            f" Shown for the first architectures; those of the {left} others are in the study's folder."
         )
-    return examples
+    strips = (
+        strip(
+            evidence,
+            entry,
+            f"{evidence.titles.get(victim, victim)}, seed {entry.seed}, attacked with {attack_title(attack)}",
+            partial(
+                _draw,
+                evidence.results.class_names,
+                SHOWN if first_attacks[victim] == attack else SHOWN_OF_OTHERS,
+            ),
+            is_open=len(chosen) <= OPEN_STRIPS,
+        )
+        for (victim, attack), entry in chosen.items()
+    )
+    return Section.of("examples", "Adversarial examples", Text(INTRODUCTION + left_out, quiet=True), *strips)
+
+
+def _draw(class_names: Sequence[str], shown: int, arrays: Arrays) -> Iterator[Picture]:
+    for k in range(min(shown, len(arrays["clean"]))):
+        label, prediction = (
+            format.class_name(class_names, int(arrays[key][k])) for key in ("label", "prediction")
+        )
+        yield triple(
+            arrays,
+            k,
+            "adversarial",
+            label,
+            (
+                "Test image",
+                f"The same image after the attack, taken for a {prediction}",
+                "What the attack changed",
+            ),
+            ("", label, " taken for ", prediction),
+            f"epsilon {format_epsilon(float(arrays['epsilon'][k]))}",
+        )

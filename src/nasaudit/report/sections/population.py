@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from nasaudit.measure.catalogue import FRACTION
 from nasaudit.report import format
 from nasaudit.report.charts import scatter
 from nasaudit.report.charts.scatter import Axis, Panel
@@ -108,7 +109,7 @@ def _few(explanations: Sequence[Shown]) -> list[Shown]:
 
 def _axis(measure: Measure, field: str, values: Sequence[float]) -> Axis:
     title = format.first_up(measure.title) + (" (%)" if _points(measure) else "")
-    shares = measure.unit in format.SHARES
+    shares = measure.unit == FRACTION
     log = not shares and min(values) > 0 and max(values) > LOG_RANGE * min(values)
     whole = not shares and all(float(value).is_integer() for value in values)
     return Axis(field, title, log, whole and not log)

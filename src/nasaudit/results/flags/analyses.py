@@ -43,9 +43,8 @@ def threshold_not_reached(findings: Findings) -> Iterator[Flag]:
     by_threshold: dict[str, dict[bool, dict[str, None]]] = {}
     for row in findings.of_family("convergence"):
         if row.metric == "steps_to_accuracy" and row.seed != "all":
-            reached = row.setting.get("bound") != "lower"
             sides = by_threshold.setdefault(row.setting["accuracy"], {True: {}, False: {}})
-            sides[reached][row.architecture] = None
+            sides[not row.bound][row.architecture] = None
     for threshold, sides in by_threshold.items():
         if sides[True] and sides[False]:
             slow = tuple(sides[False])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from nasaudit.results.flags.base import Check, Findings
-from nasaudit.results.replicates import subject
+from nasaudit.results.replicates import subject_of
 from nasaudit.results.schema import Flag
 from nasaudit.spec.tasks import Task
 
@@ -138,7 +138,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def _architectures(task: Task | None) -> tuple[str, ...]:
-    what = None if task is None else subject(task)
+    what = None if task is None else subject_of(task)
     return () if what is None else (what.architecture.name,)
 
 

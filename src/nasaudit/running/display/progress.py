@@ -9,7 +9,6 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from nasaudit.planning.cost import expected_time
 from nasaudit.running.display.eta import Eta, format_seconds, more_words
 from nasaudit.running.display.observer import Observer, Silent
 from nasaudit.spec.tasks import Task
@@ -52,7 +51,7 @@ class _Tally:
     eta: Eta = field(default_factory=lambda: Eta(memory=STUDY_MEMORY))
 
     def add(self, tasks: Sequence[Task], cached: Collection[str], more: int | None) -> None:
-        times = {task.digest(): expected_time(task) for task in tasks}
+        times = {task.digest(): task.expected_time for task in tasks}
         waiting = {digest: time for digest, time in times.items() if digest not in cached}
         self.total += len(tasks)
         self.done += len(cached)
@@ -127,7 +126,9 @@ class PlainProgress:
         """Say how much more there is to do."""
         self._tally.add(tasks, cached, expected)
         if tasks:
-            self._write(f"{len(tasks)} further tasks, {len(cached)} of them done before{more_words(expected)}")
+            self._write(
+                f"{len(tasks)} further tasks, {len(cached)} of them done before{more_words(expected)}"
+            )
 
     def started(self, task: Task) -> None:
         """Say that a task began."""

@@ -50,7 +50,12 @@ from nasaudit.spec.attacks.membership import (
     RmiaSpec,
     ShadowSpec,
 )
-from nasaudit.spec.attacks.poisoning import GradientMatchingSpec, LabelFlipSpec, PoisoningSpec
+from nasaudit.spec.attacks.poisoning import (
+    GradientMatchingSpec,
+    LabelFlipSpec,
+    ModelPoisoningSpec,
+    PoisoningSpec,
+)
 from nasaudit.spec.named import by_name
 
 __all__ = [
@@ -86,6 +91,7 @@ __all__ = [
     "LossName",
     "LossThresholdSpec",
     "MembershipSpec",
+    "ModelPoisoningSpec",
     "NesSpec",
     "Norm",
     "PatchSpec",

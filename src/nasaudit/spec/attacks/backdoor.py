@@ -177,6 +177,7 @@ class SigSpec(BackdoorSpec):
     implementation: ClassVar[str] = "nasaudit.attacks.backdoor.sig:Sig"
     title: ClassVar[str] = "SIG"
     summary: ClassVar[str] = "a sinusoid added to images of the target class, whose labels stay right"
+    expected_epochs: ClassVar[float] = 10.0
 
     name: Literal["sig"] = "sig"
     # Labels that stay right teach a trained model nothing new, so the default is a new one.

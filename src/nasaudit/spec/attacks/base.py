@@ -14,6 +14,7 @@ from nasaudit.spec.data import Role
 from nasaudit.spec.named import NamedSpec
 
 Family = Literal["evasion", "poisoning", "backdoor", "extraction", "membership"]
+SAME = "same"  # a model of the attacker's own has the victim's architecture
 ThreatModel = Literal["white_box", "score_based", "label_based", "transfer"]
 
 
@@ -71,10 +72,25 @@ class AttackSpec(NamedSpec):
 
     family: ClassVar[Family]
     threat_model: ClassVar[ThreatModel]
+    expected_epochs: ClassVar[float] = 3.0
+    trains: ClassVar[bool] = True  # a victim, or models like it: so its recipe must be known
+
+    @property
+    def made_on(self) -> str | None:
+        """The architecture of a model of the attacker's own that it is made on, None where it needs no such model.
+
+        `same` is the victim's architecture; another name is one for all victims.
+        """
+        return None
 
     def label(self) -> str:
         """What a person reads beside the progress bar."""
         return self.name
+
+    def told(self, field: str) -> str:
+        """What the rows of a study say of a field in which its attacks differ."""
+        value = self.model_dump(mode="json")[field]
+        return "+".join(f"{item:.4g}" for item in value) if isinstance(value, list) else str(value)
 
     def check(self, facts: DataFacts) -> None:
         """Refuse what this data cannot give, before anything is trained.

@@ -17,6 +17,7 @@ class NesSpec(EvasionSpec):
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.nes:Nes"
     title: ClassVar[str] = "NES"
     summary: ClassVar[str] = "PGD on a gradient estimated from the answers to pairs of noisy images"
+    expected_epochs: ClassVar[float] = 3.4
 
     name: Literal["nes"] = "nes"
     steps: Annotated[int, Field(ge=1)] = 10
@@ -50,6 +51,7 @@ class SquareSpec(EvasionSpec):
     threat_model: ClassVar[ThreatModel] = "score_based"
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.square:Square"
     summary: ClassVar[str] = "random search over squares of the image, which needs no gradient"
+    expected_epochs: ClassVar[float] = 7.0
 
     name: Literal["square"] = "square"
     queries: Annotated[int, Field(ge=1)] = 500  # for each image, its start included
@@ -69,6 +71,7 @@ class HopSkipJumpSpec(EvasionSpec):
     threat_model: ClassVar[ThreatModel] = "label_based"
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.hop_skip_jump:HopSkipJump"
     summary: ClassVar[str] = "a walk along the decision boundary to the nearest adversarial example"
+    expected_epochs: ClassVar[float] = 5.5
     minimal: ClassVar[bool] = True
 
     name: Literal["hop_skip_jump"] = "hop_skip_jump"

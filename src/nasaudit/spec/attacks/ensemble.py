@@ -25,6 +25,7 @@ class EnsembleSpec(EvasionSpec):
     threat_model: ClassVar[ThreatModel] = "white_box"
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.ensemble:Ensemble"
     summary: ClassVar[str] = "Auto-PGD with two losses and the Square attack, each on what the others left"
+    expected_epochs: ClassVar[float] = 9.0
 
     name: Literal["ensemble"] = "ensemble"
     members: Annotated[tuple[AnyMember, ...], Field(min_length=1)] = (
@@ -37,7 +38,7 @@ class EnsembleSpec(EvasionSpec):
         shared = {field: getattr(self, field) for field in SHARED}
         alike = []
         for position, member in enumerate(self.members):
-            if member.minimal or member.threat_model == "transfer" or isinstance(member, EnsembleSpec):
+            if member.minimal or member.made_on is not None or isinstance(member, EnsembleSpec):
                 raise SpecError(
                     f"members[{position}]",
                     "an attack with a given epsilon, on the victim itself",

@@ -24,6 +24,7 @@ class EvasionSpec(AttackSpec):
     """
 
     family: ClassVar[Family] = "evasion"
+    trains: ClassVar[bool] = False
     # True: the attack looks for the nearest example itself (a MinimalAttack), and the epsilons only say where its
     # success is counted. False: it is run with one epsilon after another.
     minimal: ClassVar[bool] = False
@@ -89,6 +90,7 @@ class PgdSpec(EvasionSpec):
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.pgd:Pgd"
     title: ClassVar[str] = "PGD"
     summary: ClassVar[str] = "projected gradient descent, linf or l2, untargeted or targeted"
+    expected_epochs: ClassVar[float] = 10.0
 
     name: Literal["pgd"] = "pgd"
     steps: Annotated[int, Field(ge=1)] = 20
@@ -109,6 +111,7 @@ class FgsmSpec(EvasionSpec):
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.fgsm:Fgsm"
     title: ClassVar[str] = "FGSM"
     summary: ClassVar[str] = "one step along the gradient: the cheapest attack, and no measure of robustness"
+    expected_epochs: ClassVar[float] = 1.6
 
     name: Literal["fgsm"] = "fgsm"
 
@@ -150,6 +153,7 @@ class DdnSpec(EvasionSpec):
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.ddn:Ddn"
     title: ClassVar[str] = "DDN"
     summary: ClassVar[str] = "the nearest adversarial example in l2, by a norm that grows and shrinks"
+    expected_epochs: ClassVar[float] = 2.4
     minimal: ClassVar[bool] = True
 
     name: Literal["ddn"] = "ddn"
@@ -173,6 +177,7 @@ class TransferSpec(EvasionSpec):
     threat_model: ClassVar[ThreatModel] = "transfer"
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.transfer:Transfer"
     summary: ClassVar[str] = "examples made on another model of the attacker's, by momentum iterative FGSM"
+    expected_epochs: ClassVar[float] = 4.0
 
     name: Literal["transfer"] = "transfer"
     surrogate: str = (
@@ -186,6 +191,11 @@ class TransferSpec(EvasionSpec):
         if self.norm != "linf":
             raise SpecError("norm", "`linf`", self.norm)
         return self
+
+    @property
+    def made_on(self) -> str:
+        """The surrogate."""
+        return self.surrogate
 
     @property
     def most_queries(self) -> int:

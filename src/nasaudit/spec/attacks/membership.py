@@ -85,6 +85,7 @@ class GapSpec(MembershipSpec):
     summary: ClassVar[str] = (
         "members are classified correctly (the baseline: it finds the generalisation gap)"
     )
+    expected_epochs: ClassVar[float] = 0.3
 
     name: Literal["gap"] = "gap"
 
@@ -95,6 +96,7 @@ class LossThresholdSpec(MembershipSpec):
     threat_model: ClassVar[ThreatModel] = "score_based"
     implementation: ClassVar[str] = "nasaudit.attacks.membership.loss_threshold:LossThreshold"
     summary: ClassVar[str] = "members have a smaller loss"
+    expected_epochs: ClassVar[float] = 0.3
 
     name: Literal["loss_threshold"] = "loss_threshold"
 
@@ -125,6 +127,7 @@ class LiraSpec(ShadowSpec):
     summary: ClassVar[str] = (
         "likelihood ratio of the confidence under shadow models with and without the image"
     )
+    expected_epochs: ClassVar[float] = 1.7
 
     name: Literal["lira"] = "lira"
     # Of the Gaussians: each image's own, or one for all images. auto: one for all below 64 shadow models.
@@ -139,6 +142,7 @@ class RmiaSpec(ShadowSpec):
     implementation: ClassVar[str] = "nasaudit.attacks.membership.rmia:Rmia"
     title: ClassVar[str] = "RMIA"
     summary: ClassVar[str] = "pairwise likelihood ratios against images of the population, few shadow models"
+    expected_epochs: ClassVar[float] = 2.4
 
     name: Literal["rmia"] = "rmia"
     mode: Literal["online", "offline"] = "offline"
@@ -168,6 +172,7 @@ class BoundaryDistanceSpec(MembershipSpec):
     threat_model: ClassVar[ThreatModel] = "label_based"
     implementation: ClassVar[str] = "nasaudit.attacks.membership.boundary_distance:BoundaryDistance"
     summary: ClassVar[str] = "members are farther from the decision boundary (HopSkipJump, labels only)"
+    expected_epochs: ClassVar[float] = 20.0
     most_examples: ClassVar[int] = 500
 
     name: Literal["boundary_distance"] = "boundary_distance"

@@ -2,7 +2,8 @@
 
 from nasaudit.spec.arch import Scale
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec, ExtractionSpec, KnockoffSpec
-from nasaudit.spec.attacks.extraction import OTHER, SAME
+from nasaudit.spec.attacks.base import SAME
+from nasaudit.spec.attacks.extraction import OTHER
 from nasaudit.spec.tasks import Protocol
 
 # One surrogate for all victims, so that "easy to steal" is not "easy to train".

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from nasaudit.report import format
 from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, unique
-from nasaudit.report.parts import Cell, Figure, Section, Table
+from nasaudit.report.parts import Figure, Section, Table
+from nasaudit.report.sections.tables import column, table
 from nasaudit.results.schema import Claim
 
 FAMILY = "convergence"
@@ -15,18 +16,12 @@ MOST_POINTS = 24 * 200
 
 
 def section(evidence: Evidence) -> Section | None:
-    """Loss and accuracy curves with the table of milestones."""
+    """Loss and accuracy curves, what early accuracy foretells, and the table of milestones."""
     figures = _figures(evidence) if evidence.results.histories else ()
-    table = _milestones(evidence)
-    if not figures and table is None:
+    milestones = _milestones(evidence)
+    if not figures and milestones is None:
         return None
-    return Section(
-        "convergence",
-        "Convergence",
-        "convergence.html.j2",
-        {"figures": figures, "table": table, "early": _early(evidence)},
-        figures,
-    )
+    return Section.of("convergence", "Convergence", *figures, _early(evidence), milestones)
 
 
 def _early(evidence: Evidence) -> str:
@@ -98,40 +93,26 @@ def _thinned(steps: list[int], reached: list[float], every: int) -> Iterator[tup
 
 def _milestones(evidence: Evidence) -> Table | None:
     rows = evidence.of_family(FAMILY)
+    if not rows:
+        return None
     accuracies = sorted(
         unique(row.setting.get("accuracy", "") for row in rows if row.metric == "steps_to_accuracy"),
         key=_number,
     )
     shares = sorted(unique(row.setting["share"] for row in rows if row.metric == "early_accuracy"), key=float)
-    if not rows:
-        return None
-    titles = [f"steps to {_accuracy_title(accuracy)}" for accuracy in accuracies]
-    return Table(
+    columns: list[tuple[str, str, dict[str, str]]] = [
+        *(
+            (f"steps to {_percent(accuracy)}", "steps_to_accuracy", {"accuracy": accuracy})
+            for accuracy in accuracies
+        ),
+        ("area under the loss curve", "loss_area", {}),
+        *((f"accuracy after {_percent(share)}", "early_accuracy", {"share": share}) for share in shares),
+    ]
+    return table(
+        evidence,
         "Speed of learning: steps to a training accuracy, the mean training loss, and the training accuracy early on",
-        (
-            "",
-            *titles,
-            "area under the loss curve",
-            *(f"accuracy after {_accuracy_title(share)}" for share in shares),
-        ),
-        tuple(
-            (
-                Cell(subject.title),
-                *(
-                    Cell.of(
-                        evidence.pooled(subject.name, FAMILY, "steps_to_accuracy", {"accuracy": accuracy})
-                    )
-                    for accuracy in accuracies
-                ),
-                Cell.of(evidence.pooled(subject.name, FAMILY, "loss_area")),
-                *(
-                    Cell.of(evidence.pooled(subject.name, FAMILY, "early_accuracy", {"share": share}))
-                    for share in shares
-                ),
-            )
-            for subject in evidence.subjects
-        ),
-        tuple(subject.name for subject in evidence.subjects),
+        [column(title, evidence.by_name(FAMILY, metric, setting)) for title, metric, setting in columns],
+        keep_empty=True,
     )
 
 
@@ -139,5 +120,5 @@ def _number(text: str) -> float:
     return float(text or "nan")
 
 
-def _accuracy_title(accuracy: str) -> str:
-    return f"{100 * float(accuracy):g} %"
+def _percent(share: str) -> str:
+    return f"{100 * float(share):g} %"

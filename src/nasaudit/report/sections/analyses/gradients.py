@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
+from nasaudit.measure.catalogue import metric_of
 from nasaudit.report import format
-from nasaudit.report.charts import analyses as analysis_charts
+from nasaudit.report.charts import categories, curves
 from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.palette import GROUP_TITLES
-from nasaudit.report.parts import Figure, Section
-from nasaudit.report.sections.analyses.estimates import at_least
-from nasaudit.report.sections.families.attack import column, table
-from nasaudit.results.schema import Row
+from nasaudit.report.parts import Figure, Section, Text, folded
+from nasaudit.report.sections.estimates import at_least
+from nasaudit.report.sections.tables import column, table
 
 FAMILY = "gradients"
 MOMENTS: Mapping[str, str] = {
@@ -18,69 +18,68 @@ MOMENTS: Mapping[str, str] = {
     "final": "at the end",
 }
 MOMENT_COLOURS: Mapping[str, str] = {"initial": "#0072b2", "first_epoch": "#d55e00", "final": "#332288"}
-MEASURES = (
-    ("gradient_variance", "Gradient variance over mini-batches"),
-    ("relative_gradient_variance", "Gradient variance relative to the squared mean gradient"),
-    ("gradient_variance_per_parameter", "Gradient variance per parameter"),
+PUBLISHED = (
+    "Published (Pang et al., USENIX Security 2022): the gradients of NAS-designed models vary less, at "
+    "initialisation, by the sum over parameters of the standard deviation over single images{of_images}. That sum "
+    "grows with the number of parameters; the variance over mini-batches relative to the squared mean gradient does "
+    "not."
 )
+LOWER_BOUNDS = (
+    "A value with \N{GREATER-THAN OR EQUAL TO} is a lower bound: the mean gradient cannot be told from zero with "
+    "these batches."
+)
+MEASURES = ("gradient_variance", "relative_gradient_variance", "gradient_variance_per_parameter")
 
 
 def section(evidence: Evidence) -> Section | None:
     """A dot plot by moment, the profile over layers, and a table of each measure."""
     if not evidence.of_family(FAMILY):
         return None
-    published = {
-        subject.name: row
-        for subject in evidence.subjects
-        if (row := evidence.pooled(subject.name, FAMILY, "gradient_std_sum")) is not None
-    }
+    as_published = evidence.by_name(FAMILY, "gradient_std_sum")
+    images = unique(row.setting.get("images", "") for row in as_published.values())
     variance, *scale_free = (
         table(
             evidence,
-            title + ("" if number else "; last, as published, at initialisation"),
+            format.first_up(metric_of(metric).title)
+            + ("" if number else "; last, as published, at initialisation"),
             [
                 *(
-                    column(words, _by_name(evidence, metric, moment), at_least)
+                    column(words, evidence.by_name(FAMILY, metric, {"checkpoint": moment}), at_least)
                     for moment, words in MOMENTS.items()
                 ),
-                *([] if number else [column("sum of std, published", published)]),
+                *([] if number else [column("sum of std, published", as_published)]),
             ],
         )
-        for number, (metric, title) in enumerate(MEASURES)
+        for number, metric in enumerate(MEASURES)
     )
-    moments = _moments(evidence)
+    measured = [measure for measure in scale_free if len(measure.columns) > 1]
     # Of very many architectures one moment is enough to look at.
     profiles = list(MOMENTS)[: 1 if evidence.crowded else None]
-    layers = [figure for moment in profiles if (figure := _layers(evidence, moment)) is not None]
-    figures = tuple(figure for figure in (moments, *layers) if figure is not None)
-    return Section(
+    layers = [figure for moment in profiles if (figure := _layers(evidence, moment))]
+    return Section.of(
         "gradients",
         "Gradient variance",
-        "gradients.html.j2",
-        {
-            "moments": moments,
-            "layers": layers,
-            "variance": variance,
-            "scale_free": [found for found in scale_free if len(found.columns) > 1],
-            "images": unique(row.setting.get("images", "") for row in published.values()),
-        },
-        figures,
+        Text(
+            PUBLISHED.format(of_images=f" (here of the {' or '.join(images)} split)" if images else ""),
+            quiet=True,
+        ),
+        _moments(evidence),
+        variance,
+        folded(
+            "Free of scale: relative to the mean gradient, and per parameter",
+            Text(LOWER_BOUNDS, quiet=True) if measured else None,
+            *measured,
+        ),
+        *layers[:1],
+        folded("Layer by layer, later in training", *layers[1:]),
     )
-
-
-def _by_name(evidence: Evidence, metric: str, moment: str) -> dict[str, Row]:
-    rows = {
-        subject.name: evidence.pooled(subject.name, FAMILY, metric, {"checkpoint": moment})
-        for subject in evidence.subjects
-    }
-    return {name: row for name, row in rows.items() if row is not None}
 
 
 def _moments(evidence: Evidence) -> Figure | None:
     """The variance at each moment; what is not above 0 has no place on an axis by factors."""
     records: list[dict[str, object]] = []
     for moment, words in MOMENTS.items():
-        rows = _by_name(evidence, "gradient_variance", moment)
+        rows = evidence.by_name(FAMILY, "gradient_variance", {"checkpoint": moment})
         for subject in evidence.subjects:
             row = rows.get(subject.name)
             if row is None or row.value <= 0:
@@ -111,7 +110,7 @@ def _moments(evidence: Evidence) -> Figure | None:
         f"How far the gradients of mini-batches lie from their mean, squared. {drawn}",
         f"Dot plot of the gradient variance of {format.listing(list(evidence.titles.values()))} at "
         f"{len(colours)} moments of training; the numbers are in the table.",
-        analysis_charts.moments(labels, colours, "gradient variance"),
+        categories.moments(labels, colours, "gradient variance"),
         records,
         key=tuple(colours.items()),
     )
@@ -144,6 +143,6 @@ def _layers(evidence: Evidence, moment: str) -> Figure | None:
         "The part of the gradient variance that each layer has, from the input to the classifier.",
         f"Line chart of the gradient variance of each layer, {MOMENTS[moment]}, for "
         f"{format.listing(list(evidence.titles.values()))}.",
-        analysis_charts.depth_profile(evidence.subjects, "gradient variance"),
+        curves.depth_profile(evidence.subjects, "gradient variance"),
         records,
     )

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nasaudit.report import format
-from nasaudit.report.charts import curves as charts
+from nasaudit.report.charts import frame
 from nasaudit.report.charts.contours import band_edges, band_labels, filled_contours
+from nasaudit.report.charts.curves import slice_curve
+from nasaudit.report.charts.maps import contour_map, contour_sheet
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Cell, Figure, Section, Table
+from nasaudit.report.parts import Block, Figure, Map, Maps, Section, Table, Text
+from nasaudit.report.sections.tables import column, table
 from nasaudit.results.schema import Landscape
 
 FAMILY = "landscape"
@@ -17,6 +20,18 @@ MOST = 12  # architectures whose contours are drawn
 COLOURS = (
     "#ffffd9", "#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0", "#225ea8", "#253494", "#081d58",
 )  # fmt: skip
+
+
+INTRODUCTION = (
+    "How the loss changes when a trained model, or what it sees, is moved a little. Each map is a plane through one "
+    "victim, which is the cross in its middle; the colour is the loss on test images. All maps of a plane share one "
+    "scale of colours and of distances. A map in few colours is flat: the loss is smooth around the victim. Many "
+    "bands close together are a steep slope."
+)
+PUBLISHED = (
+    "Published (Pang et al., USENIX Security 2022): the loss of NAS-designed models is smoother, which helps "
+    "training and the attacker alike."
+)
 
 
 @dataclass(frozen=True)
@@ -50,38 +65,15 @@ ABOUT: Mapping[str, About] = {
 }
 
 
-@dataclass(frozen=True)
-class Map:
-    """One architecture on one plane. `spec` is Vega-Lite; the rest as in a Figure."""
-
-    name: str
-    title: str
-    caption: str
-    alt: str
-    spec: charts.Spec
-
-
-@dataclass(frozen=True)
-class Plane:
-    """One plane as the page shows it: a map for each architecture, and the colours that they share."""
-
-    name: str
-    about: About
-    bands: tuple[tuple[str, str], ...]  # label and colour, from the lowest to the highest
-    maps: tuple[Map, ...]
-    note: str  # which architectures are left out
-
-
 def section(evidence: Evidence) -> Section | None:
     """Contours, the line between two trainings, and the table of what was measured on them."""
-    drawn = [found for name in ABOUT if (found := _plane(evidence, name))]
-    line = _slice(evidence)
-    table = _table(evidence)
-    if not drawn and line is None and table is None:
+    planes = [plane for name in ABOUT if (plane := _plane(evidence, name))]
+    line, measured = _slice(evidence), _table(evidence)
+    if not planes and line is None and measured is None:
         return None
-    content = {"planes": [plane for plane, _ in drawn], "line": line, "table": table}
-    figures = (*(sheet for _, sheet in drawn), *((line,) if line else ()))
-    return Section("landscape", "Loss landscape", "landscape.html.j2", content, figures)
+    return Section.of(
+        "landscape", "Loss landscape", INTRODUCTION, Text(PUBLISHED, quiet=True), *planes, line, measured
+    )
 
 
 def shades(count: int) -> list[str]:
@@ -93,8 +85,8 @@ def shades(count: int) -> list[str]:
     return [COLOURS[round(k * (len(COLOURS) - 1) / max(count - 1, 1))] for k in range(count)]
 
 
-def _plane(evidence: Evidence, name: str) -> tuple[Plane, Figure] | None:
-    """One plane of all architectures on one scale; and as a figure of its own for a file."""
+def _plane(evidence: Evidence, name: str) -> Block | None:
+    """One plane of all architectures on one scale."""
     found: dict[str, Landscape] = {}
     for landscape in evidence.results.landscapes:
         if landscape.name == name:
@@ -110,24 +102,28 @@ def _plane(evidence: Evidence, name: str) -> tuple[Plane, Figure] | None:
     reach = max(abs(x) for subject in subjects for x in found[subject.name].x)
     about = ABOUT[name]
     # All maps of a plane are one chart with other records, and making a chart takes longer than all the rest.
-    spec = charts.for_page(charts.contour_map(colours, reach), [])
+    spec = frame.for_page(contour_map(colours, reach), [])
     maps, records = [], []
     for position, subject in enumerate(subjects):
         own = _records(subject, found[subject.name], edges, labels)
         words = _words(found[subject.name])
         alt = f"Filled contours of the loss of {subject.title}, {about.title.lower()}: {words}."
-        own_spec = {**spec, "datasets": {charts.DATA.name: own}}
+        own_spec = {**spec, "datasets": {frame.DATA.name: own}}
         maps.append(Map(f"landscape-{name}-{position}", subject.title, words, alt, own_spec))
         records += own
     names = format.listing([subject.title for subject in subjects])
     sheet = Figure(
         f"landscape-{name}", "Loss landscape", about.text,
         f"Filled contours of the loss on one plane, one map for each of {names}.",
-        charts.contour_sheet(subjects, colours, reach), records, about.title.lower(),
+        contour_sheet(subjects, colours, reach), records, about.title.lower(),
     )  # fmt: skip
-    left_out = len(measured) - len(subjects)
-    note = f"The first {MOST} of {len(measured)} architectures; the table has all." if left_out else ""
-    return Plane(name, about, tuple(colours.items()), tuple(maps), note), sheet
+    left_out = (
+        Text(f"The first {MOST} of {len(measured)} architectures; the table has all.", quiet=True)
+        if len(measured) > len(subjects)
+        else None
+    )
+    drawn = Maps("loss (nats)", tuple(colours.items()), tuple(maps), sheet)
+    return Block.of(about.title, f"landscape-{name}", about.text, left_out, drawn)
 
 
 def _records(
@@ -174,30 +170,22 @@ def _slice(evidence: Evidence) -> Figure | None:
         "architecture, with another seed (1), and beyond. Batch normalisation gets new statistics at each point. A "
         "hill in between is a barrier: the two trainings lie in different valleys.",
         f"Line chart of the loss between two trainings of {names}.",
-        charts.slice_curve(evidence.subjects),
+        slice_curve(evidence.subjects),
         records,
     )
 
 
 def _table(evidence: Evidence) -> Table | None:
     rows = evidence.of_family(FAMILY)
-    planes = [name for name in ABOUT if any(row.setting.get("plane") == name for row in rows)]
-    barrier = any(row.metric == "barrier" for row in rows)
     if not rows:
         return None
-    return Table(
+    planes = [name for name in ABOUT if any(row.setting.get("plane") == name for row in rows)]
+    columns = [
+        column(ABOUT[name].column, evidence.by_name(FAMILY, "loss_rise", {"plane": name})) for name in planes
+    ]
+    barrier = column("barrier", evidence.by_name(FAMILY, "barrier"))
+    return table(
+        evidence,
         "Mean rise of the loss on each plane, and the barrier between two trainings (nats)",
-        ("", *(ABOUT[name].column for name in planes), *(("barrier",) if barrier else ())),
-        tuple(
-            (
-                Cell(subject.title),
-                *(
-                    Cell.of(evidence.pooled(subject.name, FAMILY, "loss_rise", {"plane": name}))
-                    for name in planes
-                ),
-                *((Cell.of(evidence.pooled(subject.name, FAMILY, "barrier")),) if barrier else ()),
-            )
-            for subject in evidence.subjects
-        ),
-        tuple(subject.name for subject in evidence.subjects),
+        [*columns, barrier],
     )

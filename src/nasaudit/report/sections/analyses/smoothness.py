@@ -1,12 +1,19 @@
 """How fast the loss gradient changes, by the parameters and by the pixels."""
 
+from collections.abc import Iterator
+
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.parts import Figure, Section, Table
-from nasaudit.report.sections.analyses.estimates import estimate_figure
-from nasaudit.report.sections.families.attack import column, table
-from nasaudit.results.schema import Row
+from nasaudit.report.parts import Part, Section, Text
+from nasaudit.report.sections.estimates import estimate_figure
+from nasaudit.report.sections.tables import column, table
 
 FAMILY = "smoothness"
+PUBLISHED = (
+    "Published (Pang et al., USENIX Security 2022): the loss of NAS-designed models is smoother, that is, its "
+    "gradient has a smaller Lipschitz constant, so that one step along the gradient changes the loss as foretold. On "
+    "a smooth loss the finite-difference constant and the largest Hessian eigenvalue agree; where ReLU kinks matter "
+    "the former is larger."
+)
 SPACES = (("parameters", "by the parameters"), ("input", "by the pixels of an image"))
 MEASURES = (
     ("gradient_lipschitz", "Lipschitz constant"),
@@ -19,35 +26,25 @@ def section(evidence: Evidence) -> Section | None:
     """A dot plot and a table for each space."""
     if not evidence.of_family(FAMILY):
         return None
-    blocks = [(_figure(evidence, space, words), _table(evidence, space, words)) for space, words in SPACES]
-    blocks = [block for block in blocks if len(block[1].columns) > 1]
-    figures = tuple(figure for figure, _ in blocks if figure is not None)
-    return Section("smoothness", "Loss smoothness", "smoothness.html.j2", {"blocks": blocks}, figures)
+    return Section.of("smoothness", "Loss smoothness", Text(PUBLISHED, quiet=True), *_spaces(evidence))
 
 
-def _table(evidence: Evidence, space: str, words: str) -> Table:
-    return table(
-        evidence,
-        f"Local Lipschitz constant of the loss gradient, top eigenvalue and trace of its Hessian, {words}",
-        [column(title, _by_name(evidence, metric, space)) for metric, title in MEASURES],
-    )
-
-
-def _figure(evidence: Evidence, space: str, words: str) -> Figure | None:
-    return estimate_figure(
-        evidence,
-        f"smoothness-{space}",
-        f"How fast the gradient changes {words}",
-        _by_name(evidence, "gradient_lipschitz", space),
-        "Lipschitz constant",
-        f"The largest change of the loss gradient per step {words}, of short steps around the trained network. Lower "
-        "is smoother.",
-    )
-
-
-def _by_name(evidence: Evidence, metric: str, space: str) -> dict[str, Row]:
-    rows = {
-        subject.name: evidence.pooled(subject.name, FAMILY, metric, {"space": space})
-        for subject in evidence.subjects
-    }
-    return {name: row for name, row in rows.items() if row is not None}
+def _spaces(evidence: Evidence) -> Iterator[Part | None]:
+    for space, words in SPACES:
+        rows = {metric: evidence.by_name(FAMILY, metric, {"space": space}) for metric, _ in MEASURES}
+        if not any(rows.values()):
+            continue
+        yield estimate_figure(
+            evidence,
+            f"smoothness-{space}",
+            f"How fast the gradient changes {words}",
+            rows["gradient_lipschitz"],
+            "Lipschitz constant",
+            f"The largest change of the loss gradient per step {words}, of short steps around the trained network. "
+            "Lower is smoother.",
+        )
+        yield table(
+            evidence,
+            f"Local Lipschitz constant of the loss gradient, top eigenvalue and trace of its Hessian, {words}",
+            [column(title, rows[metric]) for metric, title in MEASURES],
+        )

@@ -4,18 +4,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from nasaudit.report import format
-from nasaudit.report.charts import analyses as analysis_charts
+from nasaudit.report.charts import categories
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.palette import GROUP_TITLES
-from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table
-from nasaudit.report.sections.analyses.estimates import estimate_figure
-from nasaudit.report.sections.families.attack import column, table
+from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table, Text, folded
+from nasaudit.report.sections.estimates import estimate_figure
+from nasaudit.report.sections.tables import column, heading, table
 from nasaudit.results.schema import Row
 from nasaudit.spec.genotype import OPS
 
 FAMILY = "topology"
 CELLS = ("normal", "reduction")
-SHAPE = (("depth", "depth"), ("width", "width"), ("skips", "skips"), ("skip_share", "skip share"))
+SHAPE = ("depth", "width", "skips", "skip_share")
+PUBLISHED = (
+    "All of this is known before any training. Published (Pang et al., USENIX Security 2022; Shu et al., ICLR 2020): "
+    "search favours cells that are shallow, wide and full of skips, because such cells converge fast."
+)
+Counts = Sequence[tuple[Subject, Mapping[str, float]]]  # the edges of both cells of an architecture by op
 # Ops of one kind have one hue: skips warm, poolings grey, separable convolutions blue, dilated ones green.
 OP_COLOURS: Mapping[str, str] = {
     "skip_connect": "#d55e00",
@@ -33,16 +38,25 @@ OP_COLOURS: Mapping[str, str] = {
 
 def section(evidence: Evidence) -> Section | None:
     """Ops as bars, the receptive field, and the tables of shape and shares."""
+    counts = [(subject, edges) for subject in evidence.subjects if (edges := _edges(evidence, subject))]
+    seen = evidence.by_name(FAMILY, "receptive_field")
     tables = [
-        found
-        for found in (_shape(evidence), _seen(evidence), _edge_table(evidence), *_shares(evidence))
-        if found.rows and len(found.columns) > 1
+        _shape(evidence),
+        table(evidence, "Effective receptive field before training, in pixels", [column("side", seen)]),
+        _edge_table(counts),
+        *_shares(evidence),
     ]
-    figures = tuple(figure for figure in (_ops(evidence), _field(evidence)) if figure is not None)
-    if not tables and not figures:
+    tables = [found for found in tables if found.rows and len(found.columns) > 1]
+    figures = (_ops(evidence, counts), _field(evidence, seen))
+    if not tables and not any(figures):
         return None
-    return Section(
-        "topology", "Topology", "topology.html.j2", {"figures": figures, "tables": tables}, figures
+    return Section.of(
+        "topology",
+        "Topology",
+        Text(PUBLISHED, quiet=True),
+        *figures,
+        *tables[:1],
+        folded("The receptive field in numbers; edges, FLOPs and parameters by op", *tables[1:]),
     )
 
 
@@ -55,14 +69,11 @@ def _shape(evidence: Evidence) -> Table:
     ]
     return Table(
         "Shape of the cells (exact, from the genotype; other networks have none)",
-        ("", *(title for _, title in SHAPE)),
+        ("", *(heading(metric) for metric in SHAPE)),
         tuple(
             (
                 Cell(subject.title, f"{cell} cell"),
-                *(
-                    Cell.of(evidence.pooled(subject.name, FAMILY, metric, {"cell": cell}))
-                    for metric, _ in SHAPE
-                ),
+                *(Cell.of(evidence.pooled(subject.name, FAMILY, metric, {"cell": cell})) for metric in SHAPE),
             )
             for subject, cell in rows
         ),
@@ -70,12 +81,11 @@ def _shape(evidence: Evidence) -> Table:
     )
 
 
-def _ops(evidence: Evidence) -> Figure | None:
+def _ops(evidence: Evidence, counts: Counts) -> Figure | None:
     """How many edges of both cells carry each op; of many architectures the mean of each group."""
-    counts = [(subject, found) for subject in evidence.subjects if (found := _edges(evidence, subject))]
     if not counts:
         return None
-    ops = [op for op in OPS if any(op in found for _, found in counts)]
+    ops = _carried(counts)
     bars: Sequence[tuple[str, Mapping[str, float]]]
     if evidence.crowded:
         bars = list(_group_means(counts))
@@ -101,7 +111,7 @@ def _ops(evidence: Evidence) -> Figure | None:
         "What the cells are made of",
         f"Edges of the normal and the reduction cell by the op that they carry. {drawn}",
         f"Stacked bars of the edges by op for {format.listing([label for label, _ in bars])}.",
-        analysis_charts.stacked_bars([label for label, _ in bars], colours, "edges of both cells"),
+        categories.stacked_bars([label for label, _ in bars], colours, "edges of both cells"),
         records,
         key=tuple(colours.items()),
     )
@@ -115,9 +125,12 @@ def _edges(evidence: Evidence, subject: Subject) -> dict[str, float]:
     return edges
 
 
-def _group_means(
-    counts: Sequence[tuple[Subject, Mapping[str, float]]],
-) -> Iterator[tuple[str, dict[str, float]]]:
+def _carried(counts: Counts) -> list[str]:
+    """The ops that any edge carries."""
+    return [op for op in OPS if any(op in edges for _, edges in counts)]
+
+
+def _group_means(counts: Counts) -> Iterator[tuple[str, dict[str, float]]]:
     for group, title in GROUP_TITLES.items():
         members = [found for subject, found in counts if subject.spec.group == group]
         if members:
@@ -125,35 +138,26 @@ def _group_means(
             yield f"{title} ({len(members)})", {op: fmean(f.get(op, 0) for f in members) for op in ops}
 
 
-def _edge_table(evidence: Evidence) -> Table:
+def _edge_table(counts: Counts) -> Table:
     """The numbers behind the bars."""
-    counts = [(subject, found) for subject in evidence.subjects if (found := _edges(evidence, subject))]
-    ops = [op for op in OPS if any(op in found for _, found in counts)]
+    ops = _carried(counts)
     return Table(
         "Edges of both cells by op",
         ("", *ops),
         tuple(
-            (Cell(subject.title), *(Cell(format.whole(found.get(op, 0))) for op in ops))
-            for subject, found in counts
+            (Cell(subject.title), *(Cell(format.whole(edges.get(op, 0))) for op in ops))
+            for subject, edges in counts
         ),
         tuple(subject.name for subject, _ in counts),
     )
 
 
-def _seen(evidence: Evidence) -> Table:
-    return table(
-        evidence,
-        "Effective receptive field before training, in pixels",
-        [column("side", _by_name(evidence, "receptive_field"))],
-    )
-
-
-def _field(evidence: Evidence) -> Figure | None:
+def _field(evidence: Evidence, seen: Mapping[str, Row]) -> Figure | None:
     return estimate_figure(
         evidence,
         "receptive-field",
         "Effective receptive field",
-        _by_name(evidence, "receptive_field"),
+        seen,
         "side (pixels)",
         "Side of a square as large as the part of the image that a central unit of the last feature map really "
         "sees, before training (Luo et al., NeurIPS 2016), over draws of the weights. The image's side is the most "
@@ -199,8 +203,3 @@ def _share(evidence: Evidence, subject: Subject, part: str) -> Cell:
     if flops is None:
         return Cell(ABSENT)
     return Cell(format.value(flops), "" if parameters is None else format.value(parameters))
-
-
-def _by_name(evidence: Evidence, metric: str) -> dict[str, Row]:
-    rows = {subject.name: evidence.pooled(subject.name, FAMILY, metric) for subject in evidence.subjects}
-    return {name: row for name, row in rows.items() if row is not None}

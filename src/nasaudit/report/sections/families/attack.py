@@ -1,4 +1,4 @@
-"""One attack as a study ran it, and what the sections of all families show of it: rows, points of a curve, tables."""
+"""One attack as a study ran it, and what the sections of all families show of it: rows, a curve, tables."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,12 @@ from fractions import Fraction
 from typing import ClassVar, Self
 
 from nasaudit.report import format
+from nasaudit.report.charts.frame import Chart, Records
 from nasaudit.report.evidence import Evidence, Subject, unique
-from nasaudit.report.parts import ABSENT, Cell, Table
+from nasaudit.report.parts import Figure, Table, Text
+from nasaudit.report.sections.tables import column, heading, table
 from nasaudit.results.schema import Curve, Pictures, Row
-from nasaudit.spec.attacks import ATTACKS, Family
-
-Column = tuple[
-    str, Mapping[str, Cell]
-]  # its title, and the cells of the architectures that have one, by name
+from nasaudit.spec.attacks import ATTACKS, THREAT_MODELS, AttackSpec, Family, attack_title
 
 
 @dataclass(frozen=True)
@@ -60,9 +58,26 @@ class MeasuredAttack:
         return dict(self.identity)
 
     @property
-    def summary(self) -> str:
-        """What the attack does, in a sentence; empty for one that is not registered here."""
-        return summary(self.attack)
+    def name(self) -> str:
+        """The attack as it is written in prose, without what tells this run of it from another."""
+        return attack_title(self.attack)
+
+    @property
+    def spec(self) -> type[AttackSpec] | None:
+        """What is known of it before it runs; None for one that is not registered here."""
+        if self.attack not in ATTACKS:
+            return None
+        return ATTACKS[self.attack]
+
+    @property
+    def summary(self) -> Text | None:
+        """What the attack does, in a sentence."""
+        return None if self.spec is None else Text(f"{format.first_up(self.spec.summary)}.", quiet=True)
+
+    @property
+    def access(self) -> str:
+        """What the attacker has of the victim, as a clause after "who"."""
+        return f"uses {self.name}" if self.spec is None else THREAT_MODELS[self.spec.threat_model].access
 
     @property
     def anchor(self) -> str:
@@ -75,8 +90,7 @@ class MeasuredAttack:
 
     def by_name(self, evidence: Evidence, metric: str, **where: str) -> dict[str, Row]:
         """Such a row of each architecture that has one, by name."""
-        rows = {subject.name: self.row(evidence, subject, metric, **where) for subject in evidence.subjects}
-        return {name: row for name, row in rows.items() if row is not None}
+        return evidence.by_name(self.family, metric, {**self.setting, **where}, self.attack)
 
     def values(self, evidence: Evidence, key: str, metric: str = "") -> list[str]:
         """What a key that varies was set to, ascending, as the rows of a metric ("": the family's) write it."""
@@ -99,10 +113,45 @@ class MeasuredAttack:
                 chosen.setdefault(entry.architecture, entry)
         return list(chosen.values())
 
+    def table(
+        self,
+        evidence: Evidence,
+        caption: str,
+        columns: Sequence[tuple[str, str, Mapping[str, str]]],
+        keep_empty: bool = False,
+    ) -> Table:
+        """A line for each architecture; a column: its title ("": the metric's own), a metric, and where."""
+        cells = [
+            column(title or heading(metric), self.by_name(evidence, metric, **where))
+            for title, metric, where in columns
+        ]
+        return table(evidence, caption, cells, keep_empty)
 
-def summary(attack: str) -> str:
-    """What an attack does, in a sentence; empty for one that is not registered here."""
-    return ATTACKS[attack].summary if attack in ATTACKS else ""
+    def points(
+        self,
+        evidence: Evidence,
+        metric: str,
+        key: str,
+        place: Callable[[str], tuple[float, str]],
+        scale: float = 1,
+        **where: str,
+    ) -> list[dict[str, object]]:
+        """Records of `curves.curve`: a metric over all values of what varies.
+
+        Args:
+            evidence: whose architectures.
+            metric: of the rows.
+            key: what varies.
+            place: of a value on the axis, and how it is written.
+            scale: the chart's unit is 1 / `scale`.
+            where: other settings of the rows.
+        """
+        return [
+            point(subject, row, *place(text), scale)
+            for subject in evidence.subjects
+            for text in self.values(evidence, key)
+            if (row := self.row(evidence, subject, metric, **{key: text}, **where)) is not None
+        ]
 
 
 def anchor(*words: str) -> str:
@@ -111,7 +160,7 @@ def anchor(*words: str) -> str:
 
 
 def point(subject: Subject, row: Row, x: float, at: str, scale: float = 1) -> dict[str, object]:
-    """A record of `charts.curve`: a row over x, which is written as `at`; the chart's unit is 1 / `scale`."""
+    """A record of `curves.curve`: a row over x, which is written as `at`; the chart's unit is 1 / `scale`."""
     return {
         "label": subject.title,
         "x": x,
@@ -123,28 +172,36 @@ def point(subject: Subject, row: Row, x: float, at: str, scale: float = 1) -> di
     }
 
 
-def column(title: str, rows: Mapping[str, Row], cell: Callable[[Row], Cell] = Cell.of) -> Column:
-    """A column of a table: the row of each architecture that has one, by name."""
-    return title, {name: cell(row) for name, row in rows.items()}
-
-
-def table(evidence: Evidence, caption: str, columns: Sequence[Column], keep_empty: bool = False) -> Table:
-    """A line for each architecture, a dash where it has no cell.
-
-    Args:
-        evidence: whose architectures.
-        caption: over the table.
-        columns: from left to right.
-        keep_empty: whether a column without any cell has its place as well.
-    """
-    kept = [(title, cells) for title, cells in columns if cells or keep_empty]
-    absent = Cell(ABSENT)
-    return Table(
-        caption,
-        ("", *(title for title, _ in kept)),
-        tuple(
-            (Cell(subject.title), *(cells.get(subject.name, absent) for _, cells in kept))
-            for subject in evidence.subjects
-        ),
-        tuple(subject.name for subject in evidence.subjects),
+def curve_figure(
+    evidence: Evidence,
+    name: str,
+    about: str,
+    title: str,
+    caption: str,
+    drawn: str,
+    records: Records,
+    chart: Chart,
+    numbers: str = "the numbers are in the table below",
+) -> Figure:
+    """A curve with bands; `drawn` says in words what it is a curve of, and `numbers` where they can be read."""
+    names = format.listing(list(evidence.titles.values()))
+    return Figure(
+        name=name,
+        title=title,
+        about=about,
+        caption=f"{caption} The bands are {format.INTERVAL}s.",
+        alt=f"Line chart of {drawn} for {names}; {numbers}.",
+        records=records,
+        chart=chart,
     )
+
+
+def extremes(evidence: Evidence, rows: Mapping[str, Row], whole: str) -> str:
+    """The lowest and the highest of several rows with their architectures, as shares or parts of a whole."""
+    low, high = min(rows.values(), key=_value), max(rows.values(), key=_value)
+    lowest, highest = (evidence.titles[row.architecture] for row in (low, high))
+    return f"from {format.estimate(low)} {whole} ({lowest}) to {format.estimate(high)} ({highest})"
+
+
+def _value(row: Row) -> float:
+    return row.value

@@ -1,35 +1,31 @@
 """Backdoors: what each one costs and achieves, curves over a field that was swept, and the triggers as pictures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from nasaudit.report import format
 from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject, unique
-from nasaudit.report.parts import Figure, Section, Table, Tile
-from nasaudit.report.sections.families.attack import MeasuredAttack, anchor, column, point, summary, table
-from nasaudit.report.sections.families.backdoor_pictures import Strip, strips
+from nasaudit.report.images import Arrays, data_uri, strip, to_bytes, triple
+from nasaudit.report.parts import Block, Figure, Picture, Section, Text, Tile
+from nasaudit.report.sections.families.attack import MeasuredAttack, anchor, curve_figure, point
 from nasaudit.report.sections.families.base import Family, Yardstick
-from nasaudit.spec.attacks import BackdoorSpec, BadNetsSpec
+from nasaudit.report.sections.tables import column, table
+from nasaudit.spec.attacks import BackdoorSpec, attack_title
 from nasaudit.spec.attacks import Family as FamilyName
-from nasaudit.spec.attacks.backdoor import Access
 
 FAMILY: FamilyName = "backdoor"
 CURVE_POINTS = 3  # fewer values of a field are a table
-TITLES: Mapping[str, str] = {
-    "badnets": "BadNets",
-    "blended": "Blended",
-    "sig": "SIG",
-    "wanet": "WaNet",
-    "trojannn": "TrojanNN",
-    "latent": "Latent backdoor",
-    "imc": "IMC",
-}
-NEEDS: Mapping[Access, str] = {
-    "data": "can change some of the training data",
-    "training": "runs the training",
-    "weights": "has the trained model and trains it further",
-}
+SHOWN_IMAGES = 4
+SHOWN_ARCHITECTURES = 3
+INTRODUCTION = (
+    "A model with a backdoor works as it should, until it sees the trigger: then it calls the target class. The "
+    "success rate counts triggered test images whose true class is another one. Beside it stands what the same "
+    "trigger does to the model without the backdoor: a rate near that one says that the backdoor did not take. "
+    "Accuracy lost is the victim's minus the backdoored model's, on the same test images; a fine-tuned model has "
+    "also trained longer, so it may be below zero."
+)
 FIELDS: Mapping[str, str] = {
     "size": "side of the trigger, in pixels",
     "opacity": "opacity of the trigger",
@@ -38,11 +34,11 @@ FIELDS: Mapping[str, str] = {
     "amplitude": "amplitude of the signal",
 }
 METRICS = (
-    ("clean accuracy", "clean_accuracy"),
-    ("accuracy lost", "cad"),
-    ("success rate", "asr"),
+    ("", "clean_accuracy"),
+    ("", "cad"),
+    ("", "asr"),
     ("without the backdoor", "floor"),
-    ("success rate as published", "asr_paper"),
+    ("", "asr_paper"),
 )
 
 
@@ -58,7 +54,7 @@ class Plant(MeasuredAttack):
     def title(self) -> str:
         """E.g. `BadNets, size 3`."""
         told = [f"{field.replace('_', ' ')} {text}" for field, text in self.identity]
-        return ", ".join([TITLES.get(self.attack, self.attack), *told])
+        return ", ".join([self.name, *told])
 
 
 @dataclass(frozen=True)
@@ -73,19 +69,6 @@ class Sweep:
         return plant.setting[self.field]
 
 
-@dataclass(frozen=True)
-class Block:
-    """What the page shows of one attack."""
-
-    title: str
-    anchor: str
-    summary: str
-    needs: str
-    figures: tuple[Figure, ...]
-    tables: tuple[Table, ...]
-    strips: tuple[Strip, ...]
-
-
 def main_plant(evidence: Evidence) -> Plant | None:
     """The backdoor that verdicts quote: the family's headline, or else the first."""
     found = evidence.headline(FAMILY)
@@ -94,7 +77,7 @@ def main_plant(evidence: Evidence) -> Plant | None:
     return next(iter(Plant.measured(evidence)), None)
 
 
-def sweeps(found: list[Plant]) -> Iterator[Sweep]:
+def sweeps(found: Sequence[Plant]) -> Iterator[Sweep]:
     """The sweeps among the backdoors of one attack: at least three that differ in one numeric field alone."""
     for field in unique(key for plant in found for key, _ in plant.identity):
         rests: dict[tuple[tuple[str, str], ...], list[Plant]] = {}
@@ -104,7 +87,7 @@ def sweeps(found: list[Plant]) -> Iterator[Sweep]:
                 rests.setdefault(rest, []).append(plant)
         for alike in rests.values():
             if len(alike) >= CURVE_POINTS:
-                yield Sweep(field, tuple(sorted(alike, key=lambda one: float(one.setting[field]))))
+                yield Sweep(field, tuple(sorted(alike, key=lambda plant: float(plant.setting[field]))))
 
 
 def verdict(evidence: Evidence, subject: Subject) -> str | None:
@@ -143,40 +126,42 @@ def section(evidence: Evidence) -> Section | None:
     found = Plant.measured(evidence)
     if not found:
         return None
-    blocks = [
-        _block(evidence, attack, [plant for plant in found if plant.attack == attack])
-        for attack in unique(plant.attack for plant in found)
-    ]
-    content = {"overview": _overview(evidence, found), "blocks": blocks}
-    figures = tuple(figure for block in blocks for figure in block.figures)
-    return Section("backdoor", "Backdoors", "backdoor.html.j2", content, figures)
-
-
-def _overview(evidence: Evidence, found: list[Plant]) -> Table:
-    return table(
+    overview = table(
         evidence,
         "Success rate: triggered images of other classes that are taken for the target",
         [column(plant.title, plant.by_name(evidence, "asr")) for plant in found],
         keep_empty=True,
     )
+    blocks = (
+        _block(evidence, attack, [plant for plant in found if plant.attack == attack])
+        for attack in unique(plant.attack for plant in found)
+    )
+    return Section.of("backdoor", "Backdoors", INTRODUCTION, overview, *blocks)
 
 
-def _block(evidence: Evidence, attack: str, found: list[Plant]) -> Block:
-    return Block(
-        title=TITLES.get(attack, attack),
-        anchor=anchor(FAMILY, attack),
-        summary=summary(attack),
-        needs=f"The attacker {_needs(evidence, attack)}.",
-        figures=tuple(_figure(evidence, sweep) for sweep in sweeps(found)),
-        tables=tuple(
-            table(
-                evidence,
-                plant.title,
-                [column(title, plant.by_name(evidence, metric)) for title, metric in METRICS],
-            )
+def _block(evidence: Evidence, attack: str, found: Sequence[Plant]) -> Block:
+    summary, needs = found[0].summary, f"The attacker {_needs(evidence, attack)}."
+    pictures = found[0].pictures(evidence)[:SHOWN_ARCHITECTURES]
+    return Block.of(
+        attack_title(attack),
+        anchor(FAMILY, attack),
+        Text(f"{summary.words} {needs}" if summary else needs, quiet=True),
+        *(_figure(evidence, sweep) for sweep in sweeps(found)),
+        *(
+            plant.table(evidence, plant.title, [(title, metric, {}) for title, metric in METRICS])
             for plant in found
         ),
-        strips=tuple(strips(evidence, found[0].pictures(evidence), found[0].title)),
+        *(
+            strip(
+                evidence,
+                entry,
+                f"Pictures: {evidence.titles.get(entry.architecture, entry.architecture)}, seed {entry.seed}: "
+                f"{found[0].title}",
+                partial(_draw, evidence.results.class_names),
+                is_open=position == 0,
+            )
+            for position, entry in enumerate(pictures)
+        ),
     )
 
 
@@ -184,32 +169,64 @@ def _figure(evidence: Evidence, sweep: Sweep) -> Figure:
     attack = sweep.plants[0].attack
     words = FIELDS.get(sweep.field, sweep.field.replace("_", " "))
     others = [f"{key}-{text}" for key, text in sweep.plants[0].identity if key != sweep.field]
-    records = [
-        point(subject, row, float(sweep.value(plant)), sweep.value(plant))
-        for subject in evidence.subjects
-        for plant in sweep.plants
-        if (row := plant.row(evidence, subject, "asr")) is not None
-    ]
-    return Figure(
-        name=anchor(FAMILY, attack, sweep.field, *others),
-        title=f"Success rate by {words}",
-        about=TITLES.get(attack, attack),
-        caption=f"Share of triggered images of other classes that are taken for the target, by {words}. "
-        f"The bands are {format.INTERVAL}s.",
-        alt=f"Line chart of the backdoor's success rate by {words} for "
-        f"{format.listing(list(evidence.titles.values()))}; the numbers are in the tables below.",
-        records=records,
-        chart=charts.curve(evidence.subjects, words, "success rate", measured="taken for the target"),
+    return curve_figure(
+        evidence,
+        anchor(FAMILY, attack, sweep.field, *others),
+        attack_title(attack),
+        f"Success rate by {words}",
+        f"Share of triggered images of other classes that are taken for the target, by {words}.",
+        f"the backdoor's success rate by {words}",
+        [
+            point(subject, row, float(sweep.value(plant)), sweep.value(plant))
+            for subject in evidence.subjects
+            for plant in sweep.plants
+            if (row := plant.row(evidence, subject, "asr")) is not None
+        ],
+        charts.curve(evidence.subjects, words, "success rate", measured="taken for the target"),
+        "the numbers are in the tables below",
     )
 
 
+def _draw(class_names: Sequence[str], arrays: Arrays) -> Iterator[Picture]:
+    """The trigger alone where it is the same on every image; then images without it, with it, and the difference."""
+    if "mask" in arrays:
+        # What is outside of the mask is grey.
+        mask = arrays["mask"]
+        uri = data_uri(to_bytes(0.5 * (1 - mask) + arrays["pattern"] * mask))
+        target = format.class_name(class_names, int(arrays["target"]))
+        yield Picture(
+            ((uri, "The trigger alone, on grey"),),
+            ("The trigger, which calls up ", target),
+            f"opacity {format.percent(float(arrays['opacity']))} · grey: not covered",
+        )
+    for k in range(min(SHOWN_IMAGES, len(arrays["clean"]))):
+        label, prediction, without_trigger, without_backdoor = (
+            format.class_name(class_names, int(arrays[key][k]))
+            for key in ("label", "prediction", "clean_prediction", "victim")
+        )
+        yield triple(
+            arrays,
+            k,
+            "triggered",
+            label,
+            (
+                "Test image",
+                f"The same image with the trigger, taken for a {prediction}",
+                "What the trigger changed",
+            ),
+            ("", label, " with the trigger taken for ", prediction),
+            f"without the trigger {without_trigger}, without the backdoor {without_backdoor}",
+            least_gain=1,
+        )
+
+
 def _needs(evidence: Evidence, attack: str) -> str:
+    """What the attacker must hold in hands, of all runs of the attack the most, as a clause after "who"."""
     asked = [spec for spec in evidence.results.study.attacks if spec.name == attack]
-    if not asked or not isinstance(asked[0], BackdoorSpec):
-        return f"uses {attack}"
-    if isinstance(asked[0], BadNetsSpec) and any(getattr(spec, "copies", "") == "append" for spec in asked):
-        return NEEDS["training"]  # whoever adds to each batch has more in hands than the data
-    return NEEDS[asked[0].access]
+    specs = [spec for spec in asked if isinstance(spec, BackdoorSpec)]
+    if not specs:
+        return f"uses {attack_title(attack)}"
+    return max(specs, key=lambda spec: spec.trained_by_attacker).needs
 
 
 def _is_number(text: str) -> bool:

@@ -1,12 +1,100 @@
 """Evasion: all attacks at a glance, then for each its security curve, the tables behind it, and its effort."""
 
+from collections.abc import Mapping
+from fractions import Fraction
+
 from nasaudit.report import format
+from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject, unique
-from nasaudit.report.parts import ABSENT, Cell, Section, Table, Tile
+from nasaudit.report.parts import ABSENT, Block, Cell, Figure, Section, Table, Tile, folded
+from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, point
 from nasaudit.report.sections.families.base import Family, Yardstick
-from nasaudit.report.sections.families.evasion_block import Block
-from nasaudit.report.sections.families.evasion_threat import DENOMINATORS, Threat, main_threat
 from nasaudit.results.schema import Row
+from nasaudit.spec.attacks import THREAT_MODELS
+
+# The epsilon that the field quotes most; another of the grid stands in where it was not measured.
+QUOTED: Mapping[str, str] = {"linf": "8/255", "l2": "0.5"}
+DENOMINATORS: Mapping[str, str] = {
+    "common": "of the images that every model classifies correctly",
+    "correct": "of the images that it classifies correctly",
+    "all": "of all attacked images",
+}
+GOALS: Mapping[str, str] = {
+    "untargeted": "any wrong class",
+    "least_likely": "the class the model holds least likely",
+    "second_likely": "the class the model holds second most likely",
+    "targeted": "one chosen class",
+}
+# What success is followed over, in this order of preference: (metric, key of the setting, unit).
+EFFORTS = (("asr_by_queries", "within_queries", "queries"), ("asr_by_steps", "within_steps", "steps"))
+
+
+class Threat(MeasuredAttack):
+    """One attack as it was run: the rows of one security curve. Its identity: norm, goal, and what else tells it."""
+
+    family = "evasion"
+    metric = "asr"
+    varying = frozenset({"epsilon", "images", "within_steps", "within_queries"})
+
+    @property
+    def norm(self) -> str:
+        """E.g. `linf`."""
+        return self.setting.get("norm", "")
+
+    @property
+    def goal(self) -> str:
+        """E.g. `untargeted`."""
+        return self.setting.get("goal", "")
+
+    @property
+    def aim(self) -> str:
+        """The goal in words."""
+        return GOALS.get(self.goal, self.goal)
+
+    @property
+    def title(self) -> str:
+        """E.g. `PGD, linf, any wrong class`."""
+        others = [f"{key} {text}" for key, text in self.identity if key not in ("norm", "goal")]
+        return ", ".join([self.name, self.norm, self.aim, *others])
+
+    @property
+    def sees(self) -> str:
+        """What of the victim the attack needs, in a column's few words."""
+        return "" if self.spec is None else THREAT_MODELS[self.spec.threat_model].sees
+
+    def change(self, epsilon: str) -> str:
+        """What this epsilon lets the attacker do, as a clause after "who"."""
+        if self.norm == "linf":
+            return f"may change each pixel by {epsilon}"
+        return f"may change the image by a length ({self.norm}) of {epsilon}"
+
+    def epsilons(self, evidence: Evidence) -> list[str]:
+        """The epsilons of the curve, ascending, as the rows write them."""
+        return self.values(evidence, "epsilon")
+
+    def quoted_epsilon(self, evidence: Evidence) -> str:
+        """The epsilon that sentences quote."""
+        grid = self.epsilons(evidence)
+        quoted = QUOTED.get(self.norm, "")
+        return quoted if quoted in grid else grid[len(grid) // 2]
+
+    def denominators(self, evidence: Evidence) -> list[str]:
+        """Which images the rows count, the fairest for a comparison first."""
+        found = {
+            row.setting.get("images", "")
+            for row in evidence.of_family(self.family)
+            if row.metric == self.metric and self.of(row) == self
+        }
+        return [images for images in DENOMINATORS if images in found] + sorted(found - set(DENOMINATORS))
+
+
+def main_threat(evidence: Evidence) -> Threat | None:
+    """The threat that verdicts quote: untargeted and linf where that was measured, and PGD rather than others."""
+    return max(
+        Threat.measured(evidence),
+        key=lambda threat: (threat.goal == "untargeted", threat.norm == "linf", threat.attack == "pgd"),
+        default=None,
+    )
 
 
 def verdict(evidence: Evidence, subject: Subject) -> str | None:
@@ -53,20 +141,36 @@ def yardstick(evidence: Evidence) -> Yardstick | None:
 
 
 def section(evidence: Evidence) -> Section | None:
-    """All threats in one table, then a curve with its tables for each."""
+    """All threats in one table, then a curve with its tables for each; those that only support the main ones fold."""
     found, main = Threat.measured(evidence), main_threat(evidence)
     if main is None:
         return None
     alike = [threat for threat in found if (threat.attack, threat.norm) == (main.attack, main.norm)]
     # The main ones first, so that nobody has to look between folded ones for them.
     ordered = [*alike, *(threat for threat in found if threat not in alike)]
-    blocks = [Block.of(evidence, threat, folded=threat not in alike) for threat in ordered]
     # A table with a column for each architecture; of very many nobody reads it.
     overview = _overview(evidence, ordered) if len(found) > 1 and not evidence.crowded else None
-    figures = tuple(
-        figure for block in blocks for figure in (block.figure, block.effort) if figure is not None
+    blocks = (_block(evidence, threat, is_folded=threat not in alike) for threat in ordered)
+    return Section.of("evasion", "Evasion", overview, *blocks)
+
+
+def _block(evidence: Evidence, threat: Threat, is_folded: bool) -> Block:
+    """Curve and single numbers are those of the fairest denominator."""
+    shown, *others = threat.denominators(evidence)
+    return Block.of(
+        threat.title,
+        threat.anchor,
+        threat.summary,
+        _curve_figure(evidence, threat, shown),
+        _scalar_table(evidence, threat, shown),
+        _curve_table(evidence, threat, shown),
+        _effort_figure(evidence, threat),
+        folded(
+            "The same with other images counted",
+            *(_curve_table(evidence, threat, images) for images in others),
+        ),
+        folded=is_folded,
     )
-    return Section("evasion", "Evasion", "evasion.html.j2", {"blocks": blocks, "overview": overview}, figures)
 
 
 def _quoted(evidence: Evidence, subject: Subject, threat: Threat) -> tuple[str, str, Row, Row | None] | None:
@@ -112,6 +216,102 @@ def _overview_row(evidence: Evidence, threat: Threat) -> tuple[Cell, ...]:
 
 def _counted(count: int, one: str, many: str) -> str:
     return f"{format.whole(count)}{format.NBSP}{one if count == 1 else many}"
+
+
+def _curve_figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
+    levels = 255 if threat.norm == "linf" else 1
+    return curve_figure(
+        evidence,
+        threat.anchor,
+        threat.title,
+        "Security curve",
+        f"Share {DENOMINATORS.get(images, images)} that the attack turns into {threat.aim}, by epsilon.",
+        "the attack success rate by epsilon",
+        threat.points(
+            evidence,
+            "asr",
+            "epsilon",
+            lambda epsilon: (round(float(Fraction(epsilon)) * levels, 6), epsilon),
+            images=images,
+        ),
+        charts.curve(
+            evidence.subjects,
+            "epsilon, in grey levels of 255" if threat.norm == "linf" else f"epsilon ({threat.norm})",
+            "images that fall",
+            measured="falls",
+        ),
+    )
+
+
+def _effort_figure(evidence: Evidence, threat: Threat) -> Figure | None:
+    """Success at one epsilon over the queries or steps that the attack spends; None where neither was measured."""
+    for metric, key, unit in EFFORTS:
+        records: list[dict[str, object]] = []
+        epsilon = ""
+        for subject in evidence.subjects:
+            rows = evidence.rows(subject.name, threat.family, metric, threat.setting, threat.attack)
+            pooled = [row for row in rows if row.seed == "all"] or rows
+            for row in sorted(pooled, key=lambda row: int(row.setting[key])):
+                epsilon = row.setting["epsilon"]
+                records.append(point(subject, row, int(row.setting[key]), f"{row.setting[key]} {unit}"))
+        if records:
+            return curve_figure(
+                evidence,
+                f"{threat.anchor}-{unit}",
+                threat.title,
+                f"Success over {unit}",
+                f"Share {DENOMINATORS['correct']} that fall at {epsilon} within so many {unit} for each image. "
+                "Every image was attacked at this epsilon.",
+                f"the attack success rate by {unit}",
+                records,
+                charts.curve(
+                    evidence.subjects,
+                    f"{unit} for each image",
+                    f"images that fall at {epsilon}",
+                    measured="falls",
+                    x_log=True,
+                ),
+                f"the last point is the rate at {epsilon} in the table",
+            )
+    return None
+
+
+def _curve_table(evidence: Evidence, threat: Threat, images: str) -> Table:
+    grid = threat.epsilons(evidence)
+    rows = tuple(
+        _curve_row(
+            subject.title,
+            [threat.row(evidence, subject, "asr", images=images, epsilon=epsilon) for epsilon in grid],
+        )
+        for subject in evidence.subjects
+    )
+    caption = f"Attack success rate by epsilon, {DENOMINATORS.get(images, images)}"
+    return Table(caption, ("", *grid), rows, tuple(subject.name for subject in evidence.subjects))
+
+
+def _curve_row(title: str, rows: list[Row | None]) -> tuple[Cell, ...]:
+    """The sample size is said once, under the name, where it is the same at every epsilon."""
+    sizes = unique(format.sample_size(row) for row in rows if row is not None)
+    if len(sizes) != 1:
+        return (Cell(title), *(Cell.of(row) for row in rows))
+    cells = (Cell.of(row) if row is None else Cell(format.value(row), format.interval(row)) for row in rows)
+    return (Cell(title, sizes[0]), *cells)
+
+
+def _scalar_table(evidence: Evidence, threat: Threat, images: str) -> Table:
+    epsilon = threat.quoted_epsilon(evidence)
+    return threat.table(
+        evidence,
+        f"The curve in single numbers, {DENOMINATORS.get(images, images)}",
+        [
+            ("half of the images fall at", "median_minimal_epsilon", {"images": images}),
+            ("area under the curve", "curve_area", {"images": images}),
+            (f"robust accuracy at {epsilon} (all images)", "robust_accuracy", {"epsilon": epsilon}),
+            ("", "mean_steps", {}),
+            ("", "median_queries", {}),
+            ("", "zero_gradient_share", {}),
+        ],
+    )
 
 
 EVASION = Family(

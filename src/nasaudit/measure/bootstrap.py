@@ -1,0 +1,47 @@
+"""The interval of any figure of a sample, by drawing from it. No torch."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nasaudit.measure.estimate import Estimate, FloatArray
+
+
+def bootstrap(
+    samples: Sequence[npt.ArrayLike],
+    statistic: Callable[[FloatArray], FloatArray],
+    unit: str,
+    seed: int = 0,
+    draws: int = 1000,
+) -> Estimate:
+    """Two-level percentile bootstrap: replicates (seeds) are drawn, then units (images) within each.
+
+    With one replicate it is the plain bootstrap over its units. The interval then says nothing about
+    other training seeds, and with few replicates it is a lower bound of the true uncertainty.
+
+    Args:
+        samples: one array for each replicate, units along the first axis.
+        statistic: maps units x ... to a scalar along axis 0; must accept a leading batch of one replicate.
+        unit: the unit of the statistic.
+        seed: decides the draws.
+        draws: how many.
+    """
+    arrays = [np.asarray(sample, dtype=np.float64) for sample in samples]
+    if not arrays or any(len(array) == 0 for array in arrays):
+        raise ValueError("expected at least one replicate, each with at least one unit")
+    rng = np.random.default_rng(seed)
+    value = float(np.mean([statistic(array) for array in arrays]))
+    resampled = np.empty(draws)
+    for draw in range(draws):
+        chosen = rng.integers(len(arrays), size=len(arrays))
+        resampled[draw] = np.mean(
+            [statistic(arrays[k][rng.integers(len(arrays[k]), size=len(arrays[k]))]) for k in chosen]
+        )
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return Estimate(value, min(float(low), value), max(float(high), value), sum(map(len, arrays)), unit)
+
+
+def mean(units: FloatArray) -> FloatArray:
+    """The statistic that is wanted most."""
+    return np.asarray(units.mean(axis=0))
