@@ -1,7 +1,6 @@
 """The named training recipes: one for each scale and protocol."""
 
-from nasaudit.spec.arch import Scale
-from nasaudit.spec.tasks import Protocol
+from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.training import TrainingSpec
 
 # Data sets in which a mirrored image is another thing, or nothing at all.

@@ -9,7 +9,7 @@ from nasaudit.attacks.backdoor import work
 from nasaudit.attacks.backdoor.badnets import BadNets
 from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored
 from nasaudit.attacks.backdoor.trigger import stamped
-from nasaudit.attacks.backdoor.work import measure_backdoor, training_of
+from nasaudit.attacks.backdoor.work import measure_backdoor
 from nasaudit.spec.attacks import (
     ATTACKS,
     BackdoorSpec,
@@ -19,6 +19,7 @@ from nasaudit.spec.attacks import (
     SigSpec,
     WaNetSpec,
 )
+from nasaudit.spec.attacks.backdoor import training_of
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.defences import AdversarialSpec, PrivateSpec
 from nasaudit.spec.recipes import recipe

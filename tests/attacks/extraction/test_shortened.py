@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from nasaudit.attacks.extraction.base import ask, rescaled
-from nasaudit.attacks.extraction.recipe import surrogate_training
 from nasaudit.errors import DataError
 from nasaudit.results.replicates import distinguishing
 from nasaudit.spec.attacks import KnockoffSpec
+from nasaudit.spec.attacks.extraction import surrogate_training
 from nasaudit.spec.defences import AdversarialSpec, PrivateSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.testing.data import synthetic_split

@@ -18,9 +18,8 @@ from nasaudit.data.split import DataBundle, Split
 from nasaudit.measure.estimate import Measurement
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import BackdoorSpec
-from nasaudit.spec.attacks.backdoor import FINE_TUNING_EPOCHS
+from nasaudit.spec.attacks.backdoor import training_of
 from nasaudit.spec.tasks import BackdoorTask
-from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.artefacts import PICTURES
 from nasaudit.store.workspace import Workspace
 from nasaudit.training.evaluate import predict
@@ -71,23 +70,6 @@ def ground(task: BackdoorTask, bundle: DataBundle, workspace: Workspace) -> Grou
         device=workspace.device,
         progress=workspace.progress,
     )
-
-
-def training_of(spec: BackdoorSpec, victim: TrainingSpec) -> TrainingSpec:
-    """The recipe that plants a backdoor: the victim's, with what the attack says otherwise.
-
-    A fine-tuning keeps its last epoch: which one is best on clean images is not what it is for. An attacker who runs
-    the training leaves the victim's defences out; who trains on poisoned data unaware keeps them.
-    """
-    victim = victim.undefended() if spec.trained_by_attacker else victim
-    fields = ("epochs", "learning_rate", "optimizer", "weight_decay", "batch_size")
-    changes: dict[str, Any] = {
-        name: getattr(spec, name) for name in fields if getattr(spec, name) is not None
-    }
-    if spec.from_scratch:
-        return victim.model_copy(update=changes)
-    epochs = max(1, round(FINE_TUNING_EPOCHS * victim.epochs))
-    return victim.model_copy(update={"epochs": epochs, "keep": "last", **changes})
 
 
 def with_images(split: Split, images: torch.Tensor) -> Split:

@@ -12,7 +12,6 @@ from nasaudit.attacks.extraction import transfer
 from nasaudit.attacks.extraction.base import ExtractionAttack, Stolen, part
 from nasaudit.attacks.extraction.measures import Setting, likeness
 from nasaudit.attacks.extraction.pool import moments, planned_budgets, thief_pool
-from nasaudit.attacks.extraction.recipe import surrogate_training
 from nasaudit.data import test_images
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.measure.estimate import Estimate, Measurement, exact
@@ -20,6 +19,7 @@ from nasaudit.progress import Progress
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import ExtractionSpec
 from nasaudit.spec.attacks.base import SAME
+from nasaudit.spec.attacks.extraction import surrogate_training
 from nasaudit.spec.tasks import ExtractionTask
 from nasaudit.store.workspace import Workspace
 from nasaudit.training.evaluate import predict

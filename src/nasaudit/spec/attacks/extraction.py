@@ -1,12 +1,15 @@
 """Extraction: how many images the thief asks about, where they come from, and what is trained on the answers."""
 
+import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from nasaudit.errors import SpecError
+from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.base import ATTACKS, SAME, AttackSpec, DataFacts, Family, ThreatModel
 from nasaudit.spec.data import Role
+from nasaudit.spec.training import TrainingSpec
 from nasaudit.spec.units import Fractional
 
 OTHER = "other"  # an embedded data set that is not the victim's
@@ -108,6 +111,12 @@ class ExtractionSpec(AttackSpec):
             return next(name for name in OTHER_SETS if name != victim_data)
         return self.pool
 
+    def strongest(self) -> Self:
+        """The largest budget."""
+        return self.model_copy(
+            update={"budgets": self.budgets[-1:], "budget_shares": self.budget_shares[-1:]}
+        )
+
     def label(self) -> str:
         """E.g. `knockoff (soft labels rounded to 1 decimal, pool, surrogate same)`."""
         told = f"{self.labels} labels"
@@ -174,3 +183,74 @@ class AdaptiveKnockoffSpec(ExtractionSpec):
 
 ATTACKS.add("knockoff", KnockoffSpec, "knockoff_nets")
 ATTACKS.add("knockoff_adaptive", AdaptiveKnockoffSpec, "adaptive_knockoff")
+
+# How the talk's artifact trains a surrogate.
+PUBLISHED: dict[str, object] = {
+    "optimizer": "sgd",
+    "learning_rate": 0.025,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "batch_size": 96,
+    "schedule": "cosine",
+}
+
+
+def surrogate_training(spec: ExtractionSpec, victim: TrainingSpec, images: int) -> TrainingSpec:
+    """The surrogate's recipe for one budget.
+
+    A transfer set of 94 images fills one batch of 64 an epoch: 20 epochs of it are 20 steps, after which agreement
+    says how slowly the surrogate learns and not what the answers are worth. Hence at least `min_steps` steps for
+    every budget. The last epoch is kept, as a thief has no images to choose an epoch by. The victim's defences
+    are not the thief's.
+
+    Args:
+        spec: recipe, epochs, min_steps and batch_size.
+        victim: the victim's recipe, from which come augmentation and precision, and all else with `recipe=victim`.
+        images: of the transfer set.
+    """
+    changes = dict(PUBLISHED) if spec.recipe == "published" else {}
+    if spec.batch_size is not None:
+        changes["batch_size"] = spec.batch_size
+    training = victim.undefended().model_copy(update={**changes, "keep": "last", "label_smoothing": 0.0})
+    least = STEPS_FOR_AN_EPOCH * victim.epochs if spec.min_steps is None else spec.min_steps
+    batches = max(1, images // training.batch_size)
+    return training.model_copy(update={"epochs": max(spec.epochs, math.ceil(least / batches))})
+
+
+# One surrogate for all victims, so that "easy to steal" is not "easy to train".
+FIXED = "resnet"
+PUBLISHED_BUDGETS = (1000, 2000, 4000, 8000, 16000)
+PUBLISHED_TRAIN = 50_000  # images of the training set that the published budgets are drawn from
+WHOLE, HALF = (1.0,), (0.5,)  # of the pool
+
+
+def defaults(protocol: Protocol, scale: Scale) -> tuple[ExtractionSpec, ...]:
+    """The extraction attacks of a protocol."""
+    if protocol == "paper":
+        return (paper_knockoff(scale),)
+    # Small batches make many steps of few images: as good at `mini` as the victim's 64, in half the time.
+    batch_size = 32 if scale == "mini" else None
+
+    def knockoff(**changes: object) -> KnockoffSpec:
+        return KnockoffSpec.parse({"surrogate": FIXED, "batch_size": batch_size, **changes})
+
+    return (
+        knockoff(surrogate=SAME),
+        knockoff(),
+        knockoff(budget_shares=WHOLE, labels="hard"),
+        knockoff(budget_shares=WHOLE, pool=OTHER),
+        # Asked about the whole pool, every strategy asks the same.
+        AdaptiveKnockoffSpec(surrogate=FIXED, batch_size=batch_size, budget_shares=HALF),
+    )
+
+
+def paper_knockoff(scale: Scale) -> KnockoffSpec:
+    """The extraction of the talk's artifact; at `mini`, the same shares of the training set and as many steps.
+
+    SGD from .025 leaves mini networks untrained after the few steps that 2 % of a small training set make, so there
+    the optimiser is the victim's, and 250 steps (25 epochs of 1,000 images in batches of 96) are the least.
+    """
+    if scale == "mini":
+        shares = tuple(budget / PUBLISHED_TRAIN for budget in PUBLISHED_BUDGETS)
+        return KnockoffSpec(pool="train", budget_shares=shares, epochs=25, min_steps=250)
+    return KnockoffSpec(pool="train", budgets=PUBLISHED_BUDGETS, recipe="published", epochs=25, min_steps=0)
