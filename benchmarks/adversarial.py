@@ -17,19 +17,19 @@ from torch import Tensor, nn
 from benchmarks.table import Table
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.network import Network, build
-from nasaudit.spec.defences import AdversarialSpec
+from nasaudit.spec.defences import PgdTrainingSpec
 from nasaudit.spec.study import ArchChoice
 from nasaudit.training.adversarial import worst
 
 ARCHITECTURES = ("darts", "resnet")
 BATCH, STEPS = 64, 6
-SPEC = AdversarialSpec()
+SPEC = PgdTrainingSpec()
 
 Examples = Callable[[Network, Tensor, Tensor], Tensor]
 
 
 def ours(network: Network, pixels: Tensor, labels: Tensor) -> Tensor:
-    """The examples of `training.adversarial: {method: pgd}`."""
+    """The examples of `training.defences: [adversarial_training]`."""
     return worst(network, pixels, labels, SPEC, torch.Generator().manual_seed(0))
 
 

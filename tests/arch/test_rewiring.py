@@ -15,9 +15,11 @@ from nasaudit.arch.network import build
 from nasaudit.arch.rewiring import SCOPES, deepen, drop_skips, rewire
 from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.spec.genotype import CELL_INPUTS, OPS, Cell, Edge, Genotype
-from nasaudit.spec.mitigation import PUBLISHED_REPLACEMENTS, REWIRINGS
+from nasaudit.spec.mitigation import PUBLISHED_REPLACEMENTS
+from nasaudit.spec.remedies import Rewiring, remedies_of
 from nasaudit.spec.study import ArchChoice
 
+HOWS = tuple(remedies_of(Rewiring))
 SEARCHED = [name for name in CATALOGUE if CATALOGUE[name].group == "nas"]
 
 
@@ -86,7 +88,7 @@ def test_no_skip_is_left_and_nothing_else_has_changed(cell):
 
 
 @settings(max_examples=60)
-@given(cells(), st.sampled_from(sorted(REWIRINGS)))
+@given(cells(), st.sampled_from(sorted(HOWS)))
 def test_the_depth_never_falls_with_the_dose_and_skips_never_rise(cell, how):
     genotype = Genotype(normal=cell, reduction=cell)
     doses = [rewire(genotype, how, dose=dose).normal for dose in range(len(cell.edges) + 1)]
@@ -100,7 +102,7 @@ def test_the_depth_never_falls_with_the_dose_and_skips_never_rise(cell, how):
 
 
 @settings(max_examples=60)
-@given(cells(), cells(), st.sampled_from(sorted(SCOPES)), st.sampled_from(REWIRINGS), st.integers(0, 5))
+@given(cells(), cells(), st.sampled_from(sorted(SCOPES)), st.sampled_from(HOWS), st.integers(0, 5))
 def test_what_comes_out_is_a_valid_genotype_and_only_the_scope_has_changed(one, other, scope, how, dose):
     genotype = Genotype(normal=one, reduction=other)
     rewired = rewire(genotype, how, scope=scope, dose=dose)
@@ -114,7 +116,7 @@ def test_what_comes_out_is_a_valid_genotype_and_only_the_scope_has_changed(one, 
 
 
 @settings(max_examples=60)
-@given(cells(), st.sampled_from(REWIRINGS))
+@given(cells(), st.sampled_from(HOWS))
 def test_a_rewiring_done_twice_is_done_once(cell, how):
     genotype = Genotype(normal=cell, reduction=cell)
     once = rewire(genotype, how, scope="all")
@@ -143,7 +145,7 @@ def test_a_dose_counts_nodes_after_the_first_and_skips_in_order():
     assert one.nodes[3] == DARTS.normal.nodes[3]
 
 
-@pytest.mark.parametrize("how", REWIRINGS)
+@pytest.mark.parametrize("how", HOWS)
 def test_a_rewired_network_can_be_built_and_run(how):
     choice = ArchChoice(name="mine", genotype=rewire(CATALOGUE["nasnet"].genotype, how, scope="all"))
     network = build(resolve(choice, "mini", 7, (1, 8, 8)), seed=0)

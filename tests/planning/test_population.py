@@ -15,12 +15,11 @@ from nasaudit.arch.space import draw_many, ordered
 from nasaudit.errors import SpecError
 from nasaudit.planning import population as module
 from nasaudit.planning.plan import plan
-from nasaudit.planning.population import hardened_name, population
+from nasaudit.planning.population import HARDENED, hardened_name, population
 from nasaudit.planning.studies import load_study, parse_study
 from nasaudit.results.folder import StudyFolder
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.mitigation import REWIRINGS
 from nasaudit.spec.study import ArchChoice, PopulationSpec, StudySpec
 from nasaudit.spec.tasks import AnalysisTask
 
@@ -68,7 +67,7 @@ def test_hardened_cells_are_the_rewirings_of_the_published_ones() -> None:
     assert found == {
         hardened_name(name, how): rewire(CATALOGUE[name].genotype, how)
         for name in SEARCHED
-        for how in REWIRINGS
+        for how in HARDENED
     }
     for name in SEARCHED:
         before, deeper = (

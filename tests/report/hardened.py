@@ -6,7 +6,7 @@ from statistics import NormalDist
 from nasaudit.report.sections.remedies.names import Names
 from nasaudit.report.sections.remedies.words import Hardening
 from nasaudit.results.schema import Effect, Remedied, Span, StudyResults
-from nasaudit.stats.two_groups import ALPHA, holm
+from nasaudit.stats.holm import ALPHA, holm
 
 # Of each family: measure, attack, metric, and which way is worse.
 HEADLINES = {

@@ -175,6 +175,30 @@ def test_without_their_rows_the_sections_are_left_out(make_study: MakeStudy, tmp
     assert {section.anchor for section in sections(bare)} == {"verdict", "accuracy", "methods", "reproduce"}
 
 
+def test_an_analysis_that_the_report_does_not_know_is_a_table_of_all_that_it_measured(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    like = evidence.results.rows[0].model_copy(
+        update={"family": "smell", "attack": "", "seed": "all", "unit": "fraction"}
+    )
+    rows = [
+        like.model_copy(update={"metric": metric, "setting": setting, "value": value, "architecture": name})
+        for metric, setting, value in (("odour", {"nose": "left"}, 0.25), ("odour", {"nose": "right"}, 0.5))
+        for name in ("darts", "resnet")
+        if (name, value) != ("resnet", 0.5)
+    ]
+    with_rows = evidence.results.model_copy(update={"rows": [*evidence.results.rows, *rows]})
+    found = sections(Evidence(with_rows, tmp_path))
+    (smell,) = [section for section in found if section.title == "Smell"]
+    (measured,) = tables(smell)
+    assert measured.columns == ("", "odour (nose left)", "odour (nose right)")
+    assert cells(measured) == {"DARTS": ["25.0 %", "50.0 %"], "ResNet": ["25.0 %", "–"]}
+    assert "Smell: all that was measured" in Page(render(Evidence(with_rows, tmp_path))).text
+    assert {section.anchor for section in found} - {section.anchor for section in sections(evidence)} == {
+        "analysis-smell"
+    }
+
+
 def test_the_bars_add_up_the_ops_of_both_cells(evidence: Evidence) -> None:
     drawn = figures(topology.section(evidence))["topology-ops"]["datasets"]["records"]
     assert {(one["label"], one["part"]): one["value"] for one in drawn} == {
@@ -243,7 +267,8 @@ def test_early_accuracy_stands_beside_the_steps(evidence: Evidence) -> None:
     found = convergence.section(evidence)
     assert found is not None
     (table,) = tables(found)
-    assert table.columns[-3:] == ("accuracy after 10 %", "accuracy after 25 %", "accuracy after 50 %")
+    early = [column.replace(format.NBSP, " ") for column in table.columns[-3:]]
+    assert early == ["accuracy after 10 %", "accuracy after 25 %", "accuracy after 50 %"]
     assert cells(table)["DARTS"][-3:] == ["41.3 %", "70.2 %", "90.5 %"]
     assert words(found) == []
 

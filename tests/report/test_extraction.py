@@ -12,7 +12,7 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.page import render
 from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families import extraction
-from nasaudit.results.flags.base import Findings
+from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.extraction import CHECKS
 from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import KnockoffSpec
@@ -85,9 +85,9 @@ def test_without_a_common_surrogate_the_victims_own_architecture_serves(evidence
 
 
 ROUNDED = (
-    ("knockoff", {**ATTACKS[1][1], "decimals": "1"}, ("94", "375", "750")),
-    ("knockoff", {**ATTACKS[1][1], "top_k": "3", "decimals": "2"}, ("750",)),
-    ("knockoff", {**ATTACKS[1][1], "top_k": "1"}, ("750",)),
+    ("knockoff", {**ATTACKS[1][1], "answers": "1 decimal"}, ("94", "375", "750")),
+    ("knockoff", {**ATTACKS[1][1], "answers": "top 3, 2 decimals"}, ("750",)),
+    ("knockoff", {**ATTACKS[1][1], "answers": "top 1"}, ("750",)),
 )
 
 
@@ -95,19 +95,19 @@ def test_what_a_victim_leaves_out_of_its_answers_is_said_in_words(evidence):
     titles = [theft.title for theft in extraction.Theft.measured(evidence(attacks=ROUNDED))]
     rest = "on images it was not trained on; surrogate: resnet for every victim"
     assert titles == [
-        f"knockoff, probabilities (rounded to 1 decimal) {rest}",
-        f"knockoff, probabilities (the largest 3 alone, rounded to 2 decimals) {rest}",
-        f"knockoff, probabilities (the largest one alone) {rest}",
+        f"knockoff, probabilities (1 decimal) {rest}",
+        f"knockoff, probabilities (top 3, 2 decimals) {rest}",
+        f"knockoff, probabilities (top 1) {rest}",
     ]
     page = render(evidence(attacks=(*ROUNDED, *ATTACKS))).replace("\N{NO-BREAK SPACE}", " ")
-    assert "robabilities (rounded to 1 decimal)" in page
+    assert "robabilities (1 decimal)" in page
 
 
 def test_verdicts_quote_the_theft_from_a_victim_that_tells_all_where_there_is_one(evidence):
     found = evidence(attacks=(*ROUNDED, ATTACKS[0]))
-    assert "decimals" not in extraction.main_theft(found).setting
+    assert "answers" not in extraction.main_theft(found).setting
     assert "asks for its probabilities on 750" in _verdict(found)
-    assert "asks for its probabilities (rounded to 1 decimal) on 750" in _verdict(evidence(attacks=ROUNDED))
+    assert "asks for its probabilities (1 decimal) on 750" in _verdict(evidence(attacks=ROUNDED))
 
 
 def _verdict(found):
@@ -156,11 +156,11 @@ def test_a_budget_of_nothing_is_in_the_table_and_not_on_the_logarithmic_axis(evi
 def findings_of(rows, attacks=()):
     architectures = (resolve(choose("darts"), "mini", 10, (1, 28, 28)),)
     planned = SimpleNamespace(architectures=architectures, study=SimpleNamespace(attacks=attacks))
-    return Findings(planned, {}, rows, [], 0)
+    return Facts(planned, {}, rows, [], 0)
 
 
 def kinds(rows, attacks=()):
-    return [flag.kind for check in CHECKS for flag in check(findings_of(rows, attacks))]
+    return [flag.kind for flag in flags_of(findings_of(rows, attacks), CHECKS)]
 
 
 def test_a_sound_theft_raises_no_flag():

@@ -94,12 +94,12 @@ def test_the_verdict_names_what_is_learned_and_what_it_costs(evidence):
     text = said(MEMBERSHIP.verdict(found, found.subjects[0]))
     assert text == (
         "An attacker who sees the model's scores, asks one query an image and trains 8 models of its own tells its "
-        "training images from others with an AUC of 0.62 [0.6, 0.64; n = 2,000] (LiRA, online; 0.5 is guessing), and "
-        "finds 3.1 % of the members [1.2, 6.0; n = 1,000] at 1 % false alarms. It is 0.0 points more accurate on its "
-        "training images than on others."
+        "training images from others with an AUC of 0.620 [0.600, 0.640; n = 2,000] (LiRA, online; 0.5 is guessing), "
+        "and finds 3.1 % of the members [1.2, 6.0; n = 1,000] at 1 % false alarms. It is 0.0 points more accurate on "
+        "its training images than on others."
     )
     (tile,) = MEMBERSHIP.tiles(found, found.subjects[0])
-    assert (tile.label, tile.cell.text) == ("membership AUC", "0.62")
+    assert (tile.label, tile.cell.text) == ("membership AUC", "0.620")
 
 
 @pytest.mark.parametrize(
@@ -148,11 +148,11 @@ def test_each_attack_has_its_table_and_the_quoted_one_comes_first(evidence):
     assert [said(column) for column in first.columns] == [
         "", "AUC", "found at 1 % false alarms", "found at 0.1 % false alarms", "queries an image", "own models",
     ]  # fmt: skip
-    assert [said(cell.text) for cell in first.rows[0]] == ["DARTS", "0.62", "3.1 %", "0.4 %", "1", "8"]
+    assert [said(cell.text) for cell in first.rows[0]] == ["DARTS", "0.620", "3.1 %", "0.4 %", "1", "8"]
     assert first.rows[0][-1].note == ""
     assert "own models" not in second.columns
     overview = tables(section)[0]
-    assert [said(cell.text) for cell in overview.rows[0]][:3] == ["DARTS", "0.7", "0.51"]
+    assert [said(cell.text) for cell in overview.rows[0]][:3] == ["DARTS", "0.700", "0.510"]
     assert len({block.anchor for block in attacks}) == 5
 
 

@@ -13,10 +13,10 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.remedies import method as remedy_method
-from nasaudit.report.sections.remedies import section
 from nasaudit.report.sections.remedies import words as remedy_words
 from nasaudit.report.sections.remedies.figures import front
 from nasaudit.report.sections.remedies.names import hardened_title
+from nasaudit.report.sections.remedies.section import section
 from nasaudit.results.schema import Remedied, StudyResults
 from nasaudit.terminal import remedied as listed
 
@@ -468,8 +468,8 @@ def test_answers_alone_are_told_apart_and_stand_above_the_originals_accuracy(
 ) -> None:
     fields = {"kind": "answers", "scope": "", "dose": None, "most": None, "accuracy": None}
     told = [
-        ({"decimals": "1"}, "rounded answers (1 decimal)"),
-        ({"top_k": "3", "decimals": "2"}, "top answers (top 3, 2 decimals)"),
+        ({"answers": "1 decimal"}, "rounded answers (1 decimal)"),
+        ({"answers": "top 3, 2 decimals"}, "top answers (top 3, 2 decimals)"),
     ]
     some = [
         remedied(name.partition(" (")[0].replace(" ", "_"), "darts", **fields,

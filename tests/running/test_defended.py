@@ -9,7 +9,7 @@ from nasaudit.planning.plan import plan
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import EvasionTask, MembershipTask, PoisoningTask, PoisonTask, TrainTask
 
-DEFENCES = {"adversarial": {"method": "trades"}, "private": {"microbatch": 4}}
+DEFENCES = {"defences": ["trades", {"name": "dp_sgd", "microbatch": 4}]}
 
 
 def planned(training):
@@ -21,7 +21,7 @@ def planned(training):
 def test_attackers_train_undefended_while_poisoned_and_shadow_models_are_trained_as_the_victim_is():
     found = planned({"epochs": 3, **DEFENCES})
     (victim,) = found.victims
-    assert victim.training.adversarial is not None
+    assert [defence.name for defence in victim.training.defences] == ["trades", "dp_sgd"]
     surrogates = [task.surrogate for task in found.tasks if isinstance(task, EvasionTask | PoisonTask)]
     surrogates = [task for task in surrogates if task is not None]
     assert len(surrogates) > 1  # of the transfer attack, and of each fraction of gradient matching
@@ -31,8 +31,7 @@ def test_attackers_train_undefended_while_poisoned_and_shadow_models_are_trained
     assert sum(task.subset is not None for task in of_the_victim) > 2
     assert all(task.training.undefended() == task.training for task in surrogates)
     for task in of_the_victim:
-        assert task.training.adversarial == victim.training.adversarial
-        assert task.training.private == victim.training.private
+        assert task.training.defences == victim.training.defences
     assert any(isinstance(task, PoisoningTask) for task in found.tasks)
     assert any(isinstance(task, MembershipTask) for task in found.tasks)
 
@@ -52,7 +51,7 @@ def test_adversarial_training_lowers_the_success_of_pgd_by_more_than_both_interv
     found = {}
     for name, defence in (
         ("plain", {}),
-        ("defended", {"adversarial": {"method": "pgd", "epsilon": "16/255"}}),
+        ("defended", {"defences": [{"name": "adversarial_training", "epsilon": "16/255"}]}),
     ):
         study = {
             "architectures": ["resnet"],

@@ -151,13 +151,3 @@ def test_an_error_of_who_listens_is_no_failure_of_the_task(tmp_path: Path) -> No
         executor.submit(Job(Chatter(), tmp_path))
         with pytest.raises(BrokenPipeError, match="nobody reads"):
             executor.pump(broken_pipe, 0.0)
-
-
-def test_a_slot_takes_one_job(tmp_path: Path) -> None:
-    executor = Serial(RunContext(tmp_path, tmp_path))
-    try:
-        executor.submit(object())
-        with pytest.raises(RuntimeError, match="one slot"):
-            executor.submit(object())
-    finally:
-        executor.close()

@@ -7,9 +7,10 @@ from nasaudit.planning.plan import Plan
 from nasaudit.running.execute import death
 from nasaudit.running.schedule import Schedule
 from nasaudit.spec.arch import OP_TIME
+from nasaudit.spec.defences import INNER_STEP, MICROBATCHES
 from nasaudit.spec.genotype import OPS
 from nasaudit.spec.tasks import TrainTask
-from nasaudit.spec.training import INNER_STEP, MICROBATCHES, TrainingSpec
+from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.records import Problem, Record
 
 
@@ -43,9 +44,9 @@ def test_a_defended_training_takes_longer_by_what_its_defence_costs(planned: Pla
         return train.model_copy(update={"training": training}).expected_time / train.expected_time
 
     assert factor() == 1
-    assert factor(adversarial={"steps": 5}) == pytest.approx(1 + 5 * INNER_STEP)
-    assert factor(adversarial={"steps": 5, "method": "trades"}) == pytest.approx(2 + 5 * INNER_STEP)
-    assert factor(private={}) == 1 + MICROBATCHES
+    assert factor(defences=["adversarial_training"]) == pytest.approx(1 + 5 * INNER_STEP)
+    assert factor(defences=["trades"]) == pytest.approx(2 + 5 * INNER_STEP)
+    assert factor(defences=["dp_sgd"]) == 1 + MICROBATCHES
 
 
 def test_a_task_is_released_by_its_need(planned: Plan) -> None:

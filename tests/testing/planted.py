@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from inspect import signature
+from types import FunctionType
 from typing import Any
+
+import pytest
 
 
 def broken_rules(suite: Any, **fixtures: Any) -> set[str]:
@@ -22,7 +25,7 @@ def _rules(suite: Any) -> Iterator[tuple[str, Any]]:
 def _holds(rule: Any, fixtures: dict[str, Any]) -> bool:
     asked = {name: fixtures[name] for name in signature(rule).parameters}
     try:
-        rule(**{name: each() if callable(each) else each for name, each in asked.items()})
-    except Exception:
+        rule(**{name: each() if isinstance(each, FunctionType) else each for name, each in asked.items()})
+    except (Exception, pytest.fail.Exception):
         return False
     return True

@@ -15,17 +15,18 @@ from nasaudit.attacks.evasion.pgd import Pgd
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import PgdSpec
-from nasaudit.spec.defences import AdversarialSpec
+from nasaudit.spec.defences import PgdTrainingSpec, TradesSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.victims import LinearVictim, trained_conv_net
-from nasaudit.training.adversarial import climb, divergence, divergent, hardened, trades_loss, worst
+from nasaudit.training.adversarial import Trades, climb, divergence, divergent, trades_loss, worst
 from nasaudit.training.loop import fit
+from nasaudit.training.seams import Seams, whole_batch
 from nasaudit.victim.classifier import Classifier
 
 SHAPE = (1, 8, 8)
-SPEC = AdversarialSpec(epsilon=8 / 255, steps=7)
-METHODS = pytest.mark.parametrize("method", ["pgd", "trades"])
+SPEC = PgdTrainingSpec(epsilon=8 / 255, steps=7)
+METHODS = pytest.mark.parametrize("method", [PgdTrainingSpec, TradesSpec])
 PLAIN = TrainingSpec(epochs=1, batch_size=8, crop=0, optimizer="sgd", learning_rate=0.1, weight_decay=0.0)
 
 
@@ -134,12 +135,12 @@ def test_the_weight_moves_by_the_gradient_of_the_loss_of_trades():
     """One step of plain SGD against finite differences in float64, the examples held where they are."""
     ours = network()
     split = synthetic_split(8, 4, SHAPE, seed=5)
-    adversarial = AdversarialSpec(method="trades", steps=3, beta=2.0)
+    adversarial = TradesSpec(steps=3, beta=2.0)
     before = copy.deepcopy(ours)
     history = fit(
         ours,
         split,
-        PLAIN.model_copy(update={"momentum": 0.0, "gradient_clip": None, "adversarial": adversarial}),
+        PLAIN.model_copy(update={"momentum": 0.0, "gradient_clip": None, "defences": (adversarial,)}),
         seed=1,
     )
     order = torch.randperm(8, generator=draws(derive_seed("training", 1)))
@@ -169,7 +170,7 @@ def test_the_weight_moves_by_the_gradient_of_the_loss_of_trades():
 
 def test_training_against_pgd_is_a_loop_over_its_examples():
     split, ours, theirs = synthetic_split(16, 4, SHAPE, seed=5), network(), network()
-    spec = PLAIN.model_copy(update={"momentum": 0.0, "schedule": "cosine", "adversarial": SPEC})
+    spec = PLAIN.model_copy(update={"momentum": 0.0, "schedule": "cosine", "defences": (SPEC,)})
     history = fit(ours, split, spec, seed=1)
     starts = draws(derive_seed("adversarial training", 1))
     order = torch.randperm(16, generator=draws(derive_seed("training", 1)))
@@ -200,13 +201,14 @@ def test_it_composes_with_the_batch_change_and_the_loss_of_a_caller():
         seen.append((len(logits), len(targets)))
         return F.cross_entropy(logits, targets)
 
-    for method in ("pgd", "trades"):
-        spec = PLAIN.model_copy(update={"adversarial": AdversarialSpec(method=method, steps=1)})
+    for method in (PgdTrainingSpec, TradesSpec):
+        spec = PLAIN.model_copy(update={"defences": (method(steps=1),)})
         fit(network(), synthetic_split(8, 4, SHAPE, seed=5), spec, 0, loss=loss, prepare=doubled)
     assert seen == [(16, 16), (16, 16)]
-    _, changed = hardened(network(), AdversarialSpec(method="trades", steps=1), 0, loss, doubled)
+    net = network()
+    seams = Trades(TradesSpec(steps=1)).applied(Seams(doubled, loss, whole_batch(net, None)), net, PLAIN, 0)
     pixels, labels = images(4)
-    batch, targets = changed(pixels, labels, draws())
+    batch, targets = seams.prepare(pixels, labels, draws())
     assert len(batch) == 16
     assert len(targets) == 8
     torch.testing.assert_close(batch[4:8], 1 - pixels)
@@ -218,9 +220,7 @@ def test_it_composes_with_the_batch_change_and_the_loss_of_a_caller():
 def test_the_seed_decides_and_soft_targets_are_learned_too(method, precision):
     split = synthetic_split(16, 4, SHAPE, seed=5)
     answers = F.one_hot(split.labels, 4) * 0.8 + 0.05
-    spec = PLAIN.model_copy(
-        update={"adversarial": AdversarialSpec(method=method, steps=2), "precision": precision}
-    )
+    spec = PLAIN.model_copy(update={"defences": (method(steps=2),), "precision": precision})
     losses = [fit(network(), split, spec, seed, targets=answers).loss for seed in (1, 1, 2)]
     assert losses[0] == losses[1] != losses[2]
 
@@ -230,21 +230,21 @@ def test_an_auxiliary_head_is_trained_as_well(method):
     spec = resolve(choose("darts").model_copy(update={"auxiliary": True}), "mini", 4, SHAPE)
     trained = build(spec)
     before = copy.deepcopy(trained.body.auxiliary.state_dict())
-    changes = {"epochs": 1, "batch_size": 8, "adversarial": {"method": method, "steps": 1}}
-    fit(trained, synthetic_split(8, 4, SHAPE, seed=5), TrainingSpec.parse(changes), 0)
+    recipe = TrainingSpec(epochs=1, batch_size=8, defences=(method(steps=1),))
+    fit(trained, synthetic_split(8, 4, SHAPE, seed=5), recipe, 0)
     after = trained.body.auxiliary.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
 def test_the_order_of_the_images_is_that_of_the_undefended_twin():
     seen = {}
-    for name, adversarial in (("plain", None), ("defended", AdversarialSpec(steps=1))):
+    for name, defences in (("plain", ()), ("defended", (PgdTrainingSpec(steps=1),))):
         batches = seen[name] = []
 
         def note(pixels, targets, generator, batches=batches):
             batches.append(pixels.clone())
             return pixels, targets
 
-        spec = PLAIN.model_copy(update={"epochs": 2, "crop": 1, "adversarial": adversarial})
+        spec = PLAIN.model_copy(update={"epochs": 2, "crop": 1, "defences": defences})
         fit(network(), synthetic_split(16, 4, SHAPE, seed=5), spec, 0, prepare=note)
     assert all(torch.equal(*pair) for pair in zip(seen["plain"], seen["defended"], strict=True))

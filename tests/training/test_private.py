@@ -12,7 +12,7 @@ from nasaudit.arch.catalogue import choose, resolve
 from nasaudit.arch.network import Network, Normalise, build
 from nasaudit.errors import SpecError
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.defences import AdversarialSpec, PrivateSpec
+from nasaudit.spec.defences import PrivateSpec, TradesSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.testing.data import synthetic_split
 from nasaudit.training.loop import _backward, fit
@@ -124,7 +124,7 @@ def test_the_loop_steps_along_it_and_the_ordinary_clip_is_idle():
         with torch.no_grad():
             net.body[-1].weight.mul_(50)
         before = [parameter.detach().clone() for parameter in net.parameters()]
-        fit(net, split, PLAIN.model_copy(update={"private": spec, "gradient_clip": clip}), 0)
+        fit(net, split, PLAIN.model_copy(update={"defences": (spec,), "gradient_clip": clip}), 0)
         steps.append(
             torch.cat([(p.detach() - b).flatten() for p, b in zip(net.parameters(), before, strict=True)])
         )
@@ -136,7 +136,9 @@ def test_loss_and_accuracy_are_those_of_the_whole_batch():
     split, net = synthetic_split(13, 4, SHAPE, seed=5), network(norm=False)
     pixels, labels = split.pixels(), split.labels
     logits = net(pixels)
-    spec = PLAIN.model_copy(update={"private": PrivateSpec(microbatch=4)})  # parts of 3, 3, 3 and 4 images
+    spec = PLAIN.model_copy(
+        update={"defences": (PrivateSpec(microbatch=4),)}
+    )  # parts of 3, 3, 3 and 4 images
     history = fit(net, split, spec, 0)
     assert history.loss[0] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-5)
     assert history.accuracy[0] == pytest.approx(float((logits.argmax(1) == labels).float().mean()))
@@ -144,7 +146,7 @@ def test_loss_and_accuracy_are_those_of_the_whole_batch():
 
 def test_the_seed_decides():
     split = synthetic_split(32, 4, SHAPE, seed=5)
-    spec = PLAIN.model_copy(update={"private": PrivateSpec(noise_multiplier=1.0)})
+    spec = PLAIN.model_copy(update={"defences": (PrivateSpec(noise_multiplier=1.0),)})
     losses = [fit(network(), split, spec, seed).loss for seed in (1, 1, 2)]
     assert losses[0] == losses[1] != losses[2]
 
@@ -164,16 +166,14 @@ def test_both_views_of_an_image_are_in_one_microbatch():
     PrivateGradient(net, PrivateSpec(microbatch=4), 0)(torch.cat([pixels, pixels + 1]), labels, backward)
     assert torch.equal(torch.cat(seen), labels)
     assert [len(part) for part in seen] == [4, 4]
-    both = PLAIN.model_copy(
-        update={"adversarial": AdversarialSpec(method="trades", steps=1), "private": PrivateSpec()}
-    )
+    both = PLAIN.model_copy(update={"defences": (PrivateSpec(), TradesSpec(steps=1))})
     assert len(fit(net, synthetic_split(16, 4, SHAPE, seed=5), both, 0).loss) == 1
 
 
 def test_single_images_are_refused_with_batch_normalisation_and_work_without():
     split = synthetic_split(8, 4, SHAPE, seed=5)
-    spec = PLAIN.model_copy(update={"private": PrivateSpec(microbatch=1)})
-    with pytest.raises(SpecError, match=r"training\.private\.microbatch: expected at least 2"):
+    spec = PLAIN.model_copy(update={"defences": (PrivateSpec(microbatch=1),)})
+    with pytest.raises(SpecError, match=r"training\.defences\.dp_sgd\.microbatch: expected at least 2"):
         fit(network(), split, spec, 0)
     bit = build(resolve(choose("bit"), "mini", 4, SHAPE))
     assert len(fit(bit, split, spec, 0).loss) == 1

@@ -14,7 +14,7 @@ from nasaudit.results.schema import Claim, Measure, Part, Row
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import FAMILIES
 from nasaudit.spec.study import ArchChoice, PopulationSpec
-from nasaudit.stats.two_groups import holm
+from nasaudit.stats.holm import holm
 from nasaudit.verdicts.chain import CONTROLS, WANTED
 from nasaudit.verdicts.claims import make_claims
 from nasaudit.verdicts.groups import compare_groups

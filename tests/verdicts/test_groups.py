@@ -118,8 +118,8 @@ def test_extraction_is_judged_by_the_fixed_surrogate_at_the_largest_budget() -> 
 
 def test_a_theft_from_a_victim_that_rounds_is_the_headline_only_where_there_is_no_other() -> None:
     rows = [
-        knockoff("darts", 0.1, surrogate="resnet", budget="9000", decimals="1"),
-        knockoff("darts", 0.2, surrogate="resnet", budget="9000", top_k="3"),
+        knockoff("darts", 0.1, surrogate="resnet", budget="9000", answers="1 decimal"),
+        knockoff("darts", 0.2, surrogate="resnet", budget="9000", answers="top 3"),
         knockoff("darts", 0.3, surrogate="same", budget="750"),
     ]
     for order in (rows, rows[::-1]):

@@ -12,7 +12,7 @@ from nasaudit.measure.proportion import proportion
 from nasaudit.results.image_values import paired_differences
 from nasaudit.results.schema import Row
 from nasaudit.spec.study import StudySpec
-from nasaudit.stats.two_groups import holm
+from nasaudit.stats.holm import holm
 from nasaudit.verdicts.remedies import make_remedies
 
 SEEDS, IMAGES = (0, 1, 2), 400
@@ -210,7 +210,11 @@ def test_p_is_corrected_over_all_headlines_of_an_original() -> None:
 def test_a_theft_with_limited_answers_is_a_remedy_of_the_same_model() -> None:
     attacks = [{"name": "knockoff"}]
     values = study("darts", attacks=attacks, mitigation={"remedies": ["rounded_answers", "top_answers"]})
-    limits: list[tuple[dict[str, str], float]] = [({}, 0.9), ({"decimals": "1"}, 0.85), ({"top_k": "1"}, 0.7)]
+    limits: list[tuple[dict[str, str], float]] = [
+        ({}, 0.9),
+        ({"answers": "1 decimal"}, 0.85),
+        ({"answers": "top 1"}, 0.7),
+    ]
     for limit, share in limits:
         values.add("darts", "agreement", outcomes(share), by_image=False, **limit)
     found = make_remedies(values, values.rows)  # type: ignore[arg-type]

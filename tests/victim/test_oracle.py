@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from nasaudit.errors import QueryBudgetError, SpecError
+from nasaudit.spec.answers import RoundedSpec, TopSpec
 from nasaudit.testing.victims import TinyConvNet
 from nasaudit.victim.classifier import Classifier
+from nasaudit.victim.limits import Largest, Rounded
 from nasaudit.victim.oracle import Oracle
 
 
@@ -22,9 +24,9 @@ class Counting(torch.nn.Module):
         return self.inner(x)
 
 
-def oracle(budget=None, output="probabilities", **shortened):
+def oracle(budget=None, output="probabilities", limits=()):
     classifier = Classifier(Counting(), 4)
-    return Oracle(classifier, budget, output, **shortened), classifier.network.seen, classifier
+    return Oracle(classifier, budget, output, limits), classifier.network.seen, classifier
 
 
 def images(count):
@@ -61,7 +63,7 @@ def test_outputs():
 
 def test_probabilities_are_rounded_and_not_rescaled():
     whole = oracle()[0](images(40))
-    told = oracle(decimals=1)[0](images(40))
+    told = oracle(limits=[Rounded(RoundedSpec())])[0](images(40))
     expected = [[float(f"{p:.1f}") for p in row] for row in whole.tolist()]
     torch.testing.assert_close(told, torch.tensor(expected))
     assert ((told.sum(1) - 1).abs() > 0.05).any()
@@ -69,22 +71,23 @@ def test_probabilities_are_rounded_and_not_rescaled():
 
 def test_the_largest_probabilities_are_told_and_the_others_are_zero():
     whole = oracle()[0](images(40))
-    told = oracle(top_k=2)[0](images(40))
+    told = oracle(limits=[Largest(TopSpec(k=2))])[0](images(40))
     for row, full in zip(told, whole, strict=True):
         order = full.argsort(descending=True)
         assert torch.equal(row[order[:2]], full[order[:2]])
         assert not row[order[2:]].any()
-    assert torch.equal(oracle(top_k=9)[0](images(40)), whole)
+    assert torch.equal(oracle(limits=[Largest(TopSpec(k=9))])[0](images(40)), whole)
 
 
-def test_rounding_comes_after_the_choice_and_shortened_says_so():
-    ask, seen, _ = oracle(30, decimals=1, top_k=1)
+def test_limits_are_applied_in_turn():
+    ask, seen, _ = oracle(30, limits=[Largest(TopSpec()), Rounded(RoundedSpec())])
     told = ask(images(20))
     assert (told > 0).sum(1).max() == 1
     torch.testing.assert_close(told.amax(1), oracle()[0](images(20)).amax(1).round(decimals=1))
     assert (ask.queries, seen, ask.remaining) == (20, [20], 10)
-    assert ask.shortened
-    assert not oracle()[0].shortened
+    asked = torch.tensor([[0.52, 0.48, 0.0, 0.0]])
+    two_steps = [lambda told: told.round(decimals=0), lambda told: told + 1]
+    assert Oracle(lambda pixels: asked.log(), limits=two_steps)(images(1)).tolist() == [[2, 1, 1, 1]]
 
 
 def test_nothing_leaks_a_gradient():
@@ -105,7 +108,5 @@ def test_wrong_settings_are_refused():
     with pytest.raises(SpecError, match="output"):
         Oracle(classifier, 1, "labels")  # type: ignore[arg-type]
     for output in ("label", "logits"):
-        with pytest.raises(SpecError, match="decimals: expected nothing, without probabilities, got 1"):
-            Oracle(classifier, 1, output, decimals=1)
-    with pytest.raises(SpecError, match="top_k: expected at least 1, got 0"):
-        Oracle(classifier, 1, top_k=0)
+        with pytest.raises(SpecError, match="limits: expected none, without probabilities, got 1"):
+            Oracle(classifier, 1, output, [Rounded(RoundedSpec())])

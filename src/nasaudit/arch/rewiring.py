@@ -20,10 +20,12 @@ Deviations:
 """
 
 from collections.abc import Sequence
+from pkgutil import resolve_name
 
 from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.spec.genotype import CELL_INPUTS, SKIP, Cell, Edge, Genotype, Node
-from nasaudit.spec.mitigation import REPLACEMENTS, REWIRINGS, Scope, check_replacements
+from nasaudit.spec.mitigation import REPLACEMENTS, Scope, check_replacements
+from nasaudit.spec.remedies import Rewiring, remedies_of
 
 SCOPES: dict[Scope, tuple[str, ...]] = {
     "normal": ("normal",),
@@ -32,12 +34,13 @@ SCOPES: dict[Scope, tuple[str, ...]] = {
 }
 
 
-def deepen(cell: Cell, dose: int | None = None) -> Cell:
+def deepen(cell: Cell, dose: int | None = None, replacements: Sequence[str] = ()) -> Cell:
     """Chain the nodes: all edges of a node read the node before it, each with the op that it had.
 
     Args:
         cell: as searched.
         dose: how many nodes after the first are chained, from the front; None: all.
+        replacements: idle, as every op stays.
 
     Raises:
         SpecError: the dose is negative.
@@ -82,6 +85,11 @@ def drop_skips(cell: Cell, dose: int | None = None, replacements: Sequence[str] 
     return Cell(nodes=nodes, concat=cell.concat)
 
 
+def both(cell: Cell, dose: int | None = None, replacements: Sequence[str] = REPLACEMENTS) -> Cell:
+    """Chain the nodes, then drop the skips; see `deepen` and `drop_skips`."""
+    return drop_skips(deepen(cell, dose), dose, replacements)
+
+
 def rewire(
     genotype: Genotype,
     how: str,
@@ -93,7 +101,7 @@ def rewire(
 
     Args:
         genotype: as searched.
-        how: one of `REWIRINGS`.
+        how: a remedy of the cell, by name.
         scope: which of the cells; the other one stays as it is.
         dose: how many nodes or skips of each cell; None: all. More than there are is all.
         replacements: see `drop_skips`.
@@ -102,16 +110,15 @@ def rewire(
         UnknownNameError: no such rewiring.
         SpecError: see `drop_skips`; or the scope is none of `SCOPES`.
     """
-    if how not in REWIRINGS:
-        raise UnknownNameError("rewiring", how, REWIRINGS)
+    rewirings = remedies_of(Rewiring)
+    if how not in rewirings:
+        raise UnknownNameError("rewiring", how, rewirings)
     if scope not in SCOPES:
         raise SpecError("scope", f"one of {', '.join(SCOPES)}", scope)
     cells = {"normal": genotype.normal, "reduction": genotype.reduction}
+    rewired = resolve_name(rewirings[how].implementation)
     for kind in SCOPES[scope]:
-        if how in ("deepen", "both"):
-            cells[kind] = deepen(cells[kind], dose)
-        if how in ("drop_skips", "both"):
-            cells[kind] = drop_skips(cells[kind], dose, replacements)
+        cells[kind] = rewired(cells[kind], dose, replacements)
     return Genotype(**cells)
 
 

@@ -99,6 +99,13 @@ class Split:
         chosen = self.images[positions].to(torch.float32, memory_format=torch.channels_last)
         return chosen.div_(255)
 
+    @cached_property
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the pixels by channel; a network's first layer normalises by them."""
+        pixels = self.images.double().div(255)
+        deviation = pixels.std(dim=(0, 2, 3)).clamp_min(1e-3)
+        return pixels.mean(dim=(0, 2, 3)).float(), deviation.float()
+
 
 @dataclass(frozen=True)
 class DataBundle:
@@ -115,10 +122,3 @@ class DataBundle:
         """(channels, height, width)."""
         channels, height, width = self.train.images.shape[1:]
         return channels, height, width
-
-    @cached_property
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the training pixels by channel; the first layer normalises by them."""
-        pixels = self.train.images.double().div(255)
-        deviation = pixels.std(dim=(0, 2, 3)).clamp_min(1e-3)
-        return pixels.mean(dim=(0, 2, 3)).float(), deviation.float()

@@ -51,11 +51,11 @@ def metric_of(name: str, unit: str = VARIES) -> Metric:
     """The metric of this name; one that nobody declared is what its unit says.
 
     >>> metric_of("cad").title, metric_of("smell", "fraction").shown, metric_of("smell", "sniffs").shown
-    ('clean accuracy lost', 'percent', 'significant')
+    ('accuracy lost', 'percent', 'significant')
     """
     if name in METRICS:
         return METRICS[name]
-    return Metric(name, name, unit, shown="percent" if unit == FRACTION else "significant")
+    return Metric(name, name.replace("_", " "), unit, shown="percent" if unit == FRACTION else "significant")
 
 
 def worse_direction(metric: str, stated: Worse | None = None) -> Worse | None:
@@ -88,15 +88,15 @@ for _metric in (
     _share("asr_paper", "success rate as published", "higher"),
     _share("asr_by_steps", "success rate within so many steps", "higher"),
     _share("asr_by_queries", "success rate within so many queries", "higher"),
-    _share("transfer_asr", "victim fooled by the surrogate's examples", "higher"),
+    _share("transfer_asr", "its examples fool the victim", "higher"),
     _share("agreement", "agreement", "higher"),
     _share("surrogate_accuracy", "surrogate's accuracy", "higher"),
     _share("tpr_at_fpr", "members found", "higher", "value"),
     Metric("auc", "AUC", "auc", "higher", shown="decimal", limits=(0.0, 1.0)),
     Metric("curve_area", "area under the security curve", FRACTION, "higher", "images", "decimal", (0.0, 1.0)),
     # What the defender loses.
-    _loss("cad", "clean accuracy lost"),
-    _loss("cad_area", "clean accuracy lost on average"),
+    _loss("cad", "accuracy lost"),
+    _loss("cad_area", "accuracy lost on average"),
     _loss("confidence_gain", "gain in confidence"),
     # What an attack costs: the change of an image, or the effort.
     Metric("median_minimal_epsilon", "epsilon at which half of the images fall", "pixel fraction", "lower", "images",
@@ -122,9 +122,9 @@ for _metric in (
     _share("parameter_share", "share of the parameters", pooling="value"),
     _share("flop_share", "share of the FLOPs", pooling="value"),
     Metric("receptive_field", "effective receptive field", "pixels"),
-    Metric("depth", "depth", "edges", shown="count"),
-    Metric("width", "width", "nodes", shown="count"),
-    Metric("skips", "skips", "edges", shown="count"),
+    Metric("depth", "depth", "edges"),
+    Metric("width", "width", "nodes"),
+    Metric("skips", "skips", "edges"),
     _share("skip_share", "skip share", pooling="value"),
     Metric("ops", "edges with the op", "edges", shown="count"),
     # How a network trains.

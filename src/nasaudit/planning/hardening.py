@@ -14,14 +14,8 @@ from nasaudit.arch.space import ordered
 from nasaudit.errors import SpecError
 from nasaudit.planning.population import JOINT, hardened_name
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.mitigation import (
-    PUBLISHED_REPLACEMENTS,
-    REPLACEMENTS,
-    REWIRINGS,
-    MitigationSpec,
-    RemedyKind,
-    Scope,
-)
+from nasaudit.spec.mitigation import PUBLISHED_REPLACEMENTS, REPLACEMENTS, MitigationSpec, Scope
+from nasaudit.spec.remedies import RemedyKind, Rewiring, remedies_of
 from nasaudit.spec.study import ArchChoice, StudySpec
 
 
@@ -186,7 +180,7 @@ def _recognised(choice: ArchChoice, study: StudySpec) -> Variant | None:
     if study.mitigation is not None:
         replacements.insert(0, study.mitigation.replacements)
     for original in study.architectures:
-        for remedy in REWIRINGS:
+        for remedy in remedies_of(Rewiring):
             for scope in SCOPES:
                 for ops in dict.fromkeys(replacements):
                     for variant in rewirings(original, remedy, scope, ops):
@@ -202,7 +196,7 @@ def _made(originals: Sequence[ArchChoice], spec: MitigationSpec) -> Iterator[Var
         genotype = genotype_of(original)
         seen = set() if genotype is None else {ordered(genotype)}
         for remedy in spec.remedies:
-            if remedy in REWIRINGS:
+            if remedy in spec.of_kind("rewiring"):
                 for variant in _dosed(rewirings(original, remedy, spec.scope, spec.replacements), spec):
                     cells = genotype_of(variant.choice)
                     if cells is not None and ordered(cells) not in seen:

@@ -121,7 +121,7 @@ def _recipes(choices: Sequence[ArchChoice], training: TrainingSpec, own: int) ->
             yield training
         else:
             where = f"architectures[{position}].training" if position < own else f"mitigation ({choice.name})"
-            yield TrainingSpec.parse({**training.model_dump(), **choice.training}, where=where)
+            yield training.changed(choice.training, where)
 
 
 def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[WeightsFile | None]:

@@ -1,6 +1,6 @@
 """A population of cells: drawn at random, found by search, and rewired. No torch.
 
-The order is that of the draw, then of the catalogue, and for each of its cells that of `REWIRINGS`. No two have the
+The order is that of the draw, then of the catalogue, and for each of its cells that of `HARDENED`. No two have the
 same cells, whatever the order of their edges: the draw leaves out the catalogue's cells and their rewirings, whether
 these are asked for or not, and a rewiring that gives what is already there is left out.
 """
@@ -12,9 +12,10 @@ from nasaudit.arch.rewiring import rewire
 from nasaudit.arch.space import draw_many, ordered
 from nasaudit.errors import SpecError
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.mitigation import REWIRINGS
 from nasaudit.spec.study import ArchChoice, PopulationSpec
 
+# The published rewirings; what a plugin adds is tried on the cells of a study that asks for it.
+HARDENED = ("deepen", "drop_skips", "both")
 JOINT = "+"  # between the name of a cell and how it was rewired
 
 
@@ -67,7 +68,7 @@ def _hardened() -> Iterator[ArchChoice]:
     originals = _found_by_search()
     seen = {ordered(genotype) for genotype in originals.values()}
     for name, original in originals.items():
-        for how in REWIRINGS:
+        for how in HARDENED:
             genotype = rewire(original, how)
             if ordered(genotype) not in seen:
                 seen.add(ordered(genotype))

@@ -21,6 +21,15 @@ def percent(share: float) -> str:
     return f"{hundredths(share)}{NBSP}%"
 
 
+def round_percent(share: str) -> str:
+    """A share that a person chose, as it was written: `40 %`, not `40.0 %`.
+
+    >>> round_percent("0.4").replace(NBSP, " "), round_percent("0.001").replace(NBSP, " ")
+    ('40 %', '0.1 %')
+    """
+    return f"{significant(100 * float(share))}{NBSP}%"
+
+
 def points(difference: float) -> str:
     """The size of a difference of two shares, in percentage points.
 

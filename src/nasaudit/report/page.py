@@ -15,13 +15,20 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import CROWD, GROUP_TITLES, Style, group_style
 from nasaudit.report.parts import Section
 from nasaudit.report.sections import accuracy, claims, examples, groups, population, reproduce, summary
-from nasaudit.report.sections.analyses import convergence, gradients, landscape, smoothness, topology
+from nasaudit.report.sections.analyses import convergence, gradients, landscape, others, smoothness, topology
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies import section as remedies
 from nasaudit.results.schema import StudyResults
 from nasaudit.store.files import write_atomically
 
 REPORT_FILE = "report.html"
+ANALYSES = {
+    "topology": topology.section,
+    "convergence": convergence.section,
+    "gradients": gradients.section,
+    "smoothness": smoothness.section,
+    "landscape": landscape.section,
+}
 # A table of more rows than LONG_TABLE shows the first ones, and the others when asked for.
 LONG_TABLE, FIRST_ROWS = CROWD, 10
 
@@ -71,11 +78,8 @@ def sections(evidence: Evidence) -> list[Section]:
         accuracy.section(evidence),
         *(family.section(evidence) for family in FAMILIES),
         examples.section(evidence),
-        topology.section(evidence),
-        convergence.section(evidence),
-        gradients.section(evidence),
-        smoothness.section(evidence),
-        landscape.section(evidence),
+        *(analysis(evidence) for analysis in ANALYSES.values()),
+        *others.sections(evidence, {"training", *ANALYSES}),
         reproduce.methods(evidence),
         reproduce.reproduce(evidence),
         reproduce.failures(evidence),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nasaudit.report import format
-from nasaudit.report.charts import curves as charts
+from nasaudit.report.charts import frame
 from nasaudit.results.schema import Row
 
 ABSENT = "–"
@@ -81,8 +81,8 @@ class Figure:
     title: str
     caption: str
     alt: str
-    chart: charts.Drawn
-    records: charts.Records
+    chart: frame.Drawn
+    records: frame.Records
     about: str = ""
     legend: bool = True
     key: tuple[tuple[str, str], ...] = ()
@@ -92,14 +92,14 @@ class Figure:
         """The title where no heading stands above."""
         return f"{self.title}: {self.about}" if self.about else self.title
 
-    def for_page(self) -> charts.Spec:
+    def for_page(self) -> frame.Spec:
         """The Vega-Lite specification that the page embeds."""
-        return charts.for_page(self.chart, self.records)
+        return frame.for_page(self.chart, self.records)
 
-    def for_file(self, with_legend: bool = True) -> charts.Spec:
+    def for_file(self, with_legend: bool = True) -> frame.Spec:
         """The Vega-Lite specification of the figure as a file of its own; `with_legend`: of the architectures."""
         legend = bool(self.key) or (self.legend and with_legend)
-        return charts.for_file(self.chart, self.records, self.full_title, legend)
+        return frame.for_file(self.chart, self.records, self.full_title, legend)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Map:
     title: str
     caption: str
     alt: str
-    spec: charts.Spec
+    spec: frame.Spec
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.mitigation import RemedyKind
+from nasaudit.spec.remedies import RemedyKind
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.files import FORMAT

@@ -9,31 +9,26 @@ from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.registry import normalise
 from nasaudit.spec.base import Spec
 from nasaudit.spec.genotype import OPS, SKIP
+from nasaudit.spec.remedies import (
+    REMEDIES,
+    AnswersRemedy,
+    Remedy,
+    RemedyKind,
+    Rewiring,
+    TrainingRemedy,
+    remedies_of,
+)
 from nasaudit.spec.units import Fractional
 
-REWIRINGS: tuple[str, ...] = ("deepen", "drop_skips", "both")
 Scope = Literal["normal", "reduction", "all"]
-RemedyKind = Literal["rewiring", "training", "answers"]
 REPLACEMENTS: tuple[str, ...] = ("sep_conv_3x3",)
 PUBLISHED_REPLACEMENTS: tuple[str, ...] = ("sep_conv_3x3", "dil_conv_3x3")  # of DARTS-ii and DARTS-iii
 
-# Remedies of the training, by the fields of the recipe that they set. Their sources are with the fields.
-TRAINING_REMEDIES: Mapping[str, Mapping[str, Any]] = {
-    "adversarial_training": {"adversarial": {"method": "pgd"}},
-    "trades": {"adversarial": {"method": "trades"}},
-    "label_smoothing": {"label_smoothing": 0.1},
-    "dp_sgd": {"private": {}},
-}
-# Remedies of what a served model answers, by the fields of the extraction attacks that they set.
-ANSWER_REMEDIES: Mapping[str, Mapping[str, Any]] = {
-    "rounded_answers": {"decimals": 1},
-    "top_answers": {"top_k": 1},
-}
-# What stands for several of them.
-FAMILIES_OF_REMEDIES: Mapping[str, tuple[str, ...]] = {
-    "rewiring": REWIRINGS,
-    "training": tuple(TRAINING_REMEDIES),
-    "answers": tuple(ANSWER_REMEDIES),
+# What a user may say for all remedies of a kind.
+KINDS: Mapping[RemedyKind, type[Remedy]] = {
+    "rewiring": Rewiring,
+    "training": TrainingRemedy,
+    "answers": AnswersRemedy,
 }
 
 
@@ -54,7 +49,11 @@ def check_replacements(replacements: Sequence[str]) -> None:
 class MitigationSpec(Spec):
     """Further architectures: those of the study, hardened. Which is paired with which follows from what they are."""
 
-    remedies: tuple[str, ...] = REWIRINGS  # names, or `rewiring`, `training`, `answers` for all of a kind
+    remedies: tuple[str, ...] = (
+        "deepen",
+        "drop_skips",
+        "both",
+    )  # names, or `rewiring`, `training`, `answers` for all of a kind
     scope: Scope = "normal"  # cells that are rewired
     # Nodes or skips of each cell: all of them; every number up to all, for a curve; or these numbers.
     doses: Literal["full", "curve"] | tuple[int, ...] = "full"
@@ -71,18 +70,17 @@ class MitigationSpec(Spec):
         if not isinstance(values, dict) or not isinstance(values.get("remedies"), (list, tuple)):
             return values
         own = values.get("training")
-        names = [
-            *FAMILIES_OF_REMEDIES,
-            *(name for of_kind in FAMILIES_OF_REMEDIES.values() for name in of_kind),
-            *(own if isinstance(own, dict) else ()),
-        ]
-        known = {normalise(name): name for name in names}
+        meant: dict[str, tuple[str, ...]] = {
+            **{name: (name,) for name in (*REMEDIES, *(own if isinstance(own, dict) else ()))},
+            **{kind: tuple(remedies_of(remedies)) for kind, remedies in KINDS.items()},
+        }
+        known = {normalise(name): names for name, names in meant.items()}
         chosen: dict[str, None] = {}
         for said in values["remedies"]:
-            name = known.get(normalise(str(said)))
-            if name is None:
-                raise UnknownNameError("remedy", str(said), names)
-            chosen.update(dict.fromkeys(FAMILIES_OF_REMEDIES.get(name, (name,))))
+            names = known.get(normalise(str(said)))
+            if names is None:
+                raise UnknownNameError("remedy", str(said), meant)
+            chosen.update(dict.fromkeys(names))
         return {**values, "remedies": tuple(chosen)}
 
     @field_validator("doses", mode="before")
@@ -107,10 +105,12 @@ class MitigationSpec(Spec):
 
     def of_kind(self, kind: Literal["rewiring", "answers"]) -> tuple[str, ...]:
         """The chosen remedies of a kind, in the order asked."""
-        return tuple(name for name in self.remedies if name in FAMILIES_OF_REMEDIES[kind])
+        of_this = remedies_of(KINDS[kind])
+        return tuple(name for name in self.remedies if name in of_this and name not in self.training)
 
     @property
     def recipes(self) -> dict[str, dict[str, Any]]:
         """The chosen remedies of the training, with the fields of the recipe that they set."""
-        known = {**TRAINING_REMEDIES, **self.training}
+        known = {name: remedy.recipe(name) for name, remedy in remedies_of(TrainingRemedy).items()}
+        known.update(self.training)
         return {name: dict(known[name]) for name in self.remedies if name in known}

@@ -1,10 +1,26 @@
-"""The named training recipes: one for each scale and protocol."""
+"""The named training recipes: one for each scale and protocol, those of surrogates and of backdoors."""
+
+import math
+from typing import Any
 
 from nasaudit.spec.arch import Protocol, Scale
+from nasaudit.spec.attacks import BackdoorSpec, ExtractionSpec
+from nasaudit.spec.attacks.backdoor import FINE_TUNING_EPOCHS
+from nasaudit.spec.attacks.extraction import STEPS_FOR_AN_EPOCH
 from nasaudit.spec.training import TrainingSpec
 
 # Data sets in which a mirrored image is another thing, or nothing at all.
 NOT_MIRRORED = frozenset({"digits", "mnist5k"})
+
+# How the talk's artifact trains surrogates.
+SURROGATE: dict[str, object] = {
+    "optimizer": "sgd",
+    "learning_rate": 0.025,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "batch_size": 96,
+    "schedule": "cosine",
+}
 
 
 def recipe(scale: Scale, protocol: Protocol, data: str) -> TrainingSpec:
@@ -34,3 +50,42 @@ def recipe(scale: Scale, protocol: Protocol, data: str) -> TrainingSpec:
         keep="best_test" if protocol == "paper" else "best_validation",
         drop_path_schedule="constant" if protocol == "paper" else "linear",
     )
+
+
+def surrogate_training(spec: ExtractionSpec, victim: TrainingSpec, images: int) -> TrainingSpec:
+    """The surrogate's recipe for one budget.
+
+    A transfer set of 94 images fills one batch of 64 an epoch: 20 epochs of it are 20 steps, after which agreement
+    says how slowly the surrogate learns and not what the answers are worth. Hence at least `min_steps` steps for
+    every budget. The last epoch is kept, as a thief has no images to choose an epoch by. The victim's defences
+    are not the thief's.
+
+    Args:
+        spec: recipe, epochs, min_steps and batch_size.
+        victim: the victim's recipe, from which come augmentation and precision, and all else with `recipe=victim`.
+        images: of the transfer set.
+    """
+    changes = dict(SURROGATE) if spec.recipe == "published" else {}
+    if spec.batch_size is not None:
+        changes["batch_size"] = spec.batch_size
+    training = victim.undefended().model_copy(update={**changes, "keep": "last", "label_smoothing": 0.0})
+    least = STEPS_FOR_AN_EPOCH * victim.epochs if spec.min_steps is None else spec.min_steps
+    batches = max(1, images // training.batch_size)
+    return training.model_copy(update={"epochs": max(spec.epochs, math.ceil(least / batches))})
+
+
+def backdoor_training(spec: BackdoorSpec, victim: TrainingSpec) -> TrainingSpec:
+    """The recipe that plants a backdoor: the victim's, with what the attack says otherwise.
+
+    A fine-tuning keeps its last epoch: which one is best on clean images is not what it is for. An attacker who runs
+    the training leaves the victim's defences out; who trains on poisoned data unaware keeps them.
+    """
+    victim = victim.undefended() if spec.trained_by_attacker else victim
+    fields = ("epochs", "learning_rate", "optimizer", "weight_decay", "batch_size")
+    changes: dict[str, Any] = {
+        name: getattr(spec, name) for name in fields if getattr(spec, name) is not None
+    }
+    if spec.from_scratch:
+        return victim.model_copy(update=changes)
+    epochs = max(1, round(FINE_TUNING_EPOCHS * victim.epochs))
+    return victim.model_copy(update={"epochs": epochs, "keep": "last", **changes})

@@ -11,7 +11,7 @@ from nasaudit.spec.attacks import AnyAttack, ExtractionSpec
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.mitigation import ANSWER_REMEDIES, MitigationSpec
+from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.spec.model import ModelSpec, Normalisation
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.spec.units import Fractional
@@ -113,7 +113,7 @@ class StudySpec(Spec):
                 "attacks", f"one of extraction with soft labels, to try {limits[0]} on", len(attacks)
             )
         limited = (
-            type(thefts[0]).parse({**thefts[0].model_dump(), **ANSWER_REMEDIES[remedy]}) for remedy in limits
+            type(thefts[0]).parse({**thefts[0].model_dump(), "answers": [remedy]}) for remedy in limits
         )
         return tuple(dict.fromkeys((*attacks, *limited)))
 

@@ -1,18 +1,14 @@
 """TrainingSpec: everything that decides how a network is trained, apart from data, network and seed."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from nasaudit.errors import SpecError
 from nasaudit.spec.base import Spec
-from nasaudit.spec.defences import AdversarialSpec, PrivateSpec
+from nasaudit.spec.remedies import AnyDefence
 from nasaudit.spec.units import Fractional
-
-# What defences add, in units of the undefended training's time: measured with mini networks on one core.
-INNER_STEP = 0.65  # a step of the inner maximisation, which needs no gradient of the weights
-CLEAN_VIEW = 1.0  # TRADES learns from twice as many images
-MICROBATCHES = 2.0  # of 8 images; measured: 3 for images of 8x8, where overhead counts most, 1 for 28x28
 
 
 class TrainingSpec(Spec):
@@ -26,9 +22,8 @@ class TrainingSpec(Spec):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     schedule: Literal["cosine", "one_cycle"] = "cosine"
     label_smoothing: Fractional = 0.0
-    gradient_clip: Annotated[float, Field(gt=0)] | None = (
-        5.0  # L2 norm over all parameters; idle with `private`
-    )
+    # L2 norm over all parameters; idle where a defence makes the gradient.
+    gradient_clip: Annotated[float, Field(gt=0)] | None = 5.0
     crop: Annotated[int, Field(ge=0)] = 2  # pixels of zero padding for random crops; 0: none
     flip: bool = False  # horizontal, with probability 1/2
     cutout: Annotated[int, Field(ge=0)] = 0  # side of the square that is blanked; 0: none
@@ -37,33 +32,50 @@ class TrainingSpec(Spec):
     precision: Literal["fp32", "bf16"] = "fp32"
     # Which epoch's weights are kept. `best_test` picks on test data: protocol `paper` only.
     keep: Literal["last", "best_validation", "best_test"] = "last"
-    # Defences, each a switch. Left out of the digest where they are off, so that older records are found.
-    adversarial: AdversarialSpec | None = Field(default=None, exclude_if=lambda value: value is None)
-    private: PrivateSpec | None = Field(default=None, exclude_if=lambda value: value is None)
+    # By name, or with their fields. Left out of the digest where there is none.
+    defences: tuple[AnyDefence, ...] = Field(default=(), exclude_if=lambda value: not value)
 
     @model_validator(mode="after")
-    def _clipped_once(self) -> Self:
+    def _one_at_each_seam(self) -> Self:
+        at: dict[str, str] = {}
+        for defence in self.defences:
+            if defence.seam in at:
+                both = [at[defence.seam], defence.name]
+                raise SpecError("defences", f"one defence of the {defence.seam} at most", both)
+            at[defence.seam] = defence.name
         ordinary = type(self).model_fields["gradient_clip"].default
-        if self.private is not None and self.gradient_clip not in (None, ordinary):
+        if "gradient" in at and self.gradient_clip not in (None, ordinary):
             raise SpecError(
-                "gradient_clip", "nothing beside `private`, whose `clip` takes its place", self.gradient_clip
+                "gradient_clip",
+                f"nothing beside `{at['gradient']}`, which takes its place",
+                self.gradient_clip,
             )
         return self
 
     @property
     def expected_time(self) -> float:
         """How many times as long as without its defences a training takes."""
-        factor = 1.0
-        if self.adversarial is not None:
-            factor += INNER_STEP * self.adversarial.steps + CLEAN_VIEW * (self.adversarial.method == "trades")
-        return factor + MICROBATCHES * (self.private is not None)
+        return 1.0 + sum(defence.expected_cost for defence in self.defences)
 
     def undefended(self) -> Self:
-        """The same recipe without `adversarial` and `private`: how attackers train models of their own.
+        """The same recipe without its defences: how attackers train models of their own.
 
         Label smoothing stays: it is a part of ordinary recipes, and who must not have it (a thief, whose targets are
-        the victim's answers) leaves it out where the recipe is made. A recipe without defences is returned as it is.
+        the victim's answers) leaves it out where the recipe is made.
         """
-        if self.adversarial is None and self.private is None:
-            return self
-        return self.model_copy(update={"adversarial": None, "private": None})
+        return self.model_copy(update={"defences": ()})
+
+    def changed(self, fields: Mapping[str, Any], where: str = "") -> Self:
+        """This recipe with other fields. Its defences stay, but for those at a seam that a new one takes.
+
+        Args:
+            fields: of a recipe, as a user writes them.
+            where: prefix of the path in messages.
+
+        Raises:
+            SpecError: the recipe that comes of it is none.
+        """
+        recipe = self.parse({**self.model_dump(), "defences": (), **fields}, where)
+        taken = {defence.seam for defence in recipe.defences}
+        kept = [defence for defence in self.defences if defence.seam not in taken]
+        return self.parse({**recipe.model_dump(), "defences": [*kept, *recipe.defences]}, where)

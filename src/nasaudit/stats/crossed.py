@@ -21,7 +21,7 @@ freedom) and for the others (I - 1) are combined as the root of a sum of squares
 
 Deviations: Satterthwaite's degrees of freedom are customary for such a sum; with few seeds their intervals are too
 short where seeds differ. In simulations with 3 and 5 seeds these ones covered 93 to 97 %, with 2 seeds 92 % or more
-(tests/analysis/test_crossed.py). p is not read off this interval: where M_s < M_e by luck, which is common with few
+(tests/stats/test_crossed.py). p is not read off this interval: where M_s < M_e by luck, which is common with few
 seeds, the first term is 0 and the far tails, which corrections for many tests look at, are much too thin. So p is the
 level at which an interval with M_s in place of M_s - M_e, which is Student's over seeds and more, first holds 0.
 """
@@ -35,9 +35,8 @@ from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 from nasaudit.measure.estimate import Estimate
-from nasaudit.stats.two_groups import ALPHA
+from nasaudit.stats.holm import ALPHA, FEWEST
 
-FEWEST = 2  # seeds or images, without which their differences have no spread
 SMALLEST_P = 1e-12  # what is below is given as this
 ROUNDING = 1e-12  # differences that are nearer to each other are the same
 

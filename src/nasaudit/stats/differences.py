@@ -1,7 +1,7 @@
 """By how much a figure moved between two studies of the same thing, from their rows alone. No torch.
 
 Trained with the same seeds, two studies are pairs: the luck that a seed brings to both cancels in its difference.
-The mean of the differences has Student's interval over seeds (`analysis.paired.mean_of_pairs`), which tells how
+The mean of the differences has Student's interval over seeds (`stats.crossed` with a single image), which tells how
 another set of trainings would come out on these images. Where that cannot be made (one seed, no seed in common, or
 differences that are all the same), the two rows are taken for independent, and their own intervals are combined:
 
@@ -19,12 +19,12 @@ tell; so the independent interval is wider than it must be.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import hypot, isclose
+from dataclasses import dataclass
+from math import hypot
 from typing import Literal
 
 from nasaudit.measure.estimate import Estimate
-from nasaudit.stats.pairs import FEWEST, mean_of_pairs
+from nasaudit.stats.crossed import crossed_mean
 
 How = Literal["seeds", "independent", "exact"]
 
@@ -56,7 +56,7 @@ def independent_change(before: Estimate, after: Estimate) -> Change:
     above = hypot(after.high - after.value, before.value - before.low)
     n = min(before.n, after.n)
     change = Estimate(value, value - below, value + above, n, after.unit)
-    return Change(_possible(change, (before, after)), "exact" if below == above == 0 else "independent")
+    return Change(possible(change, (before, after)), "exact" if below == above == 0 else "independent")
 
 
 def paired_change(pairs: Sequence[tuple[Estimate, Estimate]]) -> Change | None:
@@ -65,15 +65,20 @@ def paired_change(pairs: Sequence[tuple[Estimate, Estimate]]) -> Change | None:
     Args:
         pairs: before and after, one for each seed.
     """
-    differences = [after.value - before.value for before, after in pairs]
-    if len(pairs) < FEWEST or isclose(max(differences), min(differences), rel_tol=1e-9, abs_tol=1e-15):
+    differences = [[after.value - before.value] for before, after in pairs]
+    tested = crossed_mean(differences, pairs[0][1].unit) if pairs else None
+    if tested is None:
         return None
-    estimate = mean_of_pairs(differences, pairs[0][1].unit)
-    return Change(_possible(estimate, [side for pair in pairs for side in pair]), "seeds")
+    return Change(possible(tested.estimate, [side for pair in pairs for side in pair]), "seeds")
 
 
-def _possible(change: Estimate, sides: Sequence[Estimate]) -> Estimate:
-    """Without what the difference of two shares cannot be."""
+def possible(change: Estimate, sides: Sequence[Estimate] = ()) -> Estimate:
+    """Without what the difference of two shares cannot be.
+
+    Args:
+        change: a difference.
+        sides: what it is the difference of, where they might be no shares themselves (a drop of accuracy).
+    """
     if change.unit != "fraction" or any(side.low < 0 or side.high > 1 for side in sides):
         return change
-    return replace(change, low=max(change.low, -1.0), high=min(change.high, 1.0))
+    return change.within(-1.0, 1.0)

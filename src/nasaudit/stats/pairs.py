@@ -2,12 +2,10 @@
 
 A change of the cell is an experiment: the same cell with and without it. Its effect is the mean of the differences
 within the pairs. Under the null hypothesis a difference is as likely as its negative, so every way to flip the signs
-is equally likely. That is the sign-flip test:
+is equally likely. That is the sign-flip test (`stats.permutation` has how its tails are counted):
 
 - Fisher, "The Design of Experiments", 1935, section 21 (Darwin's plants); Pitman, "Significance Tests Which May Be
   Applied to Samples from any Populations", Supplement to the Journal of the Royal Statistical Society 4, 1937.
-- Phipson & Smyth, "Permutation P-values Should Never Be Zero", Statistical Applications in Genetics and Molecular
-  Biology 9, 2010, where the signs are drawn.
 - "Student", "The Probable Error of a Mean", Biometrika 6, 1908: the interval.
 
 Deviations: none in the formulas. The detectable difference is that of the t-test at the level that the sign-flip test
@@ -21,12 +19,12 @@ from math import floor, sqrt
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import nctdtrinc, stdtrit
+from scipy.special import stdtrit
 
 from nasaudit.measure.estimate import Estimate, FloatArray, exact
-from nasaudit.stats.two_groups import ALPHA, POWER, PermutationTest
+from nasaudit.stats.holm import ALPHA, FEWEST, POWER
+from nasaudit.stats.permutation import PermutationTest, noncentrality
 
-FEWEST = 2  # pairs, without which differences have no spread
 EXACT_PAIRS = 16  # all 2^n flips are looked at up to so many pairs, and beyond that DRAWS of them
 DRAWS = 19_999
 # Up to so many flips in a tail, and for so many pairs, the t-test is no stand-in for the sign-flip test.
@@ -36,8 +34,6 @@ STUDIES = 4_000  # simulated there
 
 def sign_flip_test(differences: Sequence[float], *, draws: int = DRAWS, seed: int = 0) -> PermutationTest:
     """Test whether the mean difference is further from 0 than flipping signs at random explains.
-
-    Two-sided p is twice the smaller tail, at most 1, so a rejection at level alpha also tells the direction.
 
     Args:
         differences: one for each pair, after minus before; at least one.
@@ -51,14 +47,13 @@ def sign_flip_test(differences: Sequence[float], *, draws: int = DRAWS, seed: in
     (True, 1.0)
     """
     values = _finite(differences, fewest=1)
-    sums = _signs(len(values), draws, seed) @ values
-    observed, tie = values.sum(), 1e-9 * np.abs(values).sum()
-    smaller = int(min(np.count_nonzero(sums >= observed - tie), np.count_nonzero(sums <= observed + tie)))
-    all_flips = len(values) <= EXACT_PAIRS
-    return PermutationTest(
-        p=min(1.0, 2 * (smaller if all_flips else smaller + 1) / _looked_at(len(values), draws)),
-        smallest_p=smallest_p(len(values), draws),
-        exact=all_flips,
+    n = len(values)
+    return PermutationTest.of(
+        _signs(n, draws, seed) @ values,
+        values.sum(),
+        tie=1e-9 * np.abs(values).sum(),
+        smallest_p=smallest_p(n, draws),
+        exact=n <= EXACT_PAIRS,
     )
 
 
@@ -83,7 +78,7 @@ def mean_of_pairs(differences: Sequence[float], unit: str, confidence: float = 1
         ValueError: fewer than 2 differences, or one that is not finite.
 
     >>> mean_of_pairs([1.0, 1.0, 1.0], "nats")
-    Estimate(value=1.0, low=1.0, high=1.0, n=3, unit='nats')
+    Estimate(value=1.0, low=1.0, high=1.0, n=3, unit='nats', bound=None)
     """
     values = _finite(differences, fewest=FEWEST)
     n, mean = len(values), float(values.mean())
@@ -126,8 +121,7 @@ def detectable_mean(
     if flips <= FEW_FLIPS and pairs <= FEW_PAIRS:
         return sd * _simulated(pairs, flips, power)
     level = 2 * flips / looked_at
-    noncentrality = float(nctdtrinc(pairs - 1, 1 - power, stdtrit(pairs - 1, 1 - level / 2)))
-    return noncentrality * sd / sqrt(pairs)
+    return noncentrality(pairs - 1, level, power) * sd / sqrt(pairs)
 
 
 def _finite(differences: Sequence[float], fewest: int) -> FloatArray:

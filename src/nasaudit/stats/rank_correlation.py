@@ -10,8 +10,6 @@ the ranks of the controls: do two cells of the same accuracy and the same FLOPs 
   interval, with the jackknife's acceleration.
 - Freedman & Lane, "A Nonstochastic Interpretation of Reported Significance Levels", Journal of Business & Economic
   Statistics 1, 1983: with controls, the residuals are permuted. Without, this is the permutation test of Pitman 1937.
-- Phipson & Smyth, "Permutation P-values Should Never Be Zero", Statistical Applications in Genetics and Molecular
-  Biology 9, 2010.
 - Bonett & Wright, "Sample Size Requirements for Estimating Pearson, Kendall and Spearman Correlations",
   Psychometrika 65, 2000: the variance of atanh(rho) is (1 + rho^2 / 2) / (n - 3).
 
@@ -35,9 +33,9 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri, stdtrit
 
 from nasaudit.measure.estimate import Estimate, FloatArray
-from nasaudit.stats.two_groups import ALPHA, POWER, PermutationTest
+from nasaudit.stats.holm import ALPHA, FEWEST_TESTED, POWER
+from nasaudit.stats.permutation import PermutationTest
 
-FEWEST = 5  # architectures, and one more for each control
 BOOTSTRAP_DRAWS = 1_999
 EXACT_SIZE = 7  # all orders are looked at up to so many architectures, and beyond that ORDER_DRAWS of them
 ORDER_DRAWS = 19_999
@@ -50,7 +48,7 @@ def spearman(x: Values, y: Values, controls: Sequence[Values] = ()) -> float:
     """Spearman's rank correlation in [-1, 1]; with controls, the partial one.
 
     Args:
-        x: one value for each architecture, at least FEWEST and one more for each control.
+        x: one value for each architecture, at least FEWEST_TESTED and one more for each control.
         y: the same of another measure.
         controls: the same of measures that are held fixed. One that is constant, or told by the others, adds nothing.
 
@@ -102,8 +100,8 @@ def spearman_test(
 ) -> PermutationTest:
     """Test whether the order of `y` has to do with that of `x`, more than ordering it at random explains.
 
-    Two-sided p is twice the smaller tail, at most 1, so a rejection at level alpha also tells the sign. With controls
-    the residuals of the ranks of `y` are permuted (Freedman & Lane) and the partial correlation is compared.
+    A rejection at level alpha also tells the sign (`stats.permutation`). With controls the residuals of the ranks of
+    `y` are permuted (Freedman & Lane) and the partial correlation is compared.
 
     Args:
         x: as in `spearman`.
@@ -129,11 +127,8 @@ def spearman_test(
         sums *= np.sqrt(left_y @ left_y / np.maximum(outside, NOTHING * (left_y @ left_y)))
     observed = left_x @ left_y
     tie = 1e-9 * sqrt((left_x @ left_x) * (left_y @ left_y))
-    tails = [np.count_nonzero(sums >= observed - tie), np.count_nonzero(sums <= observed + tie)]
-    exact = n <= EXACT_SIZE
-    smaller = int(min(tails)) if exact else int(min(tails)) + 1
-    looked_at = len(orders) if exact else len(orders) + 1
-    return PermutationTest(min(1.0, 2 * smaller / looked_at), smallest_p(x, y, draws), exact)
+    least = smallest_p(x, y, draws)
+    return PermutationTest.of(sums, observed, tie, smallest_p=least, exact=n <= EXACT_SIZE)
 
 
 def smallest_p(x: Values, y: Values, draws: int = ORDER_DRAWS) -> float:
@@ -172,13 +167,13 @@ def detectable_correlation(
         The correlation, in (0, 1); None where the test never gives a p within alpha.
 
     Raises:
-        ValueError: fewer than FEWEST architectures.
+        ValueError: fewer than FEWEST_TESTED architectures.
 
     >>> round(detectable_correlation(60), 2), detectable_correlation(5, alpha=0.01)
     (0.36, None)
     """
-    if n < FEWEST:
-        raise ValueError(f"expected at least {FEWEST} architectures, got {n}")
+    if n < FEWEST_TESTED:
+        raise ValueError(f"expected at least {FEWEST_TESTED} architectures, got {n}")
     level = _attained(n, alpha)
     if level == 0 or least_p > alpha * (1 + 1e-9):
         return None
@@ -196,7 +191,7 @@ def detectable_correlation(
 def _check(x: Values, y: Values, controls: Sequence[Values]) -> FloatArray:
     """The comparisons of all values with each other, checked: float [2 + k, n, n], see `_below`."""
     sides = [np.asarray(values, np.float64) for values in (x, y, *controls)]
-    fewest = FEWEST + len(controls)
+    fewest = FEWEST_TESTED + len(controls)
     if any(side.shape != sides[0].shape or side.ndim != 1 for side in sides) or len(sides[0]) < fewest:
         raise ValueError(
             f"expected one value of each measure for at least {fewest} architectures, "

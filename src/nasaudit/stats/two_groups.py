@@ -3,13 +3,10 @@
 The unit is the architecture, never the image nor the training: all models are attacked with the same images, and
 the trainings of one architecture are alike, so neither is a replicate of "an architecture designed by NAS". Under
 the null hypothesis the group is a label without meaning, so every way to deal the labels to the architectures is
-equally likely. That is the permutation test:
+equally likely. That is the permutation test (`stats.permutation` has how its tails are counted):
 
 - Fisher, "The Design of Experiments", 1935; Pitman, "Significance Tests Which May Be Applied to Samples from any
   Populations", Supplement to the Journal of the Royal Statistical Society 4, 1937.
-- Phipson & Smyth, "Permutation P-values Should Never Be Zero", Statistical Applications in Genetics and Molecular
-  Biology 9, 2010: p = (b + 1) / (m + 1) where the splits are drawn.
-- Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6, 1979.
 - Welch, "The Generalization of 'Student's' Problem when Several Different Population Variances are Involved",
   Biometrika 34, 1947.
 - Cliff, "Dominance Statistics: Ordinal Analyses to Answer Ordinal Questions", Psychological Bulletin 114, 1993, and
@@ -21,47 +18,26 @@ test attains, because the permutation test's own power has no closed form; the t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import comb, floor, sqrt
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import nctdtrinc, stdtrit
+from scipy.special import stdtrit
 
 from nasaudit.measure.estimate import Estimate, FloatArray, exact
+from nasaudit.stats.holm import ALPHA, FEWEST, POWER
+from nasaudit.stats.permutation import PermutationTest, noncentrality
 
-ALPHA = 0.05
-POWER = 0.8
-FEWEST = 2  # architectures in a group, without which it has no spread
 EXACT_SPLITS = 200_000  # all splits are looked at up to so many, and beyond that DRAWS of them
 DRAWS = 99_999
 
 Values = Sequence[float]
 
 
-@dataclass(frozen=True)
-class PermutationTest:
-    """What a permutation test found.
-
-    Attributes:
-        p: two-sided.
-        smallest_p: the least that `p` could have been with groups of these sizes.
-        exact: whether every split was looked at.
-    """
-
-    p: float
-    smallest_p: float
-    exact: bool
-
-
 def permutation_test(first: Values, second: Values, *, draws: int = DRAWS, seed: int = 0) -> PermutationTest:
     """Test whether the means of two groups differ by more than dealing the labels at random explains.
-
-    Two-sided p is twice the smaller tail, at most 1; a tail counts the splits whose difference is at least as extreme
-    as the observed one, which is among them. So a rejection at level alpha also tells the direction, with an
-    error of at most alpha / 2, also where the groups differ in size and the distribution is skewed.
 
     Args:
         first: one value for each architecture, at least one.
@@ -78,19 +54,13 @@ def permutation_test(first: Values, second: Values, *, draws: int = DRAWS, seed:
     centred = values - values.mean()
     observed = centred[:chosen].sum()
     tie = 1e-9 * np.abs(centred).max()
-    splits = comb(len(values), chosen)
-    if splits <= EXACT_SPLITS:
+    all_splits = comb(len(values), chosen) <= EXACT_SPLITS
+    if all_splits:
         sums = centred[_splits(len(values), chosen)].sum(axis=1)
-        tails = [np.count_nonzero(sums >= observed - tie), np.count_nonzero(sums <= observed + tie)]
     else:
         sums = _random_sums(centred, chosen, draws, seed)
-        tails = [np.count_nonzero(sums >= observed - tie) + 1, np.count_nonzero(sums <= observed + tie) + 1]
-    looked_at = _looked_at(len(first), len(second), draws)
-    return PermutationTest(
-        p=min(1.0, 2 * int(min(tails)) / looked_at),
-        smallest_p=smallest_p(len(first), len(second), draws),
-        exact=splits <= EXACT_SPLITS,
-    )
+    least = smallest_p(len(first), len(second), draws)
+    return PermutationTest.of(sums, observed, tie, smallest_p=least, exact=all_splits)
 
 
 def smallest_p(n_first: int, n_second: int, draws: int = DRAWS) -> float:
@@ -100,20 +70,6 @@ def smallest_p(n_first: int, n_second: int, draws: int = DRAWS) -> float:
     (0.3333333333333333, 0.000175)
     """
     return min(1.0, 2 / _looked_at(n_first, n_second, draws))
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Adjusted p-values (Holm 1979): the i-th smallest of m is multiplied by m - i + 1, never below an earlier one.
-
-    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
-    [0.03, 0.06, 0.06]
-    """
-    adjusted = [0.0] * len(ps)
-    highest = 0.0
-    for rank, position in enumerate(sorted(range(len(ps)), key=lambda k: ps[k])):
-        highest = max(highest, min(1.0, (len(ps) - rank) * ps[position]))
-        adjusted[position] = highest
-    return adjusted
 
 
 def mean_difference(first: Values, second: Values, unit: str, confidence: float = 1 - ALPHA) -> Estimate:
@@ -209,8 +165,7 @@ def detectable_difference(
     if level == 0 or n_first < FEWEST or n_second < FEWEST:
         return None
     freedom = n_first + n_second - 2
-    noncentrality = float(nctdtrinc(freedom, 1 - power, stdtrit(freedom, 1 - level / 2)))
-    return noncentrality * sd * sqrt(1 / n_first + 1 / n_second)
+    return noncentrality(freedom, level, power) * sd * sqrt(1 / n_first + 1 / n_second)
 
 
 def _finite(first: Values, second: Values, fewest: int = 1) -> FloatArray:

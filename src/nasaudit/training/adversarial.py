@@ -1,12 +1,12 @@
 """Adversarial training: a network learns from the worst images within epsilon of the training images.
 
-`pgd`: Madry, Makelov, Schmidt, Tsipras and Vladu, "Towards Deep Learning Models Resistant to Adversarial Attacks",
-ICLR 2018. With S the linf ball of radius epsilon, their saddle point (equation 2.1)
+`PgdTraining`: Madry, Makelov, Schmidt, Tsipras and Vladu, "Towards Deep Learning Models Resistant to Adversarial
+Attacks", ICLR 2018. With S the linf ball of radius epsilon, their saddle point (equation 2.1)
     min_theta  E max_{delta in S} L(theta, x + delta, y)
 is descended by a step on theta at the point where PGD, from a random point of x + S, has climbed to:
     x^{t+1} = Pi_{x+S}( x^t + alpha sgn(grad_x L(theta, x^t, y)) )
 
-`trades`: Zhang, Yu, Jiao, Xing, El Ghaoui and Jordan, "Theoretically Principled Trade-off between Robustness and
+`Trades`: Zhang, Yu, Jiao, Xing, El Ghaoui and Jordan, "Theoretically Principled Trade-off between Robustness and
 Accuracy", ICML 2019, algorithm 1. Accuracy and robustness are two terms, and the inner maximum needs no label:
     min_f  E [ L(f(x), y)  +  beta max_{x' in x + S} KL( f(x) | f(x') ) ]
 The climb starts at x + .001 N(0, 1), since at x itself the divergence is at its minimum, 0. KL is that of the
@@ -16,66 +16,72 @@ The climb sees the network as it predicts: in eval mode, so that batch normalisa
 disturb it. Its draws have a generator of their own, so a training sees the images in the order and with the
 augmentation of its undefended twin.
 
-Deviations: 5 steps by default, where both papers take 7 to 20. The climb of `pgd` is in eval mode, as in the authors'
-code of TRADES, not in training mode. `trades` sends the clean and the moved images through the network as one batch,
+Deviations: 5 steps by default, where both papers take 7 to 20. The climb of PGD is in eval mode, as in the authors'
+code of TRADES, not in training mode. `Trades` sends the clean and the moved images through the network as one batch,
 so that batch normalisation averages over both; the authors' code sends them one after the other (and the clean ones
 twice). Either method trains for the epochs of the recipe, and keeps the epoch that the recipe says by clean accuracy.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasaudit.randomness import derive_seed
-from nasaudit.spec.defences import AdversarialSpec
+from nasaudit.spec.defences import AdversarialSpec, PgdTrainingSpec, TradesSpec
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.training.seams import Defence, Loss, Seams
 
-if TYPE_CHECKING:
-    from nasaudit.training.loop import Loss, Prepare
-
-START = 0.001  # standard deviation of the first move of `trades`, in pixel units
+START = 0.001  # standard deviation of the first move of `Trades`, in pixel units
 
 # Logits [N, K] -> the scalar that is climbed; the sum over images, so that none's gradient is divided by N.
 Objective = Callable[[Tensor], Tensor]
 
 
-def hardened(
-    network: nn.Module,
-    spec: AdversarialSpec,
-    seed: int,
-    loss: "Loss",
-    prepare: "Prepare | None" = None,
-    bf16: bool = False,
-) -> tuple["Loss", "Prepare"]:
-    """The loss and the batch change of an adversarial training.
+@final
+class PgdTraining(Defence):
+    """Batches are replaced by their examples."""
 
-    Args:
-        network: that is trained, on its device.
-        spec: the method and its numbers.
-        seed: of the training.
-        loss: of the undefended training.
-        prepare: its own change of each batch; examples are made of what it returns.
-        bf16: whether the network computes in bfloat16.
+    def __init__(self, spec: PgdTrainingSpec):
+        self.spec = spec
 
-    Returns:
-        With `pgd`, batches are replaced by their examples. With `trades`, the examples are added behind their batch,
-        without targets of their own: logits are [2N, K], targets remain [N] or [N, K].
-    """
+    def applied(self, seams: Seams, network: nn.Module, training: TrainingSpec, seed: int) -> Seams:
+        """See `Defence`."""
+        generator, bf16 = _generator(network, seed), training.precision == "bf16"
+
+        def prepare(pixels: Tensor, targets: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+            pixels, targets = seams.prepare(pixels, targets, draws)
+            return worst(network, pixels, targets, self.spec, generator, bf16), targets
+
+        return replace(seams, prepare=prepare)
+
+
+@final
+class Trades(Defence):
+    """Examples are added behind their batch, without targets of their own: logits are [2N, K], targets remain [N]."""
+
+    def __init__(self, spec: TradesSpec):
+        self.spec = spec
+
+    def applied(self, seams: Seams, network: nn.Module, training: TrainingSpec, seed: int) -> Seams:
+        """See `Defence`."""
+        generator, bf16 = _generator(network, seed), training.precision == "bf16"
+
+        def prepare(pixels: Tensor, targets: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+            pixels, targets = seams.prepare(pixels, targets, draws)
+            return torch.cat([pixels, divergent(network, pixels, self.spec, generator, bf16)]), targets
+
+        return replace(seams, prepare=prepare, loss=trades_loss(seams.loss, self.spec.beta))
+
+
+def _generator(network: nn.Module, seed: int) -> torch.Generator:
+    """Of the starts of the climbs, on the network's device."""
     device = next((tensor.device for tensor in network.parameters()), torch.device("cpu"))
-    generator = torch.Generator(device).manual_seed(derive_seed("adversarial training", seed))
-    trades = spec.method == "trades"
-
-    def changed(pixels: Tensor, targets: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-        if prepare is not None:
-            pixels, targets = prepare(pixels, targets, draws)
-        if trades:
-            return torch.cat([pixels, divergent(network, pixels, spec, generator, bf16)]), targets
-        return worst(network, pixels, targets, spec, generator, bf16), targets
-
-    return trades_loss(loss, spec.beta) if trades else loss, changed
+    return torch.Generator(device).manual_seed(derive_seed("adversarial training", seed))
 
 
 def worst(
@@ -89,7 +95,7 @@ def worst(
     """PGD on the cross entropy from a random point of the ball.
 
     Args:
-        network: as `hardened` has it; modes, statistics and gradients are as before afterwards.
+        network: that is trained, on its device; modes, statistics and gradients are as before afterwards.
         pixels: float32 [N, C, H, W] in [0,1].
         targets: int64 [N], or probabilities [N, K].
         spec: epsilon, steps, step size.
@@ -149,7 +155,7 @@ def divergence(clean: Tensor, moved: Tensor) -> Tensor:
     return F.kl_div(moved.log_softmax(1), clean.log_softmax(1), log_target=True, reduction="sum")
 
 
-def trades_loss(loss: "Loss", beta: float) -> "Loss":
+def trades_loss(loss: Loss, beta: float) -> Loss:
     """The loss on the first half of the logits, plus beta times the mean divergence of the second half from it."""
 
     def both(logits: Tensor, targets: Tensor) -> Tensor:

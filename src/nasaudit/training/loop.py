@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from pkgutil import resolve_name
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +16,8 @@ from nasaudit.errors import NonFiniteError, SpecError
 from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.training.adversarial import hardened
 from nasaudit.training.evaluate import accuracy
-from nasaudit.training.private import PrivateGradient
-
-# (logits [N, K], targets [N] or [N, K]) -> scalar loss.
-Loss = Callable[[Tensor, Tensor], Tensor]
-# (pixels [N, C, H, W], targets, the training's generator) -> the batch that is learned from, perhaps longer.
-Prepare = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+from nasaudit.training.seams import Defence, Loss, Prepare, Seams, as_it_is, whole_batch
 
 
 @dataclass
@@ -65,23 +60,28 @@ def fit(
         loss: replaces cross entropy with the recipe's label smoothing.
         targets: replace the labels: int64 [N], or probabilities float32 [N, K] (a distillation).
         prepare: changes each batch after its augmentation (a backdoor that owns its training step), and before
-            adversarial examples are made of it where the recipe says so.
+            a defence of the recipe does.
         after_epoch: called with the number of epochs done; the network is in training mode again afterwards.
         device: where to train.
         progress: called after each step.
 
     Raises:
         NonFiniteError: the loss became NaN or infinite.
-        SpecError: the recipe keeps the best epoch and there is nothing to choose it by, or has microbatches of one
-            image for a network with batch normalisation.
+        SpecError: the recipe keeps the best epoch and there is nothing to choose it by, or has a defence that this
+            network cannot be trained with.
     """
     if spec.keep != "last" and (selection is None or len(selection) == 0):
         raise SpecError("training.keep", "'last', since there are no images to choose an epoch by", spec.keep)
-    loss = loss or nn.CrossEntropyLoss(label_smoothing=spec.label_smoothing)
     network.to(device).train()
-    if spec.adversarial is not None:
-        loss, prepare = hardened(network, spec.adversarial, seed, loss, prepare, spec.precision == "bf16")
-    private = None if spec.private is None else PrivateGradient(network, spec.private, seed)
+    seams = Seams(
+        prepare or as_it_is,
+        loss or nn.CrossEntropyLoss(label_smoothing=spec.label_smoothing),
+        whole_batch(network, spec.gradient_clip),
+    )
+    for named in spec.defences:
+        defence: Defence = resolve_name(named.implementation)(named)
+        seams = defence.applied(seams, network, spec, seed)
+    backward = partial(_backward, network, spec, seams.loss)
     batch_size = min(spec.batch_size, len(train))
     steps_per_epoch = len(train) // batch_size
     total_steps = max(1, spec.epochs * steps_per_epoch)
@@ -102,15 +102,22 @@ def fit(
         for positions in _batches(len(train), batch_size, generator):
             batch = augment(images[positions], generator, spec.crop, spec.flip, spec.cutout, fill=mean_colour)
             pixels = batch.to(torch.float32, memory_format=torch.channels_last).div_(255)
-            wanted = targets[positions]
-            if prepare is not None:
-                pixels, wanted = prepare(pixels, wanted, generator)
-            value, correct = _step(network, pixels, wanted, spec, loss, optimizer, private)
+            pixels, wanted = seams.prepare(pixels, targets[positions], generator)
+            optimizer.zero_grad(set_to_none=True)
+            value, correct = seams.gradient(pixels, wanted, backward)
+            optimizer.step()
             schedule.step()
-            history.loss.append(value)
-            history.accuracy.append(correct)
-            progress(len(history.loss) / total_steps, f"epoch {epoch + 1}/{spec.epochs}, loss {value:.3f}")
-            _require_finite(value, len(history.loss), epoch + 1, spec)
+            history.loss.append(value.item())
+            history.accuracy.append(correct.item())
+            progress(
+                len(history.loss) / total_steps,
+                f"epoch {epoch + 1}/{spec.epochs}, loss {history.loss[-1]:.3f}",
+            )
+            if not history.loss[-1] < float("inf"):
+                raise NonFiniteError(
+                    f"the training loss became {history.loss[-1]} at step {len(history.loss)} (epoch {epoch + 1}); "
+                    f"expected a finite loss: lower training.learning_rate (now {spec.learning_rate:g})"
+                )
         if spec.keep != "last" and selection is not None:
             history.selection.append(accuracy(network, selection, device))
             if history.selection[-1] == max(history.selection):
@@ -129,28 +136,6 @@ def fit(
     return history
 
 
-def _step(
-    network: Network,
-    pixels: Tensor,
-    targets: Tensor,
-    spec: TrainingSpec,
-    loss: Loss,
-    optimizer: torch.optim.Optimizer,
-    private: PrivateGradient | None,
-) -> tuple[float, float]:
-    """One step of the optimiser; the batch's loss and accuracy before it."""
-    optimizer.zero_grad(set_to_none=True)
-    backward = partial(_backward, network, spec, loss)
-    if private is not None:
-        value, correct = private(pixels, targets, backward)
-    else:
-        value, correct = backward(pixels, targets)
-        if spec.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(network.parameters(), spec.gradient_clip)
-    optimizer.step()
-    return value.item(), correct.item()
-
-
 def _backward(
     network: Network, spec: TrainingSpec, loss: Loss, pixels: Tensor, targets: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -167,14 +152,6 @@ def _backward(
         # A batch may have further views of its images behind them, without targets of their own.
         correct = (logits[: len(classes)].argmax(dim=1) == classes).float().mean()
     return value.detach(), correct
-
-
-def _require_finite(loss: float, step: int, epoch: int, spec: TrainingSpec) -> None:
-    if not loss < float("inf"):
-        raise NonFiniteError(
-            f"the training loss became {loss} at step {step} (epoch {epoch}); "
-            f"expected a finite loss: lower training.learning_rate (now {spec.learning_rate:g})"
-        )
 
 
 def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -26,7 +26,7 @@ from a generator of its own, so a training sees the images in the order of its u
 """
 
 import math
-from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import final
 
@@ -36,9 +36,20 @@ from torch import Tensor, nn
 from nasaudit.errors import SpecError
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.defences import PrivateSpec
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.training.seams import Backward, Defence, Seams
 
-# (pixels, targets) of a part of a batch -> its loss and share of correct images; fills the parameters' gradients.
-Backward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+@final
+class PrivateTraining(Defence):
+    """A `PrivateGradient` takes the place of the batch's own."""
+
+    def __init__(self, spec: PrivateSpec):
+        self.spec = spec
+
+    def applied(self, seams: Seams, network: nn.Module, training: TrainingSpec, seed: int) -> Seams:
+        """See `Defence`."""
+        return replace(seams, gradient=PrivateGradient(network, self.spec, seed))
 
 
 @final
@@ -59,7 +70,7 @@ class PrivateGradient:
             isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()
         ):
             raise SpecError(
-                "training.private.microbatch", "at least 2, for a network with batch normalisation", 1
+                "training.defences.dp_sgd.microbatch", "at least 2, for a network with batch normalisation", 1
             )
         self.spec = spec
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]

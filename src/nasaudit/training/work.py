@@ -27,7 +27,7 @@ ACCURACY_TOLERANCE = 0.005
 def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
     """Train, measure the accuracy on all splits; leave weights, history and each test image's outcome."""
     bundle = load_data(task.data, workspace.downloads)
-    network = build(task.architecture, derive_seed("weights", task.seed), bundle.moments)
+    network = build(task.architecture, derive_seed("weights", task.seed), bundle.train.moments)
     train = training_images(task, bundle, workspace)
     if task.weights is None:
         _train(network, train, bundle, task, workspace)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from nasaudit.results.schema import Claim, Measure
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.stats.two_groups import ALPHA, holm
+from nasaudit.stats.holm import ALPHA, holm
 from nasaudit.verdicts.correlation_claims import correlation_claims
 from nasaudit.verdicts.drafts import Draft, Link
 from nasaudit.verdicts.group_claims import group_claims

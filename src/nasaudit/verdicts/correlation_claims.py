@@ -11,6 +11,7 @@ from typing import TypedDict
 from nasaudit.results.schema import Measure, Span
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.genotype import Genotype
+from nasaudit.stats.holm import FEWEST_TESTED
 from nasaudit.stats.rank_correlation import (
     detectable_correlation,
     spearman,
@@ -19,7 +20,6 @@ from nasaudit.stats.rank_correlation import (
 )
 from nasaudit.verdicts.chain import CONTROLS, FAVOURED, LINKS
 from nasaudit.verdicts.drafts import (
-    FEWEST,
     Draft,
     Link,
     Question,
@@ -52,13 +52,13 @@ def correlation_claims(measures: Sequence[Measure], architectures: Sequence[Arch
     """One draft for each pair of measures that enough cells have both of."""
     cells = [one for one in architectures if one.genotype is not None]
     sample, words = _sample(cells)
-    if len(sample) < FEWEST:
+    if len(sample) < FEWEST_TESTED:
         return
     names = [cell.name for cell in cells]
     held = [measure for measure in measures if measure.key in {control.key for control in CONTROLS}]
     for cause, effect in _pairs(measures):
         x, y = values_of(sample, (cause, effect))
-        if len(x) < FEWEST:
+        if len(x) < FEWEST_TESTED:
             continue
         question = Question(
             kind="correlation",
@@ -125,6 +125,6 @@ def _partial(cause: Measure, effect: Measure, held: Sequence[Measure], sample: S
 def _everywhere(cause: Measure, effect: Measure, names: Sequence[str]) -> Everywhere:
     """Over all cells of the study, of whatever origin."""
     x, y = values_of(names, (cause, effect))
-    if len(x) < FEWEST or is_constant(x) or is_constant(y):
+    if len(x) < FEWEST_TESTED or is_constant(x) or is_constant(y):
         return {}
     return {"everywhere": spearman(x, y), "n_everywhere": len(x)}

@@ -7,8 +7,6 @@ from nasaudit.measure.estimate import Estimate
 from nasaudit.results.schema import Claim, ClaimKind, Measure, Span
 from nasaudit.verdicts.headlines import Sign
 
-FEWEST = 5  # architectures or pairs, without which there is no claim
-
 Link = tuple[ClaimKind, str, str]  # what is asked about, from which step of the chain to which
 
 

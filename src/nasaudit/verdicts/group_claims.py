@@ -10,10 +10,10 @@ from itertools import product
 
 from nasaudit.results.schema import Measure
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.stats import two_groups as statistics
+from nasaudit.stats.holm import FEWEST, FEWEST_TESTED
 from nasaudit.stats.two_groups import detectable_difference, mean_difference, permutation_test, pooled_sd
 from nasaudit.verdicts.chain import EFFECTS, FAVOURED
-from nasaudit.verdicts.drafts import FEWEST, Draft, Link, Question, is_constant, none_detectable, values_of
+from nasaudit.verdicts.drafts import Draft, Link, Question, is_constant, none_detectable, values_of
 
 OTHERS = {"manual": "hand-made architectures", "random": "random cells"}
 DRAWS = 19_999  # random splits where there are too many
@@ -24,7 +24,7 @@ def group_claims(measures: Sequence[Measure], architectures: Sequence[ArchSpec])
     names = {group: [one.name for one in architectures if one.group == group] for group in ("nas", *OTHERS)}
     for other, measure in product(OTHERS, measures):
         (nas,), (others,) = values_of(names["nas"], [measure]), values_of(names[other], [measure])
-        enough = min(len(nas), len(others)) >= statistics.FEWEST and len(nas) + len(others) >= FEWEST
+        enough = min(len(nas), len(others)) >= FEWEST and len(nas) + len(others) >= FEWEST_TESTED
         if measure.part in EFFECTS and enough:
             yield _draft(measure, other, nas, others)
 

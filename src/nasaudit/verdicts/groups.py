@@ -5,13 +5,11 @@ from collections.abc import Iterable, Sequence
 from nasaudit.measure.estimate import Estimate
 from nasaudit.results.schema import ArchitectureValue, GroupComparison, GroupTest, Row, Span
 from nasaudit.spec.attacks import FAMILIES, Family
+from nasaudit.stats.holm import ALPHA, FEWEST, holm
+from nasaudit.stats.permutation import PermutationTest
 from nasaudit.stats.two_groups import (
-    ALPHA,
-    FEWEST,
-    PermutationTest,
     cliffs_delta,
     detectable_difference,
-    holm,
     mean_difference,
     permutation_test,
     pooled_sd,

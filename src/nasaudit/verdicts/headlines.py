@@ -114,7 +114,7 @@ HEADLINES: Mapping[Family, tuple[Headline, ...]] = {
             ("knockoff",),
             preferred={"labels": "soft", "pool": "pool"},
             avoided={"surrogate": "same"},
-            unsaid=("decimals", "top_k"),
+            unsaid=("answers",),
             largest="budget",
         ),
     ),

@@ -9,13 +9,13 @@ from functools import partial
 
 import numpy as np
 
-from nasaudit.planning.population import hardened_name
+from nasaudit.planning.population import HARDENED, hardened_name
 from nasaudit.results.schema import Measure
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.mitigation import REWIRINGS
+from nasaudit.stats.holm import FEWEST_TESTED
 from nasaudit.stats.pairs import detectable_mean, mean_of_pairs, sign_flip_test
 from nasaudit.verdicts.chain import EFFECTS, FAVOURED
-from nasaudit.verdicts.drafts import FEWEST, Draft, Link, Question
+from nasaudit.verdicts.drafts import Draft, Link, Question
 
 # The rewiring sets the topology, so there is nothing to test in it.
 MOVED = tuple(part for part in EFFECTS if part != "topology")
@@ -24,7 +24,7 @@ MOVED = tuple(part for part in EFFECTS if part != "topology")
 def intervention_claims(measures: Sequence[Measure], architectures: Sequence[ArchSpec]) -> Iterator[Draft]:
     """One draft for each rewiring and each measure that enough cells have before and after."""
     hardened = {one.name for one in architectures if one.group == "hardened"}
-    for how in REWIRINGS:
+    for how in HARDENED:
         pairs = [
             (after, one.name) for one in architectures if (after := hardened_name(one.name, how)) in hardened
         ]
@@ -35,7 +35,7 @@ def intervention_claims(measures: Sequence[Measure], architectures: Sequence[Arc
                 for after, before in pairs
                 if after in values and before in values
             ]
-            if measure.part in MOVED and len(differences) >= FEWEST:
+            if measure.part in MOVED and len(differences) >= FEWEST_TESTED:
                 yield _draft(how, measure, differences)
 
 

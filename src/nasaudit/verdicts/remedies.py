@@ -24,14 +24,13 @@ from nasaudit.measure.catalogue import worse_direction
 from nasaudit.measure.estimate import Estimate, FloatArray
 from nasaudit.planning.hardening import Variant, variants
 from nasaudit.results.image_values import ByImage, ImageValues, paired_differences
-from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import Drop, Effect, Pairing, Remedied, Row
 from nasaudit.results.selection import Figure, estimate_of, figures, key_of
 from nasaudit.spec.attacks import FAMILIES, ExtractionSpec
-from nasaudit.spec.mitigation import ANSWER_REMEDIES, MitigationSpec
+from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.stats.crossed import PairedTest, crossed_mean
-from nasaudit.stats.differences import independent_change
-from nasaudit.stats.two_groups import ALPHA, holm
+from nasaudit.stats.differences import independent_change, possible
+from nasaudit.stats.holm import ALPHA, holm
 from nasaudit.verdicts.drafts import span
 from nasaudit.verdicts.finding import finding_of
 from nasaudit.verdicts.headlines import Found, find_headline
@@ -119,18 +118,10 @@ class _Judge:
 
     def _limited(self, plain: Row) -> Iterator[tuple[str, Row]]:
         """The same figure of the same theft, but for the answers: the remedy, and the row over all seeds."""
-        attacks = self._values.planned.study.attacks
-        told_apart = distinguishing(attacks)
-        limits = {key for fields in ANSWER_REMEDIES.values() for key in fields}
-        for attack in attacks:
-            if (
-                not isinstance(attack, ExtractionSpec)
-                or attack.name != plain.attack
-                or attack.answers_in_full
-            ):
+        for attack in self._values.planned.study.attacks:
+            if not isinstance(attack, ExtractionSpec) or attack.name != plain.attack or not attack.answers:
                 continue
-            wanted = {key: text for key, text in plain.setting.items() if key not in limits}
-            wanted |= {key: text for key, text in told_apart[attack.digest()].items() if key in limits}
+            wanted = {**plain.setting, "answers": attack.told("answers")}
             row = next(
                 (
                     figure.row
@@ -141,17 +132,8 @@ class _Judge:
                 ),
                 None,
             )
-            said = attack.model_dump()
-            remedy = next(
-                (
-                    name
-                    for name, fields in ANSWER_REMEDIES.items()
-                    if any(said.get(key) is not None for key in fields)
-                ),
-                "",
-            )
-            if row is not None and remedy:
-                yield remedy, row
+            if row is not None:
+                yield attack.answers[0].name, row
 
     def _accuracy(self, original: str, variant: str) -> Effect | None:
         sides = []
@@ -217,10 +199,11 @@ def _difference(before: _Side, after: _Side) -> tuple[Pairing, PairedTest]:
     row = after.figure.row
     by_image = paired_differences(before.by_image, after.by_image)
     if by_image is not None and (tested := crossed_mean(by_image, row.unit)) is not None:
-        return "images and seeds" if len(by_image) > 1 else "images", _bounded(tested)
+        how: Pairing = "images and seeds" if len(by_image) > 1 else "images"
+        return how, PairedTest(possible(tested.estimate), tested.p)
     by_seed = _by_seed(before.figure, after.figure)
     if by_seed is not None and (tested := crossed_mean(by_seed, row.unit)) is not None:
-        return "seeds", _bounded(tested)
+        return "seeds", PairedTest(possible(tested.estimate), tested.p)
     change = independent_change(estimate_of(before.figure.row), estimate_of(row)).estimate
     return "independent", PairedTest(change, _normal_p(change))
 
@@ -228,15 +211,6 @@ def _difference(before: _Side, after: _Side) -> tuple[Pairing, PairedTest]:
 def _by_seed(before: Figure, after: Figure) -> FloatArray | None:
     values = [{seed: {0: row.value} for seed, row in side.by_seed.items()} for side in (before, after)]
     return paired_differences(*values)
-
-
-def _bounded(tested: PairedTest) -> PairedTest:
-    """Without what the difference of two shares cannot be."""
-    one = tested.estimate
-    if one.unit != "fraction":
-        return tested
-    within = Estimate(one.value, max(one.low, -1.0), min(one.high, 1.0), one.n, one.unit)
-    return PairedTest(within, tested.p)
 
 
 def _normal_p(change: Estimate) -> float:

@@ -9,7 +9,7 @@ from nasaudit.attacks.extraction.base import TransferSet
 from nasaudit.attacks.extraction.knockoff import Knockoff
 from nasaudit.errors import DataError, SpecError
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec, KnockoffSpec
-from nasaudit.spec.attacks.extraction import surrogate_training
+from nasaudit.spec.recipes import surrogate_training
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.extraction import ExtractionConformance
@@ -166,7 +166,7 @@ def test_a_plain_loop_over_the_same_transfer_set_comes_to_the_same_agreement():
     bundle = load_data(DataSpec(name="digits"), None)
     spec = resolve(choose("vgg"), "mini", 10, SHAPE)
     recipe = TrainingSpec(epochs=12, batch_size=32, optimizer="sgd", learning_rate=0.05, crop=0)
-    network = build(spec, 0, bundle.moments)
+    network = build(spec, 0, bundle.train.moments)
     fit(network, bundle.train, recipe, 0)
     classifier = Classifier(network, 10)
     training = recipe.model_copy(update={"epochs": 25})
@@ -179,10 +179,15 @@ def test_a_plain_loop_over_the_same_transfer_set_comes_to_the_same_agreement():
     ours, plain = [], []
     for start in range(3):
         stolen = Knockoff(KnockoffSpec()).steal(
-            Oracle(classifier), bundle.pool, 256, build(spec, start, bundle.moments), training, seed=start
+            Oracle(classifier),
+            bundle.pool,
+            256,
+            build(spec, start, bundle.train.moments),
+            training,
+            seed=start,
         )
         ours.append(agrees(stolen.surrogate))
-        surrogate = build(spec, start, bundle.moments).train()
+        surrogate = build(spec, start, bundle.train.moments).train()
         pixels = bundle.pool.pixels(stolen.transfer.positions)
         optimiser = torch.optim.SGD(surrogate.parameters(), 0.05, momentum=0.9, weight_decay=0.01)
         generator = torch.Generator().manual_seed(start)

@@ -27,6 +27,7 @@ VICTIM = TrainTask(
     training=TrainingSpec(epochs=4, crop=0, optimizer="sgd", learning_rate=0.05),
     seed=0,
 )
+EPSILON = 16 / 255
 QUICK = {"epochs": 1, "min_steps": 40, "transfer_images": 60}
 
 
@@ -86,14 +87,14 @@ def test_every_way_to_ask_is_measured(bench, spec):
 
 def test_a_study_says_in_its_rows_what_the_victim_told(bench):
     found = {}
-    for changes in ({}, {"decimals": 1}, {"top_k": 1}):
+    for changes in ({}, {"answers": ["rounded_answers"]}, {"answers": ["top_answers"]}):
         spec = KnockoffSpec.parse({**QUICK, "budgets": [60], **changes})
         found[str(changes)] = run(bench, spec)
     whole, rounded, largest = found.values()
     settings = [{key for one in rows for key, _ in one.setting} for rows in (whole, rounded, largest)]
-    assert settings[1] - settings[0] == {"decimals"}
-    assert settings[2] - settings[0] == {"top_k"}
-    assert value(rounded, "queries", decimals="1") == 60
+    assert settings[1] - settings[0] == settings[2] - settings[0] == {"answers"}
+    assert value(rounded, "queries", answers="1 decimal") == 60
+    assert value(largest, "queries", answers="top 1") == 60
     assert len({value(rows, "kl", budget="60") for rows in (whole, rounded, largest)}) == 3
 
 
@@ -106,12 +107,12 @@ def test_examples_made_on_a_perfect_copy_fool_as_many_as_the_optimum_in_closed_f
         labels = (network.margin(split.pixels()) > 0).long()
         images = Split(split.images, labels, split.indices, 2)
         towards = torch.where(labels == 1, -1.0, 1.0)[:, None, None, None] * network.w.sign()
-        optimum = (split.pixels() + transfer.EPSILON * towards).clamp(0, 1)
+        optimum = (split.pixels() + EPSILON * towards).clamp(0, 1)
         expected = ((network.margin(optimum) > 0).long() != labels).float().mean()
-    examples = transfer.transfer_examples(victim, images, seed=0)
-    assert (examples - images.pixels()).abs().max() <= transfer.EPSILON + 1e-7
+    examples = transfer.transfer_examples(victim, images, EPSILON, 10, seed=0)
+    assert (examples - images.pixels()).abs().max() <= EPSILON + 1e-7
     by_pgd = transfer.fooled(victim, examples, labels).value
-    by_noise = transfer.fooled(victim, transfer.sign_noise(images, seed=0), labels).value
+    by_noise = transfer.fooled(victim, transfer.sign_noise(images, EPSILON, seed=0), labels).value
     assert by_pgd == pytest.approx(float(expected), abs=1e-6)
     assert by_pgd > 2 * by_noise
     assert transfer.fooled(victim, examples[:0], labels[:0]) is None
@@ -119,10 +120,10 @@ def test_examples_made_on_a_perfect_copy_fool_as_many_as_the_optimum_in_closed_f
 
 def test_sign_noise_moves_every_pixel_by_epsilon_and_both_ways():
     images = synthetic_split(120, 4, SHAPE, seed=31)
-    change = transfer.sign_noise(images, seed=0) - images.pixels()
-    margin = transfer.EPSILON
+    change = transfer.sign_noise(images, EPSILON, seed=0) - images.pixels()
+    margin = EPSILON
     inside = (images.pixels() > margin) & (images.pixels() < 1 - margin)
-    torch.testing.assert_close(change[inside].abs(), torch.full_like(change[inside], transfer.EPSILON))
+    torch.testing.assert_close(change[inside].abs(), torch.full_like(change[inside], EPSILON))
     assert 0.4 < float((change[inside] > 0).float().mean()) < 0.6
 
 

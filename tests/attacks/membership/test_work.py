@@ -159,7 +159,7 @@ def test_an_untrained_model_gives_away_nothing(spec, monkeypatch, tmp_path):
     bundle = load_data(VICTIM.data, tmp_path)
 
     def untrained(seed):
-        return build(ARCHITECTURE, derive_seed("untrained", seed), bundle.moments).eval()
+        return build(ARCHITECTURE, derive_seed("untrained", seed), bundle.train.moments).eval()
 
     workspace = installed(monkeypatch, tmp_path, untrained(0), bundle, lambda task: untrained(task.seed))
     estimate = value(measure_membership(planned(spec), workspace), "auc")
@@ -180,7 +180,7 @@ def memoriser():
     def learned(seed, model=None):
         subset = None if model is None else ShadowSubset(model=model, models=4)
         split = train if subset is None else shadow_train(bundle, subset)
-        network = build(ARCHITECTURE, seed, bundle.moments)
+        network = build(ARCHITECTURE, seed, bundle.train.moments)
         fit(network, split, recipe, seed)
         return network
 

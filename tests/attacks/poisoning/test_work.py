@@ -206,7 +206,7 @@ def test_optimised_poisons_reach_more_targets_than_noise_of_the_same_size(bench:
         clean = bundle.train.images[bundle.train.find(index)].int()
         signs = torch.rand(clean.shape, generator=torch.Generator().manual_seed(seed)).sub(0.5).sign()
         noisy = (clean + 127 * signs).clamp(0, 255).to(torch.uint8)
-        network = build(base.architecture, 0, bundle.moments)
+        network = build(base.architecture, 0, bundle.train.moments)
         fit(network, bundle.train.changed(index, label, noisy), base.training, base.seed)
         aims = choose_aims(bundle.test, spec.targets, seed)
         poisoned = load_victim(training, Workspace(Path(), bench))[0]

@@ -28,7 +28,9 @@ def measure_gradients(task: VictimAnalysisTask, workspace: Workspace) -> list[Me
     """
     spec = cast(GradientsSpec, task.analysis)
     victim, bundle = load_victim(task.victim, workspace)
-    untrained = build(task.victim.architecture, derive_seed("weights", task.victim.seed), bundle.moments)
+    untrained = build(
+        task.victim.architecture, derive_seed("weights", task.victim.seed), bundle.train.moments
+    )
     untrained.to(workspace.device)
     moments = list(_moments(task, workspace, untrained, victim))
     share = 1 / (1 + len(moments))

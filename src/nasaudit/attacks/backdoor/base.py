@@ -16,7 +16,8 @@ from nasaudit.data.split import Split
 from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import BackdoorSpec
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.training.loop import Loss, Prepare, fit
+from nasaudit.training.loop import fit
+from nasaudit.training.seams import Loss, Prepare
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored, Ground, a
 from nasaudit.attacks.backdoor.optimise import descend
 from nasaudit.attacks.backdoor.trigger import Trigger, noise, patch
 from nasaudit.spec.attacks import ImcSpec
-from nasaudit.training.loop import Prepare
+from nasaudit.training.seams import Prepare
 
 
 @final

@@ -32,10 +32,10 @@ from nasaudit.attacks.backdoor.trigger import Stamp, Trigger, choose, noise, pat
 from nasaudit.data.split import Split
 from nasaudit.errors import DataError
 from nasaudit.spec.attacks import LatentSpec
-from nasaudit.training.loop import Loss, Prepare
+from nasaudit.training.seams import Loss, Prepare
+from nasaudit.victim.batches import BATCH
 
 UNLABELLED = -100  # what the cross entropy leaves out: triggered copies have features to reach, and no label
-BATCH = 256
 
 
 @final

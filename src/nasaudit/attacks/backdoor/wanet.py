@@ -26,7 +26,7 @@ from nasaudit.arch.network import Network
 from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored, Ground, copies_of
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import WaNetSpec
-from nasaudit.training.loop import Prepare
+from nasaudit.training.seams import Prepare
 
 
 @final

@@ -18,7 +18,7 @@ from nasaudit.data.split import DataBundle, Split
 from nasaudit.measure.estimate import Measurement
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import BackdoorSpec
-from nasaudit.spec.attacks.backdoor import training_of
+from nasaudit.spec.recipes import backdoor_training
 from nasaudit.spec.tasks import BackdoorTask
 from nasaudit.store.artefacts import PICTURES
 from nasaudit.store.workspace import Workspace
@@ -54,14 +54,14 @@ def measure_backdoor(task: BackdoorTask, workspace: Workspace) -> list[Measureme
 def start(task: BackdoorTask, victim: Network, bundle: DataBundle) -> Network:
     """What the attack may change: a copy of the victim, or a fresh network with the victim's first weights."""
     if cast(BackdoorSpec, task.attack).from_scratch:
-        return build(task.victim.architecture, derive_seed("weights", task.victim.seed), bundle.moments)
+        return build(task.victim.architecture, derive_seed("weights", task.victim.seed), bundle.train.moments)
     return copy.deepcopy(victim)
 
 
 def ground(task: BackdoorTask, bundle: DataBundle, workspace: Workspace) -> Ground:
     """Data and recipe. The seed is the same for all backdoors of a victim, so that sweeps differ in nothing else."""
     spec = cast(BackdoorSpec, task.attack)
-    training = training_of(spec, task.victim.training)
+    training = backdoor_training(spec, task.victim.training)
     return Ground(
         train=bundle.train,
         training=training,

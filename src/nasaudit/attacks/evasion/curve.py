@@ -22,9 +22,9 @@ from nasaudit.errors import SpecError
 from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import EvasionSpec, Norm
+from nasaudit.victim.batches import in_batches
 from nasaudit.victim.classifier import Classifier
 
-JUDGE_BATCH = 256
 # A minimal-norm example lies on the decision boundary itself, where the judge may round the other way. It is then
 # moved away from the clean image by these factors, and counts with the distance that it has there.
 NUDGES = (1.0, 1.0005, 1.002, 1.01)
@@ -66,9 +66,7 @@ class SecurityCurve:
 
 def predict(judge: Classifier, images: Tensor) -> Tensor:
     """Logits, float32 [N, classes], without gradients and in batches."""
-    with torch.no_grad():
-        parts = [judge(part) for part in torch.split(images, JUDGE_BATCH)]
-    return torch.cat(parts) if parts else images.new_zeros(0, judge.classes)
+    return in_batches(judge, images, images.device) if len(images) else images.new_zeros(0, judge.classes)
 
 
 def aim(spec: EvasionSpec, clean_logits: Tensor, labels: Tensor) -> Objective:

@@ -47,17 +47,13 @@ from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec
 from nasaudit.spec.attacks.extraction import Reward
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.training.evaluate import predict
 from nasaudit.training.loop import fit
 from nasaudit.victim.oracle import Oracle
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-# One step of plain SGD on an action's images.
-ONLINE = TrainingSpec(
-    epochs=1, batch_size=10_000, optimizer="sgd", learning_rate=0.01, momentum=0.0, weight_decay=0.0, crop=0
-)
 
 
 @final
@@ -84,15 +80,25 @@ class AdaptiveKnockoff(ExtractionAttack):
         baselines = {reward: Baseline(self.spec.window) for reward in self.spec.rewards}
         recent: deque[Tensor] = deque(maxlen=self.spec.window)
         online = copy.deepcopy(surrogate).to(oracle.device).eval()
+        # Plain SGD on an action's images.
+        one_step = TrainingSpec(
+            epochs=1,
+            batch_size=self.spec.images_per_action,
+            optimizer="sgd",
+            learning_rate=self.spec.online_learning_rate,
+            momentum=0.0,
+            weight_decay=0.0,
+            crop=0,
+        )
         asked = [ask(oracle, pool, torch.arange(0))]
         used = np.zeros(len(leaves), dtype=np.int64)
         left = budget
         while left > 0:
-            progress(1 - left / budget, "asking")
+            progress(1 - left / budget)
             has_images = used < [len(leaf) for leaf in leaves]
             walk = policy.sample(has_images, rng)
             leaf = leaves[walk[1]][used[walk[1]] :][: min(self.spec.images_per_action, left)]
-            found = ask(oracle, pool, torch.from_numpy(leaf), silent)
+            found = ask(oracle, pool, torch.from_numpy(leaf))
             asked.append(found)
             if len(found) < len(leaf):
                 break  # the oracle's own budget was smaller
@@ -100,13 +106,14 @@ class AdaptiveKnockoff(ExtractionAttack):
             left -= len(leaf)
             answers = as_probabilities(found.answers, oracle.classes)
             chosen = pool.take(found.positions)
-            values = rewards(answers, list(recent), _predict(online, chosen, oracle.device))
+            logits = predict(online, chosen, str(oracle.device))
+            values = rewards(answers, list(recent), logits)
             recent.append(answers.mean(0))
             advantage = sum(baselines[name].advantage(values[name]) for name in self.spec.rewards)
             policy.update(walk, advantage, has_images)
             if "loss" in self.spec.rewards and len(found) >= FEWEST_TO_TRAIN_ON:
                 step = derive_seed("online", seed, len(asked))
-                fit(online, chosen, ONLINE, step, targets=answers, device=str(oracle.device))
+                fit(online, chosen, one_step, step, targets=answers, device=str(oracle.device))
         return TransferSet(
             torch.cat([transfer.positions for transfer in asked]),
             torch.cat([transfer.answers for transfer in asked]),
@@ -219,12 +226,6 @@ def group_labels(pool: Split, groups: int | None) -> Ints:
 def as_probabilities(answers: Tensor, classes: int) -> Tensor:
     """Soft answers as they are; hard ones with all probability on the class."""
     return answers if answers.ndim == 2 else F.one_hot(answers, classes).float()
-
-
-@torch.no_grad()
-def _predict(network: Network, images: Split, device: torch.device) -> Tensor:
-    logits: Tensor = network(images.pixels().to(device))
-    return logits.float().cpu()
 
 
 def _softmax(preference: Floats, allowed: Bools) -> Floats:

@@ -9,14 +9,14 @@ from torch import Tensor
 from nasaudit.arch.network import Network
 from nasaudit.data.split import Split
 from nasaudit.errors import DataError, SpecError
-from nasaudit.progress import Progress, silent
+from nasaudit.progress import Progress, part, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import ExtractionSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.training.loop import fit
+from nasaudit.victim.batches import in_batches
 from nasaudit.victim.oracle import Oracle
 
-QUERY_BATCH = 256
 # A smaller batch has no statistics for batch normalisation to learn from.
 FEWEST_TO_TRAIN_ON = 2
 # float32 probabilities of a thousand classes add up to 1 within this.
@@ -127,7 +127,7 @@ class ExtractionAttack(ABC):
         """
         if not 0 <= budget <= len(pool):
             raise SpecError("budget", f"from 0 to {len(pool)}, the images of the pool", budget)
-        asking = part(progress, 0.0, QUERY_SHARE)
+        asking = part(progress, 0.0, QUERY_SHARE, "asking")
         transfer = self.query(oracle, pool, budget, surrogate, seed=seed, progress=asking)
         device = str(oracle.device)
         if len(transfer) >= FEWEST_TO_TRAIN_ON:
@@ -138,7 +138,7 @@ class ExtractionAttack(ABC):
                 derive_seed("surrogate training", seed),
                 targets=transfer.answers,
                 device=device,
-                progress=part(progress, QUERY_SHARE, 1 - QUERY_SHARE),
+                progress=part(progress, QUERY_SHARE, 1.0),
             )
         return Stolen(transfer, surrogate.to(device).eval())
 
@@ -149,12 +149,8 @@ def ask(oracle: Oracle, pool: Split, positions: Tensor, progress: Progress = sil
     Of probabilities that the victim has rounded or shortened the thief makes distributions again.
     """
     positions = positions[: oracle.remaining]
-    answers = []
-    for done, batch in enumerate(torch.split(positions, QUERY_BATCH)):
-        progress(done * QUERY_BATCH / max(1, len(positions)), "asking")
-        answers.append(oracle(pool.pixels(batch).to(oracle.device)).cpu())
-    told = torch.cat(answers)
-    return TransferSet(positions, rescaled(told) if oracle.shortened else told)
+    answers = in_batches(oracle, pool.take(positions), oracle.device, progress).cpu()
+    return TransferSet(positions, rescaled(answers) if oracle.limits else answers)
 
 
 def rescaled(told: Tensor) -> Tensor:
@@ -165,12 +161,3 @@ def rescaled(told: Tensor) -> Tensor:
     """
     total = told.sum(1, keepdim=True)
     return torch.where(total > 0, told / total.clamp_min(torch.finfo(told.dtype).tiny), 1 / told.shape[1])
-
-
-def part(progress: Progress, start: float, length: float, prefix: str = "") -> Progress:
-    """The progress of a part that begins at `start` and is `length` of the whole."""
-
-    def report(done: float, text: str = "") -> None:
-        progress(start + length * done, prefix + text)
-
-    return report

@@ -69,14 +69,3 @@ def fit_to(images: Tensor, shape: tuple[int, int, int]) -> Tensor:
         resized = F.interpolate(images.float(), (height, width), mode="bilinear", antialias=True)
         images = resized.round().clamp(0, 255).to(torch.uint8)
     return images.expand(-1, channels, -1, -1).contiguous()
-
-
-def moments(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the pixels by channel: the thief does not know the victim's.
-
-    Args:
-        images: uint8 [N, C, H, W].
-    """
-    pixels = images.double().div(255)
-    deviation = pixels.std(dim=(0, 2, 3)).clamp_min(1e-3)
-    return pixels.mean(dim=(0, 2, 3)).float(), deviation.float()

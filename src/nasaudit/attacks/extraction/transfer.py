@@ -15,30 +15,30 @@ from nasaudit.measure.estimate import Estimate
 from nasaudit.measure.proportion import proportion
 from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import PgdSpec
-from nasaudit.spec.units import format_epsilon
+from nasaudit.victim.batches import in_batches
 from nasaudit.victim.classifier import Classifier
 
-# The largest of the security curve: at 8/255 next to nothing transfers between `mini` networks on digits.
-EPSILON = 16 / 255  # linf
-STEPS = 10
 # A probability never exceeds 1, so PGD takes all its steps: an example that has just crossed the surrogate's
 # boundary rarely crosses the victim's.
 NEVER_CONTENT = 1.0
-JUDGE_BATCH = 256
-# Of all rows on transfer: the images counted are those that the victim gets right.
-SETTING = (("epsilon", format_epsilon(EPSILON)), ("images", "correct"))
 
 
 def transfer_examples(
-    surrogate: Classifier, images: Split, *, seed: int, progress: Progress = silent
+    surrogate: Classifier,
+    images: Split,
+    epsilon: float,
+    steps: int,
+    *,
+    seed: int,
+    progress: Progress = silent,
 ) -> Tensor:
-    """PGD on the surrogate: float32 [N, C, H, W] within EPSILON of the images, on the surrogate's device."""
-    attack = Pgd(PgdSpec(epsilons=(EPSILON,), steps=STEPS))
+    """PGD on the surrogate: float32 [N, C, H, W] within epsilon (linf) of the images, on the surrogate's device."""
+    attack = Pgd(PgdSpec(epsilons=(epsilon,), steps=steps))
     found = attack.perturb(
         surrogate,
         images.pixels().to(surrogate.device),
         Objective(images.labels.to(surrogate.device), min_confidence=NEVER_CONTENT),
-        EPSILON,
+        epsilon,
         seed=seed,
         indices=images.indices.to(surrogate.device),
         progress=progress,
@@ -46,12 +46,12 @@ def transfer_examples(
     return found.images
 
 
-def sign_noise(images: Split, *, seed: int) -> Tensor:
-    """The images with every pixel moved by EPSILON up or down at random, within [0,1]: what no thought achieves."""
+def sign_noise(images: Split, epsilon: float, *, seed: int) -> Tensor:
+    """The images with every pixel moved by epsilon up or down at random, within [0,1]: what no thought achieves."""
     pixels = images.pixels()
     shares = noise.uniform(images.indices, pixels[0].numel(), "sign noise", seed)
     signs = torch.where(shares < 0.5, -1.0, 1.0).reshape(pixels.shape)
-    return (pixels + EPSILON * signs).clamp_(0, 1)
+    return (pixels + epsilon * signs).clamp_(0, 1)
 
 
 def fooled(victim: Classifier, images: Tensor, labels: Tensor) -> Estimate | None:
@@ -64,6 +64,5 @@ def fooled(victim: Classifier, images: Tensor, labels: Tensor) -> Estimate | Non
     """
     if not len(images):
         return None
-    with torch.no_grad():
-        parts = [victim(part.to(victim.device)).argmax(1).cpu() for part in torch.split(images, JUDGE_BATCH)]
-    return proportion(int((torch.cat(parts) != labels.cpu()).sum()), len(labels))
+    predicted = in_batches(victim, images, victim.device).argmax(1).cpu()
+    return proportion(int((predicted != labels.cpu()).sum()), len(labels))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import cast
 
 import torch
@@ -9,23 +10,24 @@ import torch
 from nasaudit.arch.network import build
 from nasaudit.attacks.base import load_attack
 from nasaudit.attacks.extraction import transfer
-from nasaudit.attacks.extraction.base import ExtractionAttack, Stolen, part
-from nasaudit.attacks.extraction.measures import Setting, likeness
-from nasaudit.attacks.extraction.pool import moments, planned_budgets, thief_pool
+from nasaudit.attacks.extraction.base import ExtractionAttack, Stolen
+from nasaudit.attacks.extraction.measures import likeness
+from nasaudit.attacks.extraction.pool import planned_budgets, thief_pool
 from nasaudit.data import test_images
 from nasaudit.data.split import DataBundle, Split
-from nasaudit.measure.estimate import Estimate, Measurement, exact
-from nasaudit.progress import Progress
+from nasaudit.measure.estimate import Estimate, Measurement, Setting, exact
+from nasaudit.progress import Progress, part
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import ExtractionSpec
 from nasaudit.spec.attacks.base import SAME
-from nasaudit.spec.attacks.extraction import surrogate_training
+from nasaudit.spec.recipes import surrogate_training
 from nasaudit.spec.tasks import ExtractionTask
+from nasaudit.spec.units import format_epsilon
 from nasaudit.store.workspace import Workspace
 from nasaudit.training.evaluate import predict
 from nasaudit.training.work import load_victim
 from nasaudit.victim.classifier import Classifier
-from nasaudit.victim.oracle import Oracle
+from nasaudit.victim.oracle import Limit, Oracle
 
 # What stealing takes of the time of one budget; the rest is for adversarial examples.
 STEALING_SHARE = 0.85
@@ -51,22 +53,16 @@ def measure_extraction(task: ExtractionTask, workspace: Workspace) -> list[Measu
         for training, budget in zip(trainings, budgets, strict=True)
     ]
     for position, (budget, training) in enumerate(zip(budgets, trainings, strict=True)):
-        start, length = sum(costs[:position]) / sum(costs), costs[position] / sum(costs)
-        stealing = part(workspace.progress, start, STEALING_SHARE * length, f"{budget} queries: ")
-        oracle = Oracle(
-            victim,
-            budget,
-            "label" if spec.labels == "hard" else "probabilities",
-            decimals=spec.decimals,
-            top_k=spec.top_k,
-        )
-        surrogate = build(task.surrogate, derive_seed("surrogate", seed), moments(pool.images))
+        begin, end = sum(costs[:position]) / sum(costs), sum(costs[: position + 1]) / sum(costs)
+        stolen_at = begin + STEALING_SHARE * (end - begin)
+        stealing = part(workspace.progress, begin, stolen_at, f" ({budget} queries)")
+        limits: list[Limit] = [resolve_name(limit.implementation)(limit) for limit in spec.answers]
+        oracle = Oracle(victim, budget, "label" if spec.labels == "hard" else "probabilities", limits)
+        surrogate = build(task.surrogate, derive_seed("surrogate", seed), pool.moments)
         stolen = cast(ExtractionAttack, load_attack(spec)).steal(
             oracle, pool, budget, surrogate, training, seed=seed, progress=stealing
         )
-        judging = part(
-            workspace.progress, start + STEALING_SHARE * length, (1 - STEALING_SHARE) * length, "transfer: "
-        )
+        judging = part(workspace.progress, stolen_at, end, " (transfer)")
         at: Setting = (("budget", str(budget)), *judge.setting)
         found.append(Measurement("queries", exact(oracle.queries, "images"), at))
         found += judge.verdicts(stolen, at, seed, judging)
@@ -78,6 +74,7 @@ class _Judge:
     """What surrogates are compared with.
 
     Attributes:
+        spec: of the attack.
         victim: the white box, which only the judge sees.
         test: the victim's test images.
         logits: float32 [N, classes], the victim's.
@@ -85,6 +82,7 @@ class _Judge:
         setting: of all rows.
     """
 
+    spec: ExtractionSpec
     victim: Classifier
     test: Split
     logits: torch.Tensor
@@ -98,20 +96,18 @@ class _Judge:
         rows = test_images(bundle, spec.transfer_images, task.victim.data.seed)
         rows = rows[logits[rows].argmax(1) == bundle.test.labels[rows]]
         surrogate = SAME if spec.surrogate == SAME else task.surrogate.name
-        # Said where it was so, also when no other theft of the study needs telling apart.
-        shortened = tuple(
-            (field, str(value))
-            for field, value in (("decimals", spec.decimals), ("top_k", spec.top_k))
-            if value is not None
-        )
-        setting = (("surrogate", surrogate), ("labels", spec.labels), ("pool", spec.pool), *shortened)
-        return cls(victim, bundle.test, logits, bundle.test.take(rows), setting)
+        setting: Setting = (("surrogate", surrogate), ("labels", spec.labels), ("pool", spec.pool))
+        if spec.answers:  # said also when no other theft of the study needs telling apart
+            setting = (*setting, ("answers", spec.told("answers")))
+        return cls(spec, victim, bundle.test, logits, bundle.test.take(rows), setting)
 
     def floor(self, seed: int) -> list[Measurement]:
         """How often noise of the same size fools the victim; empty when it gets no image right."""
-        noisy = transfer.sign_noise(self.correct, seed=seed) if len(self.correct) else self.correct.pixels()
+        if not len(self.correct):
+            return []
+        noisy = transfer.sign_noise(self.correct, self.spec.transfer_epsilon, seed=seed)
         share = transfer.fooled(self.victim, noisy, self.correct.labels)
-        return list(_some("floor", share, (*self.setting, *transfer.SETTING)))
+        return list(self._of_examples("floor", share, self.setting))
 
     def verdicts(self, stolen: Stolen, at: Setting, seed: int, progress: Progress) -> Iterator[Measurement]:
         """What one surrogate is worth."""
@@ -119,11 +115,14 @@ class _Judge:
         logits = predict(stolen.surrogate, self.test, device)
         yield from likeness(self.logits.numpy(), logits.numpy(), self.test.labels.numpy(), at)
         copy = Classifier(stolen.surrogate, self.victim.classes, device)
-        examples = transfer.transfer_examples(copy, self.correct, seed=seed, progress=progress)
+        spec = self.spec
+        examples = transfer.transfer_examples(
+            copy, self.correct, spec.transfer_epsilon, spec.transfer_steps, seed=seed, progress=progress
+        )
         share = transfer.fooled(self.victim, examples, self.correct.labels)
-        yield from _some("transfer_asr", share, (*at, *transfer.SETTING))
+        yield from self._of_examples("transfer_asr", share, at)
 
-
-def _some(metric: str, share: Estimate | None, setting: Setting) -> Iterator[Measurement]:
-    if share is not None:
-        yield Measurement(metric, share, setting)
+    def _of_examples(self, metric: str, share: Estimate | None, setting: Setting) -> Iterator[Measurement]:
+        if share is not None:
+            at = (("epsilon", format_epsilon(self.spec.transfer_epsilon)), ("images", "correct"))
+            yield Measurement(metric, share, (*setting, *at))

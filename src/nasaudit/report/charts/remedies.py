@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from nasaudit.report.charts.curves import DATA, FAINT, INK, Chart, emphasis, framed
+from nasaudit.report.charts.frame import DATA, FAINT, INK, Chart, emphasis, framed, tooltip
 from nasaudit.report.palette import COLOURS, SHAPES
 
 # The original: a star with five points, as large as the other shapes.
@@ -81,13 +81,13 @@ def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
         y=y,
         shape=alt.Shape("label:N").scale(domain=labels, range=[one.shape for one in points]),
         opacity=emphasis(),
-        tooltip=[
-            alt.Tooltip("remedy:N", title="remedy"),
-            alt.Tooltip("label:N", title="architecture"),
-            alt.Tooltip("accuracy_text:N", title="clean accuracy"),
-            alt.Tooltip("estimate:N", title=y_title),
-            alt.Tooltip("beaten:N", title="trade-off"),
-        ],
+        tooltip=tooltip(
+            remedy="remedy",
+            label="architecture",
+            accuracy_text="clean accuracy",
+            estimate=y_title,
+            beaten="trade-off",
+        ),
     )
     return framed(Chart(layer=[line, across, up, ring, point]), height=HEIGHT)
 

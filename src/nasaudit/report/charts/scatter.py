@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from nasaudit.report.charts.curves import CHOSEN, DATA, FAINT, INK, Chart
+from nasaudit.report.charts.frame import CHOSEN, DATA, FAINT, INK, Chart, tooltip
 from nasaudit.report.palette import GROUP_TITLES, group_style
 from nasaudit.spec.arch import Group
 
@@ -161,13 +161,7 @@ def explorer(
         .encode(
             x=alt.X("x:Q", title=None, scale=scale, axis=_axis(ACROSS)),
             y=alt.Y("y:Q", title=None, scale=scale, axis=_axis(UP, extent=44)),
-            tooltip=[
-                alt.Tooltip("label:N", title="title"),
-                alt.Tooltip("image:N", title="image"),
-                alt.Tooltip("group:N", title="kind"),
-                alt.Tooltip("x_text:N", title="x"),
-                alt.Tooltip("y_text:N", title="y"),
-            ],
+            tooltip=tooltip(label="title", image="image", group="kind", x_text="x", y_text="y"),
         )
         .add_params(hovered)
     )

@@ -8,6 +8,7 @@ from nasaudit.measure.catalogue import FRACTION
 from nasaudit.report import format
 from nasaudit.report.parts import ABSENT
 from nasaudit.results.schema import Claim, Measure, Span
+from nasaudit.spec.remedies import Rewiring, remedies_of
 
 Finding = Literal["supported", "contradicted", "undecided"]
 
@@ -15,11 +16,6 @@ COLUMNS = (
     "verdict", "talk", "measured", "effect", "n", "accuracy and FLOPs held fixed", "p after Holm", "could see",
 )  # fmt: skip
 AGAINST = {"manual": "hand-made ones", "random": "random cells"}
-REWIRINGS = {
-    "deepen": "Making a cell deeper",
-    "drop_skips": "Putting convolutions in the place of skips",
-    "both": "Making a cell deeper and dropping its skips",
-}
 # (arrow, word) of each direction, by kind of claim.
 WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "group": {"higher": ("↑", "higher"), "lower": ("↓", "lower")},
@@ -84,8 +80,8 @@ def _asked(claim: Claim, measures: Mapping[str, Measure]) -> str:
     if claim.kind == "correlation":
         return f"The higher the {_title(claim.cause, measures)}, the {claim.predicted} the {effect}"
     verb = "raises" if claim.predicted == "higher" else "lowers"
-    rewiring = REWIRINGS.get(claim.cause, f"The rewiring {_words(claim.cause)}")
-    return f"{rewiring} {verb} the {effect}"
+    rewiring = remedies_of(Rewiring)[claim.cause]
+    return f"{rewiring.doing or f'The rewiring {rewiring.title}'} {verb} the {effect}"
 
 
 def _title(key: str, measures: Mapping[str, Measure]) -> str:

@@ -14,8 +14,7 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.claim_rows import COLUMNS, Finding, Line, line_of
 from nasaudit.results.schema import Claim, Measure
-from nasaudit.stats.two_groups import ALPHA
-from nasaudit.verdicts.drafts import FEWEST
+from nasaudit.stats.holm import ALPHA, FEWEST_TESTED
 from nasaudit.verdicts.headlines import PUBLISHED
 
 # What a link comes to: a finding of all its rows, "divided" where they disagree, or that nobody asked.
@@ -65,7 +64,7 @@ EXPLAINING = ("convergence", *SMOOTH)  # what no study measures for its own sake
 UNTESTED = (
     "This study has too few architectures to test the explanation.",
     "What it measured of each of them stands below. A link is tested with at least 2 NAS-designed and 2 hand-made "
-    f"architectures, or {FEWEST} cells; nasaudit study run population takes 100.",
+    f"architectures, or {FEWEST_TESTED} cells; nasaudit study run population takes 100.",
 )
 LINKS: tuple[Link, ...] = (
     Link(

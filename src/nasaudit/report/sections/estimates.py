@@ -3,8 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from nasaudit.report import format
-from nasaudit.report.charts import analyses as analysis_charts
-from nasaudit.report.charts import curves as charts
+from nasaudit.report.charts import categories
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import GROUP_COLOURS, GROUP_TITLES
 from nasaudit.report.parts import Cell, Figure
@@ -54,10 +53,10 @@ def estimate_figure(
     if evidence.crowded:
         present = {subject.spec.group for subject in measured}
         groups = {text: GROUP_COLOURS[group] for group, text in GROUP_TITLES.items() if group in present}
-        chart = analysis_charts.strip(groups, x_title, shares=shares, log=log)
+        chart = categories.strip(groups, x_title, shares=shares, log=log)
         drawn = "One point for each architecture; the tick is the median of its group."
     else:
-        chart = charts.interval_chart(measured, x_title, shares=shares, log=log)
+        chart = categories.interval_chart(measured, x_title, shares=shares, log=log)
         drawn = f"The bars are {format.INTERVAL}s."
     return Figure(
         name,

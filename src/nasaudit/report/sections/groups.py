@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from nasaudit.report import format
-from nasaudit.report.charts import curves as charts
+from nasaudit.report.charts import categories
 from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.palette import GROUP_COLOURS, GROUP_TITLES
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table
@@ -17,7 +17,7 @@ from nasaudit.report.sections.families.base import Family
 from nasaudit.results.flags import ACCURACY_GAP
 from nasaudit.results.schema import GroupComparison, GroupTest, Span
 from nasaudit.spec.arch import Group
-from nasaudit.stats.two_groups import ALPHA
+from nasaudit.stats.holm import ALPHA
 
 SHOWN: tuple[Group, ...] = ("nas", "manual", "random")
 TESTED = ("difference", "Cliff's delta", "p", "after Holm", "could see")
@@ -221,7 +221,7 @@ def _figure(evidence: Evidence, family: Family, one: GroupComparison) -> Figure:
         caption="One point for each architecture, the mean over its trainings; the tick is the mean of its group.",
         alt=f"Strip plot of the {one.measure} of each architecture by group; the means are in the table above.",
         records=records,
-        chart=charts.group_strip(
+        chart=categories.group_strip(
             {title: GROUP_COLOURS[group] for title, group in shown.items()},
             f"{one.measure}{' (%)' if points else ''}",
         ),

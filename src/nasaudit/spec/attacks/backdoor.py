@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 from nasaudit.errors import SpecError
 from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.base import ATTACKS, AttackSpec, DataFacts, Family, ThreatModel
-from nasaudit.spec.training import TrainingSpec
 from nasaudit.spec.units import Fractional, PixelSize
 
 Shape = Literal["square", "circle", "cross", "checkerboard"]
@@ -257,23 +256,6 @@ ATTACKS.add("wanet", WaNetSpec)
 ATTACKS.add("trojannn", TrojanNNSpec)
 ATTACKS.add("latent", LatentSpec, "latent_backdoor")
 ATTACKS.add("imc", ImcSpec)
-
-
-def training_of(spec: BackdoorSpec, victim: TrainingSpec) -> TrainingSpec:
-    """The recipe that plants a backdoor: the victim's, with what the attack says otherwise.
-
-    A fine-tuning keeps its last epoch: which one is best on clean images is not what it is for. An attacker who runs
-    the training leaves the victim's defences out; who trains on poisoned data unaware keeps them.
-    """
-    victim = victim.undefended() if spec.trained_by_attacker else victim
-    fields = ("epochs", "learning_rate", "optimizer", "weight_decay", "batch_size")
-    changes: dict[str, Any] = {
-        name: getattr(spec, name) for name in fields if getattr(spec, name) is not None
-    }
-    if spec.from_scratch:
-        return victim.model_copy(update=changes)
-    epochs = max(1, round(FINE_TUNING_EPOCHS * victim.epochs))
-    return victim.model_copy(update={"epochs": epochs, "keep": "last", **changes})
 
 
 # The talk's fine-tuning: a long one at a small rate.

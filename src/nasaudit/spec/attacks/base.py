@@ -91,6 +91,11 @@ class AttackSpec(NamedSpec):
         """What a person reads beside the progress bar."""
         return self.name
 
+    def told(self, field: str) -> str:
+        """What the rows of a study say of a field in which its attacks differ."""
+        value = self.model_dump(mode="json")[field]
+        return "+".join(f"{item:.4g}" for item in value) if isinstance(value, list) else str(value)
+
     def check(self, facts: DataFacts) -> None:
         """Refuse what this data cannot give, before anything is trained.
 

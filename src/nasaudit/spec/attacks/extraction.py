@@ -1,6 +1,5 @@
 """Extraction: how many images the thief asks about, where they come from, and what is trained on the answers."""
 
-import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -9,8 +8,8 @@ from nasaudit.errors import SpecError
 from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.base import ATTACKS, SAME, AttackSpec, DataFacts, Family, ThreatModel
 from nasaudit.spec.data import Role
-from nasaudit.spec.training import TrainingSpec
-from nasaudit.spec.units import Fractional
+from nasaudit.spec.remedies import AnyLimit
+from nasaudit.spec.units import Fractional, PixelSize
 
 OTHER = "other"  # an embedded data set that is not the victim's
 # What `other` stands for: the first of these that is not the victim's own data.
@@ -38,10 +37,9 @@ class ExtractionSpec(AttackSpec):
     # embedded data set that is not the victim's; or a data set by name.
     pool: str = "pool"
     labels: Literal["soft", "hard"] = "soft"  # probabilities, or the predicted class alone
-    # What the victim does about thieves: it rounds its probabilities, or tells the largest ones alone (the others are
-    # 0). Left out of the digest where it does neither, so that older records are found.
-    decimals: Annotated[int, Field(ge=0)] | None = Field(default=None, exclude_if=lambda value: value is None)
-    top_k: Annotated[int, Field(ge=1)] | None = Field(default=None, exclude_if=lambda value: value is None)
+    # What the victim does about thieves: limits on its probabilities, applied in this order. Left out of the digest
+    # where there is none.
+    answers: tuple[AnyLimit, ...] = Field(default=(), exclude_if=lambda value: not value)
     surrogate: str = SAME  # `same`, or the name of one architecture for all victims
     recipe: Literal["victim", "published"] = (
         "victim"  # how the surrogate is trained; see `surrogate_training`
@@ -50,7 +48,11 @@ class ExtractionSpec(AttackSpec):
     # More epochs where these would take fewer steps; None: STEPS_FOR_AN_EPOCH times the victim's epochs.
     min_steps: Annotated[int, Field(ge=0)] | None = None
     batch_size: Annotated[int, Field(ge=2)] | None = None  # None: that of the recipe
+    # PGD on the surrogate, whose examples are tried on the victim. As a radius the largest of the security curve: at
+    # 8/255 next to nothing transfers between `mini` networks on digits.
     transfer_images: Annotated[int, Field(ge=1)] = 200  # test images that adversarial examples are made of
+    transfer_epsilon: Annotated[PixelSize, Field(gt=0)] = 16 / 255  # linf
+    transfer_steps: Annotated[int, Field(ge=1)] = 10
     seed: Annotated[int, Field(ge=0)] = (
         0  # with the victim's: the queries, the surrogate's weights, its training
     )
@@ -70,11 +72,12 @@ class ExtractionSpec(AttackSpec):
                 raise SpecError(field, "ascending values, each once", values)
         if self.budgets and self.budget_shares:
             raise SpecError("budget_shares", "nothing beside `budgets`", self.budget_shares)
-        for field in ("decimals", "top_k"):
-            if self.labels == "hard" and getattr(self, field) is not None:
-                raise SpecError(
-                    field, "nothing beside hard labels, which have no probabilities", getattr(self, field)
-                )
+        if self.labels == "hard" and self.answers:
+            raise SpecError(
+                "answers", "nothing beside hard labels, which have no probabilities", self.answers[0].name
+            )
+        if len({limit.name for limit in self.answers}) != len(self.answers):
+            raise SpecError("answers", "each limit once", [limit.name for limit in self.answers])
         if 1 in self.budgets:
             raise SpecError("budgets", "0 or at least 2: no network with batch norm trains on one image", 1)
         return self
@@ -87,7 +90,13 @@ class ExtractionSpec(AttackSpec):
     @property
     def answers_in_full(self) -> bool:
         """Whether the victim answers with its probabilities as they are."""
-        return self.labels == "soft" and self.decimals is None and self.top_k is None
+        return self.labels == "soft" and not self.answers
+
+    def told(self, field: str) -> str:
+        """Limits of the answers by their labels: `top 3, 2 decimals`."""
+        return (
+            ", ".join(limit.label() for limit in self.answers) if field == "answers" else super().told(field)
+        )
 
     def budgets_of(self, images: int) -> tuple[int, ...]:
         """The budgets in images, ascending.
@@ -118,21 +127,21 @@ class ExtractionSpec(AttackSpec):
         )
 
     def label(self) -> str:
-        """E.g. `knockoff (soft labels rounded to 1 decimal, pool, surrogate same)`."""
-        told = f"{self.labels} labels"
-        if self.top_k is not None:
-            told += f" of the top {self.top_k}"
-        if self.decimals is not None:
-            told += f" rounded to {self.decimals} decimal{'' if self.decimals == 1 else 's'}"
-        return f"{self.name} ({told}, {self.pool}, surrogate {self.surrogate})"
+        """E.g. `knockoff (soft labels: 1 decimal; pool, surrogate same)`."""
+        limits = f": {self.told('answers')};" if self.answers else ","
+        return f"{self.name} ({self.labels} labels{limits} {self.pool}, surrogate {self.surrogate})"
 
     def check(self, facts: DataFacts) -> None:
-        """No budget may exceed the pool, there must be one, and the largest probabilities must not be all of them.
+        """No budget may exceed the pool, there must be one, and limits of the answers must be some.
 
         The size of another data set is checked where the task is made (`planning.experiments`): it is not known here.
         """
-        if self.top_k is not None and self.top_k >= facts.classes:
-            raise SpecError("top_k", f"fewer than the {facts.classes} classes", self.top_k)
+        for position, limit in enumerate(self.answers):
+            try:
+                limit.check(facts.classes)
+            except SpecError as error:
+                field = f"answers[{position}].{error.field}"
+                raise SpecError(field, error.expected, error.got) from error
         if self.pool not in OWN_POOLS and self.budgets:
             return
         size = facts.sizes[self.reference]
@@ -169,6 +178,9 @@ class AdaptiveKnockoffSpec(ExtractionSpec):
     name: Literal["knockoff_adaptive"] = "knockoff_adaptive"
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = ("certainty", "diversity", "loss")
     images_per_action: Annotated[int, Field(ge=2)] = 8
+    online_learning_rate: Annotated[float, Field(gt=0)] = (
+        0.01  # of the surrogate that the loss is measured on
+    )
     window: Annotated[int, Field(ge=1)] = 25  # Delta: how many past actions make the baseline
     groups: Annotated[int, Field(ge=1)] | None = (
         None  # of labels, the tree's upper level; None: their square root
@@ -183,39 +195,6 @@ class AdaptiveKnockoffSpec(ExtractionSpec):
 
 ATTACKS.add("knockoff", KnockoffSpec, "knockoff_nets")
 ATTACKS.add("knockoff_adaptive", AdaptiveKnockoffSpec, "adaptive_knockoff")
-
-# How the talk's artifact trains a surrogate.
-PUBLISHED: dict[str, object] = {
-    "optimizer": "sgd",
-    "learning_rate": 0.025,
-    "momentum": 0.9,
-    "weight_decay": 5e-4,
-    "batch_size": 96,
-    "schedule": "cosine",
-}
-
-
-def surrogate_training(spec: ExtractionSpec, victim: TrainingSpec, images: int) -> TrainingSpec:
-    """The surrogate's recipe for one budget.
-
-    A transfer set of 94 images fills one batch of 64 an epoch: 20 epochs of it are 20 steps, after which agreement
-    says how slowly the surrogate learns and not what the answers are worth. Hence at least `min_steps` steps for
-    every budget. The last epoch is kept, as a thief has no images to choose an epoch by. The victim's defences
-    are not the thief's.
-
-    Args:
-        spec: recipe, epochs, min_steps and batch_size.
-        victim: the victim's recipe, from which come augmentation and precision, and all else with `recipe=victim`.
-        images: of the transfer set.
-    """
-    changes = dict(PUBLISHED) if spec.recipe == "published" else {}
-    if spec.batch_size is not None:
-        changes["batch_size"] = spec.batch_size
-    training = victim.undefended().model_copy(update={**changes, "keep": "last", "label_smoothing": 0.0})
-    least = STEPS_FOR_AN_EPOCH * victim.epochs if spec.min_steps is None else spec.min_steps
-    batches = max(1, images // training.batch_size)
-    return training.model_copy(update={"epochs": max(spec.epochs, math.ceil(least / batches))})
-
 
 # One surrogate for all victims, so that "easy to steal" is not "easy to train".
 FIXED = "resnet"

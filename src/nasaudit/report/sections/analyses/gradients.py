@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from nasaudit.measure.catalogue import metric_of
 from nasaudit.report import format
-from nasaudit.report.charts import analyses as analysis_charts
+from nasaudit.report.charts import categories, curves
 from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.palette import GROUP_TITLES
 from nasaudit.report.parts import Figure, Section, Text, folded
@@ -27,11 +28,7 @@ LOWER_BOUNDS = (
     "A value with \N{GREATER-THAN OR EQUAL TO} is a lower bound: the mean gradient cannot be told from zero with "
     "these batches."
 )
-MEASURES = (
-    ("gradient_variance", "Gradient variance over mini-batches"),
-    ("relative_gradient_variance", "Gradient variance relative to the squared mean gradient"),
-    ("gradient_variance_per_parameter", "Gradient variance per parameter"),
-)
+MEASURES = ("gradient_variance", "relative_gradient_variance", "gradient_variance_per_parameter")
 
 
 def section(evidence: Evidence) -> Section | None:
@@ -43,7 +40,8 @@ def section(evidence: Evidence) -> Section | None:
     variance, *scale_free = (
         table(
             evidence,
-            title + ("" if number else "; last, as published, at initialisation"),
+            format.first_up(metric_of(metric).title)
+            + ("" if number else "; last, as published, at initialisation"),
             [
                 *(
                     column(words, evidence.by_name(FAMILY, metric, {"checkpoint": moment}), at_least)
@@ -52,7 +50,7 @@ def section(evidence: Evidence) -> Section | None:
                 *([] if number else [column("sum of std, published", as_published)]),
             ],
         )
-        for number, (metric, title) in enumerate(MEASURES)
+        for number, metric in enumerate(MEASURES)
     )
     measured = [measure for measure in scale_free if len(measure.columns) > 1]
     # Of very many architectures one moment is enough to look at.
@@ -112,7 +110,7 @@ def _moments(evidence: Evidence) -> Figure | None:
         f"How far the gradients of mini-batches lie from their mean, squared. {drawn}",
         f"Dot plot of the gradient variance of {format.listing(list(evidence.titles.values()))} at "
         f"{len(colours)} moments of training; the numbers are in the table.",
-        analysis_charts.moments(labels, colours, "gradient variance"),
+        categories.moments(labels, colours, "gradient variance"),
         records,
         key=tuple(colours.items()),
     )
@@ -145,6 +143,6 @@ def _layers(evidence: Evidence, moment: str) -> Figure | None:
         "The part of the gradient variance that each layer has, from the input to the classifier.",
         f"Line chart of the gradient variance of each layer, {MOMENTS[moment]}, for "
         f"{format.listing(list(evidence.titles.values()))}.",
-        analysis_charts.depth_profile(evidence.subjects, "gradient variance"),
+        curves.depth_profile(evidence.subjects, "gradient variance"),
         records,
     )

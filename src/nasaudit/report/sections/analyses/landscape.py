@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nasaudit.report import format
-from nasaudit.report.charts import curves as charts
+from nasaudit.report.charts import frame
 from nasaudit.report.charts.contours import band_edges, band_labels, filled_contours
+from nasaudit.report.charts.curves import slice_curve
+from nasaudit.report.charts.maps import contour_map, contour_sheet
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Block, Figure, Map, Maps, Section, Table, Text
 from nasaudit.report.sections.tables import column, table
@@ -100,20 +102,20 @@ def _plane(evidence: Evidence, name: str) -> Block | None:
     reach = max(abs(x) for subject in subjects for x in found[subject.name].x)
     about = ABOUT[name]
     # All maps of a plane are one chart with other records, and making a chart takes longer than all the rest.
-    spec = charts.for_page(charts.contour_map(colours, reach), [])
+    spec = frame.for_page(contour_map(colours, reach), [])
     maps, records = [], []
     for position, subject in enumerate(subjects):
         own = _records(subject, found[subject.name], edges, labels)
         words = _words(found[subject.name])
         alt = f"Filled contours of the loss of {subject.title}, {about.title.lower()}: {words}."
-        own_spec = {**spec, "datasets": {charts.DATA.name: own}}
+        own_spec = {**spec, "datasets": {frame.DATA.name: own}}
         maps.append(Map(f"landscape-{name}-{position}", subject.title, words, alt, own_spec))
         records += own
     names = format.listing([subject.title for subject in subjects])
     sheet = Figure(
         f"landscape-{name}", "Loss landscape", about.text,
         f"Filled contours of the loss on one plane, one map for each of {names}.",
-        charts.contour_sheet(subjects, colours, reach), records, about.title.lower(),
+        contour_sheet(subjects, colours, reach), records, about.title.lower(),
     )  # fmt: skip
     left_out = (
         Text(f"The first {MOST} of {len(measured)} architectures; the table has all.", quiet=True)
@@ -168,7 +170,7 @@ def _slice(evidence: Evidence) -> Figure | None:
         "architecture, with another seed (1), and beyond. Batch normalisation gets new statistics at each point. A "
         "hill in between is a barrier: the two trainings lie in different valleys.",
         f"Line chart of the loss between two trainings of {names}.",
-        charts.slice_curve(evidence.subjects),
+        slice_curve(evidence.subjects),
         records,
     )
 

@@ -6,10 +6,10 @@ from fractions import Fraction
 from typing import ClassVar, Self
 
 from nasaudit.report import format
-from nasaudit.report.charts import curves as charts
+from nasaudit.report.charts.frame import Chart, Records
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.parts import Figure, Table, Text
-from nasaudit.report.sections.tables import column, table
+from nasaudit.report.sections.tables import column, heading, table
 from nasaudit.results.schema import Curve, Pictures, Row
 from nasaudit.spec.attacks import ATTACKS, THREAT_MODELS, AttackSpec, Family, attack_title
 
@@ -120,8 +120,11 @@ class MeasuredAttack:
         columns: Sequence[tuple[str, str, Mapping[str, str]]],
         keep_empty: bool = False,
     ) -> Table:
-        """A line for each architecture; a column is its title, a metric, and at which values of what varies."""
-        cells = [column(title, self.by_name(evidence, metric, **where)) for title, metric, where in columns]
+        """A line for each architecture; a column: its title ("": the metric's own), a metric, and where."""
+        cells = [
+            column(title or heading(metric), self.by_name(evidence, metric, **where))
+            for title, metric, where in columns
+        ]
         return table(evidence, caption, cells, keep_empty)
 
     def points(
@@ -133,7 +136,7 @@ class MeasuredAttack:
         scale: float = 1,
         **where: str,
     ) -> list[dict[str, object]]:
-        """Records of `charts.curve`: a metric over all values of what varies.
+        """Records of `curves.curve`: a metric over all values of what varies.
 
         Args:
             evidence: whose architectures.
@@ -157,7 +160,7 @@ def anchor(*words: str) -> str:
 
 
 def point(subject: Subject, row: Row, x: float, at: str, scale: float = 1) -> dict[str, object]:
-    """A record of `charts.curve`: a row over x, which is written as `at`; the chart's unit is 1 / `scale`."""
+    """A record of `curves.curve`: a row over x, which is written as `at`; the chart's unit is 1 / `scale`."""
     return {
         "label": subject.title,
         "x": x,
@@ -176,8 +179,8 @@ def curve_figure(
     title: str,
     caption: str,
     drawn: str,
-    records: charts.Records,
-    chart: charts.Chart,
+    records: Records,
+    chart: Chart,
     numbers: str = "the numbers are in the table below",
 ) -> Figure:
     """A curve with bands; `drawn` says in words what it is a curve of, and `numbers` where they can be read."""

@@ -34,11 +34,11 @@ FIELDS: Mapping[str, str] = {
     "amplitude": "amplitude of the signal",
 }
 METRICS = (
-    ("clean accuracy", "clean_accuracy"),
-    ("accuracy lost", "cad"),
-    ("success rate", "asr"),
+    ("", "clean_accuracy"),
+    ("", "cad"),
+    ("", "asr"),
     ("without the backdoor", "floor"),
-    ("success rate as published", "asr_paper"),
+    ("", "asr_paper"),
 )
 
 

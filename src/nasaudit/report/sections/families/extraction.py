@@ -8,7 +8,7 @@ from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Block, Cell, Figure, Section, Table, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, extremes
 from nasaudit.report.sections.families.base import Family, Yardstick
-from nasaudit.report.sections.tables import column, table
+from nasaudit.report.sections.tables import column, heading, table
 from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import Family as FamilyName
 from nasaudit.spec.attacks.base import SAME
@@ -16,8 +16,7 @@ from nasaudit.spec.attacks.extraction import OTHER
 
 FAMILY: FamilyName = "extraction"
 # Said in words; any other field that tells two thefts apart is said as it is.
-SHORTENED = ("decimals", "top_k")  # set where the victim tells less of its probabilities than it could
-WORDED = ("surrogate", "labels", "pool", *SHORTENED)
+WORDED = ("surrogate", "labels", "pool", "answers")
 POOLS: Mapping[str, str] = {
     "pool": "images it was not trained on",
     "train": "its own training images",
@@ -36,14 +35,7 @@ PUBLISHED = (
     "looks easier to steal by that measure; the KL divergence of a perfect copy is 0."
 )
 ANSWERS: Mapping[str, str] = {"soft": "probabilities", "hard": "predicted classes"}
-METRICS = (
-    ("agreement", "agreement"),
-    ("surrogate's accuracy", "surrogate_accuracy"),
-    ("KL divergence (nats)", "kl"),
-    ("cross entropy (nats)", "cross_entropy"),
-    ("mean error of a probability", "mean_absolute_error"),
-    ("its examples fool the victim", "transfer_asr"),
-)
+METRICS = ("agreement", "surrogate_accuracy", "kl", "cross_entropy", "mean_absolute_error", "transfer_asr")
 
 
 class Theft(MeasuredAttack):
@@ -61,7 +53,7 @@ class Theft(MeasuredAttack):
             self.attack == "knockoff"
             and said.get("labels") == "soft"
             and said.get("pool") != OTHER
-            and not said.keys() & set(SHORTENED)
+            and "answers" not in said
         )
 
     @property
@@ -72,14 +64,9 @@ class Theft(MeasuredAttack):
 
     @property
     def answers(self) -> str:
-        """What the victim tells, e.g. `probabilities (the largest 3 alone, rounded to 2 decimals)`."""
-        told = []
-        if (largest := self.setting.get("top_k")) is not None:
-            told.append(f"the largest {'one' if largest == '1' else largest} alone")
-        if (decimals := self.setting.get("decimals")) is not None:
-            told.append(f"rounded to {decimals} decimal{'' if decimals == '1' else 's'}")
+        """What the victim tells, e.g. `probabilities (top 3, 2 decimals)`."""
         kind = ANSWERS.get(self.setting.get("labels", ""), "answers")
-        return f"{kind} ({', '.join(told)})" if told else kind
+        return f"{kind} ({self.setting['answers']})" if "answers" in self.setting else kind
 
     @property
     def asks(self) -> str:
@@ -236,7 +223,7 @@ def _budget_table(evidence: Evidence, theft: Theft, grid: list[str]) -> Table:
 def _at_largest(evidence: Evidence, theft: Theft, what: str) -> Table:
     """All metrics at the largest budget, and the queries that were really counted."""
     budget = theft.budgets(evidence)[-1]
-    metrics = [column(title, theft.by_name(evidence, metric, budget=budget)) for title, metric in METRICS]
+    metrics = [column(heading(metric), theft.by_name(evidence, metric, budget=budget)) for metric in METRICS]
     queries = theft.by_name(evidence, "queries", budget=budget)
     counted = column("queries", queries, lambda row: Cell(format.whole(row.value)))
     return table(evidence, f"{what}: {_counted(budget)}", [*metrics, counted])

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
+from nasaudit.planning.population import HARDENED
 from nasaudit.report import format
 from nasaudit.report.sections.remedies.words import TITLES, VERBS, Hardening, points, trainings, uncertain
 from nasaudit.results.flags import FEW_SEEDS
 from nasaudit.results.schema import Pairing
-from nasaudit.spec.mitigation import REWIRINGS
-from nasaudit.stats.two_groups import ALPHA
+from nasaudit.stats.holm import ALPHA
 from nasaudit.verdicts.headlines import DIRECTIONS, PUBLISHED
 
 PAIRED: dict[Pairing, str] = {
@@ -29,7 +29,7 @@ def talk(of_one: Hardening) -> list[str]:
     known = [
         (one, effect)
         for one, effect in of_one.headlines()
-        if one.remedy in REWIRINGS and one.kind == "rewiring" and one.full and effect.family in DIRECTIONS
+        if one.remedy in HARDENED and one.kind == "rewiring" and one.full and effect.family in DIRECTIONS
     ]
     if not known:
         return []

@@ -7,27 +7,11 @@ from dataclasses import dataclass, field
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.planning.population import JOINT
 from nasaudit.results.schema import Remedied, StudyResults
-from nasaudit.spec.mitigation import REWIRINGS
+from nasaudit.spec.remedies import REMEDIES, Rewiring, remedies_of
 
-KNOWN: Mapping[str, str] = {
-    "deepen": "deepen",
-    "drop_skips": "drop skips",
-    "both": "both rewirings",
-    "adversarial_training": "adversarial training (PGD)",
-    "trades": "TRADES",
-    "label_smoothing": "label smoothing",
-    "dp_sgd": "DP-SGD-like training",
-    "rounded_answers": "rounded answers",
-    "top_answers": "top answers",
-}
-PARTIAL: Mapping[str, str] = {
-    "deepen": "deepen {dose} of {most} nodes",
-    "drop_skips": "drop {dose} of {most} skips",
-    "both": "both rewirings, dose {dose} of {most}",
-}
 SCOPES: Mapping[str, str] = {"reduction": " in the reduction cells", "all": " in all cells"}
 # As `planning.hardening` names a rewired cell: the remedy, which cells, and the dose where it is not all.
-REWIRED = re.compile(rf"({'|'.join(REWIRINGS)})(?:@(\w+))?(?:-(\d+))?")
+REWIRED = re.compile(r"(.+?)(?:@(\w+))?(?:-(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -58,7 +42,7 @@ class Names:
 
     def line(self, one: Remedied) -> str:
         """The remedy whatever its dose: `deepen in all cells`."""
-        name = one.remedy if one.remedy in self.own else KNOWN.get(one.remedy, one.remedy)
+        name = one.remedy if one.remedy in self.own else _title(one.remedy)
         return name + SCOPES.get(one.scope, "") + _how_short(one)
 
     def full(self, one: Remedied) -> str:
@@ -72,20 +56,19 @@ class Names:
         return "" if repeated else self.title(one.variant)
 
     def _partial(self, one: Remedied) -> str:
-        template = PARTIAL.get(one.remedy, KNOWN.get(one.remedy, one.remedy) + ", dose {dose} of {most}")
+        rewiring = remedies_of(Rewiring).get(one.remedy)
+        template = (rewiring.partly if rewiring else "") or f"{_title(one.remedy)}, dose {{dose}} of {{most}}"
         return template.format(dose=one.dose, most=one.most)
 
 
 def _how_short(one: Remedied) -> str:
     """How much of its answers a model keeps to itself: a study may try several."""
     setting = one.effects[0].setting if one.kind == "answers" and one.effects else {}
-    said = [f"top {setting['top_k']}"] if "top_k" in setting else []
-    said += (
-        [f"{setting['decimals']} decimal{'s' * (setting['decimals'] != '1')}"]
-        if "decimals" in setting
-        else []
-    )
-    return f" ({', '.join(said)})" if said else ""
+    return f" ({setting['answers']})" if "answers" in setting else ""
+
+
+def _title(remedy: str) -> str:
+    return REMEDIES[remedy].title if remedy in REMEDIES else remedy
 
 
 def hardened_title(name: str) -> str:
@@ -99,8 +82,8 @@ def hardened_title(name: str) -> str:
         return name
     title = CATALOGUE[original].title if original in CATALOGUE else original
     rewired = REWIRED.fullmatch(how)
-    if rewired is None:
-        return f"{title} {JOINT} {KNOWN.get(how, how)}"
+    if rewired is None or rewired[1] not in remedies_of(Rewiring):
+        return f"{title} {JOINT} {_title(how)}"
     remedy, scope, dose = rewired.groups()
     part = f", dose {dose}" if dose else ""
-    return f"{title} {JOINT} {KNOWN[remedy]}{SCOPES.get(scope or '', '')}{part}"
+    return f"{title} {JOINT} {_title(remedy)}{SCOPES.get(scope or '', '')}{part}"

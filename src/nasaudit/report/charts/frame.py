@@ -1,0 +1,131 @@
+"""What all charts of the report share: how axes, lines and legends look, and how a chart becomes Vega-Lite.
+
+Charts take plain records; nothing is measured here. A name given by a user appears only as a data value, never as a
+field name or in an expression.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+
+from nasaudit.report.evidence import Subject
+
+# The page's script sets this parameter when a name in a legend is tapped; null shows all alike.
+CHOSEN = "chosen"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+INK, FAINT, RULE = "#1b1f24", "#57606a", "#e3e6ea"
+FILE_WIDTH = 640  # pixels of a chart that stands alone
+LABEL_LIMIT = 160  # pixels of a name in its legend
+
+# A chart's records stand apart from its description, which Altair checks against its schema: checking
+# thousands of records as well would take longer than all the rest of the report.
+DATA = alt.NamedData(name="records")
+
+Records = Sequence[Mapping[str, object]]
+Chart = alt.LayerChart
+# A matrix of panels keeps their size, whatever its place.
+Drawn = alt.LayerChart | alt.VConcatChart | alt.FacetChart
+Spec = dict[str, object]  # Vega-Lite, as JSON has it
+
+
+def for_page(chart: Drawn, records: Records) -> Spec:
+    """The Vega-Lite specification of a chart as wide as its place; the page draws the legend."""
+    return _finished(_wide(chart, "container"), records, legend=False)
+
+
+def for_file(chart: Drawn, records: Records, title: str, legend: bool) -> Spec:
+    """The Vega-Lite specification of a chart that stands alone."""
+    return _finished(_wide(chart.properties(title=title), FILE_WIDTH), records, legend)
+
+
+def _wide(chart: Drawn, width: int | str) -> Drawn:
+    return chart.properties(width=width) if isinstance(chart, alt.LayerChart) else chart
+
+
+def _finished(chart: Drawn, records: Records, legend: bool) -> Spec:
+    """Type and rules that all charts share, and the records."""
+    letters = max((len(str(record.get("label", record.get("line", "")))) for record in records), default=0)
+    styled = (
+        chart.configure(font=FONT, background="white")
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=FAINT, titleColor=INK, titleFontWeight="normal", titlePadding=8, labelFontSize=12,
+            titleFontSize=13, gridColor=RULE, domainColor="#9aa4ae", tickColor="#9aa4ae", labelOverlap=True,
+        )
+        .configure_title(anchor="start", color=INK, fontSize=15, offset=12)
+        .configure_legend(
+            disable=not legend, title=None, orient="bottom", columns=_columns(letters), labelColor=INK,
+            labelFontSize=12, labelLimit=LABEL_LIMIT, symbolSize=110, symbolOpacity=1,
+        )
+    )  # fmt: skip
+    spec = styled.to_dict()
+    # Altair keeps lines of reference (the diagonal of a ROC curve) in the same place.
+    return {**spec, "datasets": {**spec.get("datasets", {}), DATA.name: list(records)}}
+
+
+def _columns(letters: int) -> int:
+    """How many names of so many letters stand beside each other under a file's picture."""
+    return max(1, min(6, FILE_WIDTH // (min(LABEL_LIMIT, 7 * letters) + 36)))
+
+
+def framed(chart: Chart, height: int = 300) -> Chart:
+    """The height, and the parameter behind the legend."""
+    return chart.add_params(alt.param(name=CHOSEN, value=None)).properties(
+        height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
+    )
+
+
+def tooltip(**titles: str) -> list[alt.Tooltip]:
+    """What the pointer brings up: columns of the records with their titles."""
+    return [alt.Tooltip(f"{column}:N", title=title) for column, title in titles.items()]
+
+
+def labels_of(column: str, labels: Sequence[str], limit: int = 150) -> alt.Y:
+    """A line for each label, from top to bottom."""
+    return (
+        alt.Y(f"{column}:N").title(None).sort(list(labels)).axis(ticks=False, domain=False, labelLimit=limit)
+    )
+
+
+def share_y(field: str, title: str) -> alt.Y:
+    """A share upwards, from 0 to 100 %."""
+    return alt.Y(f"{field}:Q").title(title).scale(domain=[0, 1]).axis(format=".0%", tickCount=5)
+
+
+def share_x(field: str, title: str) -> alt.X:
+    """A share along x in percent, from where the values begin."""
+    return alt.X(f"{field}:Q").title(title).scale(zero=False, padding=8).axis(format="~%", tickCount=6)
+
+
+def quantity(title: str, log: bool) -> alt.X:
+    """`value` along x, from where the values begin; with `log` by factors."""
+    scale = alt.Scale(type="log", padding=10) if log else alt.Scale(zero=False, padding=10)
+    x = alt.X("value:Q").title(title).scale(scale)
+    return x.axis(format="~g", tickCount=5) if log else x.axis(tickCount=5)
+
+
+def colour_of(subjects: Sequence[Subject]) -> alt.Color:
+    """Each architecture in its colour."""
+    titles, colours = [s.title for s in subjects], [s.style.colour for s in subjects]
+    return alt.Color("label:N").scale(domain=titles, range=colours)
+
+
+def dash_of(subjects: Sequence[Subject], legend: bool) -> alt.StrokeDash:
+    """Each architecture's line in its dash."""
+    titles, dashes = [s.title for s in subjects], [s.style.dash for s in subjects]
+    dash = alt.StrokeDash("label:N").scale(domain=titles, range=dashes)
+    return dash if legend else dash.legend(None)
+
+
+def shape_of(subjects: Sequence[Subject]) -> alt.Shape:
+    """Each architecture's points in its shape."""
+    titles, shapes = [s.title for s in subjects], [s.style.shape for s in subjects]
+    return alt.Shape("label:N").scale(domain=titles, range=shapes)
+
+
+def emphasis(shown: float = 1.0, faded: float = 0.12) -> dict[str, object]:
+    """Full strength unless another architecture was picked in the legend."""
+    return {
+        "condition": {"test": f"!{CHOSEN} || datum.label === {CHOSEN}", "value": shown},
+        "value": faded,
+    }
