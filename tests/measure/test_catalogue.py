@@ -54,7 +54,8 @@ def names_of_measurements(module: ast.AST) -> list[ast.expr]:
 def test_what_is_measured_is_declared() -> None:
     literal = {
         name.value
-        for module in MODULES.values()
+        for path, module in MODULES.items()
+        if path.startswith((*MEASURING, "results/"))  # toys for tests are no metrics
         for name in names_of_measurements(module)
         if isinstance(name, ast.Constant)
     }
