@@ -22,7 +22,9 @@ from nasaudit.report.sections.analyses import convergence, gradients, smoothness
 from nasaudit.report.sections.estimates import at_least
 from nasaudit.report.sections.examples import MOST_VICTIMS
 from nasaudit.report.sections.summary import FOLDED_OF_A_KIND, SHOWN_OF_A_KIND
-from nasaudit.results.schema import Claim, Flag, Row, Span, StudyResults
+from nasaudit.results.base import Span
+from nasaudit.results.schema import Flag, Row, StudyResults
+from nasaudit.results.verdict_models import Claim
 from nasaudit.spec.study import ArchChoice
 
 MakeStudy = Callable[..., StudyResults]
@@ -267,7 +269,8 @@ def test_early_accuracy_stands_beside_the_steps(evidence: Evidence) -> None:
     found = convergence.section(evidence)
     assert found is not None
     (table,) = tables(found)
-    assert table.columns[-3:] == ("accuracy after 10 %", "accuracy after 25 %", "accuracy after 50 %")
+    early = [column.replace(format.NBSP, " ") for column in table.columns[-3:]]
+    assert early == ["accuracy after 10 %", "accuracy after 25 %", "accuracy after 50 %"]
     assert cells(table)["DARTS"][-3:] == ["41.3 %", "70.2 %", "90.5 %"]
     assert words(found) == []
 

@@ -11,14 +11,13 @@ from typing import Any, TypeVar, cast
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.report.palette import CROWD, Style, styles
 from nasaudit.report.sections.remedies.names import hardened_title
-from nasaudit.results.schema import Row, StudyResults
+from nasaudit.results.schema import Headline, Row, StudyResults
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.attacks import Family
-from nasaudit.verdicts.headlines import Found, find_headline
 
 T = TypeVar("T")
 
-NO_SETTING: Mapping[str, str] = MappingProxyType({})
+Setting = Mapping[str, str]
+NO_SETTING: Setting = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -88,17 +87,12 @@ class Evidence:
             self._known[key] = work()
         return cast(T, self._known[key])
 
-    def headline(self, family: Family) -> Found | None:
+    def headline(self, family: str) -> Headline | None:
         """The figure that a family is judged by, of each architecture; None where it was not measured."""
-        return self.once(("headline", family), lambda: find_headline(self.results.rows, family))
+        return self.results.headline(family)
 
     def rows(
-        self,
-        architecture: str,
-        family: str,
-        metric: str,
-        setting: Mapping[str, str] = NO_SETTING,
-        attack: str = "",
+        self, architecture: str, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""
     ) -> list[Row]:
         """Rows of all seeds whose setting says at least what `setting` says."""
         return [
@@ -108,12 +102,7 @@ class Evidence:
         ]
 
     def pooled(
-        self,
-        architecture: str,
-        family: str,
-        metric: str,
-        setting: Mapping[str, str] = NO_SETTING,
-        attack: str = "",
+        self, architecture: str, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""
     ) -> Row | None:
         """The row over all replicates; with a single replicate its own row serves."""
         rows = self.rows(architecture, family, metric, setting, attack)
@@ -123,7 +112,7 @@ class Evidence:
         return rows[0] if len(rows) == 1 else None
 
     def by_name(
-        self, family: str, metric: str, setting: Mapping[str, str] = NO_SETTING, attack: str = ""
+        self, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""
     ) -> dict[str, Row]:
         """The row over all replicates of each architecture that has one, by name, in the order of the study."""
         rows = {
@@ -133,12 +122,7 @@ class Evidence:
         return {name: row for name, row in rows.items() if row is not None}
 
     def by_seed(
-        self,
-        architecture: str,
-        family: str,
-        metric: str,
-        setting: Mapping[str, str] = NO_SETTING,
-        attack: str = "",
+        self, architecture: str, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""
     ) -> list[Row]:
         """One row for each training seed, in their order."""
         return [row for row in self.rows(architecture, family, metric, setting, attack) if row.seed != "all"]

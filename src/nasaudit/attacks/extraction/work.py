@@ -11,11 +11,11 @@ from nasaudit.arch.network import build
 from nasaudit.attacks.base import load_attack
 from nasaudit.attacks.extraction import transfer
 from nasaudit.attacks.extraction.base import ExtractionAttack, Stolen
-from nasaudit.attacks.extraction.measures import Setting, likeness
+from nasaudit.attacks.extraction.measures import likeness
 from nasaudit.attacks.extraction.pool import planned_budgets, thief_pool
 from nasaudit.data import test_images
 from nasaudit.data.split import DataBundle, Split
-from nasaudit.measure.estimate import Estimate, Measurement, exact
+from nasaudit.measure.estimate import Estimate, Measurement, Setting, exact
 from nasaudit.progress import Progress, part
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import ExtractionSpec

@@ -8,7 +8,7 @@ from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.parts import Figure, Section, Table
 from nasaudit.report.sections.tables import column, table
-from nasaudit.results.schema import Claim
+from nasaudit.results.verdict_models import Claim
 
 FAMILY = "convergence"
 # Of all lines of a chart together: what 24 architectures with a seed each have, so that a page stays small.
@@ -102,11 +102,14 @@ def _milestones(evidence: Evidence) -> Table | None:
     shares = sorted(unique(row.setting["share"] for row in rows if row.metric == "early_accuracy"), key=float)
     columns: list[tuple[str, str, dict[str, str]]] = [
         *(
-            (f"steps to {_percent(accuracy)}", "steps_to_accuracy", {"accuracy": accuracy})
+            (f"steps to {format.round_percent(accuracy)}", "steps_to_accuracy", {"accuracy": accuracy})
             for accuracy in accuracies
         ),
         ("area under the loss curve", "loss_area", {}),
-        *((f"accuracy after {_percent(share)}", "early_accuracy", {"share": share}) for share in shares),
+        *(
+            (f"accuracy after {format.round_percent(share)}", "early_accuracy", {"share": share})
+            for share in shares
+        ),
     ]
     return table(
         evidence,
@@ -118,7 +121,3 @@ def _milestones(evidence: Evidence) -> Table | None:
 
 def _number(text: str) -> float:
     return float(text or "nan")
-
-
-def _percent(share: str) -> str:
-    return f"{100 * float(share):g} %"

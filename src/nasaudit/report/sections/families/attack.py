@@ -52,6 +52,12 @@ class MeasuredAttack:
             lambda: list(dict.fromkeys(cls.of(row) for row in rows if row.metric == cls.metric)),
         )
 
+    @classmethod
+    def judged(cls, evidence: Evidence) -> Self | None:
+        """The one by which the family is judged: what verdicts quote; None without a headline."""
+        headline = evidence.headline(cls.family)
+        return None if headline is None else cls.of(next(iter(headline.rows.values())))
+
     @property
     def setting(self) -> dict[str, str]:
         """The part of a row's setting that names this attack."""
@@ -120,7 +126,7 @@ class MeasuredAttack:
         columns: Sequence[tuple[str, str, Mapping[str, str]]],
         keep_empty: bool = False,
     ) -> Table:
-        """A line for each architecture; a column: its title ("": the metric's own), a metric, and at which settings."""
+        """A line for each architecture; a column: its title ("": the metric's own), a metric, and where."""
         cells = [
             column(title or heading(metric), self.by_name(evidence, metric, **where))
             for title, metric, where in columns
