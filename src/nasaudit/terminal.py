@@ -18,7 +18,8 @@ from nasaudit.gate.judge import Gate, written
 from nasaudit.planning.hardening import hardened as hardened_choices
 from nasaudit.planning.hardening import variants
 from nasaudit.planning.plan import plan
-from nasaudit.results.schema import Effect, Remedied, Row, StudyResults
+from nasaudit.results.schema import Row, StudyResults
+from nasaudit.results.verdict_models import Effect, Remedied
 from nasaudit.running.run import DOWNLOADS
 from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.arch import IMAGE_SIDE, MINI_FLOPS, ArchSpec, Scale

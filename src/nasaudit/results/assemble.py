@@ -27,16 +27,7 @@ from nasaudit.results.replicates import (
     measured_tasks,
     subject_of,
 )
-from nasaudit.results.schema import (
-    Curve,
-    Examples,
-    Failure,
-    History,
-    Landscape,
-    Pictures,
-    Row,
-    StudyResults,
-)
+from nasaudit.results.schema import Curve, Examples, Failure, History, Landscape, Pictures, Row, StudyResults
 from nasaudit.spec.tasks import Task, TrainTask
 from nasaudit.store.artefacts import CURVES, EXAMPLES, HISTORY, LANDSCAPES, OUTCOMES, PICTURES
 from nasaudit.store.records import Record

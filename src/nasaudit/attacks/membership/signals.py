@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nasaudit.attacks.evasion import objective
 from nasaudit.attacks.membership.base import ShadowModels
 from nasaudit.data.augment import augment
 from nasaudit.data.split import Split
@@ -32,9 +33,6 @@ def ask(model: Oracle | Classifier, images: Split, progress: Progress = silent) 
 def log_odds(logits: Tensor, labels: Tensor) -> FloatArray:
     """The log odds phi = log(p_y / (1 - p_y)), float64 [N]: Carlini et al. (IEEE S&P 2022), section IV-C.
 
-    With logits z it is z_y - log sum_{c != y} exp z_c, which neither rounds where the model is certain nor divides
-    by zero.
-
     Args:
         logits: [N, classes].
         labels: int64 [N].
@@ -46,10 +44,7 @@ def log_odds(logits: Tensor, labels: Tensor) -> FloatArray:
         raise NonFiniteError(
             "a logit of the victim or of a shadow model is NaN or infinite; check its training"
         )
-    exact = logits.double()
-    own = exact.gather(1, labels[:, None]).squeeze(1)
-    others = exact.scatter(1, labels[:, None], -torch.inf).logsumexp(1)
-    return np.asarray((own - others).numpy(), dtype=np.float64)
+    return np.asarray(objective.log_odds(logits.double(), labels).numpy(), dtype=np.float64)
 
 
 def log_probability(phi: FloatArray) -> FloatArray:
@@ -85,5 +80,4 @@ def views(images: Split, training: TrainingSpec, count: int, seed: int) -> Itera
     yield images
     generator = torch.Generator().manual_seed(seed)
     for _ in range(count - 1):
-        changed = augment(images.images, generator, training.crop, training.flip, 0)
-        yield Split(changed, images.labels, images.indices, images.classes)
+        yield images.with_images(augment(images.images, generator, training.crop, training.flip, 0))

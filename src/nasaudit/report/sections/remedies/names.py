@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.planning.population import JOINT
-from nasaudit.results.schema import Remedied, StudyResults
+from nasaudit.results.schema import StudyResults
+from nasaudit.results.verdict_models import Remedied
 from nasaudit.spec.remedies import REMEDIES, Rewiring, remedies_of
 
 SCOPES: Mapping[str, str] = {"reduction": " in the reduction cells", "all": " in all cells"}
