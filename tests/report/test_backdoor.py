@@ -18,7 +18,7 @@ from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import Pictures, Row, StudyResults
 from nasaudit.spec.attacks import BadNetsSpec, WaNetSpec
-from nasaudit.spec.defaults.backdoor import paper_badnets, sweep
+from nasaudit.spec.attacks.backdoor import paper_badnets, sweep
 from nasaudit.verdicts.decide import decide
 
 ATTACKS = (*sweep(BadNetsSpec(), "size", (3, 2, 4)), WaNetSpec())
