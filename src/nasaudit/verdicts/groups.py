@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+from nasaudit.results.base import Span
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import clean_accuracies
 from nasaudit.results.verdict_models import ArchitectureValue, GroupComparison, GroupTest
@@ -15,7 +16,6 @@ from nasaudit.stats.two_groups import (
     permutation_test,
     pooled_sd,
 )
-from nasaudit.verdicts.drafts import span
 
 
 def compare_groups(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[GroupComparison]:
@@ -82,12 +82,12 @@ def _test(one: GroupComparison, permuted: PermutationTest, p_holm: float, famili
     difference = mean_difference(nas, manual, one.unit)
     agrees = (difference.value > 0) == (one.published == "higher")
     return GroupTest(
-        difference=span(difference),
+        difference=Span.of(difference),
         p=permuted.p,
         p_holm=p_holm,
         smallest_p=permuted.smallest_p,
         exact=permuted.exact,
-        cliffs_delta=span(cliffs_delta(nas, manual)),
+        cliffs_delta=Span.of(cliffs_delta(nas, manual)),
         # Holm asks p <= alpha / m of the smallest p: a promise must hold for a family that stands alone.
         detectable_difference=detectable_difference(
             pooled_sd(nas, manual), len(nas), len(manual), alpha=ALPHA / families
