@@ -76,10 +76,10 @@ def pooled_rows(architecture: str, metric: str, by_seed: Mapping[int, Estimate],
         columns: as `make_row` takes them.
     """
     pooled = pool_seeds(metric_of(metric), list(by_seed.values()))
-    return [
-        make_row(architecture, metric, estimate, seed=seed, **columns)
-        for seed, estimate in (*by_seed.items(), ("all", pooled))
+    rows = [
+        make_row(architecture, metric, estimate, seed=seed, **columns) for seed, estimate in by_seed.items()
     ]
+    return [*rows, make_row(architecture, metric, pooled, **columns)]
 
 
 def make_results(
