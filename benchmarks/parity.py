@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from benchmarks.peers import BATCH, CLASSES, Counting, Run, art_attack, foolbox_attack, torchattack
 from benchmarks.table import Table
 from benchmarks.victims import correct_images, trained_victim
-from nasaudit.attacks.base import EvasionAttack, MinimalAttack, load_attack
-from nasaudit.attacks.evasion.access import open_access
+from nasaudit.attacks.base import load_attack
+from nasaudit.attacks.evasion.base import EvasionAttack, MinimalAttack, open_access
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.spec.attacks import (
     ApgdSpec,

@@ -4,13 +4,26 @@ import ast
 import doctest
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nasaudit
+from nasaudit.analysis.convergence.speed import convergence
+from nasaudit.analysis.gradients.variance import BatchGradients, gradient_measurements
+from nasaudit.attacks.backdoor.measures import Predictions, backdoor_measurements
+from nasaudit.attacks.evasion.measures import curve_measurements, effort_measurements
+from nasaudit.attacks.extraction.measures import likeness
+from nasaudit.attacks.poisoning.measures import (
+    accuracy_measurements,
+    matching_measurements,
+    target_measurements,
+)
 from nasaudit.measure import catalogue
 from nasaudit.measure.catalogue import METRICS, Metric, metric_of
-from nasaudit.measure.estimate import Estimate
+from nasaudit.measure.estimate import Estimate, Measurement
 from nasaudit.measure.pooling import pool_proportions, pool_seeds, pool_values
+from nasaudit.spec.analyses import ConvergenceSpec
+from nasaudit.spec.attacks import SquareSpec
 
 SOURCE = Path(nasaudit.__file__).parent
 MODULES = {
@@ -41,7 +54,8 @@ def names_of_measurements(module: ast.AST) -> list[ast.expr]:
 def test_what_is_measured_is_declared() -> None:
     literal = {
         name.value
-        for module in MODULES.values()
+        for path, module in MODULES.items()
+        if path.startswith((*MEASURING, "results/"))  # toys for tests are no metrics
         for name in names_of_measurements(module)
         if isinstance(name, ast.Constant)
     }
@@ -56,6 +70,33 @@ def test_what_is_declared_is_measured() -> None:
         if path.startswith(MEASURING) and names_of_measurements(module):
             spelled |= texts(module)
     assert not DECLARED - spelled
+
+
+def measured() -> list[Measurement]:
+    """What functions that need no network say of a few made-up outcomes."""
+    right, wrong = np.array([True, True, False, True]), np.array([True, False, False, True])
+    classes, shares = np.array([0, 1, 2, 1]), np.full((4, 3), 1 / 3)
+    spec, epsilons = SquareSpec(epsilons=(8 / 255,)), np.array([8 / 255, 8 / 255, 0.0, np.inf])
+    steps = np.array([3, 2, 0, -1])
+    taken = Predictions(classes, classes[::-1].copy())
+    rows = np.random.default_rng(0).normal(1.0, 1.0, (5, 7))
+    return [
+        *curve_measurements(spec, epsilons, steps, right, steps_of_failure=9),
+        *effort_measurements(spec, 8 / 255, steps, steps, right),
+        *backdoor_measurements(classes, 0, taken, taken, paper_rule=True),
+        *accuracy_measurements(right, {0.1: wrong, 0.5: wrong}),
+        *target_measurements(0.1, shares, shares, classes),
+        *matching_measurements(0.1, shares[0], shares[0]),
+        *likeness(shares, shares, classes, ()),
+        *convergence(ConvergenceSpec(), [1.0, 0.5], [0.2, 0.6], images_per_step=64),
+        *gradient_measurements(BatchGradients({"all": rows @ rows.T}, 7), "initial"),
+    ]
+
+
+def test_a_metric_is_measured_in_the_unit_that_it_is_declared_with() -> None:
+    units = {(measurement.metric, measurement.estimate.unit) for measurement in measured()}
+    assert len(units) >= 24
+    assert {(name, METRICS[name].unit) for name, _ in units} == units
 
 
 def keys(node: ast.AST) -> list[ast.expr | None]:

@@ -14,7 +14,7 @@ from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.families import backdoor
 from nasaudit.results.flags.backdoor import CHECKS
-from nasaudit.results.flags.base import Findings
+from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import Pictures, StudyResults
 from nasaudit.spec.attacks import BadNetsSpec, WaNetSpec
@@ -177,8 +177,8 @@ def test_copies_added_to_batches_need_access_to_the_training(make_study, tmp_pat
 )
 def test_flags_tell_when_a_figure_proves_little(study, changes, kind):
     rows = rows_of(study, "darts", ATTACKS[0], **changes)
-    findings = Findings(planned=None, records={}, rows=rows, failures=[], common=100)
-    flags = [flag for check in CHECKS for flag in check(findings)]
+    findings = Facts(planned=None, records={}, rows=rows, failures=[], common=100)
+    flags = flags_of(findings, CHECKS)
     assert [flag.kind for flag in flags] == ([] if kind is None else [kind])
     if flags:
         assert flags[0].architectures == ("darts",)

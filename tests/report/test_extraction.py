@@ -12,7 +12,7 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.page import render
 from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families import extraction
-from nasaudit.results.flags.base import Findings
+from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.extraction import CHECKS
 from nasaudit.spec.attacks import KnockoffSpec
 from nasaudit.testing.rows import make_row
@@ -152,11 +152,11 @@ def test_a_budget_of_nothing_is_in_the_table_and_not_on_the_logarithmic_axis(evi
 def findings_of(rows, attacks=()):
     architectures = (resolve(choose("darts"), "mini", 10, (1, 28, 28)),)
     planned = SimpleNamespace(architectures=architectures, study=SimpleNamespace(attacks=attacks))
-    return Findings(planned, {}, rows, [], 0)
+    return Facts(planned, {}, rows, [], 0)
 
 
 def kinds(rows, attacks=()):
-    return [flag.kind for check in CHECKS for flag in check(findings_of(rows, attacks))]
+    return [flag.kind for flag in flags_of(findings_of(rows, attacks), CHECKS)]
 
 
 def test_a_sound_theft_raises_no_flag():

@@ -90,9 +90,9 @@ def test_the_verdict_names_what_is_learned_and_what_it_costs(evidence):
     text = said(MEMBERSHIP.verdict(found, found.subjects[0]))
     assert text == (
         "An attacker who sees the model's scores, asks one query an image and trains 8 models of its own tells its "
-        "training images from others with an AUC of 0.620 [0.600, 0.640; n = 2,000] (LiRA, online; 0.5 is guessing), and "
-        "finds 3.1 % of the members [1.2, 6.0; n = 1,000] at 1 % false alarms. It is 0.0 points more accurate on its "
-        "training images than on others."
+        "training images from others with an AUC of 0.620 [0.600, 0.640; n = 2,000] (LiRA, online; 0.5 is guessing), "
+        "and finds 3.1 % of the members [1.2, 6.0; n = 1,000] at 1 % false alarms. It is 0.0 points more accurate on "
+        "its training images than on others."
     )
     (tile,) = MEMBERSHIP.tiles(found, found.subjects[0])
     assert (tile.label, tile.cell.text) == ("membership AUC", "0.620")

@@ -12,7 +12,7 @@ from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families.poisoning import POISONING
-from nasaudit.results.flags import Findings
+from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.poisoning import CHECKS
 from nasaudit.results.schema import Pictures, StudyResults
 from nasaudit.spec.attacks import GradientMatchingSpec, LabelFlipSpec
@@ -195,11 +195,10 @@ class Planned:
 
 
 def flags(evidence: Evidence) -> dict[str, list[str]]:
-    found = Findings(Planned(evidence.results), {}, evidence.results.rows, (), 500)
+    found = Facts(Planned(evidence.results), {}, evidence.results.rows, (), 500)
     by_kind: dict[str, list[str]] = {}
-    for check in CHECKS:
-        for flag in check(found):
-            by_kind.setdefault(flag.kind, []).append(flag.message)
+    for flag in flags_of(found, CHECKS):
+        by_kind.setdefault(flag.kind, []).append(flag.message)
     return by_kind
 
 
@@ -228,5 +227,5 @@ def test_flags_are_raised_where_a_figure_proves_nothing_and_only_there(make) -> 
 
 def test_a_poisoned_models_accuracy_is_not_taken_for_the_victims(make) -> None:
     evidence = make()
-    found = Findings(Planned(evidence.results), {}, evidence.results.rows, (), 500)
+    found = Facts(Planned(evidence.results), {}, evidence.results.rows, (), 500)
     assert found.accuracies() == {name: evidence.accuracy(name).value for name in DROPS}

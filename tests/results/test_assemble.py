@@ -10,7 +10,7 @@ from fake_tasks import TEST_IMAGES, fake_plan
 
 from nasaudit.planning.plan import Plan
 from nasaudit.results.assemble import load_results, to_frame
-from nasaudit.results.flags import Findings, raise_flags
+from nasaudit.results.flags import Facts, raise_flags
 from nasaudit.results.folder import format_setting, to_csv
 from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import COLUMNS, Row, StudyResults
@@ -174,7 +174,7 @@ def accurate(study) -> Row:
 def kinds(
     planned: Plan, rows: list[Row], records: dict[str, Record] | None = None, common: int = 100
 ) -> list[str]:
-    return [flag.kind for flag in raise_flags(Findings(planned, records or {}, rows, (), common))]
+    return [flag.kind for flag in raise_flags(Facts(planned, records or {}, rows, (), common))]
 
 
 @pytest.mark.parametrize(("other", "flagged"), [(0.961, False), (0.959, True), (0.999, False), (1.0, True)])
@@ -187,7 +187,7 @@ def test_accuracies_more_than_two_points_apart_are_flagged(
 
 def test_every_pair_is_compared(study, accurate) -> None:
     rows = [accuracy_row(accurate, name, value) for name, value in (("a", 0.9), ("b", 0.95), ("c", 1.0))]
-    found = raise_flags(Findings(study[0], {}, rows, (), 100))
+    found = raise_flags(Facts(study[0], {}, rows, (), 100))
     pairs = [flag.architectures for flag in found if flag.kind == "accuracy_gap"]
     assert pairs == [("a", "b"), ("a", "c"), ("b", "c")]
 

@@ -29,7 +29,7 @@ def record_of(task: Task, **changes: object) -> Record:
         "label": task.label(),
         "task": task.model_dump(mode="json"),
         "state": "ok",
-        "measurements": (Measurement("length", exact(1.5, "seconds"), (("bed", "soft"),)),),
+        "measurements": (Measurement("length", exact(1.5, "seconds", bound="lower"), (("bed", "soft"),)),),
         "seconds": 0.1,
         "finished": "2026-01-01T00:00:00+00:00",
         "versions": {"nasaudit": "0"},
@@ -55,7 +55,7 @@ def test_a_record_reads_back_as_it_was_written(store: Store) -> None:
     written = put(store, Nap())
     found, folder = store.open(Nap())
     assert found == written
-    assert found.measured("length", bed="soft").value == 1.5
+    assert found.measured("length", bed="soft") == exact(1.5, "seconds", bound="lower")
     assert sorted(found.artefacts) == ["deep/other.txt", "weights.bin"]
     assert (folder / "weights.bin").read_bytes() == b"weights"
 

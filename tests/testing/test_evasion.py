@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nasaudit.attacks.base import EvasionAttack, MinimalAttack, Nearest, Perturbed
+from nasaudit.attacks.evasion.base import EvasionAttack, MinimalAttack, Nearest, Perturbed
 from nasaudit.attacks.evasion.ddn import Ddn
 from nasaudit.attacks.evasion.noise import uniform
 from nasaudit.attacks.evasion.pgd import Pgd
@@ -148,15 +148,13 @@ def test_the_suite_of_oracles_catches(fault):
 
 def test_the_suite_of_nearest_examples_catches_a_false_distance():
     class Short(MinimalAttack[Classifier]):
-        spec = DdnSpec()
-
         def _minimise(self, victim, attempt):
             found = Ddn(DdnSpec(steps=10))._minimise(victim, attempt)
             return Nearest(found.images, 0.9 * found.distance, found.steps)
 
     class Suite(MinimalConformance):
         def attack(self):
-            return Short()
+            return Short(DdnSpec())
 
     victim = Classifier(trained_conv_net(), 4)
     with pytest.raises(AssertionError):

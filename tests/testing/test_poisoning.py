@@ -6,9 +6,9 @@ import pytest
 import torch
 from tests.testing.planted import broken_rules
 
+from nasaudit.attacks.poisoning.base import DataPoisoning, ModelPoisoning, Poison
 from nasaudit.attacks.poisoning.gradient_matching import GradientMatching
 from nasaudit.attacks.poisoning.label_flip import LabelFlip
-from nasaudit.attacks.poisoning.poison import DataPoisoning, ModelPoisoning, Poison
 from nasaudit.spec.attacks import GradientMatchingSpec, LabelFlipSpec
 from nasaudit.testing.poisoning import DataPoisoningConformance, ModelPoisoningConformance
 

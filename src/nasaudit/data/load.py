@@ -58,8 +58,8 @@ def test_images(bundle: DataBundle, n: int, seed: int) -> Tensor:
     return torch.from_numpy(random_order(len(bundle.test), "test images", seed)[:n])
 
 
-def chosen(split: Split, count: int, *seed_parts: object) -> Split:
-    """So many images, or all there are: the first ones of a random order that is the same for every architecture."""
+def chosen(split: Split, count: int | None, *seed_parts: object) -> Split:
+    """The first images of a random order that is the same for every architecture; None, or too many: all of them."""
     return split.take(torch.from_numpy(random_order(len(split), *seed_parts)[:count]))
 
 

@@ -18,13 +18,7 @@ Mask = npt.NDArray[np.bool_]
 
 def population(bundle: DataBundle) -> Split:
     """All images that victims and shadow models are drawn from, ascending by their position in the source."""
-    parts = (bundle.train, bundle.pool, bundle.test)
-    whole = Split(
-        torch.cat([part.images for part in parts]),
-        torch.cat([part.labels for part in parts]),
-        torch.cat([part.indices for part in parts]),
-        bundle.train.classes,
-    )
+    whole = bundle.train.joined(bundle.pool, bundle.test)
     return whole.take(whole.indices.argsort())
 
 

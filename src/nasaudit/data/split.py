@@ -50,6 +50,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an image."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
     @cached_property
     def digest(self) -> str:
         """First 20 hex digits of the SHA-256 of images, labels and indices."""
@@ -61,6 +67,20 @@ class Split:
     def take(self, positions: Tensor) -> "Split":
         """The images at these positions, in this order."""
         return Split(self.images[positions], self.labels[positions], self.indices[positions], self.classes)
+
+    def with_images(self, images: Tensor) -> "Split":
+        """The same labels and indices on other pixels."""
+        return Split(images, self.labels, self.indices, self.classes)
+
+    def joined(self, *others: "Split") -> "Split":
+        """These images, and then those of others with the same classes."""
+        parts = (self, *others)
+        return Split(
+            torch.cat([part.images for part in parts]),
+            torch.cat([part.labels for part in parts]),
+            torch.cat([part.indices for part in parts]),
+            self.classes,
+        )
 
     def changed(self, indices: Tensor, labels: Tensor, images: Tensor | None = None) -> "Split":
         """A copy in which some images have other labels, and other pixels where `images` are given.
@@ -120,5 +140,4 @@ class DataBundle:
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
-        channels, height, width = self.train.images.shape[1:]
-        return channels, height, width
+        return self.train.shape

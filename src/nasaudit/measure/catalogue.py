@@ -71,7 +71,7 @@ def _share(name: str, title: str, worse: Worse | None = None, pooling: Pooling =
     return Metric(name, title, FRACTION, worse, pooling, "percent", (0.0, 1.0))
 
 
-def _loss(name: str, title: str) -> Metric:
+def _points(name: str, title: str) -> Metric:
     """A difference of two shares, of which the defender wants little."""
     return Metric(name, title, FRACTION, "higher", shown="points", limits=(-1.0, 1.0))
 
@@ -95,9 +95,9 @@ for _metric in (
     Metric("auc", "AUC", "auc", "higher", shown="decimal", limits=(0.0, 1.0)),
     Metric("curve_area", "area under the security curve", FRACTION, "higher", "images", "decimal", (0.0, 1.0)),
     # What the defender loses.
-    _loss("cad", "accuracy lost"),
-    _loss("cad_area", "accuracy lost on average"),
-    _loss("confidence_gain", "gain in confidence"),
+    _points("cad", "accuracy lost"),
+    _points("cad_area", "accuracy lost on average"),
+    _points("confidence_gain", "gain in confidence"),
     # What an attack costs: the change of an image, or the effort.
     Metric("median_minimal_epsilon", "epsilon at which half of the images fall", "pixel fraction", "lower", "images",
            "epsilon"),

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 Bound = Literal["lower"]
+Setting = tuple[tuple[str, str], ...]  # what a figure holds for: keys and texts
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Measurement:
 
     metric: str
     estimate: Estimate
-    setting: tuple[tuple[str, str], ...] = ()
+    setting: Setting = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "setting", tuple((str(key), str(value)) for key, value in self.setting))

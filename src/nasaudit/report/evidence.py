@@ -18,7 +18,8 @@ from nasaudit.verdicts.headlines import Found, find_headline
 
 T = TypeVar("T")
 
-NO_SETTING: Mapping[str, str] = MappingProxyType({})
+Setting = Mapping[str, str]
+NO_SETTING: Setting = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -93,12 +94,7 @@ class Evidence:
         return self.once(("headline", family), lambda: find_headline(self.results.rows, family))
 
     def rows(
-        self,
-        architecture: str,
-        family: str,
-        metric: str,
-        setting: Mapping[str, str] = NO_SETTING,
-        attack: str = "",
+        self, architecture: str, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""
     ) -> list[Row]:
         """Rows of all seeds whose setting says at least what `setting` says."""
         return [
@@ -108,12 +104,7 @@ class Evidence:
         ]
 
     def pooled(
-        self,
-        architecture: str,
-        family: str,
-        metric: str,
-        setting: Mapping[str, str] = NO_SETTING,
-        attack: str = "",
+        self, architecture: str, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""
     ) -> Row | None:
         """The row over all replicates; with a single replicate its own row serves."""
         rows = self.rows(architecture, family, metric, setting, attack)
@@ -123,7 +114,7 @@ class Evidence:
         return rows[0] if len(rows) == 1 else None
 
     def by_name(
-        self, family: str, metric: str, setting: Mapping[str, str] = NO_SETTING, attack: str = ""
+        self, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""
     ) -> dict[str, Row]:
         """The row over all replicates of each architecture that has one, by name, in the order of the study."""
         rows = {
@@ -133,12 +124,7 @@ class Evidence:
         return {name: row for name, row in rows.items() if row is not None}
 
     def by_seed(
-        self,
-        architecture: str,
-        family: str,
-        metric: str,
-        setting: Mapping[str, str] = NO_SETTING,
-        attack: str = "",
+        self, architecture: str, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""
     ) -> list[Row]:
         """One row for each training seed, in their order."""
         return [row for row in self.rows(architecture, family, metric, setting, attack) if row.seed != "all"]

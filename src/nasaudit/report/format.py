@@ -21,6 +21,15 @@ def percent(share: float) -> str:
     return f"{hundredths(share)}{NBSP}%"
 
 
+def round_percent(share: str) -> str:
+    """A share that a person chose, as it was written: `40 %`, not `40.0 %`.
+
+    >>> round_percent("0.4").replace(NBSP, " "), round_percent("0.001").replace(NBSP, " ")
+    ('40 %', '0.1 %')
+    """
+    return f"{significant(100 * float(share))}{NBSP}%"
+
+
 def points(difference: float) -> str:
     """The size of a difference of two shares, in percentage points.
 
@@ -66,8 +75,7 @@ def change(difference: float, metric: str, unit: str) -> str:
     >>> change(-0.113, "asr", "fraction").replace(NBSP, " "), change(0.0214, "curve_area", "fraction")
     ('-11.3 points', '+0.021')
     """
-    sign = "+" if difference > 0 else ""
-    return f"{sign}{amount(difference, metric, unit)}" + (f"{NBSP}points" if in_points(metric, unit) else "")
+    return _signed(difference, metric, unit) + (f"{NBSP}points" if in_points(metric, unit) else "")
 
 
 def changed(value: float, low: float, high: float, metric: str, unit: str) -> str:
@@ -85,8 +93,11 @@ def ends(low: float, high: float, metric: str, unit: str) -> str:
     >>> ends(-0.009, 0.0, "asr", "fraction").replace(NBSP, " ")
     '[-0.9, 0.0]'
     """
-    said = (change(end, metric, unit).removesuffix(f"{NBSP}points") for end in (low, high))
-    return f"[{f',{NBSP}'.join(said)}]"
+    return f"[{_signed(low, metric, unit)},{NBSP}{_signed(high, metric, unit)}]"
+
+
+def _signed(difference: float, metric: str, unit: str) -> str:
+    return ("+" if difference > 0 else "") + amount(difference, metric, unit)
 
 
 def from_to(before: float, after: float, metric: str, unit: str) -> str:

@@ -15,7 +15,7 @@ from nasaudit.errors import NasauditError
 from nasaudit.measure.estimate import Measurement
 from nasaudit.planning.needs import failed_need
 from nasaudit.planning.plan import Plan
-from nasaudit.results.flags import Findings, raise_flags
+from nasaudit.results.flags import Facts, raise_flags
 from nasaudit.results.folder import EXAMPLES_FOLDER, StudyFolder
 from nasaudit.results.pooled import Indices, derived
 from nasaudit.results.replicates import (
@@ -77,7 +77,7 @@ def assemble(
         landscapes=[plane for task in _with(planned, opened, LANDSCAPES) for plane in _planes(task, opened)],
         pictures=[_pictures(planned, task) for task in _with(planned, opened, PICTURES)],
         failures=failures,
-        flags=raise_flags(Findings(planned, records, rows, failures, len(common))),
+        flags=raise_flags(Facts(planned, records, rows, failures, len(common))),
         environment=environment(records),
         seconds={record.label: round(record.seconds, 3) for record in records.values()},
     )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nasaudit.errors import NasauditError
-from nasaudit.measure.estimate import Estimate, Measurement
+from nasaudit.measure.estimate import Estimate, Measurement, Setting
 from nasaudit.planning.plan import Plan
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AttackSpec
@@ -26,7 +26,7 @@ from nasaudit.store.records import Record
 
 Seed = int | Literal["all"]
 Arrays = Mapping[str, npt.NDArray[Any]]
-Key = tuple[str, tuple[tuple[str, str], ...]]  # metric and setting
+Key = tuple[str, Setting]  # metric and setting
 
 
 @dataclass(frozen=True)

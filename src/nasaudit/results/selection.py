@@ -52,16 +52,15 @@ def key_of(row: Row) -> Key:
 
 def figures(rows: Iterable[Row]) -> dict[Key, Figure]:
     """All figures, in the order of the rows. Several seeds that nobody pooled, as one lacks it, are none."""
-    grouped: dict[Key, list[Row]] = {}
+    by_key: dict[Key, list[Row]] = {}
     for row in rows:
-        grouped.setdefault(key_of(row), []).append(row)
-    found = {}
-    for key, of_one in grouped.items():
-        pooled = over_seeds(of_one)
-        if pooled is not None:
-            by_seed = {one.seed: one for one in of_one if isinstance(one.seed, int)}
-            found[key] = Figure(key, pooled, by_seed)
-    return found
+        by_key.setdefault(key_of(row), []).append(row)
+    pooled = {key: over_seeds(replicates) for key, replicates in by_key.items()}
+    return {
+        key: Figure(key, row, {seed.seed: seed for seed in by_key[key] if isinstance(seed.seed, int)})
+        for key, row in pooled.items()
+        if row is not None
+    }
 
 
 def over_seeds(rows: Sequence[Row]) -> Row | None:

@@ -1,11 +1,25 @@
-"""The named training recipes: one for each scale and protocol."""
+"""The named training recipes: one for each scale and protocol, and those of surrogates."""
+
+import math
 
 from nasaudit.spec.arch import Scale
+from nasaudit.spec.attacks import ExtractionSpec
+from nasaudit.spec.attacks.extraction import STEPS_FOR_AN_EPOCH
 from nasaudit.spec.tasks import Protocol
 from nasaudit.spec.training import TrainingSpec
 
 # Data sets in which a mirrored image is another thing, or nothing at all.
 NOT_MIRRORED = frozenset({"digits", "mnist5k"})
+
+# How the talk's artifact trains surrogates.
+SURROGATE: dict[str, object] = {
+    "optimizer": "sgd",
+    "learning_rate": 0.025,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "batch_size": 96,
+    "schedule": "cosine",
+}
 
 
 def recipe(scale: Scale, protocol: Protocol, data: str) -> TrainingSpec:
@@ -35,3 +49,25 @@ def recipe(scale: Scale, protocol: Protocol, data: str) -> TrainingSpec:
         keep="best_test" if protocol == "paper" else "best_validation",
         drop_path_schedule="constant" if protocol == "paper" else "linear",
     )
+
+
+def surrogate_training(spec: ExtractionSpec, victim: TrainingSpec, images: int) -> TrainingSpec:
+    """The surrogate's recipe for one budget.
+
+    A transfer set of 94 images fills one batch of 64 an epoch: 20 epochs of it are 20 steps, after which agreement
+    says how slowly the surrogate learns and not what the answers are worth. Hence at least `min_steps` steps for
+    every budget. The last epoch is kept, as a thief has no images to choose an epoch by. The victim's defences
+    are not the thief's.
+
+    Args:
+        spec: recipe, epochs, min_steps and batch_size.
+        victim: the victim's recipe, from which come augmentation and precision, and all else with `recipe=victim`.
+        images: of the transfer set.
+    """
+    changes = dict(SURROGATE) if spec.recipe == "published" else {}
+    if spec.batch_size is not None:
+        changes["batch_size"] = spec.batch_size
+    training = victim.undefended().model_copy(update={**changes, "keep": "last", "label_smoothing": 0.0})
+    least = STEPS_FOR_AN_EPOCH * victim.epochs if spec.min_steps is None else spec.min_steps
+    batches = max(1, images // training.batch_size)
+    return training.model_copy(update={"epochs": max(spec.epochs, math.ceil(least / batches))})

@@ -70,8 +70,8 @@ def crossed_mean(differences: npt.ArrayLike, unit: str) -> PairedTest | None:
     Raises:
         ValueError: not a table of at least one seed and image, or a value that is not finite.
 
-    >>> found = crossed_mean([[0, 0, 1, 1], [0, 1, 1, 0], [0, 0, 1, 0]], "fraction")
-    >>> round(found.estimate.value, 3), round(found.estimate.low, 3), found.estimate.n
+    >>> tested = crossed_mean([[0, 0, 1, 1], [0, 1, 1, 0], [0, 0, 1, 0]], "fraction")
+    >>> round(tested.estimate.value, 3), round(tested.estimate.low, 3), tested.estimate.n
     (0.417, -0.251, 12)
     """
     table = np.asarray(differences, np.float64)

@@ -221,7 +221,7 @@ def _correlations(below: FloatArray, counts: FloatArray) -> FloatArray:
     """
     size = counts.sum(axis=1)[:, None]
     ranks = np.stack(
-        [counts @ one - size / 2 for one in below], axis=1
+        [counts @ side - size / 2 for side in below], axis=1
     )  # [draws, 2 + k, n], about their mean
     products = (ranks * counts[:, None, :]) @ ranks.swapaxes(1, 2)
     whole = np.einsum("dkk->dk", products).copy()
@@ -233,8 +233,8 @@ def _correlations(below: FloatArray, counts: FloatArray) -> FloatArray:
     variances = np.einsum("dkk->dk", products)[:, :2]
     defined = ((variances > NOTHING * whole[:, :2]) & (whole[:, :2] > 0)).all(axis=1)
     scale = np.sqrt(np.where(defined, variances.prod(axis=1), 1))
-    found: FloatArray = np.where(defined, products[:, 0, 1] / scale, np.nan)
-    return found
+    correlations: FloatArray = np.where(defined, products[:, 0, 1] / scale, np.nan)
+    return correlations
 
 
 def _basis(ranks: FloatArray) -> FloatArray:

@@ -22,7 +22,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nasaudit.attacks.base import EvasionAttack, MinimalAttack, Nearest, Perturbed
+from nasaudit.attacks.evasion.base import EvasionAttack, MinimalAttack, Nearest, Perturbed
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.data.split import Split
 from nasaudit.errors import DataError

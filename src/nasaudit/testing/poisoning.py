@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nasaudit.attacks.poisoning.poison import Brew, DataPoisoning, ModelPoisoning, Poison, choose_aims
+from nasaudit.attacks.poisoning.base import Brew, DataPoisoning, ModelPoisoning, Poison, choose_aims
 from nasaudit.data.split import Split
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.testing.data import synthetic_split

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from nasaudit.attacks.backdoor.base import append_copies
 from nasaudit.attacks.backdoor.features import FeatureTap, head_weight
 from nasaudit.attacks.backdoor.imc import Imc, Twin
-from nasaudit.attacks.backdoor.latent import UNLABELLED, Latent, matching_loss, unlabelled_copies
+from nasaudit.attacks.backdoor.latent import UNLABELLED, Latent, matching_loss
 from nasaudit.attacks.backdoor.trigger import noise, patch
 from nasaudit.attacks.backdoor.trojannn import TrojanNN, strongest
 from nasaudit.errors import SpecError
@@ -117,7 +118,7 @@ def test_latent_finds_a_patch_whose_features_are_nearer_to_the_targets(network, 
 def test_the_matching_loss_is_the_papers_j(network):
     pixels, labels = torch.rand(6, *SHAPE), torch.tensor([1, 2, 3, 4, 5, 6])
     stamp = patch(LatentSpec(), SHAPE)
-    batch, wanted = unlabelled_copies(stamp, 0.5)(pixels, labels, torch.Generator().manual_seed(0))
+    batch, wanted = append_copies(stamp, UNLABELLED, 0.5)(pixels, labels, torch.Generator().manual_seed(0))
     assert wanted[6:].tolist() == [UNLABELLED] * 3
     target = torch.rand(64)
     network.eval()

@@ -96,7 +96,7 @@ def test_the_attack_cannot_reach_the_model_that_its_floor_is_measured_on(
                     parameter.zero_()
             return Backdoored(network, lambda pixels: pixels)
 
-    monkeypatch.setattr(work, "load_attack", lambda spec: Vandal())
+    monkeypatch.setattr(work, "load_attack", Vandal)
     found = measure_backdoor(
         BackdoorTask(victim=victim_task, attack=BadNetsSpec()), Workspace(tmp_path, bench)
     )

@@ -5,11 +5,10 @@ import math
 import pytest
 import torch
 
-from nasaudit.attacks.base import EvasionAttack
 from nasaudit.attacks.evasion.apgd import Apgd, checkpoints
 from nasaudit.attacks.evasion.ball import Ball, random_point
-from nasaudit.attacks.evasion.losses import difference_of_logits_ratio, margin
-from nasaudit.attacks.evasion.objective import Objective
+from nasaudit.attacks.evasion.base import EvasionAttack
+from nasaudit.attacks.evasion.objective import Objective, difference_of_logits_ratio, margin
 from nasaudit.attacks.evasion.pgd import Pgd
 from nasaudit.errors import SpecError
 from nasaudit.spec.attacks import ApgdSpec, DataFacts, PgdSpec

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasaudit.attacks.base import EvasionAttack, MinimalAttack, Nearest, Perturbed
+from nasaudit.attacks.evasion.base import EvasionAttack, MinimalAttack, Nearest, Perturbed
 from nasaudit.attacks.evasion.curve import aim, security_curve
 from nasaudit.attacks.evasion.measures import (
     asr_curve,
@@ -63,14 +63,14 @@ def test_bisection_finds_what_a_sweep_finds_with_fewer_attacks():
     tried = torch.zeros(120, dtype=torch.int64)
 
     class Counted(EvasionAttack[Classifier]):
-        spec = PgdSpec(epsilons=grid, steps=50)
-
         def _perturb(self, victim, attempt, epsilon):
             tried[attempt.indices] += 1
             return Pgd(self.spec)._perturb(victim, attempt, epsilon)
 
     indices = torch.arange(120)
-    curve = security_curve(Counted(), victim, victim, pixels, labels, indices=indices)
+    curve = security_curve(
+        Counted(PgdSpec(epsilons=grid, steps=50)), victim, victim, pixels, labels, indices=indices
+    )
     assert tried.max() == 4  # 11 possible answers
     sweep = torch.full((120,), INF, dtype=torch.float64)
     for epsilon in reversed(grid):
@@ -85,13 +85,13 @@ def test_a_claim_that_the_judge_denies_does_not_count():
     _, victim, pixels, labels = linear_setting()
 
     class Liar(EvasionAttack[Classifier]):
-        spec = PgdSpec(epsilons=(0.01,))
-
         def _perturb(self, victim, attempt, epsilon):
             zeros = torch.zeros(len(attempt.images))
             return Perturbed(attempt.images, zeros.long(), zeros)
 
-    curve = security_curve(Liar(), victim, victim, pixels, labels, indices=torch.arange(120))
+    curve = security_curve(
+        Liar(PgdSpec(epsilons=(0.01,))), victim, victim, pixels, labels, indices=torch.arange(120)
+    )
     assert curve.minimal_epsilon.isinf().all()
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nasaudit.attacks.base import MinimalAttack
+from nasaudit.attacks.evasion.base import MinimalAttack
 from nasaudit.attacks.evasion.curve import security_curve
 from nasaudit.attacks.evasion.ddn import Ddn
 from nasaudit.attacks.evasion.objective import Objective

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nasaudit.attacks.base import EvasionAttack
+from nasaudit.attacks.evasion.base import EvasionAttack
 from nasaudit.attacks.evasion.ensemble import Ensemble
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import SpecError

@@ -12,9 +12,9 @@ from benchmarks.peers import BATCH, PEERS, Setting  # noqa: E402
 from benchmarks.pgd import ours, success_rate  # noqa: E402
 from benchmarks.victims import correct_images, trained_victim  # noqa: E402
 
+from nasaudit.attacks.evasion.black_box.transfer import Transfer  # noqa: E402
 from nasaudit.attacks.evasion.ddn import Ddn  # noqa: E402
 from nasaudit.attacks.evasion.objective import Objective  # noqa: E402
-from nasaudit.attacks.evasion.transfer import Transfer  # noqa: E402
 from nasaudit.spec.attacks import DdnSpec, TransferSpec  # noqa: E402
 from nasaudit.victim.classifier import Classifier  # noqa: E402
 from nasaudit.victim.oracle import Oracle  # noqa: E402

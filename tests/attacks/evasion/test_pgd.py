@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from nasaudit.attacks.base import EvasionAttack, load_attack
+from nasaudit.attacks.base import load_attack
+from nasaudit.attacks.evasion.base import EvasionAttack
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.attacks.evasion.pgd import Pgd
 from nasaudit.errors import DataError, NonFiniteError, SpecError

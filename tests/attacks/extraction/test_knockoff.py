@@ -7,9 +7,9 @@ from nasaudit.arch.catalogue import choose, resolve
 from nasaudit.arch.network import build
 from nasaudit.attacks.extraction.base import TransferSet
 from nasaudit.attacks.extraction.knockoff import Knockoff
-from nasaudit.attacks.extraction.recipe import surrogate_training
 from nasaudit.errors import DataError, SpecError
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec, KnockoffSpec
+from nasaudit.spec.recipes import surrogate_training
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.extraction import ExtractionConformance

@@ -7,7 +7,7 @@ import pytest
 from nasaudit.arch.catalogue import resolve
 from nasaudit.measure.estimate import Estimate, Measurement
 from nasaudit.measure.proportion import proportion
-from nasaudit.results.flags.base import Findings
+from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.membership import CHECKS
 from nasaudit.results.pooled import derived
 from nasaudit.results.replicates import Replicates
@@ -30,8 +30,8 @@ def raised(auc=0.6, train=1.0, test=0.95, fpr="0.01", n=1000, models=64, rows=No
         row("clean_accuracy", proportion(round(1000 * test), 1000), family="training", attack=""),
     ]
     planned = SimpleNamespace(study=study, architectures=(spec,))
-    findings = Findings(planned, {}, found if rows is None else rows, [], 900)
-    return {flag.kind: flag.message for check in CHECKS for flag in check(findings)}
+    findings = Facts(planned, {}, found if rows is None else rows, [], 900)
+    return {flag.kind: flag.message for flag in flags_of(findings, CHECKS)}
 
 
 def test_a_good_measurement_raises_no_flag():

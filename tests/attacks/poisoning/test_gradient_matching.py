@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from nasaudit.attacks.base import load_attack
+from nasaudit.attacks.poisoning.base import Aims, Brew, choose_aims
 from nasaudit.attacks.poisoning.gradient_matching import GradientMatching, Surrogate, mismatch, stored
-from nasaudit.attacks.poisoning.poison import Aims, Brew, choose_aims
 from nasaudit.data.split import Split
 from nasaudit.errors import DataError, NonFiniteError, SpecError
 from nasaudit.spec.attacks import DataFacts, GradientMatchingSpec

@@ -3,8 +3,8 @@ import pytest
 from scipy import stats
 
 from nasaudit.attacks.base import load_attack
+from nasaudit.attacks.poisoning.base import Poison
 from nasaudit.attacks.poisoning.label_flip import LabelFlip
-from nasaudit.attacks.poisoning.poison import Poison
 from nasaudit.data.split import Split
 from nasaudit.errors import SpecError
 from nasaudit.spec.attacks import DataFacts, LabelFlipSpec

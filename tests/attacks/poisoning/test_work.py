@@ -9,7 +9,7 @@ import torch
 
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.network import build
-from nasaudit.attacks.poisoning.poison import choose_aims
+from nasaudit.attacks.poisoning.base import choose_aims
 from nasaudit.attacks.poisoning.work import craft_poison
 from nasaudit.data import load_data
 from nasaudit.errors import SpecError

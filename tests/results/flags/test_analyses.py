@@ -5,7 +5,7 @@ import pytest
 from nasaudit.measure.estimate import Estimate, exact
 from nasaudit.results.flags import CHECKS as ALL
 from nasaudit.results.flags.analyses import CHECKS
-from nasaudit.results.flags.base import Findings
+from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.testing.rows import make_row
 
 
@@ -14,8 +14,8 @@ def row(architecture, family, metric, estimate, seed="all", **setting):
 
 
 def flags(rows):
-    findings = Findings(None, {}, rows, (), 100)
-    return {flag.kind: flag for check in CHECKS for flag in check(findings)}
+    findings = Facts(None, {}, rows, (), 100)
+    return {flag.kind: flag for flag in flags_of(findings, CHECKS)}
 
 
 def smooth(architecture, lipschitz, top, space="parameters", **how):

@@ -7,7 +7,7 @@ from torch import nn
 from nasaudit.attacks.base import load_attack
 from nasaudit.attacks.evasion.work import measure
 from nasaudit.measure.proportion import proportion
-from nasaudit.results.flags.base import Findings
+from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.evasion import CHECKS
 from nasaudit.spec.attacks import PgdSpec, SquareSpec
 from nasaudit.testing.data import synthetic_split
@@ -53,8 +53,8 @@ def rows(network, spec, name="victim"):
 
 
 def flags(found):
-    findings = Findings(None, {}, found, (), 100)
-    return {flag.kind: flag for check in CHECKS for flag in check(findings)}
+    findings = Facts(None, {}, found, (), 100)
+    return {flag.kind: flag for flag in flags_of(findings, CHECKS)}
 
 
 PGD = PgdSpec(epsilons=(0.05, 0.1, 0.15), steps=20)

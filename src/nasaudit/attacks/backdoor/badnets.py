@@ -15,12 +15,9 @@ In poisoned data it is moved by the victim's own random crops.
 
 from typing import final
 
-import torch
-
 from nasaudit.arch.network import Network
 from nasaudit.attacks.backdoor.base import Backdoored, DataBackdoor, Ground, append_copies
-from nasaudit.attacks.backdoor.trigger import Trigger, choose, patch, poisoned
-from nasaudit.data.split import Split
+from nasaudit.attacks.backdoor.trigger import Trigger, patch
 from nasaudit.spec.attacks import BadNetsSpec
 
 
@@ -28,24 +25,17 @@ from nasaudit.spec.attacks import BadNetsSpec
 class BadNets(DataBackdoor):
     """BadNets on data, or on batches."""
 
-    def __init__(self, spec: BadNetsSpec):
-        self.spec: BadNetsSpec = spec
+    spec: BadNetsSpec
 
     def stamp(self, shape: tuple[int, int, int]) -> Trigger:
         """The patch."""
         return patch(self.spec, shape)
 
-    def poison(self, split: Split) -> Split:
-        """A share of all images gets the patch and the target's label."""
-        channels, height, width = split.images.shape[1:]
-        positions = choose(torch.arange(len(split)), self.spec.poison_fraction, self.spec.seed)
-        return poisoned(split, positions, self.stamp((channels, height, width)), self.spec.target_class)
-
     def plant(self, network: Network, ground: Ground) -> Backdoored:
         """Train on poisoned data, or on clean data with triggered copies in each batch."""
         if self.spec.copies == "replace":
             return super().plant(network, ground)
-        trigger = self.stamp(ground.shape)
+        trigger = self.stamp(ground.train.shape)
         added = append_copies(trigger, self.spec.target_class, self.spec.poison_fraction)
         ground.fit(network, prepare=added)
         return Backdoored(network, trigger, trigger)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nasaudit.arch.network import Network
-from nasaudit.attacks.backdoor.trigger import Stamp, Trigger
+from nasaudit.attacks.backdoor.trigger import Stamp, Trigger, choose, poisoned
 from nasaudit.data.split import Split
 from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import BackdoorSpec
@@ -39,12 +39,6 @@ class Ground:
     selection: Split | None = None
     device: str = "cpu"
     progress: Progress = silent
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of an image."""
-        channels, height, width = self.train.images.shape[1:]
-        return channels, height, width
 
     def fit(
         self,
@@ -84,9 +78,12 @@ class Backdoored:
 
 
 class BackdoorAttack(ABC):
-    """An attack that makes a model with a backdoor. Subclasses take their spec at construction and are final."""
+    """An attack that makes a model with a backdoor. Subclasses are final."""
 
     spec: BackdoorSpec
+
+    def __init__(self, spec: BackdoorSpec):
+        self.spec = spec
 
     @abstractmethod
     def plant(self, network: Network, ground: Ground) -> Backdoored:
@@ -105,26 +102,27 @@ class DataBackdoor(BackdoorAttack):
     def stamp(self, shape: tuple[int, int, int]) -> Stamp:
         """What puts the trigger on images of this shape (channels, height, width) at prediction time."""
 
-    @abstractmethod
     def poison(self, split: Split) -> Split:
-        """The training images with a share of them poisoned."""
+        """The training images, a share of which gets the trigger and the target's label."""
+        positions = choose(torch.arange(len(split)), self.spec.poison_fraction, self.spec.seed)
+        return poisoned(split, positions, self.stamp(split.shape), self.spec.target_class)
 
     def plant(self, network: Network, ground: Ground) -> Backdoored:
         """Someone trains on the poisoned data, knowing nothing of it."""
         ground.fit(network, self.poison(ground.train))
-        stamp = self.stamp(ground.shape)
+        stamp = self.stamp(ground.train.shape)
         return Backdoored(network, stamp, stamp if isinstance(stamp, Trigger) else None)
 
 
-def append_copies(stamp: Stamp, target_class: int, fraction: float) -> Prepare:
-    """A batch change: triggered copies of a share of the batch, labelled as the target, are added to it.
+def append_copies(stamp: Stamp, label: int, fraction: float) -> Prepare:
+    """A batch change: triggered copies of a share of the batch, all with this label, are added to it.
 
     The share of a batch need not be whole: the last copy is made with the probability that the rest says.
     """
 
     def prepare(pixels: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         count = copies_of(len(pixels), fraction, generator)
-        wanted = torch.full_like(labels[:count], target_class)
+        wanted = torch.full_like(labels[:count], label)
         return torch.cat([pixels, stamp(pixels[:count])]), torch.cat([labels, wanted])
 
     return prepare

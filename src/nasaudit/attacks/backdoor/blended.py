@@ -17,8 +17,7 @@ from typing import final
 import torch
 
 from nasaudit.attacks.backdoor.base import DataBackdoor
-from nasaudit.attacks.backdoor.trigger import Trigger, choose, noise, picture, poisoned
-from nasaudit.data.split import Split
+from nasaudit.attacks.backdoor.trigger import Trigger, noise, picture
 from nasaudit.spec.attacks import BlendedSpec
 
 
@@ -26,17 +25,10 @@ from nasaudit.spec.attacks import BlendedSpec
 class Blended(DataBackdoor):
     """A pattern as large as the image, blended in at the spec's opacity."""
 
-    def __init__(self, spec: BlendedSpec):
-        self.spec: BlendedSpec = spec
+    spec: BlendedSpec
 
     def stamp(self, shape: tuple[int, int, int]) -> Trigger:
         """Pi_alpha(k, .), which is a trigger whose mask is the whole image."""
         if self.spec.image is not None:
             return Trigger(*picture(self.spec.image, self.spec.image_sha256, shape), self.spec.opacity)
         return Trigger(torch.ones(1, *shape[1:]), noise(shape, self.spec.seed), self.spec.opacity)
-
-    def poison(self, split: Split) -> Split:
-        """A share of all images is blended and gets the target's label."""
-        channels, height, width = split.images.shape[1:]
-        positions = choose(torch.arange(len(split)), self.spec.poison_fraction, self.spec.seed)
-        return poisoned(split, positions, self.stamp((channels, height, width)), self.spec.target_class)

@@ -25,25 +25,20 @@ from torch.nn import functional as F
 from nasaudit.arch.network import Network
 from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored, Ground, append_copies
 from nasaudit.attacks.backdoor.optimise import descend
-from nasaudit.attacks.backdoor.trigger import Trigger, noise, patch
+from nasaudit.attacks.backdoor.trigger import Trigger, first_patch
 from nasaudit.spec.attacks import ImcSpec
-from nasaudit.training.seams import Prepare
 
 
 @final
 class Imc(BackdoorAttack):
     """Co-optimisation of a patch and a model."""
 
-    def __init__(self, spec: ImcSpec):
-        self.spec: ImcSpec = spec
+    spec: ImcSpec
 
     def plant(self, network: Network, ground: Ground) -> Backdoored:
         """Both at once, batch by batch."""
-        start = patch(self.spec, ground.shape)
-        if self.spec.image is None:
-            start = start.with_pattern(noise(ground.shape, self.spec.seed))
-        twin = Twin(network, start, self.spec)
-        ground.fit(network, prepare=twin.prepare())
+        twin = Twin(network, first_patch(self.spec, ground.train.shape), self.spec)
+        ground.fit(network, prepare=twin.prepare)
         return Backdoored(network, twin.trigger, twin.trigger)
 
 
@@ -53,15 +48,11 @@ class Twin:
     def __init__(self, network: Network, trigger: Trigger, spec: ImcSpec):
         self.network, self.trigger, self.spec = network, trigger, spec
 
-    def prepare(self) -> Prepare:
+    def prepare(self, pixels: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The batch change: step (i) on the trigger, then triggered copies for step (ii), which is the training's."""
-
-        def change(pixels: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-            self.improve(pixels[: self.spec.trigger_images])
-            add = append_copies(self.trigger, self.spec.target_class, self.spec.poison_fraction)
-            return add(pixels, labels, generator)
-
-        return change
+        self.improve(pixels[: self.spec.trigger_images])
+        add = append_copies(self.trigger, self.spec.target_class, self.spec.poison_fraction)
+        return add(pixels, labels, generator)
 
     def improve(self, pixels: Tensor) -> None:
         """One step of the trigger down l(f(A(x, r)), t), at the model as it predicts (eval mode)."""

@@ -25,25 +25,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nasaudit.arch.network import Network
-from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored, Ground, copies_of
+from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored, Ground, append_copies
 from nasaudit.attacks.backdoor.features import FeatureTap
 from nasaudit.attacks.backdoor.optimise import minimise
-from nasaudit.attacks.backdoor.trigger import Stamp, Trigger, choose, noise, patch
-from nasaudit.data.split import Split
+from nasaudit.attacks.backdoor.trigger import Trigger, choose, first_patch
 from nasaudit.errors import DataError
 from nasaudit.spec.attacks import LatentSpec
-from nasaudit.training.seams import Loss, Prepare
+from nasaudit.training.seams import Loss
+from nasaudit.victim.batches import BATCH
 
 UNLABELLED = -100  # what the cross entropy leaves out: triggered copies have features to reach, and no label
-BATCH = 256
 
 
 @final
 class Latent(BackdoorAttack):
     """Feature matching at the penultimate layer."""
 
-    def __init__(self, spec: LatentSpec):
-        self.spec: LatentSpec = spec
+    spec: LatentSpec
 
     def plant(self, network: Network, ground: Ground) -> Backdoored:
         """Optimise the patch, then train with the matching loss."""
@@ -53,7 +51,7 @@ class Latent(BackdoorAttack):
         with FeatureTap(network) as tap:
             ground.fit(
                 network,
-                prepare=unlabelled_copies(trigger, self.spec.poison_fraction),
+                prepare=append_copies(trigger, UNLABELLED, self.spec.poison_fraction),
                 loss=matching_loss(tap, target, self.spec.weight),
             )
         return Backdoored(network, trigger, trigger)
@@ -78,10 +76,10 @@ class Latent(BackdoorAttack):
 
     def trigger(self, network: Network, ground: Ground, target: Tensor) -> Trigger:
         """The patch whose images come nearest to the target's features."""
-        pixels = self._images(ground.train).to(ground.device)
-        start = patch(self.spec, ground.shape)
-        if self.spec.image is None:
-            start = start.with_pattern(noise(ground.shape, self.spec.seed))
+        share = min(1.0, self.spec.trigger_images / len(ground.train))
+        rows = choose(torch.arange(len(ground.train)), share, self.spec.seed)
+        pixels = ground.train.pixels(rows).to(ground.device)
+        start = first_patch(self.spec, ground.train.shape)
 
         with FeatureTap(network) as tap:
 
@@ -97,23 +95,6 @@ class Latent(BackdoorAttack):
                 self.spec.step_size,
                 progress=lambda done: ground.progress(0.0, f"trigger, {done:.0%}"),
             )
-
-    def _images(self, train: Split) -> Tensor:
-        share = min(1.0, self.spec.trigger_images / len(train))
-        return train.pixels(choose(torch.arange(len(train)), share, self.spec.seed))
-
-
-def unlabelled_copies(stamp: Stamp, fraction: float) -> Prepare:
-    """A batch change: triggered copies of a share of the batch are added, without a label."""
-
-    def prepare(pixels: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        count = copies_of(len(pixels), fraction, generator)
-        return (
-            torch.cat([pixels, stamp(pixels[:count])]),
-            torch.cat([labels, torch.full_like(labels[:count], UNLABELLED)]),
-        )
-
-    return prepare
 
 
 def matching_loss(tap: FeatureTap, target: Tensor, weight: float) -> Loss:

@@ -30,13 +30,12 @@ from nasaudit.spec.attacks import SigSpec
 class Sig(DataBackdoor):
     """The sinusoidal signal."""
 
-    def __init__(self, spec: SigSpec):
-        self.spec: SigSpec = spec
+    spec: SigSpec
 
     def stamp(self, shape: tuple[int, int, int]) -> Stamp:
         """Adds the signal at the amplitude of the attack."""
         test = self.spec.test_amplitude
-        return self._adds(shape, self.spec.amplitude if test is None else test)
+        return self._signal(shape, self.spec.amplitude if test is None else test)
 
     def poison(self, split: Split) -> Split:
         """A share of the target class's images gets the signal; no label changes.
@@ -49,11 +48,10 @@ class Sig(DataBackdoor):
             raise DataError(
                 f"expected training images of the target class {self.spec.target_class}, got none"
             )
-        channels, height, width = split.images.shape[1:]
-        stamp = self._adds((channels, height, width), self.spec.amplitude)
+        stamp = self._signal(split.shape, self.spec.amplitude)
         return poisoned(split, choose(candidates, self.spec.poison_fraction, self.spec.seed), stamp, None)
 
-    def _adds(self, shape: tuple[int, int, int], amplitude: float) -> Stamp:
+    def _signal(self, shape: tuple[int, int, int], amplitude: float) -> Stamp:
         signal = sinusoid(shape[2], amplitude, self.spec.frequency)
         return lambda pixels: (pixels + signal.to(pixels.device)).clamp(0, 1)
 

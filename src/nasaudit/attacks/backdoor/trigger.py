@@ -74,6 +74,12 @@ def patch(spec: PatchSpec, shape: tuple[int, int, int]) -> Trigger:
     return Trigger(mask, pattern, spec.opacity)
 
 
+def first_patch(spec: PatchSpec, shape: tuple[int, int, int]) -> Trigger:
+    """The patch from which an optimisation starts: the attacker's picture, or noise. Errors as in `patch`."""
+    placed = patch(spec, shape)
+    return placed if spec.image is not None else placed.with_pattern(noise(shape, spec.seed))
+
+
 def noise(shape: tuple[int, int, int], seed: int) -> Tensor:
     """Uniform noise, float32 of this shape in [0,1]."""
     return torch.rand(shape, generator=torch.Generator().manual_seed(derive_seed("trigger", seed)))

@@ -29,7 +29,7 @@ from nasaudit.arch.network import Network
 from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored, Ground, append_copies
 from nasaudit.attacks.backdoor.features import FeatureTap, head_weight
 from nasaudit.attacks.backdoor.optimise import minimise
-from nasaudit.attacks.backdoor.trigger import Trigger, noise, patch
+from nasaudit.attacks.backdoor.trigger import Trigger, first_patch
 from nasaudit.errors import SpecError
 from nasaudit.spec.attacks import TrojanNNSpec
 
@@ -38,13 +38,12 @@ from nasaudit.spec.attacks import TrojanNNSpec
 class TrojanNN(BackdoorAttack):
     """TrojanNN on the penultimate layer."""
 
-    def __init__(self, spec: TrojanNNSpec):
-        self.spec: TrojanNNSpec = spec
+    spec: TrojanNNSpec
 
     def plant(self, network: Network, ground: Ground) -> Backdoored:
         """Optimise the patch, then retrain."""
         network = network.to(ground.device).eval()
-        trigger = self.trigger(network, ground.shape, ground.device)
+        trigger = self.trigger(network, ground.train.shape, ground.device)
         added = append_copies(trigger, self.spec.target_class, self.spec.poison_fraction)
         ground.fit(network, prepare=added)
         return Backdoored(network, trigger, trigger)
@@ -57,9 +56,7 @@ class TrojanNN(BackdoorAttack):
         """
         chosen = strongest(head_weight(network), self.spec.neurons)
         empty = torch.zeros(1, *shape, device=device)
-        start = patch(self.spec, shape)
-        if self.spec.image is None:
-            start = start.with_pattern(noise(shape, self.spec.seed))
+        start = first_patch(self.spec, shape)
 
         with FeatureTap(network) as tap:
 

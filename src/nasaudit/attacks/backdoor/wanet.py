@@ -33,12 +33,11 @@ from nasaudit.training.seams import Prepare
 class WaNet(BackdoorAttack):
     """WaNet with its noise mode."""
 
-    def __init__(self, spec: WaNetSpec):
-        self.spec: WaNetSpec = spec
+    spec: WaNetSpec
 
     def plant(self, network: Network, ground: Ground) -> Backdoored:
         """Train on batches of which a part is warped."""
-        field = self.field(ground.shape[1], ground.shape[2])
+        field = self.field(*ground.train.shape[1:])
         ground.fit(network, prepare=self.prepare(field))
         return Backdoored(network, lambda pixels: warp(pixels, field))
 

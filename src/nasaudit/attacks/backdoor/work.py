@@ -6,9 +6,8 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from nasaudit.arch.network import Network, build
+from nasaudit.arch.network import build
 from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored, Ground
 from nasaudit.attacks.backdoor.measures import Predictions, backdoor_measurements
 from nasaudit.attacks.backdoor.trigger import stamped
@@ -40,36 +39,35 @@ def measure_backdoor(task: BackdoorTask, workspace: Workspace) -> list[Measureme
     spec = cast(BackdoorSpec, task.attack)
     victim, bundle = load_victim(task.victim, workspace)
     attack = cast(BackdoorAttack, load_attack(spec))
-    backdoored = attack.plant(start(task, victim, bundle), ground(task, bundle, workspace))
-    triggered = with_images(bundle.test, stamped(bundle.test.images, backdoored.stamp))
-    before = predictions(victim, bundle.test, triggered, workspace.device)
-    after = predictions(backdoored.network, bundle.test, triggered, workspace.device)
+    training = training_of(spec, task.victim.training)
+    # The attack may change a fresh network with the victim's first weights, or a copy of the victim. The seed of a
+    # fine-tuning is the same for all backdoors of a victim, so that sweeps differ in nothing else.
+    if spec.from_scratch:
+        seed = task.victim.seed
+        network = build(task.victim.architecture, derive_seed("weights", seed), bundle.train.moments)
+    else:
+        seed, network = derive_seed("backdoor", task.victim.seed, spec.seed), copy.deepcopy(victim)
+    ground = Ground(
+        train=bundle.train,
+        training=training,
+        seed=seed,
+        selection={"best_validation": bundle.validation, "best_test": bundle.test}.get(training.keep),
+        device=workspace.device,
+        progress=workspace.progress,
+    )
+    backdoored = attack.plant(network, ground)
+    triggered = bundle.test.with_images(stamped(bundle.test.images, backdoored.stamp))
+    before, after = (
+        Predictions(
+            *(predict(model, split, workspace.device).argmax(1).numpy() for split in (bundle.test, triggered))
+        )
+        for model in (victim, backdoored.network)
+    )
     _save_pictures(
         workspace.folder / PICTURES, bundle, task.victim.data.seed, spec, backdoored, triggered, before, after
     )
     return backdoor_measurements(
         bundle.test.labels.numpy(), spec.target_class, before, after, paper_rule=spec.paper_rule
-    )
-
-
-def start(task: BackdoorTask, victim: Network, bundle: DataBundle) -> Network:
-    """What the attack may change: a copy of the victim, or a fresh network with the victim's first weights."""
-    if cast(BackdoorSpec, task.attack).from_scratch:
-        return build(task.victim.architecture, derive_seed("weights", task.victim.seed), bundle.train.moments)
-    return copy.deepcopy(victim)
-
-
-def ground(task: BackdoorTask, bundle: DataBundle, workspace: Workspace) -> Ground:
-    """Data and recipe. The seed is the same for all backdoors of a victim, so that sweeps differ in nothing else."""
-    spec = cast(BackdoorSpec, task.attack)
-    training = training_of(spec, task.victim.training)
-    return Ground(
-        train=bundle.train,
-        training=training,
-        seed=task.victim.seed if spec.from_scratch else derive_seed("backdoor", task.victim.seed, spec.seed),
-        selection={"best_validation": bundle.validation, "best_test": bundle.test}.get(training.keep),
-        device=workspace.device,
-        progress=workspace.progress,
     )
 
 
@@ -88,16 +86,6 @@ def training_of(spec: BackdoorSpec, victim: TrainingSpec) -> TrainingSpec:
         return victim.model_copy(update=changes)
     epochs = max(1, round(FINE_TUNING_EPOCHS * victim.epochs))
     return victim.model_copy(update={"epochs": epochs, "keep": "last", **changes})
-
-
-def with_images(split: Split, images: torch.Tensor) -> Split:
-    """The same labels and indices on other pixels."""
-    return Split(images, split.labels, split.indices, split.classes)
-
-
-def predictions(network: Network, clean: Split, triggered: Split, device: str) -> Predictions:
-    """What a network takes clean and triggered images for."""
-    return Predictions(*(predict(network, split, device).argmax(1).numpy() for split in (clean, triggered)))
 
 
 def _save_pictures(

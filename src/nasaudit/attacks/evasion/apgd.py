@@ -16,16 +16,16 @@ then replaces by the best one is not computed. With the loss `ce`, f is the log 
 rise and fall with the cross-entropy and have the direction of its gradient (see `Objective.loss`).
 """
 
-from functools import partial
 from typing import final
 
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import Attempt, EvasionAttack, Perturbed
 from nasaudit.attacks.evasion.ball import Ball, random_point
-from nasaudit.attacks.evasion.engine import Climb, ascend, ascent_direction, no_result, share_of
-from nasaudit.attacks.evasion.losses import LOSSES
+from nasaudit.attacks.evasion.base import Attempt, EvasionAttack, Perturbed
+from nasaudit.attacks.evasion.engine import Climb, ascend, ascent_direction
+from nasaudit.attacks.evasion.objective import LOSSES
+from nasaudit.progress import part
 from nasaudit.spec.attacks import ApgdSpec
 from nasaudit.victim.classifier import Classifier
 
@@ -35,43 +35,33 @@ RHO = 0.75
 
 @final
 class Apgd(EvasionAttack[Classifier]):
-    """Auto-PGD with restarts; each restart gets the images that all earlier ones left standing.
+    """Auto-PGD with restarts; each restart gets the images that all earlier ones left standing."""
 
-    Args:
-        spec: norm, loss, steps, restarts.
-        batch_size: images of one forward pass; changes the speed and nothing else.
-    """
-
-    def __init__(self, spec: ApgdSpec, batch_size: int | None = None):
-        self.spec: ApgdSpec = spec
-        self.batch_size = batch_size
+    spec: ApgdSpec
 
     def _perturb(self, victim: Classifier, attempt: Attempt, epsilon: float) -> Perturbed:
-        """See `EvasionAttack.perturb`. Without `indices` the images are numbered by position."""
-        spec, found = self.spec, no_result(attempt.images)
+        spec, found = self.spec, Perturbed.begin(attempt.images)
         for restart in range(spec.restarts):
             rows = (~found.broken).nonzero().squeeze(1)
             ball = Ball.around(attempt.images[rows], spec.norm, epsilon)
             start = random_point(ball, attempt.indices[rows], "apgd", spec.loss, attempt.seed, restart)
-            result = ascend(
+            walk, state = Perturbed.begin(start), _State(ball, spec.steps)
+            for climb in ascend(
                 victim,
-                start,
+                walk,
                 attempt.objective.take(rows),
-                _Walk(ball, spec.steps),
                 spec.steps if epsilon > 0 else 0,
                 loss=LOSSES[spec.loss],
                 batch_size=self.batch_size,
-                progress=partial(share_of, attempt.progress, restart, spec.restarts),
-            )
-            found.images[rows] = result.images
-            found.steps[rows] = torch.where(result.broken, result.steps + restart * spec.steps, -1)
-            if restart == 0:
-                found.first_gradient[rows] = result.first_gradient
+                progress=part(attempt.progress, restart / spec.restarts, (restart + 1) / spec.restarts),
+            ):
+                walk.images[climb.rows] = state.advance(climb)
+            found.add(rows, walk, restart * spec.steps, first=restart == 0)
         return found
 
 
-class _Walk:
-    """The state of Algorithm 1 for N images, and its step."""
+class _State:
+    """That of Algorithm 1 for N images, and its step."""
 
     def __init__(self, ball: Ball, steps: int):
         n, device = len(ball.images), ball.images.device
@@ -87,7 +77,7 @@ class _Walk:
         self.eta_before = self.eta.clone()
         self.best_before = self.best_value.clone()
 
-    def __call__(self, climb: Climb) -> Tensor:
+    def advance(self, climb: Climb) -> Tensor:
         """x^k -> x^{k+1}."""
         rows, value = climb.rows, climb.value
         self.rises[rows] += value > self.last_value[rows]
@@ -97,34 +87,29 @@ class _Walk:
         self.best_gradient[rows[better]] = climb.gradient[better]
         if climb.step <= 1:  # Algorithm 1 begins with the better of the first two points
             self.best_before[rows] = self.best_value[rows]
+        points, gradient = climb.points, climb.gradient
         if climb.step in self.checkpoints:
-            climb = self._check(climb)
-        self.last_value[rows] = climb.value
-        ball, points = self.ball.take(rows), climb.points
-        eta = self.eta[rows][:, None, None, None]
-        following = ball.project(points + eta * ascent_direction(climb.gradient, ball.norm))
+            # Halve the step where a condition holds, and go on from the best point there.
+            since = self.checkpoints[climb.step]
+            stuck = (self.eta[rows] == self.eta_before[rows]) & (
+                self.best_value[rows] == self.best_before[rows]
+            )
+            halve = (self.rises[rows] < RHO * since) | stuck
+            self.eta_before[rows], self.best_before[rows] = self.eta[rows], self.best_value[rows]
+            self.eta[rows[halve]] /= 2
+            self.rises[rows] = 0
+            back = halve[:, None, None, None]
+            points = torch.where(back, self.best[rows], points)
+            gradient = torch.where(back, self.best_gradient[rows], gradient)
+            value = torch.where(halve, self.best_value[rows], value)
+        self.last_value[rows] = value
+        ball, eta = self.ball.take(rows), self.eta[rows][:, None, None, None]
+        following = ball.project(points + eta * ascent_direction(gradient, ball.norm))
         if climb.step > 0:
             moved = MOMENTUM * (following - points) + (1 - MOMENTUM) * (points - self.previous[rows])
             following = ball.project(points + moved)
         self.previous[rows] = points
         return following
-
-    def _check(self, climb: Climb) -> Climb:
-        """Halve the step where a condition holds, and go on from the best point there."""
-        rows, since = climb.rows, self.checkpoints[climb.step]
-        stuck = (self.eta[rows] == self.eta_before[rows]) & (self.best_value[rows] == self.best_before[rows])
-        halve = (self.rises[rows] < RHO * since) | stuck
-        self.eta_before[rows], self.best_before[rows] = self.eta[rows], self.best_value[rows]
-        self.eta[rows[halve]] /= 2
-        self.rises[rows] = 0
-        back = halve[:, None, None, None]
-        return Climb(
-            rows,
-            climb.step,
-            torch.where(back, self.best[rows], climb.points),
-            torch.where(halve, self.best_value[rows], climb.value),
-            torch.where(back, self.best_gradient[rows], climb.gradient),
-        )
 
 
 def checkpoints(steps: int) -> dict[int, int]:

@@ -11,20 +11,19 @@ Recognition 2018, section 3.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic
 
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import Access, EvasionAttack, MinimalAttack, check_images
+from nasaudit.attacks.evasion.base import Access, EvasionAttack, MinimalAttack, check_images
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import SpecError
-from nasaudit.progress import Progress, silent
+from nasaudit.progress import Progress, part, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import EvasionSpec, Norm
+from nasaudit.victim.batches import in_batches
 from nasaudit.victim.classifier import Classifier
 
-JUDGE_BATCH = 256
 # A minimal-norm example lies on the decision boundary itself, where the judge may round the other way. It is then
 # moved away from the clean image by these factors, and counts with the distance that it has there.
 NUDGES = (1.0, 1.0005, 1.002, 1.01)
@@ -66,9 +65,7 @@ class SecurityCurve:
 
 def predict(judge: Classifier, images: Tensor) -> Tensor:
     """Logits, float32 [N, classes], without gradients and in batches."""
-    with torch.no_grad():
-        parts = [judge(part) for part in torch.split(images, JUDGE_BATCH)]
-    return torch.cat(parts) if parts else images.new_zeros(0, judge.classes)
+    return in_batches(judge, images, images.device) if len(images) else images.new_zeros(0, judge.classes)
 
 
 def aim(spec: EvasionSpec, clean_logits: Tensor, labels: Tensor) -> Objective:
@@ -77,21 +74,20 @@ def aim(spec: EvasionSpec, clean_logits: Tensor, labels: Tensor) -> Objective:
     Raises:
         SpecError: `target_class` is not a class of the victim.
     """
-    if spec.goal == "untargeted":
-        return Objective(labels, targeted=False, min_confidence=spec.min_confidence)
-    return Objective(_targets(spec, clean_logits, labels), targeted=True, min_confidence=spec.min_confidence)
-
-
-def _targets(spec: EvasionSpec, clean_logits: Tensor, labels: Tensor) -> Tensor:
-    if spec.goal == "least_likely":
-        return clean_logits.argmin(1)
-    if spec.goal == "second_likely":
-        # The likeliest wrong class: for an image that the victim gets right, its second choice.
-        return clean_logits.scatter(1, labels[:, None], -torch.inf).argmax(1)
     classes = clean_logits.shape[1]
-    if spec.target_class is None or spec.target_class >= classes:
-        raise SpecError("target_class", f"a class in 0..{classes - 1}", spec.target_class)
-    return torch.full_like(labels, spec.target_class)
+    match spec.goal:
+        case "untargeted":
+            wanted = labels
+        case "least_likely":
+            wanted = clean_logits.argmin(1)
+        case "second_likely":
+            # The likeliest wrong class: for an image that the victim gets right, its second choice.
+            wanted = clean_logits.scatter(1, labels[:, None], -torch.inf).argmax(1)
+        case _:
+            if spec.target_class is None or spec.target_class >= classes:
+                raise SpecError("target_class", f"a class in 0..{classes - 1}", spec.target_class)
+            wanted = torch.full_like(labels, spec.target_class)
+    return Objective(wanted, spec.goal != "untargeted", spec.min_confidence)
 
 
 def distances(images: Tensor, others: Tensor, norm: Norm) -> Tensor:
@@ -150,7 +146,6 @@ def security_curve(
     if isinstance(attack, MinimalAttack):
         _nearest(attack, victim, judge, images, objective, indices, seed, curve, progress)
         return curve
-    trial = _Trial(attack, victim, judge, images, objective, indices, seed, curve)
     # The answer of an image is a position of the grid in lowest..highest; len(grid): no epsilon breaks it.
     lowest = torch.zeros_like(labels)
     highest = torch.where(fallen, 0, len(grid))
@@ -163,9 +158,34 @@ def security_curve(
             rows = (undecided & (middle == position)).nonzero().squeeze(1)
             words = f"{int(curve.minimal_epsilon.isfinite().sum())} of {len(images)} images broken"
             share = len(rows) / int(undecided.sum())
-            report = _Share(progress, (turn + done) / rounds, share / rounds, words)
+            report = part(progress, (turn + done) / rounds, (turn + done + share) / rounds, words)
             report(0.0)
-            broken = trial(rows, grid[position], report)
+            epsilon = grid[position]
+            result = attack.perturb(
+                victim,
+                images[rows],
+                objective.take(rows),
+                epsilon,
+                seed=derive_seed("evasion", seed, epsilon),
+                indices=indices[rows],
+                progress=report,
+            )
+            logits = predict(judge, result.images)
+            broken = result.broken & objective.take(rows).reached(logits)
+            if result.queries is not None:
+                # Of an image that fell at a larger epsilon before and stands now, the earlier ones count.
+                noted = broken | curve.minimal_epsilon[rows].isinf()
+                curve.queries[rows[noted]] = result.queries[noted]
+            curve.minimal_epsilon[rows[broken]] = epsilon
+            curve.steps[rows[broken]] = result.steps[broken]
+            curve.images[rows[broken]] = result.images[broken]
+            curve.prediction[rows[broken]] = logits[broken].argmax(1)
+            unseen = curve.first_gradient[rows].isnan()
+            curve.first_gradient[rows[unseen]] = result.first_gradient[unseen]
+            if epsilon == curve.pivot:
+                curve.pivot_steps[rows] = torch.where(broken, result.steps, -1)
+                if result.queries is not None:
+                    curve.pivot_queries[rows] = result.queries
             highest[rows[broken]] = position
             lowest[rows[~broken]] = position + 1
             done += share
@@ -185,7 +205,7 @@ def _nearest(
 ) -> None:
     """Run a minimal-norm attack on the images that need one, and note what the judge confirms and measures."""
     rows = curve.minimal_epsilon.isinf().nonzero().squeeze(1)
-    found = attack.minimise(
+    nearest = attack.minimise(
         victim,
         images[rows],
         objective.take(rows),
@@ -193,78 +213,19 @@ def _nearest(
         indices=indices[rows],
         progress=progress,
     )
-    if found.queries is not None:
-        curve.queries[rows] = found.queries
-    claimed = found.distance.isfinite()
+    if nearest.queries is not None:
+        curve.queries[rows] = nearest.queries
+    claimed = nearest.distance.isfinite()
     for nudge in NUDGES:
         asked = (claimed & curve.minimal_epsilon[rows].isinf()).nonzero().squeeze(1)
         clean = images[rows[asked]]
-        examples = found.images[asked]
+        examples = nearest.images[asked]
         if nudge > 1:
             examples = (clean + nudge * (examples - clean)).clamp(0, 1)
         logits = predict(judge, examples)
         confirmed = objective.take(rows[asked]).reached(logits)
         fell = rows[asked[confirmed]]
         curve.minimal_epsilon[fell] = distances(examples[confirmed], images[fell], attack.spec.norm)
-        curve.steps[fell] = found.steps[asked[confirmed]]
+        curve.steps[fell] = nearest.steps[asked[confirmed]]
         curve.images[fell] = examples[confirmed]
         curve.prediction[fell] = logits[confirmed].argmax(1)
-
-
-@dataclass(frozen=True, eq=False)
-class _Trial(Generic[Access]):
-    """One epsilon tried on some images; what falls is noted in the curve."""
-
-    attack: EvasionAttack[Access]
-    victim: Access
-    judge: Classifier
-    images: Tensor
-    objective: Objective
-    indices: Tensor
-    seed: int
-    curve: SecurityCurve
-
-    def __call__(self, rows: Tensor, epsilon: float, progress: Progress) -> Tensor:
-        """Bool [len(rows)]: which of these images fell, confirmed by the judge."""
-        found = self.attack.perturb(
-            self.victim,
-            self.images[rows],
-            self.objective.take(rows),
-            epsilon,
-            seed=derive_seed("evasion", self.seed, epsilon),
-            indices=self.indices[rows],
-            progress=progress,
-        )
-        logits = predict(self.judge, found.images)
-        confirmed = found.broken & self.objective.take(rows).reached(logits)
-        fell = rows[confirmed]
-        curve = self.curve
-        if found.queries is not None:
-            # Of an image that fell at a larger epsilon before and stands now, the earlier ones count.
-            noted = confirmed | curve.minimal_epsilon[rows].isinf()
-            curve.queries[rows[noted]] = found.queries[noted]
-        curve.minimal_epsilon[fell] = epsilon
-        curve.steps[fell] = found.steps[confirmed]
-        curve.images[fell] = found.images[confirmed]
-        curve.prediction[fell] = logits[confirmed].argmax(1)
-        curve.first_gradient[rows] = torch.where(
-            curve.first_gradient[rows].isnan(), found.first_gradient, curve.first_gradient[rows]
-        )
-        if epsilon == curve.pivot:
-            curve.pivot_steps[rows] = torch.where(confirmed, found.steps, -1)
-            if found.queries is not None:
-                curve.pivot_queries[rows] = found.queries
-        return confirmed
-
-
-@dataclass(frozen=True)
-class _Share:
-    """Progress of one attack, as a share of the whole curve."""
-
-    progress: Progress
-    start: float
-    length: float
-    words: str
-
-    def __call__(self, done: float, text: str = "") -> None:
-        self.progress(self.start + done * self.length, self.words)

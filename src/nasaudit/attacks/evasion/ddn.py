@@ -16,17 +16,16 @@ cross-entropy's (see `Objective.loss`); at the end a bisection between the image
 line crosses the boundary.
 """
 
-from functools import partial
 from math import cos, pi
 from typing import final
 
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import Attempt, MinimalAttack, Nearest
-from nasaudit.attacks.evasion.engine import ascent_direction, batch_size_for, look, share_of
+from nasaudit.attacks.evasion.base import Attempt, MinimalAttack, Nearest
+from nasaudit.attacks.evasion.engine import ascent_direction, batch_size_for, look
 from nasaudit.attacks.evasion.objective import Objective
-from nasaudit.progress import Progress
+from nasaudit.progress import Progress, part
 from nasaudit.spec.attacks import DdnSpec
 from nasaudit.victim.classifier import Classifier
 
@@ -36,31 +35,23 @@ BISECTIONS = 10  # to a thousandth of the example's length; they cost no gradien
 
 @final
 class Ddn(MinimalAttack[Classifier]):
-    """DDN.
+    """DDN; nothing is random."""
 
-    Args:
-        spec: steps, gamma, first norm.
-        batch_size: images of one forward pass; changes the speed and nothing else.
-    """
-
-    def __init__(self, spec: DdnSpec, batch_size: int | None = None):
-        self.spec: DdnSpec = spec
-        self.batch_size = batch_size
+    spec: DdnSpec
 
     def _minimise(self, victim: Classifier, attempt: Attempt) -> Nearest:
-        """Nothing is random here."""
         nearest = attempt.images.clone()
-        distance = torch.full(
-            (len(attempt.images),), torch.inf, dtype=torch.float64, device=attempt.images.device
-        )
+        distance = torch.full((len(nearest),), torch.inf, dtype=torch.float64, device=nearest.device)
         batches = torch.split(
-            torch.arange(len(attempt.images), device=attempt.images.device),
+            torch.arange(len(nearest), device=nearest.device),
             self.batch_size or batch_size_for(victim.device),
         )
-        for part, rows in enumerate(batches):
-            report = partial(share_of, attempt.progress, part, len(batches))
+        for number, rows in enumerate(batches):
             nearest[rows], distance[rows] = self._walk(
-                victim, attempt.images[rows], attempt.objective.take(rows), report
+                victim,
+                attempt.images[rows],
+                attempt.objective.take(rows),
+                part(attempt.progress, number / len(batches), (number + 1) / len(batches)),
             )
         return Nearest(nearest, distance, torch.full_like(distance, self.spec.steps, dtype=torch.int64))
 
@@ -85,25 +76,18 @@ class Ddn(MinimalAttack[Classifier]):
             norm = norm * torch.where(seen.broken, 1 - spec.gamma, 1 + spec.gamma)
             point = (x + norm[:, None, None, None] * ascent_direction(delta, "l2")).clamp(0, 1)
             delta = point - x
-        return _to_the_boundary(victim, x, best, best_norm, objective)
-
-
-def _to_the_boundary(
-    victim: Classifier, x: Tensor, best: Tensor, best_norm: Tensor, objective: Objective
-) -> tuple[Tensor, Tensor]:
-    """Pull each example towards its image as long as it stays adversarial."""
-    low, high = torch.zeros_like(best_norm), torch.ones_like(best_norm)
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        point = x + middle.float()[:, None, None, None] * (best - x)
-        broken = look(victim, point, objective, climb=False).broken
-        high = torch.where(broken, middle, high)
-        low = torch.where(broken, low, middle)
-    found = best_norm.isfinite()
-    pulled = torch.where(
-        (found & (high < 1))[:, None, None, None], x + high.float()[:, None, None, None] * (best - x), best
-    )
-    return pulled, torch.where(found, _length(pulled - x), torch.inf)
+        # Pull each example towards its image as long as it stays adversarial.
+        low, high = torch.zeros_like(best_norm), torch.ones_like(best_norm)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            point = x + middle.float()[:, None, None, None] * (best - x)
+            broken = look(victim, point, objective, climb=False).broken
+            high = torch.where(broken, middle, high)
+            low = torch.where(broken, low, middle)
+        found = best_norm.isfinite()
+        pulled = x + high.float()[:, None, None, None] * (best - x)
+        best = torch.where((found & (high < 1))[:, None, None, None], pulled, best)
+        return best, torch.where(found, _length(best - x), torch.inf)
 
 
 def _length(change: Tensor) -> Tensor:

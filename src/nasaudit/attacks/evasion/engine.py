@@ -4,14 +4,14 @@ Whether an image is broken is read from the forward pass that the next gradient 
 survivors are packed into full batches again before every step. Verdicts do not depend on the batches.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import Perturbed
-from nasaudit.attacks.evasion.objective import Objective
+from nasaudit.attacks.evasion.base import Perturbed
+from nasaudit.attacks.evasion.objective import Loss, Objective
 from nasaudit.errors import NonFiniteError
 from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import Norm
@@ -19,9 +19,6 @@ from nasaudit.victim.classifier import Classifier
 
 # Images of one forward pass: on a CPU as many as its cache holds, on a GPU as many as keep it busy.
 CPU_BATCH, GPU_BATCH = 64, 512
-
-# (objective of N images, their logits [N, classes]) -> what is to be ascended, [N].
-Loss = Callable[[Objective, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,42 +55,29 @@ class Climb:
     gradient: Tensor
 
 
-# Where the images of a batch go next.
-Update = Callable[[Climb], Tensor]
-
-
 def batch_size_for(device: torch.device) -> int:
     """How many images of one forward pass suit a device."""
     return CPU_BATCH if device.type == "cpu" else GPU_BATCH
 
 
-def no_result(images: Tensor) -> Perturbed:
-    """What an attack knows before it begins: the images as they are, none broken."""
-    return Perturbed(
-        images.clone(),
-        torch.full((len(images),), -1, device=images.device),
-        torch.full((len(images),), torch.nan, device=images.device),
-    )
-
-
 def ascend(
     victim: Classifier,
-    start: Tensor,
+    walk: Perturbed,
     objective: Objective,
-    update: Update,
     steps: int,
     *,
     loss: Loss = Objective.loss,
     batch_size: int | None = None,
     progress: Progress = silent,
-) -> Perturbed:
-    """Walk every image along its gradient until it is broken or the steps are used up.
+) -> Iterator[Climb]:
+    """The images that stand, step by step and batch by batch, until all are broken or the steps are used up.
+
+    The attack moves each batch before it asks for the next: `walk.images[climb.rows] = ...`, each image by itself.
 
     Args:
         victim: the white box.
-        start: float32 [N, C, H, W], where each image starts.
+        walk: begins where each of N images starts; steps and first gradients are noted in it.
         objective: for these N images.
-        update: one step of the attack; must treat each image by itself.
         steps: how many updates each image gets at most.
         loss: what is ascended.
         batch_size: images of one forward pass; None: by the victim's device.
@@ -102,29 +86,23 @@ def ascend(
     Raises:
         NonFiniteError: a logit or a gradient is NaN or infinite.
     """
-    batch = batch_size or batch_size_for(victim.device)
-    points = start.clone()
-    used = torch.full((len(start),), -1, device=start.device)
-    first_gradient = torch.full((len(start),), torch.nan, device=start.device)
-    live = torch.arange(len(start), device=start.device)
+    live = torch.arange(len(walk.images), device=walk.images.device)
     for step in range(steps + 1):
-        survivors = []
-        for rows in torch.split(live, batch):
+        for rows in torch.split(live, batch_size or batch_size_for(victim.device)):
             progress(step / (steps + 1))
-            seen = look(victim, points[rows], objective.take(rows), climb=step < steps, loss=loss)
-            used[rows[seen.broken]] = step
-            going = rows[~seen.broken]
-            survivors.append(going)
+            seen = look(victim, walk.images[rows], objective.take(rows), climb=step < steps, loss=loss)
+            walk.steps[rows[seen.broken]] = step
+            standing = ~seen.broken
+            going = rows[standing]
             if step == steps or len(going) == 0:
                 continue
-            gradient = seen.gradient[~seen.broken]
+            gradient = seen.gradient[standing]
             if step == 0:
-                first_gradient[going] = gradient.flatten(1).abs().amax(1)
-            points[going] = update(Climb(going, step, points[going], seen.value[~seen.broken], gradient))
-        if not survivors:
+                walk.first_gradient[going] = gradient.flatten(1).abs().amax(1)
+            yield Climb(going, step, walk.images[going], seen.value[standing], gradient)
+        live = live[~walk.broken[live]]
+        if len(live) == 0:
             break
-        live = torch.cat(survivors)
-    return Perturbed(points, used, first_gradient)
 
 
 def look(
@@ -178,8 +156,3 @@ def ascent_direction(gradient: Tensor, norm: Norm) -> Tensor:
     length = gradient.flatten(1).double().norm(dim=1).clamp_min(1e-300)
     direction: Tensor = (gradient / length[:, None, None, None]).float()
     return direction
-
-
-def share_of(progress: Progress, part: int, parts: int, done: float, text: str = "") -> None:
-    """Tell the progress of one of several equal parts (restarts, batches)."""
-    progress((part + done) / parts, text)

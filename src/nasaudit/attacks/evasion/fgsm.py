@@ -12,39 +12,32 @@ goal ascends the log odds of its target (Kurakin, Goodfellow and Bengio, "Advers
 ICLR 2017).
 """
 
-from functools import partial
 from typing import final
 
-from nasaudit.attacks.base import Attempt, EvasionAttack, Perturbed
 from nasaudit.attacks.evasion.ball import Ball
-from nasaudit.attacks.evasion.engine import ascend
-from nasaudit.attacks.evasion.pgd import step_along
+from nasaudit.attacks.evasion.base import Attempt, EvasionAttack, Perturbed
+from nasaudit.attacks.evasion.engine import ascend, ascent_direction
 from nasaudit.spec.attacks import FgsmSpec
 from nasaudit.victim.classifier import Classifier
 
 
 @final
 class Fgsm(EvasionAttack[Classifier]):
-    """One step from the image to the surface of the ball.
+    """One step from the image to the surface of the ball; nothing is random."""
 
-    Args:
-        spec: norm and goal.
-        batch_size: images of one forward pass; changes the speed and nothing else.
-    """
-
-    def __init__(self, spec: FgsmSpec, batch_size: int | None = None):
-        self.spec: FgsmSpec = spec
-        self.batch_size = batch_size
+    spec: FgsmSpec
 
     def _perturb(self, victim: Classifier, attempt: Attempt, epsilon: float) -> Perturbed:
-        """Nothing is random here."""
         ball = Ball.around(attempt.images, self.spec.norm, epsilon)
-        return ascend(
+        walk = Perturbed.begin(attempt.images)
+        for climb in ascend(
             victim,
-            attempt.images,
+            walk,
             attempt.objective,
-            partial(step_along, ball, epsilon),
             steps=1 if epsilon > 0 else 0,
             batch_size=self.batch_size,
             progress=attempt.progress,
-        )
+        ):
+            step = epsilon * ascent_direction(climb.gradient, ball.norm)
+            walk.images[climb.rows] = ball.take(climb.rows).project(climb.points + step)
+        return walk

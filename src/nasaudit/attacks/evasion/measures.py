@@ -13,12 +13,11 @@ import numpy.typing as npt
 
 from nasaudit.errors import MeasurementError
 from nasaudit.measure.bootstrap import bootstrap, mean
-from nasaudit.measure.estimate import FloatArray, Measurement
+from nasaudit.measure.estimate import FloatArray, Measurement, Setting
 from nasaudit.measure.proportion import proportion
 from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.units import format_epsilon
 
-Setting = tuple[tuple[str, str], ...]
 Whole = npt.NDArray[np.int64]
 
 # Points of the curve of a minimal-norm attack, whose distances lie between the epsilons of its spec.

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from nasaudit.attacks.base import EvasionAttack, MinimalAttack, load_attack
-from nasaudit.attacks.evasion.access import open_access
+from nasaudit.attacks.base import load_attack
+from nasaudit.attacks.evasion.base import EvasionAttack, MinimalAttack, open_access
 from nasaudit.attacks.evasion.curve import SecurityCurve, predict, security_curve
 from nasaudit.attacks.evasion.measures import (
     curve_measurements,

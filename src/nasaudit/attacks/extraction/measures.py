@@ -8,10 +8,9 @@ from scipy.special import log_softmax
 
 from nasaudit.errors import MeasurementError
 from nasaudit.measure.bootstrap import bootstrap, mean
-from nasaudit.measure.estimate import FloatArray, Measurement
+from nasaudit.measure.estimate import FloatArray, Measurement, Setting
 from nasaudit.measure.proportion import proportion
 
-Setting = tuple[tuple[str, str], ...]
 NATS = "nats"
 
 

@@ -28,13 +28,8 @@ def thief_pool(spec: ExtractionSpec, victim_data: str, bundle: DataBundle, works
     if name is None:
         return bundle.train if spec.pool == "train" else bundle.pool
     other = load_data(DataSpec(name=name), workspace.downloads)
-    parts = (other.train, other.validation, other.test, other.pool)
-    return Split(
-        fit_to(torch.cat([part.images for part in parts]), bundle.input_shape),
-        torch.cat([part.labels for part in parts]),
-        torch.cat([part.indices for part in parts]),
-        other.train.classes,
-    )
+    whole = other.train.joined(other.validation, other.test, other.pool)
+    return whole.with_images(fit_to(whole.images, bundle.input_shape))
 
 
 def planned_budgets(spec: ExtractionSpec, bundle: DataBundle, pool: Split) -> tuple[int, ...]:

@@ -11,16 +11,16 @@ from nasaudit.arch.network import build
 from nasaudit.attacks.base import load_attack
 from nasaudit.attacks.extraction import transfer
 from nasaudit.attacks.extraction.base import ExtractionAttack, Stolen
-from nasaudit.attacks.extraction.measures import Setting, likeness
+from nasaudit.attacks.extraction.measures import likeness
 from nasaudit.attacks.extraction.pool import planned_budgets, thief_pool
-from nasaudit.attacks.extraction.recipe import surrogate_training
 from nasaudit.data import test_images
 from nasaudit.data.split import DataBundle, Split
-from nasaudit.measure.estimate import Estimate, Measurement, exact
+from nasaudit.measure.estimate import Estimate, Measurement, Setting, exact
 from nasaudit.progress import Progress, part
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import ExtractionSpec
 from nasaudit.spec.attacks.base import SAME
+from nasaudit.spec.recipes import surrogate_training
 from nasaudit.spec.tasks import ExtractionTask
 from nasaudit.spec.units import format_epsilon
 from nasaudit.store.workspace import Workspace

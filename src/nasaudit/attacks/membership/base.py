@@ -71,12 +71,15 @@ class Scores:
 class MembershipAttack(ABC):
     """An attack on the secret of which images a victim was trained on.
 
-    Subclasses take their spec at construction and are final. `output` is what the Oracle must answer with. An
+    Subclasses are final. `output` is what the Oracle must answer with. An
     attack leaves its victim as it found it, and draws all its randomness from `seed`.
     """
 
     spec: MembershipSpec
     output: ClassVar[Output] = "logits"
+
+    def __init__(self, spec: MembershipSpec):
+        self.spec = spec
 
     @abstractmethod
     def score(

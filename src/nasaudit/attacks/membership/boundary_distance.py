@@ -23,7 +23,7 @@ from typing import ClassVar, final
 import numpy as np
 import torch
 
-from nasaudit.attacks.evasion.hop_skip_jump import HopSkipJump
+from nasaudit.attacks.evasion.black_box.hop_skip_jump import HopSkipJump
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.attacks.membership.base import Knowledge, MembershipAttack, Scores
 from nasaudit.data.split import Split
@@ -35,29 +35,22 @@ from nasaudit.victim.oracle import Oracle, Output
 
 @final
 class BoundaryDistance(MembershipAttack):
-    """The boundary distance attack.
+    """The boundary distance attack."""
 
-    Args:
-        spec: its settings.
-    """
-
+    spec: BoundaryDistanceSpec
     output: ClassVar[Output] = "label"
-
-    def __init__(self, spec: BoundaryDistanceSpec):
-        self.spec: BoundaryDistanceSpec = spec
-        self.search = HopSkipJump(
-            HopSkipJumpSpec(
-                norm=spec.norm,
-                iterations=spec.iterations,
-                evaluations=spec.evaluations,
-                query_budget=spec.query_budget,
-            )
-        )
 
     def score(  # noqa: D102
         self, victim: Oracle, images: Split, knowledge: Knowledge, *, seed: int, progress: Progress = silent
     ) -> Scores:
-        nearest = self.search.minimise(
+        spec = self.spec
+        search = HopSkipJumpSpec(
+            norm=spec.norm,
+            iterations=spec.iterations,
+            evaluations=spec.evaluations,
+            query_budget=spec.query_budget,
+        )
+        nearest = HopSkipJump(search).minimise(
             victim,
             images.pixels().to(victim.device),
             Objective(images.labels.to(victim.device)),
@@ -66,7 +59,7 @@ class BoundaryDistance(MembershipAttack):
             progress=progress,
         )
         pixels = images.images.shape[1:].numel()
-        farthest = math.sqrt(pixels) if self.spec.norm == "l2" else 1.0
+        farthest = math.sqrt(pixels) if spec.norm == "l2" else 1.0
         distance = torch.nan_to_num(nearest.distance, posinf=farthest)
         queries = None if nearest.queries is None else nearest.queries.cpu().numpy()
         return Scores(np.asarray(distance.cpu().numpy(), dtype=np.float64), queries)

@@ -26,16 +26,10 @@ from nasaudit.victim.oracle import Oracle, Output
 
 @final
 class Gap(MembershipAttack):
-    """The gap attack.
+    """The gap attack."""
 
-    Args:
-        spec: its settings.
-    """
-
+    spec: GapSpec
     output: ClassVar[Output] = "label"
-
-    def __init__(self, spec: GapSpec):
-        self.spec: GapSpec = spec
 
     def score(  # noqa: D102
         self, victim: Oracle, images: Split, knowledge: Knowledge, *, seed: int, progress: Progress = silent

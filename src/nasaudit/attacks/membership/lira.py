@@ -54,14 +54,9 @@ SMALLEST_VARIANCE = 1e-12  # of models that all say the same
 
 @final
 class Lira(MembershipAttack):
-    """The likelihood ratio attack.
+    """The likelihood ratio attack."""
 
-    Args:
-        spec: its settings.
-    """
-
-    def __init__(self, spec: LiraSpec):
-        self.spec: LiraSpec = spec
+    spec: LiraSpec
 
     def score(  # noqa: D102
         self, victim: Oracle, images: Split, knowledge: Knowledge, *, seed: int, progress: Progress = silent

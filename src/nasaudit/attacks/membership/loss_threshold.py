@@ -29,14 +29,9 @@ from nasaudit.victim.oracle import Oracle
 
 @final
 class LossThreshold(MembershipAttack):
-    """The loss threshold attack.
+    """The loss threshold attack."""
 
-    Args:
-        spec: its settings.
-    """
-
-    def __init__(self, spec: LossThresholdSpec):
-        self.spec: LossThresholdSpec = spec
+    spec: LossThresholdSpec
 
     def score(  # noqa: D102
         self, victim: Oracle, images: Split, knowledge: Knowledge, *, seed: int, progress: Progress = silent

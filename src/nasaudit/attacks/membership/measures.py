@@ -16,11 +16,10 @@ from scipy.stats import binom  # type: ignore[attr-defined]
 from nasaudit.attacks.membership.base import Scores
 from nasaudit.errors import MeasurementError
 from nasaudit.measure.bootstrap import bootstrap, mean
-from nasaudit.measure.estimate import Estimate, FloatArray, Measurement, exact
+from nasaudit.measure.estimate import Estimate, FloatArray, Measurement, Setting, exact
 from nasaudit.measure.proportion import proportion
 from nasaudit.spec.attacks.membership import ROUNDING, MembershipSpec, ShadowSpec
 
-Setting = tuple[tuple[str, str], ...]
 Mask = npt.NDArray[np.bool_]
 
 Z_95 = NormalDist().inv_cdf(0.975)

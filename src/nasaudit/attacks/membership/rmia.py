@@ -30,13 +30,12 @@ levels as the pool has images: images that dominate all of them tie, and share o
 from typing import final
 
 import numpy as np
-import torch
 
 from nasaudit.attacks.membership.base import Knowledge, MembershipAttack, Scores
 from nasaudit.attacks.membership.signals import ask, log_odds, log_probability, shadow_log_odds
+from nasaudit.data.load import chosen
 from nasaudit.data.shadows import Mask
 from nasaudit.data.split import Split
-from nasaudit.data.splits import random_order
 from nasaudit.measure.estimate import FloatArray
 from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks.membership import RmiaSpec
@@ -45,21 +44,14 @@ from nasaudit.victim.oracle import Oracle
 
 @final
 class Rmia(MembershipAttack):
-    """The robust membership inference attack.
+    """The robust membership inference attack."""
 
-    Args:
-        spec: its settings.
-    """
-
-    def __init__(self, spec: RmiaSpec):
-        self.spec: RmiaSpec = spec
+    spec: RmiaSpec
 
     def score(  # noqa: D102
         self, victim: Oracle, images: Split, knowledge: Knowledge, *, seed: int, progress: Progress = silent
     ) -> Scores:
-        order = torch.from_numpy(random_order(len(knowledge.pool), "population", seed))
-        population = knowledge.pool.take(order[: self.spec.population])
-        everything = _joined(images, population)
+        everything = images.joined(chosen(knowledge.pool, self.spec.population, "population", seed))
         progress(0.0, "victim")
         own = probability(log_odds(ask(victim, everything), everything.labels))
         theirs = probability(shadow_log_odds(knowledge.shadows, [everything], progress)[:, 0])
@@ -92,12 +84,3 @@ def dominance(ratio_x: FloatArray, ratio_z: FloatArray, gamma: float) -> FloatAr
     """Share of z with ratio_x / ratio_z > gamma, for each x: float64 [N] in [0, 1]."""
     below = np.searchsorted(np.sort(ratio_z * gamma), ratio_x, side="left")
     return np.asarray(below / len(ratio_z), dtype=np.float64)
-
-
-def _joined(first: Split, second: Split) -> Split:
-    return Split(
-        torch.cat([first.images, second.images]),
-        torch.cat([first.labels, second.labels]),
-        torch.cat([first.indices, second.indices]),
-        first.classes,
-    )

@@ -1,29 +1,25 @@
 """What attacks read from a model's answers: the log odds of the true class, in float64."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from nasaudit.attacks.evasion import objective
 from nasaudit.attacks.membership.base import ShadowModels
 from nasaudit.data.augment import augment
 from nasaudit.data.split import Split
 from nasaudit.errors import NonFiniteError
 from nasaudit.measure.estimate import FloatArray
-from nasaudit.progress import Progress, silent
+from nasaudit.progress import Progress, part, silent
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.victim.batches import in_batches
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle
 
-BATCH = 256
 
-Model = TypeVar("Model", Oracle, Classifier)
-
-
-@torch.no_grad()
-def ask(model: Model, images: Split, progress: Callable[[float], None] = lambda done: None) -> Tensor:
+def ask(model: Oracle | Classifier, images: Split, progress: Progress = silent) -> Tensor:
     """The model's answers for all images, on the CPU, in batches.
 
     Args:
@@ -31,18 +27,11 @@ def ask(model: Model, images: Split, progress: Callable[[float], None] = lambda 
         images: N of them.
         progress: called after each batch with the share that is done.
     """
-    answers = []
-    for start in range(0, len(images), BATCH):
-        answers.append(model(images.pixels(slice(start, start + BATCH)).to(model.device)).cpu())
-        progress(min(1.0, (start + BATCH) / len(images)))
-    return torch.cat(answers) if answers else torch.empty(0, model.classes)
+    return in_batches(model, images, model.device, progress).cpu()
 
 
 def log_odds(logits: Tensor, labels: Tensor) -> FloatArray:
     """The log odds phi = log(p_y / (1 - p_y)), float64 [N]: Carlini et al. (IEEE S&P 2022), section IV-C.
-
-    With logits z it is z_y - log sum_{c != y} exp z_c, which neither rounds where the model is certain nor divides
-    by zero.
 
     Args:
         logits: [N, classes].
@@ -55,10 +44,7 @@ def log_odds(logits: Tensor, labels: Tensor) -> FloatArray:
         raise NonFiniteError(
             "a logit of the victim or of a shadow model is NaN or infinite; check its training"
         )
-    exact = logits.double()
-    own = exact.gather(1, labels[:, None]).squeeze(1)
-    others = exact.scatter(1, labels[:, None], -torch.inf).logsumexp(1)
-    return np.asarray((own - others).numpy(), dtype=np.float64)
+    return np.asarray(objective.log_odds(logits.double(), labels).numpy(), dtype=np.float64)
 
 
 def log_probability(phi: FloatArray) -> FloatArray:
@@ -66,28 +52,23 @@ def log_probability(phi: FloatArray) -> FloatArray:
     return np.asarray(-np.logaddexp(0.0, -phi))
 
 
-def shadow_log_odds(
-    shadows: ShadowModels, images: list[Split], progress: Progress = silent, begin: float = 0.0
-) -> FloatArray:
+def shadow_log_odds(shadows: ShadowModels, images: list[Split], progress: Progress = silent) -> FloatArray:
     """The log odds phi of every shadow model: float64 [K, len(images), N].
 
     Args:
         shadows: K models.
         images: several versions of the same N images.
-        progress: called after each batch with the share done, from `begin` to 1.
-        begin: the share that is done before.
+        progress: called after each batch with the share done.
     """
     total = len(shadows) * len(images)
     rows = []
     for k, load in enumerate(shadows.load):
         model = load()
         for a, version in enumerate(images):
-
-            def told(done: float, before: int = k * len(images) + a, model_number: int = k + 1) -> None:
-                share = begin + (1 - begin) * (before + done) / total
-                progress(share, f"shadow model {model_number} of {len(shadows)}")
-
-            rows.append(log_odds(ask(model, version, told), version.labels))
+            turn = k * len(images) + a
+            words = f"shadow model {k + 1} of {len(shadows)}"
+            asking = part(progress, turn / total, (turn + 1) / total, words)
+            rows.append(log_odds(ask(model, version, asking), version.labels))
     return np.stack(rows).reshape(len(shadows), len(images), -1)
 
 
@@ -99,5 +80,4 @@ def views(images: Split, training: TrainingSpec, count: int, seed: int) -> Itera
     yield images
     generator = torch.Generator().manual_seed(seed)
     for _ in range(count - 1):
-        changed = augment(images.images, generator, training.crop, training.flip, 0)
-        yield Split(changed, images.labels, images.indices, images.classes)
+        yield images.with_images(augment(images.images, generator, training.crop, training.flip, 0))

@@ -11,9 +11,9 @@ import torch
 from nasaudit.attacks.base import load_attack
 from nasaudit.attacks.membership.base import Knowledge, MembershipAttack, Scores, ShadowModels
 from nasaudit.attacks.membership.measures import Mask, membership_measurements, roc_curves
+from nasaudit.data.load import chosen
 from nasaudit.data.shadows import trained_on
 from nasaudit.data.split import DataBundle, Split
-from nasaudit.data.splits import random_order
 from nasaudit.measure.estimate import Measurement
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import MembershipSpec
@@ -53,19 +53,11 @@ def choose_images(bundle: DataBundle, spec: MembershipSpec, data_seed: int) -> t
     in the order of the source, which tells nothing of membership that the attack should not know.
     """
     n = spec.count(len(bundle.train), len(bundle.test))
-    chosen = [
-        split.take(torch.from_numpy(random_order(len(split), role, data_seed, spec.seed)[:n]))
-        for role, split in (("members", bundle.train), ("non-members", bundle.test))
-    ]
-    indices = torch.cat([split.indices for split in chosen])
-    order = indices.argsort()
-    both = Split(
-        torch.cat([split.images for split in chosen]),
-        torch.cat([split.labels for split in chosen]),
-        indices,
-        bundle.train.classes,
-    )
-    return both.take(order), (order < len(chosen[0])).numpy()
+    members = chosen(bundle.train, n, "members", data_seed, spec.seed)
+    others = chosen(bundle.test, n, "non-members", data_seed, spec.seed)
+    both = members.joined(others)
+    order = both.indices.argsort()
+    return both.take(order), (order < len(members)).numpy()
 
 
 def shadow_models(task: MembershipTask, bundle: DataBundle, workspace: Workspace) -> ShadowModels:

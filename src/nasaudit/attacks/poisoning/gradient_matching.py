@@ -34,7 +34,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from nasaudit.attacks.poisoning.poison import Aims, Brew, ModelPoisoning, Poison, poisoning_order
+from nasaudit.attacks.poisoning.base import Aims, Brew, ModelPoisoning, Poison, poisoning_order
 from nasaudit.data.augment import augment
 from nasaudit.data.split import Split
 from nasaudit.errors import DataError, NonFiniteError
@@ -94,8 +94,7 @@ class _Goal:
 class GradientMatching(ModelPoisoning):
     """Witches' Brew."""
 
-    def __init__(self, spec: GradientMatchingSpec):
-        self.spec: GradientMatchingSpec = spec
+    spec: GradientMatchingSpec
 
     def brew(
         self,
@@ -116,7 +115,12 @@ class GradientMatching(ModelPoisoning):
         restarts = self.spec.restarts
         runs = len(chosen) * restarts
         for number, positions in enumerate(chosen):
-            goal = self._goal(model, train.take(positions), aims, number)
+            target = aims.images.pixels(slice(number, number + 1)).to(model.device, model.dtype)
+            goal = _Goal(
+                train.images[positions].to(model.device),
+                train.labels[positions].to(model.device),
+                model.gradient(target, aims.classes[number : number + 1].to(model.device)),
+            )
             tried = [
                 self._optimise(
                     model,
@@ -165,11 +169,6 @@ class GradientMatching(ModelPoisoning):
             chosen.append(mine)
         return chosen
 
-    def _goal(self, model: Surrogate, mine: Split, aims: Aims, number: int) -> _Goal:
-        target = aims.images.pixels(slice(number, number + 1)).to(model.device, model.dtype)
-        wanted = model.gradient(target, aims.classes[number : number + 1].to(model.device))
-        return _Goal(mine.images.to(model.device), mine.labels.to(model.device), wanted)
-
     def _optimise(
         self,
         model: Surrogate,
@@ -190,9 +189,18 @@ class GradientMatching(ModelPoisoning):
         optimiser = torch.optim.Adam([delta], lr=spec.step_size)
         milestones = [round(share * spec.steps) for share in DECAYS]
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, milestones, gamma=0.1)
-        losses = []
+        losses, batches = [], torch.split(torch.arange(len(clean)), BATCH)
         for step in range(spec.steps):
-            value, gradient = self._matching(model, goal, clean, delta, recipe, generator)
+            gradient, value = torch.zeros_like(delta), 0.0  # of B, mean over batches, by Delta
+            for rows in batches:
+                change = delta[rows].detach().requires_grad_(True)
+                pixels = clean[rows] + change
+                if spec.augment:
+                    pixels = augment(pixels, generator, recipe.crop, recipe.flip, 0)
+                pixels = pixels.contiguous(memory_format=torch.channels_last)
+                loss = mismatch(model.gradient(pixels, goal.classes[rows], create_graph=True), goal.wanted)
+                (gradient[rows],) = torch.autograd.grad(loss, change)
+                value += loss.item() / len(batches)
             losses.append(value)
             delta.grad = gradient.sign()
             optimiser.step()
@@ -201,29 +209,6 @@ class GradientMatching(ModelPoisoning):
                 delta.copy_(torch.maximum(torch.minimum(delta, upper), lower))
             report((step + 1) / spec.steps, f"matching loss {value:.3f}")
         return stored(goal.images, delta.detach(), spec.epsilon), torch.tensor(losses)
-
-    def _matching(
-        self,
-        model: Surrogate,
-        goal: _Goal,
-        clean: Tensor,
-        delta: Tensor,
-        recipe: TrainingSpec,
-        generator: torch.Generator,
-    ) -> tuple[float, Tensor]:
-        """B, mean over batches, and its gradient with respect to Delta."""
-        gradient, total = torch.zeros_like(delta), 0.0
-        batches = torch.split(torch.arange(len(clean)), BATCH)
-        for rows in batches:
-            change = delta[rows].detach().requires_grad_(True)
-            pixels = clean[rows] + change
-            if self.spec.augment:
-                pixels = augment(pixels, generator, recipe.crop, recipe.flip, 0)
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
-            loss = mismatch(model.gradient(pixels, goal.classes[rows], create_graph=True), goal.wanted)
-            (gradient[rows],) = torch.autograd.grad(loss, change)
-            total += loss.item() / len(batches)
-        return total, gradient
 
     def _stored_mismatch(self, model: Surrogate, goal: _Goal, images: Tensor) -> float:
         """B of 8-bit images, mean over batches, without augmentation."""

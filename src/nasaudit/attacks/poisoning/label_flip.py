@@ -22,7 +22,7 @@ poisoned images are augmented like all others: otherwise a network could tell th
 
 from typing import final
 
-from nasaudit.attacks.poisoning.poison import DataPoisoning, Poison, offsets, poisoning_order
+from nasaudit.attacks.poisoning.base import DataPoisoning, Poison, offsets, poisoning_order
 from nasaudit.data.split import Split
 from nasaudit.spec.attacks import LabelFlipSpec
 
@@ -31,8 +31,7 @@ from nasaudit.spec.attacks import LabelFlipSpec
 class LabelFlip(DataPoisoning):
     """Random wrong labels."""
 
-    def __init__(self, spec: LabelFlipSpec):
-        self.spec: LabelFlipSpec = spec
+    spec: LabelFlipSpec
 
     def poison(self, train: Split, fraction: float) -> Poison:
         """Flip round(fraction * N) labels; the pixels stay."""

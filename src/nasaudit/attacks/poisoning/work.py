@@ -9,19 +9,19 @@ import numpy.typing as npt
 import torch
 
 from nasaudit.attacks.base import load_attack
+from nasaudit.attacks.poisoning.base import Aims, DataPoisoning, ModelPoisoning, choose_aims
 from nasaudit.attacks.poisoning.measures import (
     accuracy_measurements,
     matching_measurements,
     setting_of,
     target_measurements,
 )
-from nasaudit.attacks.poisoning.poison import Aims, DataPoisoning, ModelPoisoning, choose_aims
 from nasaudit.data import load_data
 from nasaudit.data.split import DataBundle
 from nasaudit.errors import SpecError
-from nasaudit.measure.estimate import FloatArray, Measurement, exact
+from nasaudit.measure.estimate import Measurement, exact
 from nasaudit.randomness import derive_seed
-from nasaudit.spec.attacks import ModelPoisoningSpec, PoisoningSpec
+from nasaudit.spec.attacks import PoisoningSpec
 from nasaudit.spec.tasks import PoisoningTask, PoisonTask, TrainTask
 from nasaudit.store.artefacts import CURVES, OUTCOMES, PICTURES, POISON
 from nasaudit.store.workspace import Workspace
@@ -46,49 +46,38 @@ def craft_poison(task: PoisonTask, workspace: Workspace) -> list[Measurement]:
     spec = cast(PoisoningSpec, task.attack)
     (fraction,) = spec.fractions
     bundle = load_data(task.data, workspace.downloads)
-    attack = load_attack(spec)
+    attack = cast(DataPoisoning | ModelPoisoning, load_attack(spec))
+    brewed: dict[str, Any] = {}
     if isinstance(attack, DataPoisoning):
         poison = attack.poison(bundle.train, fraction)
-        arrays: dict[str, Any] = {"index": poison.indices.numpy(), "label": poison.labels.numpy()}
-        if poison.images is not None:
-            arrays["images"] = poison.images.numpy()
     else:
-        arrays = _brew(task, cast(ModelPoisoning, attack), bundle, workspace)
-    np.savez(workspace.folder / POISON, **arrays)
-    return [Measurement("poisoned_images", exact(len(arrays["index"]), "images"), setting_of(fraction))]
-
-
-def _brew(
-    task: PoisonTask, attack: ModelPoisoning, bundle: DataBundle, workspace: Workspace
-) -> dict[str, Any]:
-    spec = cast(ModelPoisoningSpec, attack.spec)
-    if task.surrogate is None:
-        raise SpecError("surrogate", f"a trained model to make {spec.name} on", None)
-    network, _ = load_victim(task.surrogate, workspace)
-    aims = choose_aims(bundle.test, spec.targets, spec.seed)
-    brew = attack.brew(
-        bundle.train,
-        aims,
-        network,
-        task.surrogate.training,
-        spec.fractions[0],
-        seed=derive_seed(task.digest()),
-        device=workspace.device,
-        progress=workspace.progress,
-    )
-    images = brew.poison.images
-    assert images is not None
-    return {
-        "index": brew.poison.indices.numpy(),
-        "label": brew.poison.labels.numpy(),
-        "images": images.numpy(),
-        "aim": brew.aims.numpy(),
-        "target": aims.images.indices.numpy(),
-        "adversarial_class": aims.classes.numpy(),
-        "before": brew.before.numpy(),
-        "after": brew.after.numpy(),
-        "matching": brew.matching.numpy(),
-    }
+        if task.surrogate is None:
+            raise SpecError("surrogate", f"a trained model to make {spec.name} on", None)
+        network, _ = load_victim(task.surrogate, workspace)
+        aims = choose_aims(bundle.test, attack.spec.targets, spec.seed)
+        brew = attack.brew(
+            bundle.train,
+            aims,
+            network,
+            task.surrogate.training,
+            fraction,
+            seed=derive_seed(task.digest()),
+            device=workspace.device,
+            progress=workspace.progress,
+        )
+        poison = brew.poison
+        brewed = {
+            "aim": brew.aims.numpy(),
+            "target": aims.images.indices.numpy(),
+            "adversarial_class": aims.classes.numpy(),
+            "before": brew.before.numpy(),
+            "after": brew.after.numpy(),
+            "matching": brew.matching.numpy(),
+        }
+    if poison.images is not None:
+        brewed["images"] = poison.images.numpy()
+    np.savez(workspace.folder / POISON, index=poison.indices.numpy(), label=poison.labels.numpy(), **brewed)
+    return [Measurement("poisoned_images", exact(len(poison.indices), "images"), setting_of(fraction))]
 
 
 def measure_poisoning(task: PoisoningTask, workspace: Workspace) -> list[Measurement]:
@@ -107,13 +96,15 @@ def measure_poisoning(task: PoisoningTask, workspace: Workspace) -> list[Measure
         theirs, correct[fraction] = _outcomes(training, workspace)
         if not np.array_equal(index, theirs):
             raise SpecError("trainings", "the same test images as the clean training", training.label())
-    found = accuracy_measurements(clean, correct)
-    targeted = {
-        f: t for f, t in by_fraction.items() if t.poison is not None and t.poison.surrogate is not None
+    measurements = accuracy_measurements(clean, correct)
+    brewed = {
+        fraction: training
+        for fraction, training in by_fraction.items()
+        if training.poison is not None and training.poison.surrogate is not None
     }
-    if targeted:
-        found += _targets(task, targeted, workspace)
-    return found
+    if brewed:
+        measurements += _targets(task, brewed, workspace)
+    return measurements
 
 
 def _outcomes(
@@ -124,21 +115,21 @@ def _outcomes(
         return outcomes["index"], outcomes["correct"]
 
 
-def _targets(
-    task: PoisoningTask, targeted: dict[float, TrainTask], workspace: Workspace
-) -> list[Measurement]:
+def _targets(task: PoisoningTask, brewed: dict[float, TrainTask], workspace: Workspace) -> list[Measurement]:
     """What became of the targets; curves and pictures are left in the workspace."""
-    spec = cast(ModelPoisoningSpec, task.attack)
     network, bundle = load_victim(task.clean, workspace)
-    aims = choose_aims(bundle.test, spec.targets, spec.seed)
-    clean = _probabilities(network, aims, workspace)
-    found, curves = [], []
-    for done, (fraction, training) in enumerate(targeted.items()):
+    measurements, curves = [], []
+    for done, (fraction, training) in enumerate(brewed.items(), start=1):
         assert training.poison is not None
         poison = np.load(workspace.find(training.poison)[1] / POISON, allow_pickle=False)
-        poisoned = _probabilities(load_victim(training, workspace)[0], aims, workspace)
-        found += target_measurements(fraction, clean, poisoned, aims.classes.numpy())
-        found += matching_measurements(fraction, poison["before"], poison["after"])
+        targets, classes = torch.from_numpy(poison["target"]), poison["adversarial_class"]
+        aims = Aims(bundle.test.take(bundle.test.find(targets)), torch.from_numpy(classes))
+        clean, poisoned = (
+            predict(model, aims.images, workspace.device).double().softmax(1).numpy()
+            for model in (network, load_victim(training, workspace)[0])
+        )
+        measurements += target_measurements(fraction, clean, poisoned, classes)
+        measurements += matching_measurements(fraction, poison["before"], poison["after"])
         losses = poison["matching"].tolist()
         curves.append(
             {
@@ -148,16 +139,11 @@ def _targets(
                 "y": losses,
             }
         )
-        reached = poisoned.argmax(axis=1) == aims.classes.numpy()
+        reached = poisoned.argmax(axis=1) == classes
         _save_pictures(workspace.folder / PICTURES, poison, bundle, aims, reached)
-        workspace.progress((done + 1) / len(targeted))
+        workspace.progress(done / len(brewed))
     (workspace.folder / CURVES).write_text(json.dumps(curves))
-    return found
-
-
-def _probabilities(network: torch.nn.Module, aims: Aims, workspace: Workspace) -> FloatArray:
-    """Float64 [T, K] of the targets."""
-    return predict(network, aims.images, workspace.device).double().softmax(1).numpy()
+    return measurements
 
 
 def _save_pictures(

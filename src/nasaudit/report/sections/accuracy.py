@@ -3,8 +3,9 @@
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.palette import GROUP_TITLES
-from nasaudit.report.parts import ABSENT, Cell, Section, Table
+from nasaudit.report.parts import ABSENT, Cell, Section
 from nasaudit.report.sections.estimates import estimate_figure
+from nasaudit.report.sections.tables import listed
 
 
 def section(evidence: Evidence) -> Section:
@@ -19,10 +20,9 @@ def section(evidence: Evidence) -> Section:
         "Accuracy on the test images, over all seeds.",
         shares=True,
     )
-    table = Table(
+    table = listed(
         "Accuracy and size (size is exact; FLOPs: 2 for each multiply-add, one image forward)",
         (
-            "",
             "test accuracy",
             "by training seed",
             "parameters",
@@ -30,18 +30,19 @@ def section(evidence: Evidence) -> Section:
             "validation accuracy",
             "training accuracy",
         ),
-        tuple(_line(evidence, subject) for subject in evidence.subjects),
-        tuple(subject.name for subject in evidence.subjects),
+        (
+            (subject, GROUP_TITLES[subject.spec.group], _cells(evidence, subject))
+            for subject in evidence.subjects
+        ),
     )
     return Section.of("accuracy", "Accuracy and size", figure, table)
 
 
-def _line(evidence: Evidence, subject: Subject) -> tuple[Cell, ...]:
+def _cells(evidence: Evidence, subject: Subject) -> tuple[Cell, ...]:
     parameters, flops = (
         evidence.pooled(subject.name, "topology", metric) for metric in ("parameters", "flops")
     )
     return (
-        Cell(subject.title, GROUP_TITLES[subject.spec.group]),
         Cell.of(evidence.accuracy(subject.name)),
         _spread(evidence, subject),
         Cell(ABSENT if parameters is None else format.whole(parameters.value)),

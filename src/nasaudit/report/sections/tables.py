@@ -1,9 +1,9 @@
 """Tables with a line for each architecture."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from nasaudit.measure.catalogue import metric_of
-from nasaudit.report.evidence import Evidence
+from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import ABSENT, Cell, Table
 from nasaudit.results.schema import Row
 
@@ -34,12 +34,24 @@ def table(evidence: Evidence, caption: str, columns: Sequence[Column], keep_empt
     """
     kept = [(title, cells) for title, cells in columns if cells or keep_empty]
     absent = Cell(ABSENT)
-    return Table(
+    return listed(
         caption,
-        ("", *(title for title, _ in kept)),
-        tuple(
-            (Cell(subject.title), *(cells.get(subject.name, absent) for _, cells in kept))
+        [title for title, _ in kept],
+        (
+            (subject, "", [cells.get(subject.name, absent) for _, cells in kept])
             for subject in evidence.subjects
         ),
-        tuple(subject.name for subject in evidence.subjects),
+    )
+
+
+def listed(
+    caption: str, titles: Sequence[str], lines: Iterable[tuple[Subject, str, Iterable[Cell]]]
+) -> Table:
+    """Lines of chosen architectures: which, the small print under its name, and its cells."""
+    drawn = list(lines)
+    return Table(
+        caption,
+        ("", *titles),
+        tuple((Cell(subject.title, note), *cells) for subject, note, cells in drawn),
+        tuple(subject.name for subject, _, _ in drawn),
     )

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from nasaudit.results.flags.base import Check, Findings
-from nasaudit.results.schema import Flag, Row
+from nasaudit.results.flags.base import Check, Facts, Remark
+from nasaudit.results.schema import Row
 
 FEW_IMAGES = 100  # for standard deviations of gradients, which are heavy-tailed
 FEW_BATCHES = 8
@@ -14,7 +14,7 @@ KINKS = "kinks of ReLU or of pooling, which a Hessian does not see"
 SPACES = {"parameters": "by the parameters", "input": "by the pixels"}
 
 
-def few_units(findings: Findings) -> Iterator[Flag]:
+def few_units(facts: Facts) -> Iterator[Remark]:
     """Too few images or batches; all architectures have the same, so it is said once for each measure."""
     wanted = (
         ("gradients", "gradient_std_sum", FEW_IMAGES, "images"),
@@ -22,48 +22,41 @@ def few_units(findings: Findings) -> Iterator[Flag]:
         ("smoothness", "hessian_top", FEW_SMOOTHNESS, "input_images"),
     )
     for family, metric, least, field in wanted:
-        rows = [row for row in findings.of_family(family) if row.metric == metric and row.seed != "all"]
+        rows = [row for row in facts.of_family(family) if row.metric == metric and row.seed != "all"]
         if field == "input_images":
             rows = [row for row in rows if row.setting.get("space") == "input"]
         fewest = min((row.n for row in rows), default=least)
         if fewest < least:
             units = field.replace("input_images", "images")
-            yield Flag(
-                kind="few_units",
-                architectures=(),
-                message=(
-                    f"{metric} rests on {fewest} {units}: too few to rank architectures by it; set `{field}` of "
-                    f"the analysis `{family}` to {least} or more, if the data have as many"
-                ),
+            yield Remark(
+                f"{metric} rests on {fewest} {units}: too few to rank architectures by it; set `{field}` of "
+                f"the analysis `{family}` to {least} or more, if the data have as many"
             )
 
 
-def threshold_not_reached(findings: Findings) -> Iterator[Flag]:
+def threshold_not_reached(facts: Facts) -> Iterator[Remark]:
     """A training that ends below a threshold that others reach: its steps are those of the whole training."""
     by_threshold: dict[str, dict[bool, dict[str, None]]] = {}
-    for row in findings.of_family("convergence"):
+    for row in facts.of_family("convergence"):
         if row.metric == "steps_to_accuracy" and row.seed != "all":
             sides = by_threshold.setdefault(row.setting["accuracy"], {True: {}, False: {}})
             sides[not row.bound][row.architecture] = None
     for threshold, sides in by_threshold.items():
         if sides[True] and sides[False]:
             slow = tuple(sides[False])
-            yield Flag(
-                kind="threshold_not_reached",
-                architectures=slow,
-                message=(
-                    f"{_named(slow)} did not reach {float(threshold):.0%} training accuracy in every training, "
-                    f"and others did: the steps to {float(threshold):.0%} are then only known to be more than the "
-                    "training has; compare by `loss_area`, or train longer"
-                ),
+            yield Remark(
+                f"{_named(slow)} did not reach {float(threshold):.0%} training accuracy in every training, "
+                f"and others did: the steps to {float(threshold):.0%} are then only known to be more than the "
+                "training has; compare by `loss_area`, or train longer",
+                slow,
             )
 
 
-def kinks(findings: Findings) -> Iterator[Flag]:
+def kinks(facts: Facts) -> Iterator[Remark]:
     """The gradient changes much more, or much less, over a short step than the Hessian says."""
-    changes = {_place(row): row for row in findings.pooled("smoothness", "gradient_lipschitz")}
+    changes = {_place(row): row for row in facts.pooled("smoothness", "gradient_lipschitz")}
     disagree: dict[tuple[str, bool], list[str]] = {}
-    for row in findings.pooled("smoothness", "hessian_top"):
+    for row in facts.pooled("smoothness", "hessian_top"):
         change = changes.get(_place(row))
         if change is None or change.value <= 0 or row.value <= 0:
             continue
@@ -74,33 +67,27 @@ def kinks(findings: Findings) -> Iterator[Flag]:
         radius = "input_radius" if space == "input" else "radius"
         cause = KINKS if larger else "curvature that the step leaves behind"
         times = f"more than {DISAGREEMENT:g} times" if larger else f"less than 1/{DISAGREEMENT:g}"
-        yield Flag(
-            kind="kinks",
-            architectures=tuple(architectures),
-            message=(
-                f"{SPACES.get(space, space)}, the loss gradient of {_named(architectures)} changes over a short "
-                f"step {times} as much as the Hessian's top eigenvalue says: {cause}; believe neither alone, and try "
-                f"another `{radius}` of the analysis `smoothness`"
-            ),
+        yield Remark(
+            f"{SPACES.get(space, space)}, the loss gradient of {_named(architectures)} changes over a short "
+            f"step {times} as much as the Hessian's top eigenvalue says: {cause}; believe neither alone, and try "
+            f"another `{radius}` of the analysis `smoothness`",
+            tuple(architectures),
         )
 
 
-def by_differences(findings: Findings) -> Iterator[Flag]:
+def hessian_by_differences(facts: Facts) -> Iterator[Remark]:
     """Networks with a layer that has no second derivative."""
-    rows = findings.of_family("smoothness")
+    rows = facts.of_family("smoothness")
     found = dict.fromkeys(row.architecture for row in rows if row.setting.get("how") == "finite_difference")
     if found:
-        yield Flag(
-            kind="hessian_by_differences",
-            architectures=tuple(found),
-            message=(
-                f"{_named(tuple(found))} has a layer without a second derivative, so its Hessian was taken from "
-                "differences of gradients: do not compare it with others to more than two digits"
-            ),
+        yield Remark(
+            f"{_named(tuple(found))} has a layer without a second derivative, so its Hessian was taken from "
+            "differences of gradients: do not compare it with others to more than two digits",
+            tuple(found),
         )
 
 
-CHECKS: tuple[Check, ...] = (few_units, threshold_not_reached, kinks, by_differences)
+CHECKS: tuple[Check, ...] = (few_units, threshold_not_reached, kinks, hessian_by_differences)
 
 
 def _place(row: Row) -> tuple[str, str]:

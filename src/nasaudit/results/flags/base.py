@@ -1,7 +1,8 @@
-"""What flags are raised from."""
+"""What a flag is raised from, and what a check says."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nasaudit.planning.plan import Plan
 from nasaudit.results.schema import Failure, Flag, Row
@@ -9,7 +10,7 @@ from nasaudit.store.records import Record
 
 
 @dataclass(frozen=True)
-class Findings:
+class Facts:
     """What flags are raised from."""
 
     planned: Plan
@@ -31,4 +32,22 @@ class Findings:
         return [row for row in self.of_family(family) if row.metric == metric and row.seed == "all"]
 
 
-Check = Callable[[Findings], Iterator[Flag]]
+class Remark(NamedTuple):
+    """What a reader must know, and of which architectures; none: of the study."""
+
+    message: str
+    architectures: tuple[str, ...] = ()
+
+
+# The name of the function is the kind of the flags.
+Check = Callable[[Facts], Iterator[Remark]]
+
+
+def flags_of(facts: Facts, checks: Sequence[Check]) -> list[Flag]:
+    """The flags of some checks, each once, in their order."""
+    flags = (
+        Flag(kind=check.__name__, architectures=remark.architectures, message=remark.message)
+        for check in checks
+        for remark in check(facts)
+    )
+    return list(dict.fromkeys(flags))

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from nasaudit.attacks.evasion.measures import late
-from nasaudit.results.flags.base import Check, Findings
-from nasaudit.results.schema import Flag, Row
+from nasaudit.results.flags.base import Check, Facts, Remark
+from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import ATTACKS, EvasionSpec, ThreatModel
 
 # Of all images, those that fell in the last quarter of the steps: beyond this, more steps would break more.
@@ -13,38 +13,32 @@ STILL_RISING = 0.05
 SAME_QUESTION = ("norm", "goal", "epsilon", "images")
 
 
-def zero_gradients(findings: Findings) -> Iterator[Flag]:
+def zero_gradients(facts: Facts) -> Iterator[Remark]:
     """Gradients that are exactly zero hide the way to adversarial examples, they do not remove it."""
-    for architecture, share in _worst(findings, "zero_gradient_share").items():
-        yield Flag(
-            kind="zero_gradients",
-            architectures=(architecture,),
-            message=(
-                f"the gradient of {architecture} is exactly zero on up to {share:.1%} of the images: a "
-                "gradient attack then fails for a reason that is not robustness; take its layers without a "
-                "gradient (rounding, steps) as the identity in the backward pass, and believe `square` and "
-                "`hop_skip_jump`, which need no gradient"
-            ),
+    for architecture, share in _worst(facts, "zero_gradient_share").items():
+        yield Remark(
+            f"the gradient of {architecture} is exactly zero on up to {share:.1%} of the images: a "
+            "gradient attack then fails for a reason that is not robustness; take its layers without a "
+            "gradient (rounding, steps) as the identity in the backward pass, and believe `square` and "
+            "`hop_skip_jump`, which need no gradient",
+            (architecture,),
         )
 
 
-def random_outputs(findings: Findings) -> Iterator[Flag]:
+def random_outputs(facts: Facts) -> Iterator[Remark]:
     """A victim that draws random numbers when it predicts wears an attack out without being robust."""
-    for architecture, share in _worst(findings, "output_disagreement").items():
-        yield Flag(
-            kind="random_outputs",
-            architectures=(architecture,),
-            message=(
-                f"{architecture} gave other outputs the second time for up to {share:.1%} of the unchanged "
-                "images: attacks that do not average over its randomness fail for that reason alone; fix the "
-                "random numbers, or attack the mean of many forward passes"
-            ),
+    for architecture, share in _worst(facts, "output_disagreement").items():
+        yield Remark(
+            f"{architecture} gave other outputs the second time for up to {share:.1%} of the unchanged "
+            "images: attacks that do not average over its randomness fail for that reason alone; fix the "
+            "random numbers, or attack the mean of many forward passes",
+            (architecture,),
         )
 
 
-def black_box_beats_white_box(findings: Findings) -> Iterator[Flag]:
+def black_box_wins(facts: Facts) -> Iterator[Remark]:
     """Who knows the weights can do all that others can: if they do worse, the white-box attack is at fault."""
-    rows = findings.pooled("evasion", "asr")
+    rows = facts.pooled("evasion", "asr")
     white = [row for row in rows if _access(row) == "white_box"]
     told = set()
     for row in rows:
@@ -54,25 +48,22 @@ def black_box_beats_white_box(findings: Findings) -> Iterator[Flag]:
         best = max(rivals, key=lambda rival: rival.value, default=None)
         if best is not None and row.low > best.high:
             told.add((row.architecture, row.attack))
-            yield Flag(
-                kind="black_box_wins",
-                architectures=(row.architecture,),
-                message=(
-                    f"at {row.setting['epsilon']} {row.attack}, which does not see the weights of "
-                    f"{row.architecture}, breaks {row.value:.1%} of the images and {best.attack}, which does, "
-                    f"{best.value:.1%}: the gradients mislead (gradient masking), so believe the larger figure, and "
-                    "attack with more restarts, more steps or the ensemble"
-                ),
+            yield Remark(
+                f"at {row.setting['epsilon']} {row.attack}, which does not see the weights of "
+                f"{row.architecture}, breaks {row.value:.1%} of the images and {best.attack}, which does, "
+                f"{best.value:.1%}: the gradients mislead (gradient masking), so believe the larger figure, and "
+                "attack with more restarts, more steps or the ensemble",
+                (row.architecture,),
             )
 
 
-def still_rising(findings: Findings) -> Iterator[Flag]:
+def steps_not_converged(facts: Facts) -> Iterator[Remark]:
     """A white-box attack whose success still grew when its steps ran out understates what it can do.
 
     Of a black-box attack the queries are part of the threat: that more of them would break more is no defect.
     """
     by_attack: dict[tuple[str, str, tuple[tuple[str, str], ...]], dict[int, Row]] = {}
-    for row in findings.pooled("evasion", "asr_by_steps"):
+    for row in facts.pooled("evasion", "asr_by_steps"):
         if _access(row) == "white_box":
             rest = tuple(sorted((key, text) for key, text in row.setting.items() if key != "within_steps"))
             by_attack.setdefault((row.architecture, row.attack, rest), {})[
@@ -86,24 +77,21 @@ def still_rising(findings: Findings) -> Iterator[Flag]:
         gain = by_steps[most].value - three_quarters.value
         if gain > STILL_RISING:
             setting = dict(rest)
-            yield Flag(
-                kind="steps_not_converged",
-                architectures=(architecture,),
-                message=(
-                    f"{gain:.1%} of the images of {architecture} fell in the last quarter of the {most} steps of "
-                    f"{attack} ({setting['goal']}, {setting['epsilon']}): more would break more, so set its `steps` "
-                    "to twice as many"
-                ),
+            yield Remark(
+                f"{gain:.1%} of the images of {architecture} fell in the last quarter of the {most} steps of "
+                f"{attack} ({setting['goal']}, {setting['epsilon']}): more would break more, so set its `steps` "
+                "to twice as many",
+                (architecture,),
             )
 
 
-CHECKS: tuple[Check, ...] = (zero_gradients, random_outputs, black_box_beats_white_box, still_rising)
+CHECKS: tuple[Check, ...] = (zero_gradients, random_outputs, black_box_wins, steps_not_converged)
 
 
-def _worst(findings: Findings, metric: str) -> Mapping[str, float]:
+def _worst(facts: Facts, metric: str) -> Mapping[str, float]:
     """The largest value above 0 of each architecture."""
     worst: dict[str, float] = {}
-    for row in findings.of_family("evasion"):
+    for row in facts.of_family("evasion"):
         if row.metric == metric and row.value > 0:
             worst[row.architecture] = max(row.value, worst.get(row.architecture, 0.0))
     return worst

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from itertools import combinations
 
-from nasaudit.results.flags.base import Check, Findings
+from nasaudit.results.flags.base import Check, Facts, Remark
 from nasaudit.results.replicates import subject_of
-from nasaudit.results.schema import Flag
 from nasaudit.spec.tasks import Task
 
 ACCURACY_GAP = 0.02  # vulnerability and accuracy are confounded beyond this difference
@@ -15,114 +14,87 @@ FEW_COMMON_IMAGES = 50
 ACCURACY_FLOOR = {"mnist5k": 0.95, "digits": 0.9}
 
 
-def failed_task(findings: Findings) -> Iterator[Flag]:
+def failed_task(facts: Facts) -> Iterator[Remark]:
     """A task that left no result."""
-    tasks = {task.digest(): task for task in findings.planned.tasks}
-    for failure in findings.failures:
-        yield Flag(
-            kind="failed_task",
-            architectures=_architectures(tasks[failure.digest]),
-            message=f"{failure.label} failed ({failure.type}: {failure.message}); its figures are missing",
+    tasks = {task.digest(): task for task in facts.planned.tasks}
+    for failure in facts.failures:
+        yield Remark(
+            f"{failure.label} failed ({failure.type}: {failure.message}); its figures are missing",
+            _architectures(tasks[failure.digest]),
         )
 
 
-def accuracy_gap(findings: Findings) -> Iterator[Flag]:
+def accuracy_gap(facts: Facts) -> Iterator[Remark]:
     """Two architectures whose comparison says as much about accuracy as about vulnerability."""
-    accuracies = findings.accuracies()
+    accuracies = facts.accuracies()
     for (first, one), (second, other) in combinations(accuracies.items(), 2):
         if abs(one - other) > ACCURACY_GAP:
-            yield Flag(
-                kind="accuracy_gap",
-                architectures=(first, second),
-                message=(
-                    f"{first} ({one:.1%} accurate) and {second} ({other:.1%}) differ by more than "
-                    f"{ACCURACY_GAP * 100:.0f} points of clean accuracy, so a difference in vulnerability "
-                    "between them may come from that"
-                ),
+            yield Remark(
+                f"{first} ({one:.1%} accurate) and {second} ({other:.1%}) differ by more than "
+                f"{ACCURACY_GAP * 100:.0f} points of clean accuracy, so a difference in vulnerability "
+                "between them may come from that",
+                (first, second),
             )
 
 
-def undertrained(findings: Findings) -> Iterator[Flag]:
+def undertrained(facts: Facts) -> Iterator[Remark]:
     """A victim whose accuracy is so low that attacking it says little."""
-    name = findings.planned.data.name
-    for architecture in findings.planned.architectures:
+    name = facts.planned.data.name
+    for architecture in facts.planned.architectures:
         floor = ACCURACY_FLOOR.get(name, min(1.0, 2 / architecture.classes))
-        accuracy = findings.accuracies().get(architecture.name)
+        accuracy = facts.accuracies().get(architecture.name)
         if accuracy is not None and accuracy < floor:
-            yield Flag(
-                kind="undertrained",
-                architectures=(architecture.name,),
-                message=(
-                    f"{architecture.name} is {accuracy:.1%} accurate on {name}, where at least {floor:.0%} "
-                    "is expected: train it longer before comparing it"
-                ),
+            yield Remark(
+                f"{architecture.name} is {accuracy:.1%} accurate on {name}, where at least {floor:.0%} "
+                "is expected: train it longer before comparing it",
+                (architecture.name,),
             )
 
 
-def few_seeds(findings: Findings) -> Iterator[Flag]:
+def few_seeds(facts: Facts) -> Iterator[Remark]:
     """Too few replicates to know how much is luck; of weights that were given there is one."""
-    seeds = len(findings.planned.study.seeds)
-    trained = any(victim.weights is None for victim in findings.planned.victims)
+    seeds = len(facts.planned.study.seeds)
+    trained = any(victim.weights is None for victim in facts.planned.victims)
     if seeds < FEW_SEEDS and trained:
-        yield Flag(
-            kind="few_seeds",
-            architectures=(),
-            message=(
-                f"{seeds} training seed{'s' * (seeds > 1)} for each architecture: the intervals say little "
-                f"of how results vary from training to training; use at least {FEW_SEEDS}"
-            ),
+        yield Remark(
+            f"{seeds} training seed{'s' * (seeds > 1)} for each architecture: the intervals say little "
+            f"of how results vary from training to training; use at least {FEW_SEEDS}"
         )
 
 
-def few_images(findings: Findings) -> Iterator[Flag]:
+def few_images(facts: Facts) -> Iterator[Remark]:
     """An attack that had fewer images than were asked for."""
-    for attack in findings.planned.study.attacks:
+    for attack in facts.planned.study.attacks:
         asked = getattr(attack, "images", None)
         used = [
             row.n
-            for row in findings.rows
+            for row in facts.rows
             if row.attack == attack.name and row.seed != "all" and row.setting.get("images") == "all"
         ]
         if asked is not None and used and min(used) < asked:
-            yield Flag(
-                kind="few_images",
-                architectures=(),
-                message=(
-                    f"{attack.name} was asked for {asked} images and had {min(used)}: the intervals are wider"
-                ),
+            yield Remark(
+                f"{attack.name} was asked for {asked} images and had {min(used)}: the intervals are wider"
             )
 
 
-def few_common_images(findings: Findings) -> Iterator[Flag]:
+def few_common_images(facts: Facts) -> Iterator[Remark]:
     """Rates on the images that every model gets right rest on few of them."""
-    if findings.planned.study.attacks and findings.accuracies() and findings.common < FEW_COMMON_IMAGES:
-        yield Flag(
-            kind="few_common_images",
-            architectures=(),
-            message=f"only {findings.common} test images are classified correctly by every model",
-        )
+    if facts.planned.study.attacks and facts.accuracies() and facts.common < FEW_COMMON_IMAGES:
+        yield Remark(f"only {facts.common} test images are classified correctly by every model")
 
 
-def picked_on_test(findings: Findings) -> Iterator[Flag]:
+def picked_on_test(facts: Facts) -> Iterator[Remark]:
     """Protocol `paper` chooses the best epoch on the data that it reports."""
-    if findings.planned.training.keep == "best_test":
-        yield Flag(
-            kind="picked_on_test",
-            architectures=(),
-            message="the epoch was picked on test data, as published: clean accuracies are too high",
-        )
+    if facts.planned.training.keep == "best_test":
+        yield Remark("the epoch was picked on test data, as published: clean accuracies are too high")
 
 
-def mixed_versions(findings: Findings) -> Iterator[Flag]:
+def mixed_versions(facts: Facts) -> Iterator[Remark]:
     """Records that different code or hardware made."""
     for what in ("nasaudit", "torch", "device"):
-        made_by = {_kind_of(record.versions.get(what, "")) for record in findings.records.values()} - {""}
+        made_by = {_kind_of(record.versions.get(what, "")) for record in facts.records.values()} - {""}
         if len(made_by) > 1:
-            yield Flag(
-                kind="mixed_versions",
-                architectures=(),
-                message=f"the records were made with different {what}: {', '.join(sorted(made_by))}",
-            )
+            yield Remark(f"the records were made with different {what}: {', '.join(sorted(made_by))}")
 
 
 CHECKS: tuple[Check, ...] = (

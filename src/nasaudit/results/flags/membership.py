@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from nasaudit.results.flags.base import Check, Findings
-from nasaudit.results.schema import Flag, Row
+from nasaudit.results.flags.base import Check, Facts, Remark
+from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import MembershipSpec
 
 FAMILY = "membership"
@@ -13,10 +13,10 @@ FEW_FALSE_POSITIVES = 10
 FEW_SHADOWS = 16
 
 
-def few_false_positives(findings: Findings) -> Iterator[Flag]:
+def few_false_positives(facts: Facts) -> Iterator[Remark]:
     """A true positive rate at a false positive rate that means a handful of non-members."""
     fewest: dict[float, int] = {}
-    for row in findings.of_family(FAMILY):
+    for row in facts.of_family(FAMILY):
         if row.metric == "tpr_at_fpr" and row.seed != "all":
             fpr = float(row.setting["fpr"])
             # As many non-members as members were examined.
@@ -24,87 +24,70 @@ def few_false_positives(findings: Findings) -> Iterator[Flag]:
     for fpr, n in sorted(fewest.items()):
         expected = fpr * n
         if expected < FEW_FALSE_POSITIVES:
-            yield Flag(
-                kind="few_false_positives",
-                architectures=(),
-                message=(
-                    f"{n} non-members give {expected:.2g} false positives at a rate of {100 * fpr:g} %: the share of "
-                    f"members found there is uncertain beyond what a small n suggests (its interval says how much); "
-                    f"at least {FEW_FALSE_POSITIVES / fpr:,.0f} test images would be needed"
-                ),
+            yield Remark(
+                f"{n} non-members give {expected:.2g} false positives at a rate of {100 * fpr:g} %: the share of "
+                f"members found there is uncertain beyond what a small n suggests (its interval says how much); "
+                f"at least {FEW_FALSE_POSITIVES / fpr:,.0f} test images would be needed"
             )
 
 
-def wrong_sign(findings: Findings) -> Iterator[Flag]:
+def wrong_sign(facts: Facts) -> Iterator[Remark]:
     """An AUC that lies below one half by more than chance: the attack's assumption does not hold for the model."""
-    for row in findings.pooled(FAMILY, "auc"):
+    for row in facts.pooled(FAMILY, "auc"):
         if row.high < 0.5:
             mode = f" ({row.setting['mode']})" if "mode" in row.setting else ""
-            yield Flag(
-                kind="wrong_sign",
-                architectures=(row.architecture,),
-                message=(
-                    f"{row.attack}{mode} on {row.architecture} has an AUC of {row.value:.3f} "
-                    f"[{row.low:.3f}, {row.high:.3f}]: it takes non-members for members. The two kinds of image then "
-                    "differ in something else than membership, or the shadow models are not like the victim"
-                ),
+            yield Remark(
+                f"{row.attack}{mode} on {row.architecture} has an AUC of {row.value:.3f} "
+                f"[{row.low:.3f}, {row.high:.3f}]: it takes non-members for members. The two kinds of image then "
+                "differ in something else than membership, or the shadow models are not like the victim",
+                (row.architecture,),
             )
 
 
-def few_shadow_models(findings: Findings) -> Iterator[Flag]:
+def few_shadow_models(facts: Facts) -> Iterator[Remark]:
     """Attacks with shadow models grow stronger with their number."""
-    measured = {row.attack for row in findings.of_family(FAMILY)}
+    measured = {row.attack for row in facts.of_family(FAMILY)}
     used = {
         attack.shadow_models
-        for attack in findings.planned.study.attacks
+        for attack in facts.planned.study.attacks
         if isinstance(attack, MembershipSpec) and attack.name in measured and attack.shadow_models
     }
     if used and min(used) < FEW_SHADOWS:
-        yield Flag(
-            kind="few_shadow_models",
-            architectures=(),
-            message=(
-                f"membership attacks had {min(used)} shadow models for each architecture: what they find is less "
-                "than an attacker with more would; set `models: 64` of lira and rmia for the published strength"
-            ),
+        yield Remark(
+            f"membership attacks had {min(used)} shadow models for each architecture: what they find is less "
+            "than an attacker with more would; set `models: 64` of lira and rmia for the published strength"
         )
 
 
-def victim_at_chance(findings: Findings) -> Iterator[Flag]:
+def nothing_to_infer(facts: Facts) -> Iterator[Remark]:
     """A victim that guesses has learned nothing, also not its members."""
-    classes = {architecture.name: architecture.classes for architecture in findings.planned.architectures}
-    for name in _attacked(findings):
-        accuracy = _training_row(findings, name, "clean_accuracy")
+    classes = {architecture.name: architecture.classes for architecture in facts.planned.architectures}
+    for name in _attacked(facts):
+        accuracy = _training_row(facts, name, "clean_accuracy")
         if accuracy is not None and accuracy.low <= 1 / classes[name]:
-            yield Flag(
-                kind="nothing_to_infer",
-                architectures=(name,),
-                message=(
-                    f"{name} is {accuracy.value:.1%} accurate, which may be guessing among {classes[name]} classes: "
-                    "that nobody can tell its members from others is then no privacy; train it longer"
-                ),
+            yield Remark(
+                f"{name} is {accuracy.value:.1%} accurate, which may be guessing among {classes[name]} classes: "
+                "that nobody can tell its members from others is then no privacy; train it longer",
+                (name,),
             )
 
 
-def no_generalisation_gap(findings: Findings) -> Iterator[Flag]:
+def no_generalisation_gap(facts: Facts) -> Iterator[Remark]:
     """A victim that is as good on other images as on its own gives attacks little to find."""
-    for name in _attacked(findings):
-        train = _training_row(findings, name, "train_accuracy")
-        test = _training_row(findings, name, "clean_accuracy")
+    for name in _attacked(facts):
+        train = _training_row(facts, name, "train_accuracy")
+        test = _training_row(facts, name, "clean_accuracy")
         if train is not None and test is not None and train.value <= test.high:
-            yield Flag(
-                kind="no_generalisation_gap",
-                architectures=(name,),
-                message=(
-                    f"{name} is as accurate on test images ({test.value:.1%}) as on its training images "
-                    f"({train.value:.1%}), up to chance: an AUC near one half then speaks for this recipe, and not "
-                    "for the architecture; train longer or with less augmentation to compare architectures by it"
-                ),
+            yield Remark(
+                f"{name} is as accurate on test images ({test.value:.1%}) as on its training images "
+                f"({train.value:.1%}), up to chance: an AUC near one half then speaks for this recipe, and not "
+                "for the architecture; train longer or with less augmentation to compare architectures by it",
+                (name,),
             )
 
 
 CHECKS: tuple[Check, ...] = (
-    victim_at_chance,
+    nothing_to_infer,
     wrong_sign,
     no_generalisation_gap,
     few_shadow_models,
@@ -112,12 +95,12 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _attacked(findings: Findings) -> list[str]:
+def _attacked(facts: Facts) -> list[str]:
     """Architectures with rows of this family, each once."""
-    return list(dict.fromkeys(row.architecture for row in findings.of_family(FAMILY)))
+    return list(dict.fromkeys(row.architecture for row in facts.of_family(FAMILY)))
 
 
-def _training_row(findings: Findings, architecture: str, metric: str) -> Row | None:
+def _training_row(facts: Facts, architecture: str, metric: str) -> Row | None:
     """A victim's accuracy over all its seeds."""
-    rows = findings.pooled("training", metric)
+    rows = facts.pooled("training", metric)
     return next((row for row in rows if row.architecture == architecture), None)

@@ -14,7 +14,7 @@ class NesSpec(EvasionSpec):
     """Ilyas et al., "Black-box Adversarial Attacks with Limited Queries and Information", ICML 2018."""
 
     threat_model: ClassVar[ThreatModel] = "score_based"
-    implementation: ClassVar[str] = "nasaudit.attacks.evasion.nes:Nes"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.black_box.nes:Nes"
     title: ClassVar[str] = "NES"
     summary: ClassVar[str] = "PGD on a gradient estimated from the answers to pairs of noisy images"
     expected_epochs: ClassVar[float] = 3.4
@@ -49,7 +49,7 @@ class SquareSpec(EvasionSpec):
     """  # noqa: D205
 
     threat_model: ClassVar[ThreatModel] = "score_based"
-    implementation: ClassVar[str] = "nasaudit.attacks.evasion.square:Square"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.black_box.square:Square"
     summary: ClassVar[str] = "random search over squares of the image, which needs no gradient"
     expected_epochs: ClassVar[float] = 7.0
 
@@ -69,7 +69,7 @@ class HopSkipJumpSpec(EvasionSpec):
     """  # noqa: D205
 
     threat_model: ClassVar[ThreatModel] = "label_based"
-    implementation: ClassVar[str] = "nasaudit.attacks.evasion.hop_skip_jump:HopSkipJump"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.black_box.hop_skip_jump:HopSkipJump"
     summary: ClassVar[str] = "a walk along the decision boundary to the nearest adversarial example"
     expected_epochs: ClassVar[float] = 5.5
     minimal: ClassVar[bool] = True

@@ -175,7 +175,7 @@ class TransferSpec(EvasionSpec):
     """Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018, on the attacker's own model."""
 
     threat_model: ClassVar[ThreatModel] = "transfer"
-    implementation: ClassVar[str] = "nasaudit.attacks.evasion.transfer:Transfer"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.black_box.transfer:Transfer"
     summary: ClassVar[str] = "examples made on another model of the attacker's, by momentum iterative FGSM"
     expected_epochs: ClassVar[float] = 4.0
 

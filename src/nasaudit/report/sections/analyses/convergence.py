@@ -102,11 +102,14 @@ def _milestones(evidence: Evidence) -> Table | None:
     shares = sorted(unique(row.setting["share"] for row in rows if row.metric == "early_accuracy"), key=float)
     columns: list[tuple[str, str, dict[str, str]]] = [
         *(
-            (f"steps to {_percent(accuracy)}", "steps_to_accuracy", {"accuracy": accuracy})
+            (f"steps to {format.round_percent(accuracy)}", "steps_to_accuracy", {"accuracy": accuracy})
             for accuracy in accuracies
         ),
         ("area under the loss curve", "loss_area", {}),
-        *((f"accuracy after {_percent(share)}", "early_accuracy", {"share": share}) for share in shares),
+        *(
+            (f"accuracy after {format.round_percent(share)}", "early_accuracy", {"share": share})
+            for share in shares
+        ),
     ]
     return table(
         evidence,
@@ -118,7 +121,3 @@ def _milestones(evidence: Evidence) -> Table | None:
 
 def _number(text: str) -> float:
     return float(text or "nan")
-
-
-def _percent(share: str) -> str:
-    return f"{100 * float(share):g} %"

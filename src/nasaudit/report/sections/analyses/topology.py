@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
+from nasaudit.measure.catalogue import metric_of
 from nasaudit.report import format
 from nasaudit.report.charts import categories
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.palette import GROUP_TITLES
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table, Text, folded
 from nasaudit.report.sections.estimates import estimate_figure
-from nasaudit.report.sections.tables import column, heading, table
+from nasaudit.report.sections.tables import column, listed, table
 from nasaudit.results.schema import Row
 from nasaudit.spec.genotype import OPS
 
@@ -61,23 +62,19 @@ def section(evidence: Evidence) -> Section | None:
 
 
 def _shape(evidence: Evidence) -> Table:
-    rows = [
-        (subject, cell)
-        for subject in evidence.subjects
-        for cell in CELLS
-        if evidence.rows(subject.name, FAMILY, "depth", {"cell": cell})
-    ]
-    return Table(
+    return listed(
         "Shape of the cells (exact, from the genotype; other networks have none)",
-        ("", *(heading(metric) for metric in SHAPE)),
-        tuple(
+        [metric_of(metric).title for metric in SHAPE],
+        (
             (
-                Cell(subject.title, f"{cell} cell"),
-                *(Cell.of(evidence.pooled(subject.name, FAMILY, metric, {"cell": cell})) for metric in SHAPE),
+                subject,
+                f"{cell} cell",
+                [Cell.of(evidence.pooled(subject.name, FAMILY, metric, {"cell": cell})) for metric in SHAPE],
             )
-            for subject, cell in rows
+            for subject in evidence.subjects
+            for cell in CELLS
+            if evidence.rows(subject.name, FAMILY, "depth", {"cell": cell})
         ),
-        tuple(subject.name for subject, _ in rows),
     )
 
 
@@ -141,14 +138,10 @@ def _group_means(counts: Counts) -> Iterator[tuple[str, dict[str, float]]]:
 def _edge_table(counts: Counts) -> Table:
     """The numbers behind the bars."""
     ops = _carried(counts)
-    return Table(
+    return listed(
         "Edges of both cells by op",
-        ("", *ops),
-        tuple(
-            (Cell(subject.title), *(Cell(format.whole(edges.get(op, 0))) for op in ops))
-            for subject, edges in counts
-        ),
-        tuple(subject.name for subject, _ in counts),
+        ops,
+        ((subject, "", [Cell(format.whole(edges.get(op, 0))) for op in ops]) for subject, edges in counts),
     )
 
 
@@ -184,14 +177,10 @@ def _shares(evidence: Evidence) -> Iterator[Table]:
         )
         order = ["stem", "preprocess", *OPS, *(part for part in parts if part not in OPS)]
         parts.sort(key=order.index)
-        yield Table(
+        yield listed(
             caption,
-            ("", *parts),
-            tuple(
-                (Cell(subject.title), *(_share(evidence, subject, part) for part in parts))
-                for subject in subjects
-            ),
-            tuple(subject.name for subject in subjects),
+            parts,
+            ((subject, "", [_share(evidence, subject, part) for part in parts]) for subject in subjects),
         )
 
 

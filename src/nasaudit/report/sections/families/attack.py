@@ -120,7 +120,7 @@ class MeasuredAttack:
         columns: Sequence[tuple[str, str, Mapping[str, str]]],
         keep_empty: bool = False,
     ) -> Table:
-        """A line for each architecture; a column: its title ("": the metric's own), a metric, and at which settings."""
+        """A line for each architecture; a column: its title ("": the metric's own), a metric, and where."""
         cells = [
             column(title or heading(metric), self.by_name(evidence, metric, **where))
             for title, metric, where in columns

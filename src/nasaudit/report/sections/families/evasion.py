@@ -1,6 +1,6 @@
 """Evasion: all attacks at a glance, then for each its security curve, the tables behind it, and its effort."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from nasaudit.report import format
@@ -9,6 +9,7 @@ from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.parts import ABSENT, Block, Cell, Figure, Section, Table, Tile, folded
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, point
 from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.report.sections.tables import listed
 from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import THREAT_MODELS
 
@@ -278,24 +279,29 @@ def _effort_figure(evidence: Evidence, threat: Threat) -> Figure | None:
 
 def _curve_table(evidence: Evidence, threat: Threat, images: str) -> Table:
     grid = threat.epsilons(evidence)
-    rows = tuple(
-        _curve_row(
-            subject.title,
-            [threat.row(evidence, subject, "asr", images=images, epsilon=epsilon) for epsilon in grid],
-        )
-        for subject in evidence.subjects
+    return listed(
+        f"Attack success rate by epsilon, {DENOMINATORS.get(images, images)}",
+        grid,
+        (
+            (
+                subject,
+                *_curve_line(
+                    [threat.row(evidence, subject, "asr", images=images, epsilon=at) for at in grid]
+                ),
+            )
+            for subject in evidence.subjects
+        ),
     )
-    caption = f"Attack success rate by epsilon, {DENOMINATORS.get(images, images)}"
-    return Table(caption, ("", *grid), rows, tuple(subject.name for subject in evidence.subjects))
 
 
-def _curve_row(title: str, rows: list[Row | None]) -> tuple[Cell, ...]:
+def _curve_line(rows: Sequence[Row | None]) -> tuple[str, list[Cell]]:
     """The sample size is said once, under the name, where it is the same at every epsilon."""
     sizes = unique(format.sample_size(row) for row in rows if row is not None)
     if len(sizes) != 1:
-        return (Cell(title), *(Cell.of(row) for row in rows))
-    cells = (Cell.of(row) if row is None else Cell(format.value(row), format.interval(row)) for row in rows)
-    return (Cell(title, sizes[0]), *cells)
+        return "", [Cell.of(row) for row in rows]
+    return sizes[0], [
+        Cell.of(row) if row is None else Cell(format.value(row), format.interval(row)) for row in rows
+    ]
 
 
 def _scalar_table(evidence: Evidence, threat: Threat, images: str) -> Table:

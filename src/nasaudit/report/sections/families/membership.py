@@ -65,7 +65,8 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
     found = (
         ""
         if rate is None
-        else f", and finds {format.share_of(rate, 'of the members')} at {_percent(QUOTED_FPR)} false alarms"
+        else f", and finds {format.share_of(rate, 'of the members')} at "
+        f"{format.round_percent(QUOTED_FPR)} false alarms"
     )
     return (
         f"An attacker who {_effort(evidence, subject, inference)} tells its training images from "
@@ -91,7 +92,7 @@ def yardstick(evidence: Evidence) -> Yardstick | None:
         found.rows,
         f"{found.headline.measure} ({inference.title})",
         inference.by_name(evidence, "tpr_at_fpr", fpr=QUOTED_FPR),
-        (f"At {_percent(QUOTED_FPR)} false alarms", "of the members are found"),
+        (f"At {format.round_percent(QUOTED_FPR)} false alarms", "of the members are found"),
     )
 
 
@@ -155,7 +156,10 @@ def _learned(evidence: Evidence, inference: Inference) -> str:
 
 def _table(evidence: Evidence, inference: Inference) -> Table:
     rates = [
-        column(f"found at {_percent(fpr)} false alarms", inference.by_name(evidence, "tpr_at_fpr", fpr=fpr))
+        column(
+            f"found at {format.round_percent(fpr)} false alarms",
+            inference.by_name(evidence, "tpr_at_fpr", fpr=fpr),
+        )
         for fpr in reversed(inference.values(evidence, "fpr", "tpr_at_fpr"))
     ]
     return table(
@@ -265,11 +269,6 @@ def _gap_cells(evidence: Evidence) -> dict[str, Cell]:
         for name, pair in pairs.items()
         if pair is not None
     }
-
-
-def _percent(fpr: str) -> str:
-    """A false positive rate as it is said, e.g. `1 %`."""
-    return f"{format.significant(100 * float(fpr))}{format.NBSP}%"
 
 
 MEMBERSHIP = Family(

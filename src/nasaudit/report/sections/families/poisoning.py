@@ -64,14 +64,14 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
         reached = threat.row(evidence, subject, "asr", fraction=most)
         if reached is not None:
             said.append(
-                f"Slight changes to {share(most)} of the training images, labels correct, make it "
+                f"Slight changes to {format.round_percent(most)} of the training images, labels correct, make it "
                 f"take {format.share_of(reached, 'of the chosen test images')} for the attacker's class."
             )
         elif drop is not None:
             left = threat.row(evidence, subject, "clean_accuracy", fraction=most)
             still = "" if left is None else f", and is {format.value(left)} accurate"
             said.append(
-                f"With {share(most)} {threat.poisoned} it loses {format.estimate(drop)} of clean "
+                f"With {format.round_percent(most)} {threat.poisoned} it loses {format.estimate(drop)} of clean "
                 f"accuracy{still}."
             )
     return " ".join(said) or None
@@ -83,7 +83,7 @@ def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     if found is None or subject.name not in found.rows:
         return ()
     row = found.rows[subject.name]
-    return (Tile.of(f"lost to {share(row.setting['fraction'])} poison", row),)
+    return (Tile.of(f"lost to {format.round_percent(row.setting['fraction'])} poison", row),)
 
 
 def yardstick(evidence: Evidence) -> Yardstick | None:
@@ -98,7 +98,7 @@ def yardstick(evidence: Evidence) -> Yardstick | None:
     fraction = next(iter(found.rows.values())).setting["fraction"]
     return Yardstick(
         found.rows,
-        f"clean accuracy lost with {share(fraction)} {LabelFlipSpec.poisoned}",
+        f"clean accuracy lost with {format.round_percent(fraction)} {LabelFlipSpec.poisoned}",
         {name: row for name, row in left.items() if row is not None},
         ("Of the test images", "are still classified correctly"),
     )
@@ -151,7 +151,7 @@ def _block(evidence: Evidence, threat: Threat) -> Block:
 def _costs(evidence: Evidence, threat: Threat, fraction: str) -> str:
     """Who loses least and who most."""
     rows = threat.by_name(evidence, "cad", fraction=fraction)
-    where = f"With {share(fraction)} {threat.poisoned}"
+    where = f"With {format.round_percent(fraction)} {threat.poisoned}"
     if len(rows) > 1:
         return f"{where}, models lose {extremes(evidence, rows, 'of clean accuracy')}."
     return "".join(
@@ -173,7 +173,7 @@ def _figure(evidence: Evidence, threat: Threat) -> Figure:
             evidence,
             "cad",
             "fraction",
-            lambda fraction: (round(100 * float(fraction), 6), share(fraction)),
+            lambda fraction: (round(100 * float(fraction), 6), format.round_percent(fraction)),
             scale=100,
         ),
         charts.curve(
@@ -191,7 +191,7 @@ def _table(
 ) -> Table:
     """A column for each fraction, and one for the measure of all of them, where there is any."""
     columns: list[tuple[str, str, Mapping[str, str]]] = [
-        (share(fraction), metric, {"fraction": fraction}) for fraction in grid
+        (format.round_percent(fraction), metric, {"fraction": fraction}) for fraction in grid
     ]
     if average and threat.by_name(evidence, average):
         columns.append(("on average", average, {}))
@@ -208,7 +208,7 @@ def _targets_table(evidence: Evidence, threat: Threat, fraction: str) -> Table:
     at = {"fraction": fraction}
     return threat.table(
         evidence,
-        f"Targets, with {share(fraction)} of the training images poisoned",
+        f"Targets, with {format.round_percent(fraction)} of the training images poisoned",
         [
             ("targets reached", "asr", at),
             ("reached without poison", "floor", at),
@@ -246,11 +246,6 @@ def _draw(class_names: Sequence[str], arrays: Arrays) -> Iterator[Picture]:
 def _one_of_each(evidence: Evidence) -> list[Threat]:
     """The first run of each attack."""
     return list({threat.attack: threat for threat in reversed(Threat.measured(evidence))}.values())[::-1]
-
-
-def share(fraction: str) -> str:
-    """A poisoned share as it was asked for: `40 %`, not `40.0 %`."""
-    return format.percent(float(fraction)).replace(f".0{format.NBSP}", format.NBSP)
 
 
 POISONING = Family(

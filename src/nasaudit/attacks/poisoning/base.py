@@ -12,7 +12,7 @@ from nasaudit.data.splits import random_order
 from nasaudit.errors import DataError
 from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
-from nasaudit.spec.attacks import PoisoningSpec
+from nasaudit.spec.attacks import ModelPoisoningSpec, PoisoningSpec
 from nasaudit.spec.training import TrainingSpec
 
 
@@ -73,6 +73,9 @@ class DataPoisoning(ABC):
 
     spec: PoisoningSpec
 
+    def __init__(self, spec: PoisoningSpec):
+        self.spec = spec
+
     @abstractmethod
     def poison(self, train: Split, fraction: float) -> Poison:
         """Choose and change round(fraction * N) of the N training images."""
@@ -81,7 +84,10 @@ class DataPoisoning(ABC):
 class ModelPoisoning(ABC):
     """A poison that is optimised on the attacker's own model: the recipe is known, the victim's weights are not."""
 
-    spec: PoisoningSpec
+    spec: ModelPoisoningSpec
+
+    def __init__(self, spec: ModelPoisoningSpec):
+        self.spec = spec
 
     @abstractmethod
     def brew(

@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from nasaudit.attacks.base import MinimalAttack, load_attack
-from nasaudit.attacks.evasion.hop_skip_jump import HopSkipJump, _Walk
+from nasaudit.attacks.base import load_attack
+from nasaudit.attacks.evasion.base import Attempt, MinimalAttack
+from nasaudit.attacks.evasion.black_box.hop_skip_jump import HopSkipJump, _Walk
+from nasaudit.attacks.evasion.black_box.queries import Questions
 from nasaudit.attacks.evasion.objective import Objective
-from nasaudit.attacks.evasion.queries import Questions
 from nasaudit.errors import SpecError
+from nasaudit.progress import silent
 from nasaudit.spec.attacks import HopSkipJumpSpec
 from nasaudit.testing.evasion import MinimalOracleConformance
 from nasaudit.testing.victims import LinearVictim
@@ -94,7 +96,8 @@ def walk_at_the_boundary(norm: str = "l2", evaluations: int = 50) -> _Walk:
     _, oracle = linear()
     spec = HopSkipJumpSpec(norm=norm, evaluations=evaluations)
     centre = torch.full((3, 1, 6, 6), 0.5)
-    return _Walk(spec, Questions(oracle, 3), centre, Objective(torch.zeros(3).long()), torch.arange(3), 0)
+    attempt = Attempt.of(centre, Objective(torch.zeros(3).long()), None, 0, silent)
+    return _Walk(spec, Questions(oracle, 3), attempt)
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])
@@ -224,7 +227,7 @@ class Band(nn.Module):
 def test_a_step_is_halved_until_it_lands_on_an_adversarial_point():
     questions = Questions(Oracle(Classifier(Band(), 2), output="label"), 1)
     image, rows = torch.full((1, 1, 16, 16), 0.5), torch.zeros(1, dtype=torch.long)
-    walk = _Walk(HopSkipJumpSpec(), questions, image, Objective(rows), rows, 0)
+    walk = _Walk(HopSkipJumpSpec(), questions, Attempt.of(image, Objective(rows), rows, 0, silent))
     walk.points.fill_(0.601)
     walk._step(rows, torch.full((1, 1, 16, 16), 1 / 16), t=1)
     # The whole step is as long as the way from the image, .101 of brightness; half of it is too long as well.

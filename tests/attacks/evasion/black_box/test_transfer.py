@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from nasaudit.attacks.base import EvasionAttack
+from nasaudit.attacks.evasion.base import EvasionAttack
+from nasaudit.attacks.evasion.black_box.transfer import Transfer
 from nasaudit.attacks.evasion.objective import Objective
-from nasaudit.attacks.evasion.transfer import Transfer
 from nasaudit.errors import SpecError
 from nasaudit.spec.attacks import TransferSpec
 from nasaudit.testing.data import synthetic_split

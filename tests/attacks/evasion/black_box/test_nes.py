@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from nasaudit.attacks.base import EvasionAttack, load_attack
-from nasaudit.attacks.evasion.nes import Nes, directions, estimate_gradient
+from nasaudit.attacks.base import load_attack
+from nasaudit.attacks.evasion.base import EvasionAttack
+from nasaudit.attacks.evasion.black_box.nes import Nes, estimate_gradient, gaussians
+from nasaudit.attacks.evasion.black_box.queries import Questions
 from nasaudit.attacks.evasion.objective import Objective
-from nasaudit.attacks.evasion.queries import Questions
 from nasaudit.errors import NonFiniteError, SpecError
 from nasaudit.spec.attacks import NesSpec
 from nasaudit.spec.defaults import attacks_for
@@ -51,7 +52,7 @@ def estimates(points: torch.Tensor, pairs: int, output: str) -> tuple[torch.Tens
     """The estimates at some points, [N, 36], and the true gradient of their loss, -w."""
     network, oracle = linear(output=output)
     rows = torch.arange(len(points))
-    u = directions(rows, pairs, points.shape[1:], 0, 0)
+    u = gaussians(rows, pairs, points.shape[1:], 0, 0)
     found = estimate_gradient(Questions(oracle, len(points)), rows, points, ones(len(points)), u, 1e-3)
     return found.flatten(1), -network.w.detach().flatten()
 
@@ -114,7 +115,7 @@ def test_it_walks_the_path_of_a_plain_loop():
         own = Objective(split.labels[row : row + 1])
         for step in range(3):
             gradient = torch.zeros_like(clean)
-            for u in directions(split.indices[row : row + 1], 4, clean.shape, 7, step)[0].double():
+            for u in gaussians(split.indices[row : row + 1], 4, clean.shape, 7, step)[0].double():
                 plus, minus = (x + 0.05 * u).clamp(0, 1), (x - 0.05 * u).clamp(0, 1)
                 difference = own.loss(network(plus[None])) - own.loss(network(minus[None]))
                 gradient += u * difference.detach() / (8 * 0.05)

@@ -36,10 +36,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import Attempt, MinimalAttack, Nearest
 from nasaudit.attacks.evasion import noise
-from nasaudit.attacks.evasion.objective import Objective
-from nasaudit.attacks.evasion.queries import Questions
+from nasaudit.attacks.evasion.base import Attempt, MinimalAttack, Nearest
+from nasaudit.attacks.evasion.black_box.queries import Questions
 from nasaudit.errors import QueryBudgetError
 from nasaudit.spec.attacks import HopSkipJumpSpec
 from nasaudit.victim.oracle import Oracle
@@ -52,21 +51,14 @@ BLOCKS = (1, 2, 4, 8, 16)
 
 @final
 class HopSkipJump(MinimalAttack[Oracle]):
-    """All images walk side by side, each in its own state.
+    """All images walk side by side, each in its own state."""
 
-    Args:
-        spec: norm, iterations, evaluations, budget.
-        batch_size: images of one forward pass; None: by the oracle's device.
-    """
-
-    def __init__(self, spec: HopSkipJumpSpec, batch_size: int | None = None):
-        self.spec: HopSkipJumpSpec = spec
-        self.batch_size = batch_size
+    spec: HopSkipJumpSpec
 
     def _minimise(self, victim: Oracle, attempt: Attempt) -> Nearest:
         """When the oracle's budget is used up the attack ends, and returns what it has."""
         questions = Questions(victim, len(attempt.images), self.batch_size, attempt.progress)
-        walk = _Walk(self.spec, questions, attempt.images, attempt.objective, attempt.indices, attempt.seed)
+        walk = _Walk(self.spec, questions, attempt)
         with suppress(QueryBudgetError):
             walk.run()
         # A projection that was cut short may have come nearer.
@@ -85,17 +77,10 @@ class _Walk:
         steps: int64 [N].
     """
 
-    def __init__(
-        self,
-        spec: HopSkipJumpSpec,
-        questions: Questions,
-        images: Tensor,
-        objective: Objective,
-        indices: Tensor,
-        seed: int,
-    ):
+    def __init__(self, spec: HopSkipJumpSpec, questions: Questions, attempt: Attempt):
+        images = attempt.images
         self.spec, self.questions, self.images = spec, questions, images
-        self.objective, self.indices, self.seed = objective, indices, seed
+        self.objective, self.indices, self.seed = attempt.objective, attempt.indices, attempt.seed
         self.points, self.nearest = images.clone(), images.clone()
         self.started = torch.zeros(len(images), dtype=torch.bool, device=images.device)
         self.distance = torch.full((len(images),), torch.inf, dtype=torch.float64, device=images.device)
@@ -139,26 +124,23 @@ class _Walk:
         broken = self._adversarial(every, self.images)
         self.distance[broken] = 0
         waiting = every[~broken]
-        for attempt in range(self.spec.initial_tries):
+        channels, height, width = self.images.shape[1:]
+        for number in range(self.spec.initial_tries):
             waiting = waiting[self._left(waiting) >= 1]
             if len(waiting) == 0:
                 break
-            blocks = BLOCKS[attempt * len(BLOCKS) // self.spec.initial_tries]
-            drawn = self._noise(waiting, blocks, attempt)
-            found = self._adversarial(waiting, drawn)
-            self.points[waiting[found]] = drawn[found]
-            self.started[waiting[found]] = True
-            waiting = waiting[~found]
+            # Uniform noise, the same within each block of pixels.
+            block = BLOCKS[number * len(BLOCKS) // self.spec.initial_tries]
+            cells = (channels, ceil(height / block), ceil(width / block))
+            purpose = ("hop_skip_jump", self.seed, "start", number)
+            draws = noise.uniform(self.indices[waiting], cells[0] * cells[1] * cells[2], *purpose)
+            spread = draws.reshape(-1, *cells).repeat_interleave(block, 2).repeat_interleave(block, 3)
+            drawn = spread[:, :, :height, :width]
+            broken = self._adversarial(waiting, drawn)
+            self.points[waiting[broken]] = drawn[broken]
+            self.started[waiting[broken]] = True
+            waiting = waiting[~broken]
         return self.started.nonzero().squeeze(1)
-
-    def _noise(self, rows: Tensor, block: int, attempt: int) -> Tensor:
-        """Uniform noise, the same within each block of pixels."""
-        channels, height, width = self.images.shape[1:]
-        cells = (channels, ceil(height / block), ceil(width / block))
-        purpose = ("hop_skip_jump", self.seed, "start", attempt)
-        draws = noise.uniform(self.indices[rows], cells[0] * cells[1] * cells[2], *purpose)
-        spread = draws.reshape(-1, *cells).repeat_interleave(block, 2).repeat_interleave(block, 3)
-        return spread[:, :, :height, :width]
 
     def _project(self, rows: Tensor) -> None:
         self._bisect(rows, self.theta, along_line=self.spec.norm == "l2")

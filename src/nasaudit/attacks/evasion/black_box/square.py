@@ -25,7 +25,6 @@ cross-entropy is replaced by the log odds, which order all points alike.
 """
 
 from contextlib import suppress
-from dataclasses import replace
 from math import sqrt
 from typing import final
 
@@ -33,13 +32,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from nasaudit.attacks.base import Attempt, EvasionAttack, Perturbed
 from nasaudit.attacks.evasion import noise
 from nasaudit.attacks.evasion.ball import Ball
-from nasaudit.attacks.evasion.engine import no_result
-from nasaudit.attacks.evasion.losses import margin
-from nasaudit.attacks.evasion.objective import Objective
-from nasaudit.attacks.evasion.queries import Questions
+from nasaudit.attacks.evasion.base import Attempt, EvasionAttack, Perturbed
+from nasaudit.attacks.evasion.black_box.queries import Questions
+from nasaudit.attacks.evasion.objective import margin
 from nasaudit.errors import QueryBudgetError
 from nasaudit.spec.attacks import SquareSpec
 from nasaudit.victim.oracle import Oracle
@@ -51,48 +48,39 @@ TILES = 5  # a side of the grid that l2 starts from
 
 @final
 class Square(EvasionAttack[Oracle]):
-    """Random search within the ball. `steps` counts the proposals after the start.
+    """Random search within the ball. `steps` counts the proposals after the start."""
 
-    Args:
-        spec: norm, queries, p_init.
-        batch_size: images of one forward pass; None: by the oracle's device.
-    """
-
-    def __init__(self, spec: SquareSpec, batch_size: int | None = None):
-        self.spec: SquareSpec = spec
-        self.batch_size = batch_size
+    spec: SquareSpec
 
     def _perturb(self, victim: Oracle, attempt: Attempt, epsilon: float) -> Perturbed:
         """When the oracle's budget is used up the attack ends, and returns what it has."""
         questions = Questions(victim, len(attempt.images), self.batch_size, attempt.progress)
-        found = replace(no_result(attempt.images), queries=questions.queries)
+        found = Perturbed.begin(attempt.images, questions.queries)
         ball = Ball.around(attempt.images, self.spec.norm, epsilon)
-        with suppress(QueryBudgetError):
-            self._search(found, ball, attempt, questions)
-        return found
-
-    def _search(self, found: Perturbed, ball: Ball, attempt: Attempt, questions: Questions) -> None:
-        """Propose until all images are broken or the queries are used up; `found` is brought up to date."""
         lowest = torch.full((len(found.images),), torch.inf, device=found.images.device)
         live = torch.arange(len(found.images), device=found.images.device)
         # Without room to move, one look at the image says all.
         queries = self.spec.queries if ball.epsilon > 0 else 1
-        for query in range(queries):
-            questions.done = query / queries
-            for rows in torch.split(live, questions.batch_size):
-                proposal = self._propose(
-                    ball.take(rows), found.images[rows], query, attempt.indices[rows], attempt.seed
-                )
-                aims = attempt.objective.take(rows)
-                logits = questions.logits(rows, proposal)
-                loss, broken = _loss(aims, logits), aims.reached(logits)
-                better = broken | (loss < lowest[rows])
-                found.images[rows[better]] = proposal[better]
-                lowest[rows[better]] = loss[better]
-                found.steps[rows[broken]] = query
-            live = live[found.steps[live] < 0]
-            if len(live) == 0:
-                return
+        with suppress(QueryBudgetError):
+            for query in range(queries):
+                questions.done = query / queries
+                for rows in torch.split(live, questions.batch_size):
+                    objective = attempt.objective.take(rows)
+                    proposal = self._propose(
+                        ball.take(rows), found.images[rows], query, attempt.indices[rows], attempt.seed
+                    )
+                    logits = questions.logits(rows, proposal)
+                    # L, to be lowered
+                    loss = -objective.loss(logits) if objective.targeted else -margin(objective, logits)
+                    broken = objective.reached(logits)
+                    better = broken | (loss < lowest[rows])
+                    found.images[rows[better]] = proposal[better]
+                    lowest[rows[better]] = loss[better]
+                    found.steps[rows[broken]] = query
+                live = live[found.steps[live] < 0]
+                if len(live) == 0:
+                    break
+        return found
 
     def _propose(self, ball: Ball, current: Tensor, query: int, indices: Tensor, seed: int) -> Tensor:
         """The start, or the current points changed within a square."""
@@ -107,11 +95,6 @@ class Square(EvasionAttack[Oracle]):
         if linf:
             return _square(ball, current, side_of_square(share, height, width), draws)
         return _bump(ball, current, max(3, side_of_square(share, height, width)), draws)
-
-
-def _loss(objective: Objective, logits: Tensor) -> Tensor:
-    """The loss L, to be lowered: float [N]."""
-    return -objective.loss(logits) if objective.targeted else -margin(objective, logits)
 
 
 def share_of_pixels(p_init: float, proposal: int, queries: int) -> float:

@@ -26,18 +26,17 @@ this shrinks its estimate by the probability that x + sigma u lies within the ra
 """
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import final
 
 import torch
 from torch import Tensor
 
-from nasaudit.attacks.base import Attempt, EvasionAttack, Perturbed
 from nasaudit.attacks.evasion import noise
 from nasaudit.attacks.evasion.ball import Ball
-from nasaudit.attacks.evasion.engine import ascent_direction, no_result
+from nasaudit.attacks.evasion.base import Attempt, EvasionAttack, Perturbed
+from nasaudit.attacks.evasion.black_box.queries import Questions
+from nasaudit.attacks.evasion.engine import ascent_direction
 from nasaudit.attacks.evasion.objective import Objective
-from nasaudit.attacks.evasion.queries import Questions
 from nasaudit.errors import QueryBudgetError
 from nasaudit.spec.attacks import NesSpec
 from nasaudit.victim.oracle import Oracle
@@ -45,60 +44,45 @@ from nasaudit.victim.oracle import Oracle
 
 @final
 class Nes(EvasionAttack[Oracle]):
-    """PGD with estimated gradients, from the image itself.
+    """PGD with estimated gradients, from the image itself."""
 
-    Args:
-        spec: norm, steps, step size, samples, sigma, momentum.
-        batch_size: images of one forward pass; None: by the oracle's device.
-    """
-
-    def __init__(self, spec: NesSpec, batch_size: int | None = None):
-        self.spec: NesSpec = spec
-        self.batch_size = batch_size
+    spec: NesSpec
 
     def _perturb(self, victim: Oracle, attempt: Attempt, epsilon: float) -> Perturbed:
         """When the oracle's budget is used up the attack ends, and returns what it has."""
+        spec, objective = self.spec, attempt.objective
         questions = Questions(victim, len(attempt.images), self.batch_size, attempt.progress)
-        found = replace(no_result(attempt.images), queries=questions.queries)
-        with suppress(QueryBudgetError):
-            self._climb(found, Ball.around(attempt.images, self.spec.norm, epsilon), attempt, questions)
-        return found
-
-    def _climb(self, found: Perturbed, ball: Ball, attempt: Attempt, questions: Questions) -> None:
-        """Walk until all images are broken or the steps are used up; `found` is brought up to date on the way."""
-        spec = self.spec
+        found = Perturbed.begin(attempt.images, questions.queries)
+        ball = Ball.around(attempt.images, spec.norm, epsilon)
         steps = spec.steps if ball.epsilon > 0 else 0
         alpha = 2.5 * ball.epsilon / spec.steps if spec.step_size is None else spec.step_size
         velocity = torch.zeros_like(found.images) if spec.momentum > 0 else None
         live = torch.arange(len(found.images), device=found.images.device)
-        for step in range(steps + 1):
-            questions.done = step / (steps + 1)
-            for rows in torch.split(live, questions.batch_size):
-                broken = attempt.objective.take(rows).reached(questions.logits(rows, found.images[rows]))
-                found.steps[rows[broken]] = step
-            live = live[found.steps[live] < 0]
-            if step == steps or len(live) == 0:
-                return
-            # As many images at a time as fill a batch with their samples.
-            for rows in torch.split(live, max(1, questions.batch_size // spec.samples)):
-                gradient = estimate_gradient(
-                    questions,
-                    rows,
-                    found.images[rows],
-                    attempt.objective,
-                    directions(
-                        attempt.indices[rows], spec.samples // 2, found.images.shape[1:], attempt.seed, step
-                    ),
-                    spec.sigma,
-                )
-                if velocity is not None:
-                    velocity[rows] = spec.momentum * velocity[rows] + (1 - spec.momentum) * gradient
-                    gradient = velocity[rows]
-                ahead = found.images[rows] + alpha * ascent_direction(gradient, spec.norm)
-                found.images[rows] = ball.take(rows).project(ahead)
+        with suppress(QueryBudgetError):
+            for step in range(steps + 1):
+                questions.done = step / (steps + 1)
+                for rows in torch.split(live, questions.batch_size):
+                    broken = objective.take(rows).reached(questions.logits(rows, found.images[rows]))
+                    found.steps[rows[broken]] = step
+                live = live[found.steps[live] < 0]
+                if step == steps or len(live) == 0:
+                    break
+                # As many images at a time as fill a batch with their samples.
+                for rows in torch.split(live, max(1, questions.batch_size // spec.samples)):
+                    points = found.images[rows]
+                    u = gaussians(
+                        attempt.indices[rows], spec.samples // 2, points.shape[1:], attempt.seed, step
+                    )
+                    gradient = estimate_gradient(questions, rows, points, objective, u, spec.sigma)
+                    if velocity is not None:
+                        velocity[rows] = spec.momentum * velocity[rows] + (1 - spec.momentum) * gradient
+                        gradient = velocity[rows]
+                    ahead = points + alpha * ascent_direction(gradient, spec.norm)
+                    found.images[rows] = ball.take(rows).project(ahead)
+        return found
 
 
-def directions(indices: Tensor, pairs: int, shape: torch.Size, seed: int, step: int) -> Tensor:
+def gaussians(indices: Tensor, pairs: int, shape: torch.Size, seed: int, step: int) -> Tensor:
     """u_i: float32 [M, pairs, C, H, W], standard normal, each image's own."""
     return noise.normal(indices, pairs * shape.numel(), "nes", seed, step).reshape(-1, pairs, *shape)
 

@@ -5,11 +5,11 @@ from itertools import product
 import pytest
 import torch
 
-from nasaudit.attacks.base import EvasionAttack, load_attack
+from nasaudit.attacks.base import load_attack
 from nasaudit.attacks.evasion import noise
 from nasaudit.attacks.evasion.ball import Ball
-from nasaudit.attacks.evasion.objective import Objective
-from nasaudit.attacks.evasion.square import (
+from nasaudit.attacks.evasion.base import EvasionAttack
+from nasaudit.attacks.evasion.black_box.square import (
     Square,
     _bump,
     _square,
@@ -19,6 +19,7 @@ from nasaudit.attacks.evasion.square import (
     share_of_pixels,
     side_of_square,
 )
+from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import SpecError
 from nasaudit.spec.attacks import SquareSpec
 from nasaudit.testing.evasion import OracleConformance
