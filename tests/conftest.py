@@ -70,6 +70,7 @@ def _pgd_study(
     from nasaudit.spec.attacks import PgdSpec
     from nasaudit.spec.study import ArchChoice, StudySpec
     from nasaudit.testing.rows import make_results, make_row, pooled_rows
+    from nasaudit.verdicts.decide import decide
 
     rates = {"darts": 0.3, "resnet": 0.2} if rates is None else rates
     spec = StudySpec.parse(
@@ -109,4 +110,4 @@ def _pgd_study(
             for counted in ("correct", "common"):
                 rows += pooled_rows(of.name, "curve_area", area, images=counted, **where)
                 rows += pooled_rows(of.name, "median_minimal_epsilon", half, images=counted, **where)
-    return results.model_copy(update={"rows": rows})
+    return decide(results.model_copy(update={"rows": rows}))

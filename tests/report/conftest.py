@@ -17,6 +17,7 @@ from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.units import format_epsilon
 from nasaudit.testing.rows import make_results, make_row
+from nasaudit.verdicts.decide import decide
 
 MakeStudy = Callable[..., StudyResults]
 IMAGES = 500
@@ -142,7 +143,7 @@ def make_study(tmp_path: Path) -> MakeStudy:
             file = f"examples/{position}.npz"
             _write_examples(tmp_path / file, rng, channels)
             examples.append(Examples(architecture=name, seed=seeds[0], attack="pgd", file=file))
-        return make_results(
+        results = make_results(
             study,
             rows,
             architectures=specs,
@@ -153,5 +154,6 @@ def make_study(tmp_path: Path) -> MakeStudy:
             flags=list(flags),
             seconds={f"train {name} (seed {seed})": 83.2 for name in named for seed in seeds},
         )
+        return decide(results)
 
     return make
