@@ -102,7 +102,7 @@ def make_rows(planned: Plan, opened: Opened, common: Indices) -> list[Row]:
 
 
 def find_failures(planned: Plan, records: Mapping[str, Record]) -> Iterable[Failure]:
-    """Tasks that failed, and those that could not run because of it."""
+    """Tasks that failed, and those and the stages that could not go on because of it."""
     for task in planned.tasks:
         record = records.get(task.digest())
         need = failed_need(task, records)
@@ -116,6 +116,8 @@ def find_failures(planned: Plan, records: Mapping[str, Record]) -> Iterable[Fail
                 message=f"needs {need.label()}, which failed",
                 traceback="",
             )
+    for label, problem in planned.blocked:
+        yield Failure(label=label, digest="", **problem.model_dump())
 
 
 def example(task: Task) -> Examples:
@@ -149,15 +151,6 @@ def environment(records: Mapping[str, Record]) -> dict[str, str]:
         "cores": str(os.cpu_count() or 1),
         "devices": ", ".join(device for device in devices if device),
     }
-
-
-def load_results(out: Path) -> StudyResults:
-    """The results of a study's folder.
-
-    Raises:
-        StoreError: the folder holds none.
-    """
-    return StudyFolder(out).results()
 
 
 def to_frame(results: StudyResults) -> "pd.DataFrame":
