@@ -37,7 +37,7 @@ with contextlib.redirect_stdout(io.StringIO()):
 heavy = {"torch", "numpy", "pandas", "altair", "scipy"} & set(sys.modules)
 assert not heavy, heavy
 from pathlib import Path
-from nasaudit.api import make_study
+from nasaudit.planning.requests import make_study
 from nasaudit.planning.plan import plan
 plan(make_study(["darts", "resnet"], "mnist5k", "mini", "sound", ["evasion"], 2), Path("data"))
 assert "torch" not in sys.modules

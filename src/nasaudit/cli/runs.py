@@ -48,10 +48,10 @@ def audit(
     flags: RunFlags,
 ) -> None:
     """Train architectures, attack them, and write report.html, results.csv and results.json."""
-    from nasaudit import api
+    from nasaudit.planning.requests import choose_all, make_study
 
-    choices = api.given(architectures, weights, normalise)
-    study = api.make_study(choices, data, scale, protocol, _names(attacks), seeds, _names(analyses))
+    choices = choose_all(architectures, weights, normalise)
+    study = make_study(choices, data, scale, protocol, _names(attacks), seeds, _names(analyses))
     flags.conclude(flags.run(study))
 
 
@@ -90,7 +90,7 @@ def mitigate(
     flags: RunFlags,
 ) -> None:
     """Harden an architecture, and prove it: retrain, attack again, compare by seed and image."""
-    from nasaudit import api
+    from nasaudit.planning.requests import make_study
     from nasaudit.spec.mitigation import MitigationSpec
 
     asked = MitigationSpec.parse(
@@ -103,9 +103,7 @@ def mitigate(
         },
         where="mitigate",
     )
-    study = api.make_study(
-        [architecture], data, scale, "sound", _names(attacks), seeds, _names(analyses), asked
-    )
+    study = make_study([architecture], data, scale, "sound", _names(attacks), seeds, _names(analyses), asked)
     if plan:
         from nasaudit.terminal.architecture import hardened, hardened_table
 
