@@ -13,6 +13,7 @@ from nasaudit.measure.proportion import proportion
 from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.families import backdoor
+from nasaudit.report.sections.families.base import Quote
 from nasaudit.results.flags.backdoor import CHECKS
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.replicates import distinguishing
@@ -123,7 +124,7 @@ def test_three_values_of_a_field_are_a_curve_and_two_are_not(study, tmp_path):
 
 def test_the_tables_hold_the_rows(study, tmp_path):
     section = backdoor.section(Evidence(study, tmp_path))
-    overview = section.parts[1]
+    overview = tables(section)[0]
     assert overview.columns == ("", "BadNets, size 3", "BadNets, size 2", "BadNets, size 4", "WaNet")
     assert [cell.text.replace(format.NBSP, " ") for cell in overview.rows[1]] == [
         "ResNet", "90.0 %", "30.0 %", "98.0 %", "70.0 %",
@@ -150,8 +151,7 @@ def test_triggers_and_triggered_images_are_shown(study, tmp_path):
 def test_a_study_without_backdoors_has_no_section(make_study, tmp_path):
     evidence = Evidence(make_study(), tmp_path)
     assert backdoor.section(evidence) is None
-    assert backdoor.verdict(evidence, evidence.subjects[0]) is None
-    assert backdoor.tiles(evidence, evidence.subjects[0]) == ()
+    assert backdoor.BACKDOOR.quote(evidence, evidence.subjects[0]) == Quote()
     assert evidence.headline("backdoor") is None
 
 

@@ -1,7 +1,7 @@
 """The section with many attacks: an overview first, then the main blocks open and all others folded."""
 
 import pytest
-from tests.report.parts import blocks
+from tests.report.parts import blocks, tables
 
 from nasaudit.measure.estimate import Estimate
 from nasaudit.measure.proportion import proportion
@@ -54,7 +54,7 @@ def many(make_study, tmp_path):
 
 
 def test_the_overview_has_a_line_for_every_attack_with_what_it_sees(many):
-    overview = evasion.section(many).parts[0]
+    overview = tables(evasion.section(many))[0]
     titles = [row[0].text.split(",")[0] for row in overview.rows]
     assert titles == ["PGD", "PGD", "square", "FGSM"]
     square = overview.rows[2]
@@ -69,7 +69,7 @@ def test_the_overview_has_a_line_for_every_attack_with_what_it_sees(many):
 
 
 def test_pgd_stays_the_main_threat_whatever_is_named_first(many):
-    assert evasion.Threat.judged(many).attack == "pgd"
+    assert evasion.Threat.judged(many.headline("evasion")).attack == "pgd"
     drawn = blocks(evasion.section(many))
     assert [(block.title.split(",")[0], block.folded) for block in drawn] == [
         ("PGD", False), ("PGD", False), ("square", True), ("FGSM", True)
@@ -90,7 +90,7 @@ def test_a_study_of_one_attack_has_no_overview(make_study, tmp_path):
     results = make_study()
     only = [row for row in results.rows if row.family != "evasion" or row.setting.get("goal") == "untargeted"]
     section = evasion.section(Evidence(decide(results.model_copy(update={"rows": only})), tmp_path))
-    assert [part.kind for part in section.parts] == ["block"]
+    assert [part.kind for part in section.parts] == ["text", "block"]
 
 
 def test_the_page_folds_what_only_supports(many, tmp_path):
