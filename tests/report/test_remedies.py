@@ -19,7 +19,7 @@ from nasaudit.report.sections.remedies.names import hardened_title
 from nasaudit.report.sections.remedies.section import section
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.verdict_models import Remedied
-from nasaudit.terminal import remedied as listed
+from nasaudit.terminal.verdicts import remedied as listed
 
 STOLEN = effect("extraction", 0.912, -0.051, 0.012)
 FOUR = ("darts", "darts-i", "darts-ii", "darts-iii")
