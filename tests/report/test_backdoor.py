@@ -17,9 +17,10 @@ from nasaudit.report.sections.families.base import Quote
 from nasaudit.results.flags.backdoor import CHECKS
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.replicates import distinguishing
-from nasaudit.results.schema import Pictures, Row, StudyResults
+from nasaudit.results.schema import Pictures, StudyResults
 from nasaudit.spec.attacks import BadNetsSpec, WaNetSpec
 from nasaudit.spec.attacks.backdoor import paper_badnets, sweep
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.decide import decide
 
 ATTACKS = (*sweep(BadNetsSpec(), "size", (3, 2, 4)), WaNetSpec())
@@ -28,7 +29,6 @@ ATTACKS = (*sweep(BadNetsSpec(), "size", (3, 2, 4)), WaNetSpec())
 def rows_of(
     results: StudyResults, architecture: str, attack, asr: float, floor: float = 0.01, cad: float = 0.01
 ):
-    spec = next(spec for spec in results.architectures if spec.name == architecture)
     told = distinguishing(results.study.attacks)[attack.digest()]
     figures = {
         "clean_accuracy": (proportion(960, 1000), {}),
@@ -37,13 +37,9 @@ def rows_of(
         "floor": (proportion(round(900 * floor), 900), {"images": "other classes"}),
     }
     return [
-        Row(
-            architecture=spec.name, group=spec.group, data="mnist5k", scale="mini", seed="all", protocol="sound",
-            family="backdoor", attack=attack.name, setting={**setting, **told}, metric=metric,
-            value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n, unit=estimate.unit,
-        )
+        make_row(architecture, metric, estimate, attack=attack.name, **setting, **told)
         for metric, (estimate, setting) in figures.items()
-    ]  # fmt: skip
+    ]
 
 
 RATES = {"darts": (0.95, 0.4, 0.99, 0.8), "resnet": (0.9, 0.3, 0.98, 0.7)}

@@ -10,25 +10,17 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import figures
 from nasaudit.report.sections.families import evasion
 from nasaudit.results.schema import Row, StudyResults
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.decide import decide
 
 
 def rows(results: StudyResults, attack: str, share: float, **setting: str) -> list[Row]:
     """What one more attack adds, for every architecture."""
-    template = results.rows[0]
     found = []
 
     def add(architecture: str, metric: str, estimate: Estimate, **where: str) -> None:
-        found.append(
-            template.model_copy(
-                update={
-                    "architecture": architecture, "seed": "all", "family": "evasion", "attack": attack,
-                    "setting": {"norm": "linf", "goal": "untargeted", **setting, **where}, "metric": metric,
-                    "value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n,
-                    "unit": estimate.unit,
-                }
-            )
-        )  # fmt: skip
+        settings = {"norm": "linf", "goal": "untargeted", **setting, **where}
+        found.append(make_row(architecture, metric, estimate, attack=attack, **settings))
 
     for spec in results.architectures:
         for epsilon, factor in (("4/255", 0.5), ("8/255", 1.0), ("16/255", 1.5)):

@@ -15,8 +15,8 @@ from nasaudit.report.sections.families import extraction
 from nasaudit.report.sections.families.base import Quote
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.extraction import CHECKS
-from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import KnockoffSpec
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.decide import decide
 
 ATTACKS = (
@@ -28,11 +28,7 @@ ATTACKS = (
 
 
 def row(architecture, metric, estimate, attack="knockoff", seed="all", family="extraction", **setting):
-    return Row(
-        architecture=architecture, group="nas", data="mnist5k", scale="mini", seed=seed, protocol="sound",
-        family=family, attack=attack, setting=setting, metric=metric, value=estimate.value, low=estimate.low,
-        high=estimate.high, n=estimate.n, unit=estimate.unit,
-    )  # fmt: skip
+    return make_row(architecture, metric, estimate, seed=seed, family=family, attack=attack, **setting)
 
 
 def rows_of(architecture, level, attacks=ATTACKS):

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nasaudit.measure.estimate import Estimate
 from nasaudit.report import write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
@@ -15,6 +17,7 @@ from nasaudit.report.sections.families.base import Family, Quote, Wording
 from nasaudit.report.sections.families.evasion import EVASION
 from nasaudit.report.sections.groups import section
 from nasaudit.results.schema import Headline, Row, StudyResults
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.decide import decide
 from nasaudit.verdicts.headlines import DIRECTIONS
 from nasaudit.verdicts.standings import make_standings
@@ -59,14 +62,18 @@ def headed(results: StudyResults, family: Family, rows: Mapping[str, Row], **cha
 POISON = family("poisoning")
 
 
-def made_row(architecture: str, value: float, **changes: object) -> Row:
-    fields = {
-        "architecture": architecture, "group": "nas" if architecture in NAS else "manual", "data": "mnist5k",
-        "scale": "mini", "seed": "all", "protocol": "sound", "family": "poisoning", "attack": "label_flip",
-        "setting": {"fraction": "0.4"}, "metric": "cad", "value": value, "low": value - 0.01, "high": value + 0.01,
-        "n": 900, "unit": "fraction",
-    }  # fmt: skip
-    return Row.model_validate({**fields, **changes})
+def made_row(
+    architecture: str,
+    value: float,
+    *,
+    half: float = 0.01,
+    n: int = 900,
+    unit: str = "fraction",
+    **columns: Any,
+) -> Row:
+    usual = {"metric": "cad", "attack": "label_flip", "fraction": "0.4", **columns}
+    estimate = Estimate(value, value - half, value + half, n, unit)
+    return make_row(architecture, usual.pop("metric"), estimate, data="mnist5k", **usual)
 
 
 @pytest.fixture
@@ -292,7 +299,7 @@ def test_a_difference_is_said_in_the_unit_of_its_measure(
 
 def test_a_value_without_an_interval_decides_nothing(make_study, tmp_path: Path) -> None:
     sure = made_row("resnet", 0.1)
-    bare = made_row("darts", 0.9, low=0.9, high=0.9, n=1)
+    bare = made_row("darts", 0.9, half=0.0, n=1)
     results = headed(make_study(), POISON, {"darts": bare, "resnet": sure})
     title, said = said_of(results, tmp_path, POISON)
     assert title.startswith("Undecided")

@@ -14,7 +14,8 @@ from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.families.base import Quote
 from nasaudit.report.sections.families.membership import MEMBERSHIP, Inference
-from nasaudit.results.schema import Curve, Row, StudyResults
+from nasaudit.results.schema import Curve, StudyResults
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.decide import decide
 
 FAMILY = "membership"
@@ -28,7 +29,7 @@ AUCS = {
 }
 
 
-def rows_of(study, name, aucs=AUCS, shift=0.0, half=0.02):
+def rows_of(name, aucs=AUCS, shift=0.0, half=0.02):
     made = []
     for (attack, mode), value in aucs.items():
         setting = {"mode": mode} if mode else {}
@@ -40,15 +41,10 @@ def rows_of(study, name, aucs=AUCS, shift=0.0, half=0.02):
         ]
         if mode:
             figures.append(("shadow_models", {}, exact(8, "models")))
-        for metric, extra, estimate in figures:
-            made.append(
-                Row(
-                    architecture=name, group="nas", data="mnist5k", scale="mini", seed="all",
-                    protocol="sound", family=FAMILY, attack=attack, setting={**extra, **setting},
-                    metric=metric, value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n,
-                    unit=estimate.unit,
-                )
-            )  # fmt: skip
+        made += [
+            make_row(name, metric, estimate, attack=attack, **extra, **setting)
+            for metric, extra, estimate in figures
+        ]
     return made
 
 
@@ -70,7 +66,7 @@ def evidence(make_study, tmp_path: Path):
         rows = [
             row
             for position, name in enumerate(names)
-            for row in rows_of(made, name, aucs, shift if position == 0 else 0.0, half)
+            for row in rows_of(name, aucs, shift if position == 0 else 0.0, half)
         ]
         drawn = [curve for name in names for curve in curves_of(name)] if curves else []
         return Evidence(decide(made.model_copy(update={"rows": made.rows + rows, "curves": drawn})), tmp_path)
@@ -185,7 +181,7 @@ def test_two_uses_of_one_attack_are_told_apart(make_study, tmp_path):
     both = [
         row.model_copy(update={"setting": {**row.setting, "models": str(models)}})
         for models in (8, 64)
-        for row in rows_of(study, "darts", {("lira", "online"): 0.6})
+        for row in rows_of("darts", {("lira", "online"): 0.6})
     ]
     found = Evidence(decide(study.model_copy(update={"rows": study.rows + both})), tmp_path)
     assert [inference.title for inference in Inference.measured(found)] == [

@@ -15,8 +15,9 @@ from nasaudit.report.sections.families.base import Quote
 from nasaudit.report.sections.families.poisoning import POISONING
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.poisoning import CHECKS
-from nasaudit.results.schema import Pictures, Row, StudyResults
+from nasaudit.results.schema import Pictures, StudyResults
 from nasaudit.spec.attacks import GradientMatchingSpec, LabelFlipSpec
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.decide import decide
 
 FRACTIONS = (0.0, 0.1, 0.2, 0.4)
@@ -36,15 +37,10 @@ def make(make_study, tmp_path: Path):
         rows, pictures = list(results.rows), []
 
         def add(name: str, attack: str, metric: str, estimate: Estimate, **setting: str) -> None:
-            architecture = next(a for a in results.architectures if a.name == name)
             for seed in (*results.study.seeds, "all"):
                 rows.append(
-                    Row(
-                        architecture=name, group=architecture.group, data="mnist5k", scale="mini", seed=seed,
-                        protocol="sound", family="poisoning", attack=attack, setting=setting, metric=metric,
-                        value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n, unit=estimate.unit,
-                    )
-                )  # fmt: skip
+                    make_row(name, metric, estimate, seed=seed, attack=attack, data="mnist5k", **setting)
+                )
 
         for name, lost in drops.items():
             for fraction in FRACTIONS if flip else ():

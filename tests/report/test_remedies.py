@@ -18,7 +18,7 @@ from nasaudit.report.sections.remedies.names import hardened_title
 from nasaudit.report.sections.remedies.section import section
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.verdict_models import Remedied
-from nasaudit.terminal import remedied as listed
+from nasaudit.terminal.verdicts import remedied as listed
 from nasaudit.verdicts.advice import advise, unbeaten
 
 STOLEN = effect("extraction", 0.912, -0.051, 0.012)
@@ -492,8 +492,7 @@ def test_a_study_without_remedies_has_no_such_section(make_study, tmp_path: Path
 
 def test_the_page_has_it_at_the_top_and_in_its_place(study: StudyResults, tmp_path: Path) -> None:
     page = write_report(study, tmp_path).read_text()
-    anchors = [anchor for anchor in re.findall(r'<section id="(\w+)"', page) if anchor != "claims"]
-    assert anchors[:2] == ["verdict", "remedies"]
+    assert re.findall(r'<section id="(\w+)"', page)[:3] == ["verdict", "claims", "remedies"]
     verdict = page.split('<section id="remedies"')[0]
     assert "Remedies recommended for DARTS: deepen, deepen 2 of 3 nodes" in verdict
     names = {path.stem for path in write_figures(study, tmp_path, tmp_path / "png")}
