@@ -1,6 +1,7 @@
 """Which rows a family is judged by, and what is said of the groups."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy import stats
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.verdict_models import GroupComparison
 from nasaudit.spec.attacks import Family
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.groups import compare_groups
 from nasaudit.verdicts.headlines import find_headlines
 
@@ -17,14 +19,11 @@ NAS = ("darts", "enas", "nasnet", "snas")
 MANUAL = ("resnet", "vgg", "bit", "dla")
 
 
-def row(architecture: str, value: float, seed: int | str = "all", **changes: object) -> Row:
+def row(architecture: str, value: float, seed: int | str = "all", **changes: Any) -> Row:
     group = "nas" if architecture.startswith(NAS) else "random" if architecture == "random" else "manual"
-    fields = {
-        "architecture": architecture, "group": group, "data": "mnist5k", "scale": "mini", "seed": seed,
-        "protocol": "sound", "family": "evasion", "attack": "pgd", "setting": CURVE, "metric": "curve_area",
-        "value": value, "low": value - 0.01, "high": value + 0.01, "n": 500, "unit": "fraction",
-    }  # fmt: skip
-    return Row.model_validate({**fields, **changes})
+    columns = {"group": group, "attack": "pgd", "metric": "curve_area", "half": 0.01, "n": 500, **changes}
+    setting = columns.pop("setting", CURVE)
+    return make_row(architecture, columns.pop("metric"), value, seed=seed, **columns, **setting)
 
 
 def badnets(architecture: str, value: float, seed: int | str = "all", **setting: str) -> Row:
@@ -67,7 +66,7 @@ def test_the_numbers_are_those_of_the_two_groups() -> None:
     nas, manual = [0.5, 0.6, 0.7, 0.8], [0.1, 0.2, 0.3, 0.4]
     found = only(study(nas, manual))
     assert (found.n_nas, found.n_manual, found.n_models) == (4, 4, 8)
-    assert (found.mean_nas, found.mean_manual) == (pytest.approx(0.65), pytest.approx(0.25))
+    assert found.means == {"nas": pytest.approx(0.65), "manual": pytest.approx(0.25)}
     test = found.test
     assert test is not None
     welch = stats.ttest_ind(nas, manual, equal_var=False).confidence_interval(0.95)
@@ -99,7 +98,7 @@ def test_random_and_custom_cells_are_in_neither_group() -> None:
     more = [*rows, row("random", 9.0), row("mine", 9.0, group="custom")]
     plain, extended = only(rows), only(more)
     assert extended.test == plain.test
-    assert (extended.mean_nas, extended.mean_manual) == (plain.mean_nas, plain.mean_manual)
+    assert extended.means == {**plain.means, "random": 9.0, "custom": 9.0}
     assert [one.value for one in extended.of_group("random")] == [9.0]
     assert [one.architecture for one in extended.of_group("custom")] == ["mine"]
 

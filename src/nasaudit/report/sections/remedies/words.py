@@ -4,22 +4,19 @@ The judgement is that of `verdicts.remedies`; here it becomes words, and none go
 said of what the results recommend and of nothing else.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from nasaudit.measure.catalogue import worse_direction
 from nasaudit.report import format
-from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies.names import Names
 from nasaudit.results.flags import FEW_SEEDS
 from nasaudit.results.verdict_models import Effect, Remedied
-from nasaudit.stats.holm import ALPHA
+from nasaudit.spec.attacks import FAMILIES
 
-Advice = Literal["recommended", "promising", "too costly", "cost unknown", "no help", "not measured"]
-
-TITLES = {family.name: family.title for family in FAMILIES}
-VERBS = {family.name: family.verb for family in FAMILIES}
+TITLES: Mapping[str, str] = {name: words.title for name, words in FAMILIES.items()}
+VERBS: Mapping[str, str] = {name: words.verb for name, words in FAMILIES.items()}
 FEW_ORIGINALS = 4  # of which the summary can say something one by one
 
 
@@ -222,25 +219,9 @@ def _none(found: Sequence[tuple[Remedied, Effect]]) -> str:
 # One remedy ------------------------------------------------------------------------------------------------------
 
 
-def advice(one: Remedied) -> Advice:
-    """What a remedy comes to, in a word or two."""
-    if one.recommended:
-        return "recommended"
-    if one.promising:
-        return "promising"
-    decisive = [effect for effect in one.effects if effect.headline]
-    if not decisive:
-        return "not measured"
-    if one.drop == "exceeds":
-        return "too costly"
-    if one.drop == "not measured" and any(effect.finding == "better" for effect in decisive):
-        return "cost unknown"
-    return "no help"
-
-
 def because(of_one: Hardening, one: Remedied) -> str:
     """The advice in full, as the end of a sentence: for which threat, or why not."""
-    match advice(one):
+    match one.advice:
         case "recommended":
             said = f"recommended if {_listed(one.recommended, 'or')} is your threat"
             worse = [effect.family for effect in one.effects if effect.headline and effect.finding == "worse"]
@@ -312,7 +293,7 @@ def _promise(of_one: Hardening, one: Remedied) -> str:
 def _reasons(of_one: Hardening, one: Remedied, effects: Sequence[Effect]) -> str:
     """Why something that seems to help is not recommended."""
     said = []
-    doubtful = [effect.family for effect in effects if uncertain(effect)]
+    doubtful = [effect.family for effect in effects if not effect.certain]
     if doubtful:
         which = f" of {_listed(doubtful, 'and')}" if len(doubtful) < len(effects) else ""
         said.append(f"not certain{which} after correction{_for_comparisons(of_one)}")
@@ -323,13 +304,8 @@ def _reasons(of_one: Hardening, one: Remedied, effects: Sequence[Effect]) -> str
     return ", and ".join(said) or "not certain"
 
 
-def uncertain(effect: Effect) -> bool:
-    """Whether Holm's correction leaves a doubt; without it there is one."""
-    return effect.p_holm is None or effect.p_holm > ALPHA
-
-
 def _open(of_one: Hardening, effect: Effect) -> str:
-    return f", not certain after correction{_for_comparisons(of_one)}" if uncertain(effect) else ""
+    return f", not certain after correction{_for_comparisons(of_one)}" if not effect.certain else ""
 
 
 def _for_comparisons(of_one: Hardening) -> str:
@@ -349,7 +325,7 @@ def _no_help(one: Remedied) -> str:
     worse = [effect for effect in decisive if effect.finding == "worse"]
     if worse:
         verbs = format.listing([VERBS[effect.family] for effect in worse])
-        makes = "seems to make" if all(uncertain(effect) for effect in worse) else "makes"
+        makes = "seems to make" if not any(effect.certain for effect in worse) else "makes"
         return f"not recommended: it helps against nothing that was measured, and {makes} the model easier to {verbs}"
     moved = one.accuracy is not None and one.accuracy.finding in ("better", "worse")
     if moved:
