@@ -9,11 +9,12 @@ import torch
 from tests.analysis.smoothness.test_curvature import CLASSES, SHAPE, CutOff, Once, layer
 from torch import nn
 
-from nasaudit.analysis.parameter_loss import ParameterLoss
+from nasaudit.analysis.frozen import frozen
 from nasaudit.analysis.smoothness import work as smoothness_work
-from nasaudit.analysis.smoothness.curvature import frozen, pixel_loss
+from nasaudit.analysis.smoothness.curvature import pixel_loss
 from nasaudit.analysis.smoothness.estimates import input_smoothness, largest_change, parameter_smoothness
 from nasaudit.analysis.smoothness.lipschitz import gradient_lipschitz
+from nasaudit.analysis.smoothness.parameter_loss import ParameterLoss
 from nasaudit.analysis.smoothness.work import measure_smoothness
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.network import build

@@ -18,7 +18,6 @@ derivative 0, and the kinks between pieces do not count. A difference of gradien
 an op has no second derivative at all, `by_differences` stands in for the product.
 """
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -28,11 +27,6 @@ from torch import Tensor, nn
 from nasaudit.errors import NonFiniteError
 
 Product = Callable[[Tensor], Tensor]
-
-
-def frozen(network: nn.Module, device: str | torch.device = "cpu") -> nn.Module:
-    """A private copy in eval mode whose parameters all take gradients; the network itself is never touched."""
-    return copy.deepcopy(network).to(device).eval().requires_grad_(True)
 
 
 def finite(values: Tensor, what: str) -> Tensor:
@@ -113,7 +107,7 @@ def pixel_loss(network: nn.Module, pixels: Tensor, labels: Tensor) -> FunctionLo
     """The cross entropy of each of N images, as a function of its own D = C H W pixels.
 
     Args:
-        network: from `frozen`. It must judge each image by itself (`second_derivatives.check_independent`).
+        network: from `analysis.frozen`. It must judge each image by itself (`second_derivatives.check_independent`).
         pixels: float [N, C, H, W] on the network's device. A step from them may lead out of [0,1], where the
             network is defined as well.
         labels: int64 [N].

@@ -27,11 +27,11 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor, nn
 
-from nasaudit.analysis.parameter_loss import ParameterLoss, at_once
 from nasaudit.analysis.smoothness.curvature import Loss, Product, by_differences, pixel_loss
 from nasaudit.analysis.smoothness.hutchinson import hutchinson
 from nasaudit.analysis.smoothness.lanczos import Top, lanczos
 from nasaudit.analysis.smoothness.lipschitz import directions, gradient_changes, gradient_lipschitz
+from nasaudit.analysis.smoothness.parameter_loss import ParameterLoss, at_once
 from nasaudit.errors import DataError
 from nasaudit.measure.bootstrap import bootstrap, mean
 from nasaudit.measure.estimate import Estimate, FloatArray, Measurement
@@ -55,7 +55,7 @@ def parameter_smoothness(
     """The three figures for the mean loss of these images as a function of all parameters.
 
     Args:
-        network: from `curvature.frozen`.
+        network: from `analysis.frozen`.
         pixels: float [M, C, H, W] on its device, M at least 2.
         labels: int64 [M].
         spec: the settings.

@@ -20,7 +20,7 @@ def check_second_derivatives(network: nn.Module, pixels: Tensor) -> None:
     """Try every layer; the innermost that fails is named.
 
     Args:
-        network: from `curvature.frozen`.
+        network: from `analysis.frozen`.
         pixels: [N, C, H, W] on its device; the first two are used.
 
     Raises:

@@ -28,7 +28,7 @@ class ParameterLoss(Loss):
     """Mean cross entropy over images, as one function of all parameters: N = 1.
 
     Args:
-        network: from `frozen`; eval mode, so that batch normalisation uses its running statistics.
+        network: from `analysis.frozen`; eval mode, so that batch normalisation uses its running statistics.
         pixels: float [M, C, H, W] on the network's device.
         labels: int64 [M].
         size: bytes of the graph of one image, if that is known from another loss of the same network.
