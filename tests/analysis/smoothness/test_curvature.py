@@ -132,7 +132,7 @@ def test_eigenvalues_and_products_by_the_pixels_are_those_of_each_image_alone(na
     assert ((traces.mean(dim=0) - exact).abs() <= 4 * error + 1e-12).all()
 
 
-def power_iteration(product, start, iterations:
+def power_iteration(product, start, iterations):
     """The eigenvalues of largest magnitude, [N], of either sign."""
     vector = start / start.norm(dim=1, keepdim=True)
     for _ in range(iterations):
