@@ -1,9 +1,10 @@
 import subprocess
 import sys
+from pkgutil import resolve_name
 
 import pytest
 
-from nasaudit.data.catalogue import DATA, describe, digest_files, fingerprint, parse_data, resolve, settle
+from nasaudit.data.catalogue import DATA, describe, digest_files, fingerprint, parse_data, settle
 from nasaudit.errors import DataError, SpecError, UnknownNameError
 from nasaudit.spec.data import DataSpec
 
@@ -19,7 +20,7 @@ def test_every_entry_keeps_its_promises():
         functions = [source.loader, source.files, source.fetch, source.names]
         for function in functions:
             if isinstance(function, str):
-                assert callable(resolve(function))
+                assert callable(resolve_name(function))
         assert (source.files is None) == (source.needs == "nothing")
         assert (source.fetch is not None) == (source.needs == "download")
         assert (source.shape is None) == (source.classes is None) == (source.needs == "path")

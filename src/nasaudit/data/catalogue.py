@@ -4,11 +4,11 @@ A plugin registers a `DataSource` under the entry point group `nasaudit.data`.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Literal, get_args
 
 from nasaudit.errors import DataError, SpecError
 from nasaudit.registry import Registry
@@ -207,7 +207,7 @@ def fingerprint(spec: DataSpec, downloads: Path) -> DataSpec:
     source = DATA[spec.name]
     if source.files is None:
         return spec.model_copy(update={"fingerprint": None})
-    paths: list[Path] = resolve(source.files)(spec, downloads)
+    paths: list[Path] = resolve_name(source.files)(spec, downloads)
     return spec.model_copy(update={"fingerprint": digest_files(paths)})
 
 
@@ -220,7 +220,7 @@ def fetch(spec: DataSpec, downloads: Path) -> None:
     spec = settle(spec)
     source = DATA[spec.name]
     if source.fetch is not None:
-        resolve(source.fetch)(spec, downloads)
+        resolve_name(source.fetch)(spec, downloads)
 
 
 def read_raw(spec: DataSpec, downloads: Path) -> "RawData":
@@ -231,7 +231,7 @@ def read_raw(spec: DataSpec, downloads: Path) -> "RawData":
         DataError, UnsafeFileError: files that are missing, damaged or unsafe; each is named.
     """
     spec = settle(spec)
-    return resolve(DATA[spec.name].loader)(spec, downloads)  # type: ignore[no-any-return]
+    return resolve_name(DATA[spec.name].loader)(spec, downloads)  # type: ignore[no-any-return]
 
 
 def describe(spec: DataSpec, downloads: Path) -> tuple[tuple[int, int, int], int]:
@@ -268,13 +268,7 @@ def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
     names = DATA[spec.name].names
     if names is None:
         return read_raw(spec, downloads).class_names
-    return resolve(names)(spec, downloads) if isinstance(names, str) else names
-
-
-def resolve(name: str) -> Callable[..., Any]:
-    """Import the function that `module:function` names."""
-    module, _, function = name.partition(":")
-    return getattr(import_module(module), function)  # type: ignore[no-any-return]
+    return resolve_name(names)(spec, downloads) if isinstance(names, str) else names
 
 
 def digest_files(paths: Sequence[Path]) -> str:

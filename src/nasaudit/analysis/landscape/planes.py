@@ -84,12 +84,12 @@ def sample_surface(
         raise SpecError("reach", "a finite number above 0", reach)
     axis = np.linspace(-reach, reach, points)
     centre = finite(losses(0.0, 0.0), name, "(0, 0)")
-    found = np.empty((points, points, len(centre)))
+    values = np.empty((points, points, len(centre)))
     for j, b in enumerate(axis):
         for i, a in enumerate(axis):
-            found[j, i] = finite(losses(float(a), float(b)), name, f"({a:.3g}, {b:.3g})")
+            values[j, i] = finite(losses(float(a), float(b)), name, f"({a:.3g}, {b:.3g})")
             progress((j * points + i + 1) / points**2, f"landscape: {name}")
-    return Surface(name, axis, found, centre)
+    return Surface(name, axis, values, centre)
 
 
 def weight_losses(
@@ -143,13 +143,13 @@ def input_losses(
 @torch.no_grad()
 def image_losses(network: nn.Module, pixels: Tensor, labels: Tensor) -> FloatArray:
     """Cross entropy of each image in nats, float64 [n]."""
-    found = [
+    batches = [
         nn.functional.cross_entropy(
             network(pixels[k : k + BATCH]).double(), labels[k : k + BATCH], reduction="none"
         )
         for k in range(0, len(pixels), BATCH)
     ]
-    losses: FloatArray = torch.cat(found).cpu().numpy()
+    losses: FloatArray = torch.cat(batches).cpu().numpy()
     return losses
 
 

@@ -47,11 +47,11 @@ class Loss(ABC):
 
     Attributes:
         point: [N, D], where the second derivatives are taken.
-        told: called while something is computed.
+        tick: called while something is computed.
     """
 
     point: Tensor
-    told: Callable[[], None]
+    tick: Callable[[], None]
 
     @abstractmethod
     def gradient(self, at: Tensor) -> Tensor:
@@ -82,12 +82,12 @@ class FunctionLoss(Loss):
     def __init__(self, function: Callable[[Tensor], Tensor], point: Tensor, by: str = "its argument"):
         self._function, self._by = function, by
         self.point = point.detach()
-        self.told: Callable[[], None] = lambda: None
+        self.tick: Callable[[], None] = lambda: None
         self._kept: tuple[Tensor, Tensor] | None = None
 
     def gradient(self, at: Tensor) -> Tensor:  # noqa: D102
         gradient = self._differentiate(at, create_graph=False)[1]
-        self.told()
+        self.tick()
         return finite(gradient, f"the gradient of the loss with respect to {self._by}")
 
     def product(self, vectors: Tensor) -> Tensor:  # noqa: D102
@@ -95,7 +95,7 @@ class FunctionLoss(Loss):
             self._kept = self._differentiate(self.point, create_graph=True)
         at, gradient = self._kept
         (product,) = second_derivative([gradient], [at], [vectors], retain=True)
-        self.told()
+        self.tick()
         return finite(product, f"a Hessian-vector product of the loss with respect to {self._by}")
 
     def _differentiate(self, at: Tensor, create_graph: bool) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,7 @@ def measure_evasion(task: EvasionTask, workspace: Workspace) -> list[Measurement
 
     Leaves `evasion.npz`, one row an image (index: position in the source, label, correct, minimal_epsilon,
     steps and queries: see `SecurityCurve`, target, and prediction: the class of the adversarial example, or of the
-    clean image where none was found), and `examples.npz` (see `study.results.Examples`).
+    clean image where none was measurements), and `examples.npz` (see `results.schema.Examples`).
     """
     spec = cast(EvasionSpec, task.attack)
     network, bundle = load_victim(task.victim, workspace)
@@ -58,11 +58,11 @@ def measure_evasion(task: EvasionTask, workspace: Workspace) -> list[Measurement
     chosen = choose_images(bundle, spec, judge, task.victim.data.seed)
     attack = cast(AnyAttack, load_attack(spec, *tools))
     seed = derive_seed(task.digest())
-    curve, found = measure(attack, network, judge, chosen, seed=seed, progress=workspace.progress)
+    curve, measurements = measure(attack, network, judge, chosen, seed=seed, progress=workspace.progress)
     correct = (curve.clean_prediction.cpu() == chosen.labels).numpy()
     _save_outcomes(workspace.folder / EVASION, chosen, correct, curve)
     _save_examples(workspace.folder / EXAMPLES, chosen, correct, curve)
-    return found
+    return measurements
 
 
 def measure(
