@@ -73,6 +73,7 @@ def _pgd_study(
     from nasaudit.spec.attacks import PgdSpec
     from nasaudit.spec.recipes import recipe
     from nasaudit.spec.study import ArchChoice, StudySpec
+    from nasaudit.verdicts.decide import decide
 
     rates = {"darts": 0.3, "resnet": 0.2} if rates is None else rates
     spec = StudySpec.parse(
@@ -155,7 +156,7 @@ def _pgd_study(
                     half,
                 )
     problem = {"digest": "0", "type": "NonFiniteError", "message": "NaN", "traceback": ""}
-    return StudyResults(
+    results = StudyResults(
         study=spec,
         architectures=specs,
         training=recipe(spec.scale, spec.protocol, "digits"),
@@ -168,3 +169,4 @@ def _pgd_study(
         environment={"nasaudit": "0.1.0", "torch": "2.6"},
         seconds={},
     )
+    return decide(results)

@@ -114,7 +114,14 @@ def test_bad_yaml_names_the_field(command, text, expected):
 
 
 def test_lists_and_show_are_json_for_programs(command):
-    for what, least in (("architectures", 18), ("attacks", 1), ("data", 7), ("searches", 0), ("analyses", 2)):
+    for what, least in (
+        ("architectures", 18),
+        ("attacks", 1),
+        ("data", 7),
+        ("searches", 0),
+        ("analyses", 2),
+        ("remedies", 9),
+    ):
         entries = json.loads(command("list", what, "--json")[1])
         assert len(entries) >= least
         assert command("list", what)[0] == 0

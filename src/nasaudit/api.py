@@ -11,14 +11,13 @@ from nasaudit.results.folder import StudyFolder
 from nasaudit.results.schema import StudyResults
 from nasaudit.running.run import DEFAULT_OPTIONS, RunOptions, run
 from nasaudit.spec.analyses import analyses_for
-from nasaudit.spec.arch import IMAGE_SIDE, Scale
+from nasaudit.spec.arch import IMAGE_SIDE, Protocol, Scale
+from nasaudit.spec.attacks.choice import SURVEY, attacks_for
 from nasaudit.spec.data import DataSpec
-from nasaudit.spec.defaults import SURVEY, attacks_for
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.spec.model import Normalisation
 from nasaudit.spec.study import ArchChoice, StudySpec
-from nasaudit.spec.tasks import Protocol
 from nasaudit.store.files import write_atomically
 
 if TYPE_CHECKING:

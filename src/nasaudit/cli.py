@@ -83,6 +83,7 @@ class Catalogue(StrEnum):
     data = "data"
     searches = "searches"
     analyses = "analyses"
+    remedies = "remedies"
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
@@ -183,8 +184,7 @@ def mitigate(
     remedies: Annotated[
         str,
         typer.Option(
-            help="rewiring: deepen, drop_skips, both; training: adversarial_training, trades, label_smoothing, "
-            "dp_sgd; answers: rounded_answers, top_answers."
+            help="As `nasaudit list remedies` names them, or all of a kind: rewiring, training, answers."
         ),
     ] = "rewiring",
     scope: Annotated[ScopeName, typer.Option(help="Cells that are rewired.")] = ScopeName.normal,
@@ -377,7 +377,7 @@ def compare(
 
 @app.command("list")
 def list_names(what: Annotated[Catalogue, typer.Argument()], as_json: Json = False) -> None:
-    """List architectures, attacks, data, searches or analyses."""
+    """List architectures, attacks, data, searches, analyses or remedies."""
     from nasaudit import terminal
 
     entries = terminal.entries(what.value)

@@ -18,11 +18,13 @@ from nasaudit.gate.judge import Gate, written
 from nasaudit.planning.hardening import hardened as hardened_choices
 from nasaudit.planning.hardening import variants
 from nasaudit.planning.plan import plan
-from nasaudit.results.schema import Effect, Remedied, Row, StudyResults
+from nasaudit.results.schema import Row, StudyResults
+from nasaudit.results.verdict_models import Effect, Remedied
 from nasaudit.running.run import DOWNLOADS
 from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.arch import IMAGE_SIDE, MINI_FLOPS, ArchSpec, Scale
 from nasaudit.spec.attacks import ATTACKS
+from nasaudit.spec.remedies import REMEDIES
 from nasaudit.spec.study import ArchChoice, StudySpec
 
 # Settings of figures that there are dozens of.
@@ -432,10 +434,19 @@ def _analyses() -> list[Entry]:
     return [{"name": name, "summary": ANALYSES[name].summary} for name in ANALYSES]
 
 
+def _remedies() -> list[Entry]:
+    return [
+        {"name": name, "kind": remedy.kind, "title": remedy.title}
+        for name in REMEDIES
+        for remedy in (REMEDIES[name],)
+    ]
+
+
 _LISTS: dict[str, Callable[[], list[Entry]]] = {
     "architectures": _architectures,
     "attacks": _attacks,
     "data": _data,
     "searches": _searches,
     "analyses": _analyses,
+    "remedies": _remedies,
 }

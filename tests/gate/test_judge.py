@@ -128,7 +128,7 @@ def test_a_study_some_of_whose_tasks_failed_does_not_pass_unless_that_is_allowed
             "no architecture 'restnet'; did you mean resnet?",
         ),
         ("metric: depth, at_most: 9", "no such figure of resnet, but of darts; name the architectures"),
-        ("metric: headline, family: backdoor, at_most: 1", "no headline of backdoor (asr of badnets)"),
+        ("metric: headline, family: backdoor, at_most: 1", "no headline of backdoor (asr of any attack)"),
     ],
 )
 def test_a_rule_that_selects_nothing_is_told_what_is_near(rule: str, expected: str, pgd_study: Make) -> None:

@@ -218,6 +218,19 @@ def test_the_report_says_them_by_their_titles(plugin: None) -> None:
     assert _asked(claim, {}) == "The rewiring max poolings lowers the curve area"
 
 
+def test_a_rewiring_that_no_dose_completes_is_an_error_and_no_endless_loop(
+    plugin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import remedy_plugin
+
+    whole = remedy_plugin.sharper
+    monkeypatch.setattr(
+        remedy_plugin, "sharper", lambda cell, dose, ops: cell if dose else whole(cell, None, ops)
+    )
+    with pytest.raises(NasauditError, match="the remedy sharper does other than all there is"):
+        hardened(study("sharper"))
+
+
 def test_what_is_not_installed_is_unknown() -> None:
     with pytest.raises(UnknownNameError, match="unknown remedy 'sharper'"):
         study("sharper")

@@ -7,8 +7,8 @@ from nasaudit.errors import InputError, SpecError, UnknownNameError
 from nasaudit.planning.plan import plan
 from nasaudit.planning.studies import load_study, parse_study, recipe_names
 from nasaudit.spec.attacks import PgdSpec
-from nasaudit.spec.defaults import attacks_for
-from nasaudit.spec.defaults.evasion import paper_nes, paper_pgd
+from nasaudit.spec.attacks.choice import attacks_for
+from nasaudit.spec.attacks.evasion import paper_nes, paper_pgd
 
 
 @pytest.mark.parametrize("name", recipe_names())

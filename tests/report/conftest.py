@@ -15,6 +15,7 @@ from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.units import format_epsilon
+from nasaudit.verdicts.decide import decide
 
 MakeStudy = Callable[..., StudyResults]
 IMAGES = 500
@@ -214,7 +215,7 @@ def make_study(tmp_path: Path) -> MakeStudy:
             file = f"examples/{position}.npz"
             _write_examples(tmp_path / file, rng, channels)
             examples.append(Examples(architecture=name, seed=seeds[0], attack="pgd", file=file))
-        return StudyResults(
+        results = StudyResults(
             study=builder.study,
             architectures=builder.specs,
             training=recipe("mini", "sound", "mnist5k"),
@@ -227,5 +228,6 @@ def make_study(tmp_path: Path) -> MakeStudy:
             environment={"nasaudit": "0.1.0", "python": "3.11.9", "torch": "2.15.0", "device": "cpu"},
             seconds={f"train {name} (seed {seed})": 83.2 for name in named for seed in seeds},
         )
+        return decide(results)
 
     return make

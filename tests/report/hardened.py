@@ -5,7 +5,9 @@ from statistics import NormalDist
 
 from nasaudit.report.sections.remedies.names import Names
 from nasaudit.report.sections.remedies.words import Hardening
-from nasaudit.results.schema import Effect, Remedied, Span, StudyResults
+from nasaudit.results.base import Span
+from nasaudit.results.schema import StudyResults
+from nasaudit.results.verdict_models import Effect, Remedied
 from nasaudit.stats.holm import ALPHA, holm
 
 # Of each family: measure, attack, metric, and which way is worse.

@@ -22,7 +22,9 @@ from nasaudit.report.sections.analyses import convergence, gradients, smoothness
 from nasaudit.report.sections.estimates import at_least
 from nasaudit.report.sections.examples import MOST_VICTIMS
 from nasaudit.report.sections.summary import FOLDED_OF_A_KIND, SHOWN_OF_A_KIND
-from nasaudit.results.schema import Claim, Flag, Row, Span, StudyResults
+from nasaudit.results.base import Span
+from nasaudit.results.schema import Flag, Row, StudyResults
+from nasaudit.results.verdict_models import Claim
 from nasaudit.spec.study import ArchChoice
 
 MakeStudy = Callable[..., StudyResults]

@@ -18,7 +18,8 @@ from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import Pictures, Row, StudyResults
 from nasaudit.spec.attacks import BadNetsSpec, WaNetSpec
-from nasaudit.spec.defaults.backdoor import paper_badnets, sweep
+from nasaudit.spec.attacks.backdoor import paper_badnets, sweep
+from nasaudit.verdicts.decide import decide
 
 ATTACKS = (*sweep(BadNetsSpec(), "size", (3, 2, 4)), WaNetSpec())
 
@@ -67,7 +68,7 @@ def study(make_study, tmp_path):
     ]  # fmt: skip
     for entry in pictures:
         write_pictures(tmp_path / entry.file, patch=entry.attack == "badnets")
-    return results.model_copy(update={"rows": rows, "pictures": pictures})
+    return decide(results.model_copy(update={"rows": rows, "pictures": pictures}))
 
 
 def write_pictures(path: Path, patch: bool) -> None:
@@ -151,12 +152,12 @@ def test_a_study_without_backdoors_has_no_section(make_study, tmp_path):
     assert backdoor.section(evidence) is None
     assert backdoor.verdict(evidence, evidence.subjects[0]) is None
     assert backdoor.tiles(evidence, evidence.subjects[0]) == ()
-    assert backdoor.yardstick(evidence) is None
+    assert evidence.headline("backdoor") is None
 
 
 def test_one_architecture_without_rows_gets_dashes(study, tmp_path):
     rows = [row for row in study.rows if not (row.family == "backdoor" and row.architecture == "resnet")]
-    page = Text(write_report(study.model_copy(update={"rows": rows}), tmp_path))
+    page = Text(write_report(decide(study.model_copy(update={"rows": rows})), tmp_path))
     assert "ResNet – – – –" in page.text
     assert "None" not in page.text
 
@@ -166,7 +167,7 @@ def test_copies_added_to_batches_need_access_to_the_training(make_study, tmp_pat
     results = make_study(attacks=False)
     results = results.model_copy(update={"study": results.study.model_copy(update={"attacks": (attack,)})})
     rows = [*results.rows, *rows_of(results, "darts", attack, 0.99)]
-    page = Text(write_report(results.model_copy(update={"rows": rows}), tmp_path))
+    page = Text(write_report(decide(results.model_copy(update={"rows": rows})), tmp_path))
     assert "An attacker who runs the training can plant a backdoor (BadNets)" in page.text
 
 

@@ -11,7 +11,9 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.sections.claim_rows import Line
 from nasaudit.report.sections.claims import FINDINGS, LINKS, Block, section, summary
-from nasaudit.results.schema import Claim, Measure, Span, StudyResults
+from nasaudit.results.base import Span
+from nasaudit.results.schema import StudyResults
+from nasaudit.results.verdict_models import Claim, Measure
 
 TITLES = {
     "depth": ("depth of the normal cell", "topology", "edges"),

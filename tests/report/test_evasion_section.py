@@ -10,6 +10,7 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import figures
 from nasaudit.report.sections.families import evasion
 from nasaudit.results.schema import Row, StudyResults
+from nasaudit.verdicts.decide import decide
 
 
 def rows(results: StudyResults, attack: str, share: float, **setting: str) -> list[Row]:
@@ -49,7 +50,7 @@ def many(make_study, tmp_path):
     results = make_study()
     extra = [*rows(results, "square", 0.4), *rows(results, "fgsm", 0.2)]
     # In the order in which a user may have named them.
-    return Evidence(results.model_copy(update={"rows": [*extra, *results.rows]}), tmp_path)
+    return Evidence(decide(results.model_copy(update={"rows": [*extra, *results.rows]})), tmp_path)
 
 
 def test_the_overview_has_a_line_for_every_attack_with_what_it_sees(many):
@@ -68,7 +69,7 @@ def test_the_overview_has_a_line_for_every_attack_with_what_it_sees(many):
 
 
 def test_pgd_stays_the_main_threat_whatever_is_named_first(many):
-    assert evasion.main_threat(many).attack == "pgd"
+    assert evasion.Threat.judged(many).attack == "pgd"
     drawn = blocks(evasion.section(many))
     assert [(block.title.split(",")[0], block.folded) for block in drawn] == [
         ("PGD", False), ("PGD", False), ("square", True), ("FGSM", True)
@@ -88,7 +89,7 @@ def test_success_over_queries_is_drawn_where_it_was_measured(many):
 def test_a_study_of_one_attack_has_no_overview(make_study, tmp_path):
     results = make_study()
     only = [row for row in results.rows if row.family != "evasion" or row.setting.get("goal") == "untargeted"]
-    section = evasion.section(Evidence(results.model_copy(update={"rows": only}), tmp_path))
+    section = evasion.section(Evidence(decide(results.model_copy(update={"rows": only})), tmp_path))
     assert [part.kind for part in section.parts] == ["block"]
 
 

@@ -16,6 +16,7 @@ from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.extraction import CHECKS
 from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import KnockoffSpec
+from nasaudit.verdicts.decide import decide
 
 ATTACKS = (
     ("knockoff", {"surrogate": "same", "labels": "soft", "pool": "pool"}, ("94", "375", "750")),
@@ -56,7 +57,7 @@ def evidence(make_study, tmp_path):
     def make(levels=(("darts", 0.95), ("resnet", 0.85)), attacks=ATTACKS, architectures=None):
         study = make_study(architectures=architectures or [name for name, _ in levels])
         rows = [*study.rows, *(one for name, level in levels for one in rows_of(name, level, attacks))]
-        return Evidence(study.model_copy(update={"rows": rows}), tmp_path)
+        return Evidence(decide(study.model_copy(update={"rows": rows})), tmp_path)
 
     return make
 
@@ -69,19 +70,19 @@ def test_the_verdict_says_what_a_thief_gets_for_how_many_queries(evidence):
     assert "random noise of that size fools it on 1.1 %" in said
 
 
-def test_the_yardstick_is_the_surrogate_that_is_the_same_for_all(evidence):
-    yardstick = extraction.yardstick(evidence())
-    assert yardstick.rows["darts"].setting["surrogate"] == "resnet"
-    assert yardstick.rows["darts"].setting["budget"] == "750"
-    assert yardstick.rows["darts"].value > yardstick.rows["resnet"].value
+def test_the_headline_is_the_surrogate_that_is_the_same_for_all(evidence):
+    headline = evidence().headline("extraction")
+    assert headline.rows["darts"].setting["surrogate"] == "resnet"
+    assert headline.rows["darts"].setting["budget"] == "750"
+    assert headline.rows["darts"].value > headline.rows["resnet"].value
     (finding,) = findings(evidence(), extraction.EXTRACTION)
-    assert "DARTS" in finding.headline
-    assert "easier to steal" in finding.headline
+    assert "DARTS" in finding.title
+    assert "easier to steal" in finding.title
 
 
 def test_without_a_common_surrogate_the_victims_own_architecture_serves(evidence):
-    yardstick = extraction.yardstick(evidence(attacks=ATTACKS[:1]))
-    assert yardstick.rows["darts"].setting["surrogate"] == "same"
+    headline = evidence(attacks=ATTACKS[:1]).headline("extraction")
+    assert headline.rows["darts"].setting["surrogate"] == "same"
 
 
 ROUNDED = (
@@ -105,7 +106,7 @@ def test_what_a_victim_leaves_out_of_its_answers_is_said_in_words(evidence):
 
 def test_verdicts_quote_the_theft_from_a_victim_that_tells_all_where_there_is_one(evidence):
     found = evidence(attacks=(*ROUNDED, ATTACKS[0]))
-    assert "answers" not in extraction.main_theft(found).setting
+    assert "answers" not in extraction.Theft.judged(found).setting
     assert "asks for its probabilities on 750" in _verdict(found)
     assert "asks for its probabilities (1 decimal) on 750" in _verdict(evidence(attacks=ROUNDED))
 
@@ -135,7 +136,7 @@ def test_a_study_without_extraction_has_no_such_section(evidence):
     found = evidence(levels=(), architectures=["darts", "resnet"])
     assert extraction.section(found) is None
     assert extraction.verdict(found, found.subjects[0]) is None
-    assert extraction.yardstick(found) is None
+    assert found.headline("extraction") is None
     assert extraction.tiles(found, found.subjects[0]) == ()
 
 

@@ -11,11 +11,12 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.comparison import compare, findings
-from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.report.sections.families.base import Family, Wording
 from nasaudit.report.sections.families.evasion import EVASION
 from nasaudit.report.sections.groups import section
-from nasaudit.results.schema import Row, StudyResults
-from nasaudit.verdicts.groups import compare_groups
+from nasaudit.results.schema import Headline, Row, StudyResults
+from nasaudit.verdicts.decide import decide
+from nasaudit.verdicts.headlines import DIRECTIONS
 
 NAS = ("darts", "enas", "nasnet", "snas", "sgas")
 MANUAL = ("resnet", "vgg", "bit", "dla", "densenet")
@@ -31,14 +32,28 @@ def characters(nas: tuple[float, ...], manual: tuple[float, ...]) -> dict[str, t
     return {name: (half, 0.97) for name, half in halves.items()}
 
 
-def family(name: str, verb: str, rows: Mapping[str, Row], measure: str = "measure") -> Family:
-    def yardstick(evidence: Evidence) -> Yardstick:
-        return Yardstick(dict(rows), measure, {}, ("", ""))
-
+def family(name: str, verb: str) -> Family:
     def nothing(*_: object) -> None:
         return None
 
-    return Family(name, name, nothing, nothing, lambda *_: (), yardstick, verb)
+    def wording(evidence: Evidence, headline: Headline) -> Wording:
+        return Wording(headline.measure)
+
+    return Family(name, name, nothing, nothing, lambda *_: (), wording, verb)
+
+
+def headed(results: StudyResults, family: Family, rows: Mapping[str, Row], **changes: object) -> StudyResults:
+    """Judged by these rows, whatever they are."""
+    row = next(iter(rows.values()))
+    fields = {
+        "family": family.name, "measure": "measure", "attack": row.attack, "setting": row.setting,
+        "metric": row.metric, "unit": row.unit, "published": DIRECTIONS[family.name].sign, "published_size": "",
+        "positions": dict.fromkeys(rows, 0), "models": dict.fromkeys(rows, 1), "rows": rows,
+    }  # fmt: skip
+    return results.model_copy(update={"headlines": [Headline.model_validate({**fields, **changes})]})
+
+
+POISON = family("poisoning", "poison")
 
 
 def made_row(architecture: str, value: float, **changes: object) -> Row:
@@ -55,8 +70,7 @@ def made_row(architecture: str, value: float, **changes: object) -> Row:
 def show(make_study, tmp_path: Path) -> Show:
     def make(more: tuple[Row, ...] = (), families: tuple[Family, ...] = (EVASION,), **changes: object):
         results = make_study(**changes)
-        rows = [*results.rows, *more]
-        results = results.model_copy(update={"rows": rows, "comparisons": compare_groups(rows)})
+        results = decide(results.model_copy(update={"rows": [*results.rows, *more]}))
         return section(Evidence(results, tmp_path), families), results
 
     return make
@@ -180,8 +194,7 @@ def test_shares_are_said_in_points_and_a_negative_direction_by_its_sign(show: Sh
     """Accuracy lost to poison: less was published for NAS, so more of it contradicts."""
     lost = tuple(made_row(name, 0.20 + 0.01 * k) for k, name in enumerate(MANUAL))
     lost += tuple(made_row(name, 0.30 + 0.01 * k) for k, name in enumerate(NAS))
-    poisoning = family("poisoning", "poison", {})
-    shown, _ = show(lost, (poisoning,), architectures=MANY, character=characters(EASY, HARD))
+    shown, _ = show(lost, (POISON,), architectures=MANY, character=characters(EASY, HARD))
     said = text(shown)
     assert "contradicts the published direction: NAS-designed models are harder to poison" in said
     assert "differs by +10.0 points [7.7, 12.3]" in said
@@ -204,7 +217,7 @@ def test_the_page_has_the_section_after_the_verdict(show: Show, tmp_path: Path) 
 
 def said_of(results: StudyResults, tmp_path: Path, of: Family) -> tuple[str, str]:
     (found,) = findings(Evidence(results, tmp_path), of)
-    return found.headline, " ".join(found.sentences).replace(NBSP, " ")
+    return found.title, " ".join(found.sentences).replace(NBSP, " ")
 
 
 def test_the_verdict_takes_the_word_of_the_test_over_architectures(show: Show, tmp_path: Path) -> None:
@@ -229,31 +242,24 @@ def test_a_pair_is_held_against_the_familys_own_direction(
     make_study, tmp_path, darts, resnet, expected
 ) -> None:
     rows = {"darts": made_row("darts", darts), "resnet": made_row("resnet", resnet)}
-    _, said = said_of(make_study(seeds=(0, 1, 2)), tmp_path, family("poisoning", "poison", rows))
+    results = headed(make_study(seeds=(0, 1, 2)), POISON, rows)
+    _, said = said_of(results, tmp_path, POISON)
     assert expected in said
 
 
-def test_a_yardstick_may_have_a_direction_of_its_own(make_study, tmp_path: Path) -> None:
+def test_the_headline_says_which_direction_was_published(make_study, tmp_path: Path) -> None:
     rows = {"darts": made_row("darts", 0.1), "resnet": made_row("resnet", 0.3)}
-    plain = family("backdoor", "backdoor", rows)
-    assert (
-        "goes against the published direction: NAS-designed models are easier"
-        in said_of(make_study(), tmp_path, plain)[1]
-    )
-    lower = Family(
-        plain.name, plain.title, plain.section, plain.verdict, plain.tiles,
-        lambda evidence: Yardstick(rows, "measure", {}, ("", ""), published="lower"), plain.verb,
-    )  # fmt: skip
-    assert (
-        "agrees with the published direction: NAS-designed models are harder"
-        in said_of(make_study(), tmp_path, lower)[1]
-    )
+    for sign, expected in (("higher", "goes against"), ("lower", "agrees with")):
+        results = headed(make_study(), POISON, rows, published=sign)
+        ease = "easier" if sign == "higher" else "harder"
+        _, said = said_of(results, tmp_path, POISON)
+        assert f"{expected} the published direction: NAS-designed models are {ease}" in said
 
 
 def test_pairs_are_counted_by_the_published_sign(make_study, tmp_path: Path) -> None:
     rows = {"darts": made_row("darts", 0.1), "resnet": made_row("resnet", 0.3), "vgg": made_row("vgg", 0.105)}
-    results = make_study(architectures=("darts", "resnet", "vgg"))
-    _, said = said_of(results, tmp_path, family("poisoning", "poison", rows))
+    results = headed(make_study(architectures=("darts", "resnet", "vgg")), POISON, rows)
+    _, said = said_of(results, tmp_path, POISON)
     assert (
         "of the 2 pairs of a NAS-designed and a hand-made model, 1 agree with, 0 go against and 1 leave"
         in said
@@ -276,7 +282,8 @@ def test_a_difference_is_said_in_the_unit_of_its_measure(
     make_study, tmp_path, changes, expected: str
 ) -> None:
     rows = {"darts": made_row("darts", 0.6, **changes), "resnet": made_row("resnet", 0.4, **changes)}
-    _, said = said_of(make_study(), tmp_path, family("membership", "tell apart", rows))
+    membership = family("membership", "tell apart")
+    _, said = said_of(headed(make_study(), membership, rows), tmp_path, membership)
     assert expected in said
 
 
@@ -284,9 +291,8 @@ def test_a_value_without_an_interval_decides_nothing(make_study, tmp_path: Path)
     sure = made_row("resnet", 0.1)
     bare = made_row("darts", 0.9, low=0.9, high=0.9, n=1)
     assert compare(bare, sure) == compare(sure, bare) == "undecided"
-    headline, said = said_of(
-        make_study(), tmp_path, family("poisoning", "poison", {"darts": bare, "resnet": sure})
-    )
-    assert headline.startswith("Undecided")
+    results = headed(make_study(), POISON, {"darts": bare, "resnet": sure})
+    title, said = said_of(results, tmp_path, POISON)
+    assert title.startswith("Undecided")
     assert "A value without an interval may be chance" in said
     assert "the intervals allow" not in said

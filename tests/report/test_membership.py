@@ -14,6 +14,7 @@ from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.families.membership import MEMBERSHIP, Inference
 from nasaudit.results.schema import Curve, Row, StudyResults
+from nasaudit.verdicts.decide import decide
 
 FAMILY = "membership"
 # AUC by attack and mode; loss_threshold is the highest on purpose.
@@ -71,7 +72,7 @@ def evidence(make_study, tmp_path: Path):
             for row in rows_of(made, name, aucs, shift if position == 0 else 0.0, half)
         ]
         drawn = [curve for name in names for curve in curves_of(name)] if curves else []
-        return Evidence(made.model_copy(update={"rows": made.rows + rows, "curves": drawn}), tmp_path)
+        return Evidence(decide(made.model_copy(update={"rows": made.rows + rows, "curves": drawn})), tmp_path)
 
     return make
 
@@ -83,7 +84,7 @@ def said(text: str) -> str:
 def test_a_study_without_the_family_says_nothing(make_study, tmp_path):
     plain = Evidence(make_study(), tmp_path)
     assert MEMBERSHIP.section(plain) is None
-    assert MEMBERSHIP.yardstick(plain) is None
+    assert plain.headline("membership") is None
     assert MEMBERSHIP.verdict(plain, plain.subjects[0]) is None
     assert MEMBERSHIP.tiles(plain, plain.subjects[0]) == ()
     assert MEMBERSHIP in FAMILIES
@@ -110,13 +111,15 @@ def test_an_auc_that_is_no_better_than_guessing_is_called_so(evidence, shift, wo
     assert words in MEMBERSHIP.verdict(found, found.subjects[0])
 
 
-def test_the_yardstick_is_chosen_by_a_fixed_order_and_not_by_the_result(evidence):
+def test_the_headline_is_chosen_by_a_fixed_order_and_not_by_the_result(evidence):
     expected = ["LiRA, online", "LiRA, offline", "RMIA, offline", "loss threshold"]
     aucs = dict(AUCS)
     for title in expected:
-        yardstick = MEMBERSHIP.yardstick(evidence(aucs=aucs))
-        assert title in yardstick.measure
-        assert set(yardstick.rows) == set(yardstick.illustration) == {"darts", "resnet"}
+        found = evidence(aucs=aucs)
+        headline = found.headline("membership")
+        wording = MEMBERSHIP.wording(found, headline)
+        assert title in wording.measure
+        assert set(headline.rows) == set(wording.illustration) == {"darts", "resnet"}
         attack, mode = {
             "LiRA, online": ("lira", "online"),
             "LiRA, offline": ("lira", "offline"),
@@ -124,16 +127,16 @@ def test_the_yardstick_is_chosen_by_a_fixed_order_and_not_by_the_result(evidence
             "loss threshold": ("loss_threshold", ""),
         }[title]
         del aucs[attack, mode]
-    # Only the gap baseline is left: it is shown, and nothing is compared by it.
+    # Only the gap baseline is left.
     last = evidence(aucs=aucs)
-    assert MEMBERSHIP.yardstick(last) is None
+    assert last.headline("membership").attack == "gap"
     assert "gap baseline" in MEMBERSHIP.verdict(last, last.subjects[0])
 
 
 def test_two_architectures_are_compared_by_it(evidence):
     (finding,) = findings(evidence(shift=0.1, seeds=(0, 1, 2)), MEMBERSHIP)
     text = said(" ".join(finding.sentences))
-    assert finding.headline == "DARTS is easier to infer members from than ResNet."
+    assert finding.title == "DARTS is easier to infer members from than ResNet."
     assert "At 1 % false alarms, 3.1 % [1.2, 6.0; n = 1,000] of the members are found with DARTS" in text
     assert "this agrees with the published direction" in text
 
@@ -185,7 +188,7 @@ def test_two_uses_of_one_attack_are_told_apart(make_study, tmp_path):
         for models in (8, 64)
         for row in rows_of(study, "darts", {("lira", "online"): 0.6})
     ]
-    found = Evidence(study.model_copy(update={"rows": study.rows + both}), tmp_path)
+    found = Evidence(decide(study.model_copy(update={"rows": study.rows + both})), tmp_path)
     assert [inference.title for inference in Inference.measured(found)] == [
         "LiRA, online, models 8",
         "LiRA, online, models 64",

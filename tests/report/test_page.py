@@ -19,6 +19,7 @@ from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.palette import COLOURS
 from nasaudit.results.schema import Failure, Flag, StudyResults
 from nasaudit.spec.study import StudySpec
+from nasaudit.verdicts.decide import decide
 
 HOSTILE = "<script>alert(1)</script>'\"&amp;{{7*7}}"
 FAILURE = Failure(
@@ -224,7 +225,7 @@ def test_two_runs_of_one_attack_keep_their_curves_apart(make_study, tmp_path: Pa
         if row.attack
     ]
     plain = [row for row in rows if not row.attack]
-    made = Page(write_report(results.model_copy(update={"rows": [*plain, *weak, *strong]}), tmp_path))
+    made = Page(write_report(decide(results.model_copy(update={"rows": [*plain, *weak, *strong]})), tmp_path))
     assert "PGD, linf, any wrong class, steps 5" in made.text
     curves = [
         chart["datasets"]["records"] for chart in made.charts() if "at" in chart["datasets"]["records"][0]

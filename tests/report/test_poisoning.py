@@ -16,6 +16,7 @@ from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.poisoning import CHECKS
 from nasaudit.results.schema import Pictures, Row, StudyResults
 from nasaudit.spec.attacks import GradientMatchingSpec, LabelFlipSpec
+from nasaudit.verdicts.decide import decide
 
 FRACTIONS = (0.0, 0.1, 0.2, 0.4)
 DROPS = {"darts": 0.11, "resnet": 0.17}  # at .4
@@ -82,7 +83,7 @@ def make(make_study, tmp_path: Path):
         attacks = (*((LabelFlipSpec(),) if flip else ()), *((GradientMatchingSpec(),) if brew else ()))
         study = results.study.model_copy(update={"attacks": attacks})
         return Evidence(
-            results.model_copy(update={"study": study, "rows": rows, "pictures": pictures}), tmp_path
+            decide(results.model_copy(update={"study": study, "rows": rows, "pictures": pictures})), tmp_path
         )
 
     return build
@@ -117,20 +118,27 @@ def test_the_page_says_what_the_rows_say(make) -> None:
 def test_a_smaller_loss_of_a_nas_model_agrees_with_the_published_direction(make) -> None:
     (found,) = findings(make(seeds=(0, 1, 2)), POISONING)
     said = " ".join(found.sentences).replace(format.NBSP, " ")
-    assert found.headline == "ResNet is easier to poison than DARTS."
+    assert found.title == "ResNet is easier to poison than DARTS."
     assert "agrees with the published direction: NAS-designed models are harder to poison" in said
     (found,) = findings(make(drops={"darts": 0.2, "resnet": 0.1}, seeds=(0, 1, 2)), POISONING)
     assert "goes against the published direction" in " ".join(found.sentences)
     (found,) = findings(make(half=0.2), POISONING)
-    assert found.headline.startswith("Undecided")
+    assert found.title.startswith("Undecided")
 
 
-def test_the_yardstick_is_the_drop_at_the_largest_fraction(make) -> None:
-    yardstick = POISONING.yardstick(make())
-    assert yardstick is not None
-    assert {name: row.value for name, row in yardstick.rows.items()} == DROPS
-    assert yardstick.illustration["resnet"].value == 0.8
-    assert POISONING.yardstick(make(flip=False)) is None
+def test_the_headline_is_the_drop_at_the_largest_fraction(make) -> None:
+    evidence = make()
+    headline = evidence.headline("poisoning")
+    assert headline is not None
+    assert {name: row.value for name, row in headline.rows.items()} == DROPS
+    wording = POISONING.wording(evidence, headline)
+    assert (
+        wording.measure.replace(format.NBSP, " ")
+        == "clean accuracy lost with 40 % of the training labels wrong"
+    )
+    assert wording.illustration["resnet"].value == 0.8
+    alone = make(flip=False)
+    assert "of the training images poisoned" in POISONING.wording(alone, alone.headline("poisoning")).measure
 
 
 def test_the_curve_is_in_points_and_starts_where_nothing_is_poisoned(make) -> None:
@@ -155,7 +163,7 @@ def test_one_attack_alone_has_a_section(make, attacks) -> None:
 def test_without_rows_there_is_nothing(make_study, tmp_path: Path) -> None:
     evidence = Evidence(make_study(), tmp_path)
     assert POISONING.section(evidence) is None
-    assert POISONING.yardstick(evidence) is None
+    assert evidence.headline("poisoning") is None
     assert POISONING.verdict(evidence, evidence.subjects[0]) is None
     assert POISONING.tiles(evidence, evidence.subjects[0]) == ()
 
@@ -179,7 +187,7 @@ def test_one_and_seventeen_architectures_and_a_missing_one(make) -> None:
     evidence = make(drops={name: 0.1 + 0.01 * k for k, name in enumerate(names)})
     assert "Among the easiest to poison" in words(evidence)
     rows = [row for row in evidence.results.rows if (row.architecture, row.family) != ("vgg", "poisoning")]
-    less = Evidence(evidence.results.model_copy(update={"rows": rows}), evidence.folder)
+    less = Evidence(decide(evidence.results.model_copy(update={"rows": rows})), evidence.folder)
     assert POISONING.section(less) is not None
     vgg = next(subject for subject in less.subjects if subject.name == "vgg")
     assert POISONING.verdict(less, vgg) is None
@@ -213,7 +221,7 @@ def changed(evidence: Evidence, metric: str, value: float, **setting: str) -> Ev
         else row
         for row in evidence.results.rows
     ]
-    return Evidence(evidence.results.model_copy(update={"rows": rows}), evidence.folder)
+    return Evidence(decide(evidence.results.model_copy(update={"rows": rows})), evidence.folder)
 
 
 def test_flags_are_raised_where_a_figure_proves_nothing_and_only_there(make) -> None:

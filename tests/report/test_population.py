@@ -18,7 +18,9 @@ from nasaudit.report import write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.population import LEAST_CELLS, section
-from nasaudit.results.schema import Claim, Measure, Span, StudyResults
+from nasaudit.results.base import Span
+from nasaudit.results.schema import StudyResults
+from nasaudit.results.verdict_models import Claim, Measure
 from nasaudit.spec.study import ArchChoice, PopulationSpec
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"&datum.m0"

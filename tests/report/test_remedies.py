@@ -17,7 +17,8 @@ from nasaudit.report.sections.remedies import words as remedy_words
 from nasaudit.report.sections.remedies.figures import front
 from nasaudit.report.sections.remedies.names import hardened_title
 from nasaudit.report.sections.remedies.section import section
-from nasaudit.results.schema import Remedied, StudyResults
+from nasaudit.results.schema import StudyResults
+from nasaudit.results.verdict_models import Remedied
 from nasaudit.terminal import remedied as listed
 
 STOLEN = effect("extraction", 0.912, -0.051, 0.012)

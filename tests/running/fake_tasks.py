@@ -129,7 +129,7 @@ TROUBLES = {
 
 
 def _first_time(task: FakeTrain) -> bool:
-    trace = Path(task.folder, f"{task.architecture.name}-{task.seed}")
+    trace = Path(task.folder, task.digest())
     first = not trace.exists()
     trace.touch()
     return first

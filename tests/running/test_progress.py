@@ -108,7 +108,8 @@ def test_plain_lines_say_what_happens_every_few_seconds(planned: Plan) -> None:
 
 
 def test_the_eta_of_a_study_counts_tasks_by_their_expected_time(planned: Plan) -> None:
-    tally, train = _Tally.of(planned.tasks, []), planned.tasks[0]
+    tally, train = _Tally(), planned.tasks[0]
+    tally.add(planned.tasks, [], 0)
     whole = sum(task.expected_time for task in planned.tasks)
     tally.start(train)
     assert tally.left(0.0) == ""

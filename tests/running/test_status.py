@@ -17,7 +17,7 @@ def test_done_failed_and_blocked_tasks_are_told_apart(tmp_path: Path) -> None:
     planned = fake_plan(tmp_path, trouble="fail")
     context = RunContext(tmp_path / "out" / "store", tmp_path)
     run_plan(planned, tmp_path / "out", context, lambda: Serial(context))
-    found = status_of(planned.tasks, Store(context.store), "fake", tmp_path)
+    found = status_of(planned, Store(context.store), tmp_path)
     assert {state: found.count(state) for state in ("done", "failed", "blocked", "missing")} == {
         "done": 9,
         "failed": 1,

@@ -2,7 +2,7 @@ import pytest
 
 from nasaudit.errors import UnknownNameError
 from nasaudit.spec.attacks import FAMILIES, LINF_GRID, NesSpec, PgdSpec
-from nasaudit.spec.defaults import attacks_for
+from nasaudit.spec.attacks.choice import attacks_for
 
 
 def test_sound_evasion_is_a_curve_towards_any_and_towards_the_least_likely_class() -> None:

@@ -8,7 +8,7 @@ import pytest
 from nasaudit.errors import InputError, SpecError
 from nasaudit.measure.catalogue import worse_direction
 from nasaudit.spec.policy import PolicySpec, RuleSpec, same_text
-from nasaudit.verdicts.headlines import HEADLINES
+from nasaudit.verdicts.headlines import WISHES
 
 
 def rule(**fields: Any) -> RuleSpec:
@@ -16,7 +16,7 @@ def rule(**fields: Any) -> RuleSpec:
 
 
 def test_every_headline_is_worse_if_higher_as_the_groups_suppose() -> None:
-    metrics = {headline.metric for of_family in HEADLINES.values() for headline in of_family}
+    metrics = {wish.metric for of_family in WISHES.values() for wish in of_family}
     assert {worse_direction(metric) for metric in metrics} == {"higher"}
 
 

@@ -10,7 +10,8 @@ from scipy import stats
 
 from nasaudit.arch.catalogue import CATALOGUE, resolve
 from nasaudit.planning.population import population
-from nasaudit.results.schema import Claim, Measure, Part, Row
+from nasaudit.results.schema import Row
+from nasaudit.results.verdict_models import Claim, Measure, Part
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import FAMILIES
 from nasaudit.spec.study import ArchChoice, PopulationSpec
@@ -18,6 +19,7 @@ from nasaudit.stats.holm import holm
 from nasaudit.verdicts.chain import CONTROLS, WANTED
 from nasaudit.verdicts.claims import make_claims
 from nasaudit.verdicts.groups import compare_groups
+from nasaudit.verdicts.headlines import find_headlines
 
 PARTS: dict[str, Part] = {
     **{wanted.key: wanted.part for wanted in (*WANTED, *CONTROLS)},
@@ -262,7 +264,7 @@ def test_the_numbers_are_those_of_the_comparison_of_groups() -> None:
         })
         for one, value in zip(architectures, values, strict=True)
     ]  # fmt: skip
-    (comparison,) = compare_groups(rows)
+    (comparison,) = compare_groups(rows, find_headlines(rows))
     test = comparison.test
     assert test is not None
     assert (claim.estimate, claim.p, claim.p_corrected) == (test.difference, test.p, test.p_holm)

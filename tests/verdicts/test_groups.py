@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nasaudit.results.schema import GroupComparison, Row
-from nasaudit.spec.attacks import FAMILIES, Family
+from nasaudit.results.schema import Headline, Row
+from nasaudit.results.verdict_models import GroupComparison
+from nasaudit.spec.attacks import Family
 from nasaudit.verdicts.groups import compare_groups
-from nasaudit.verdicts.headlines import DIRECTIONS, HEADLINES, find_headline
+from nasaudit.verdicts.headlines import find_headlines
 
 CURVE = {"norm": "linf", "goal": "untargeted", "images": "common"}
 NAS = ("darts", "enas", "nasnet", "snas")
@@ -46,130 +47,17 @@ def study(nas: Sequence[float], manual: Sequence[float], **changes: object) -> l
     return [row(name, value, **changes) for name, value in values]
 
 
+def compared(rows: Sequence[Row]) -> list[GroupComparison]:
+    return compare_groups(rows, find_headlines(rows))
+
+
+def find_headline(rows: Sequence[Row], family: Family) -> Headline | None:
+    return next((headline for headline in find_headlines(rows) if headline.family == family), None)
+
+
 def only(rows: Sequence[Row]) -> GroupComparison:
-    (found,) = compare_groups(rows)
+    (found,) = compared(rows)
     return found
-
-
-# Headlines ------------------------------------------------------------------------------------------------------
-
-
-def headline_rows(rows: Sequence[Row], family: Family) -> dict[str, Row] | None:
-    found = find_headline(rows, family)
-    return None if found is None else found.rows
-
-
-def test_every_family_has_a_headline_and_a_direction() -> None:
-    assert set(HEADLINES) == set(DIRECTIONS) == set(FAMILIES)
-    assert [family for family in FAMILIES if DIRECTIONS[family].sign == "lower"] == ["poisoning"]
-
-
-def test_evasion_is_judged_by_the_untargeted_linf_curve_on_common_images() -> None:
-    wanted = row("darts", 0.4)
-    others = [
-        row("darts", 0.1, setting={**CURVE, "goal": "least_likely"}),
-        row("darts", 0.2, setting={**CURVE, "norm": "l2"}),
-        row("darts", 0.3, setting={**CURVE, "images": "correct"}),
-        row("darts", 0.5, metric="asr", setting={**CURVE, "epsilon": "8/255"}),
-        row("darts", 0.6, attack="nes"),
-    ]
-    assert headline_rows([*others, wanted], "evasion") == {"darts": wanted}
-    assert headline_rows(others, "evasion") == {"darts": others[2]}  # no image is common to all models
-    assert headline_rows([other for other in others if other is not others[2]], "evasion") is None
-
-
-def test_the_published_evasion_is_judged_by_its_only_epsilon() -> None:
-    setting = {"norm": "linf", "goal": "least_likely", "images": "all", "epsilon": "8/255"}
-    published = row("darts", 0.9, metric="asr", protocol="paper", setting=setting)
-    assert headline_rows([published], "evasion") == {"darts": published}
-    assert headline_rows([published.model_copy(update={"protocol": "sound"})], "evasion") is None
-
-
-def test_poisoning_is_judged_at_the_largest_fraction() -> None:
-    changes = {"family": "poisoning", "attack": "label_flip", "metric": "cad"}
-    rows = [row("darts", 0.1, setting={"fraction": text}, **changes) for text in ("0", "0.4", "0.05", "0.1")]
-    found = find_headline(rows, "poisoning")
-    assert found is not None
-    assert found.setting == {"fraction": "0.4"}
-
-
-def test_the_first_badnets_of_the_study_stands_for_backdoors() -> None:
-    rows = [badnets("darts", 0.8, size="3"), badnets("darts", 0.99, size="5"), badnets("vgg", 0.7, size="3")]
-    found = headline_rows(rows, "backdoor")
-    assert found is not None
-    assert {name: one.value for name, one in found.items()} == {"darts": 0.8, "vgg": 0.7}
-
-
-def test_extraction_is_judged_by_the_fixed_surrogate_at_the_largest_budget() -> None:
-    rows = [
-        knockoff("darts", 0.1, surrogate="same", budget="6000"),
-        knockoff("darts", 0.2, surrogate="resnet", budget="750"),
-        knockoff("darts", 0.3, surrogate="resnet", budget="3000"),
-        knockoff("darts", 0.4, surrogate="resnet", budget="9000", labels="hard"),
-        knockoff("darts", 0.5, surrogate="resnet", budget="9000", pool="other"),
-    ]
-    found = headline_rows(rows, "extraction")
-    assert found is not None
-    assert found["darts"].value == 0.3
-    alone = headline_rows(rows[:1], "extraction")
-    assert alone is not None
-    assert alone["darts"].value == 0.1
-
-
-def test_a_theft_from_a_victim_that_rounds_is_the_headline_only_where_there_is_no_other() -> None:
-    rows = [
-        knockoff("darts", 0.1, surrogate="resnet", budget="9000", answers="1 decimal"),
-        knockoff("darts", 0.2, surrogate="resnet", budget="9000", answers="top 3"),
-        knockoff("darts", 0.3, surrogate="same", budget="750"),
-    ]
-    for order in (rows, rows[::-1]):
-        found = headline_rows(order, "extraction")
-        assert found is not None
-        assert found["darts"].value == 0.3
-    alone = headline_rows(rows[:1], "extraction")
-    assert alone is not None
-    assert alone["darts"].value == 0.1
-
-
-def test_membership_is_judged_by_the_strongest_attack_that_was_run() -> None:
-    rows = [
-        membership("gap", 0.5),
-        membership("loss_threshold", 0.6),
-        membership("rmia", 0.7, mode="offline"),
-        membership("lira", 0.8, mode="offline"),
-        membership("lira", 0.9, mode="online"),
-        membership("lira", 0.3, metric="tpr_at_fpr", mode="online"),
-    ]
-    for last, value in ((5, 0.9), (4, 0.8), (3, 0.7), (2, 0.6)):
-        found = headline_rows(rows[:last], "membership")
-        assert found is not None
-        assert found["darts"].value == value
-    assert headline_rows(rows[:1], "membership") is None
-
-
-def test_the_choice_does_not_hang_on_the_values() -> None:
-    rows = [knockoff("darts", value, surrogate=s, budget=b) for value, s, b in
-            ((0.9, "same", "750"), (0.1, "resnet", "750"), (0.5, "resnet", "3000"))]  # fmt: skip
-    swapped = [one.model_copy(update={"value": 1 - one.value}) for one in rows]
-    first, second = find_headline(rows, "extraction"), find_headline(swapped, "extraction")
-    assert first is not None
-    assert second is not None
-    assert (first.attack, first.setting) == (second.attack, second.setting)
-
-
-def test_the_pooled_row_counts_and_its_seeds_are_its_models() -> None:
-    rows = [row("darts", 0.1, seed=0), row("darts", 0.3, seed=1), row("darts", 0.2), row("vgg", 0.5, seed=7)]
-    found = find_headline(rows, "evasion")
-    assert found is not None
-    assert {name: (one.value, found.models[name]) for name, one in found.rows.items()} == {
-        "darts": (0.2, 2), "vgg": (0.5, 1),
-    }  # fmt: skip
-
-
-def test_seeds_that_nobody_pooled_are_no_estimate() -> None:
-    lonely = [row("darts", 0.1, seed=0), row("darts", 0.3, seed=1)]
-    assert headline_rows(lonely, "evasion") is None
-    assert compare_groups(lonely) == []
 
 
 # Comparisons ----------------------------------------------------------------------------------------------------
@@ -230,7 +118,7 @@ def test_holm_and_the_detectable_difference_count_the_families_that_are_tested()
     evasion = study([0.5, 0.6, 0.7, 0.8], [0.1, 0.2, 0.3, 0.4])
     backdoor = [badnets(one.architecture, one.value) for one in evasion]
     too_few = [row("darts", 0.5, family="membership", attack="lira", metric="auc", setting={})]
-    first, second, third = compare_groups([*too_few, *backdoor, *evasion])
+    first, second, third = compared([*too_few, *backdoor, *evasion])
     assert [first.family, second.family, third.family] == ["evasion", "backdoor", "membership"]
     assert first.test is not None
     assert (first.test.families, first.test.p_holm) == (2, pytest.approx(4 / 70))
@@ -257,7 +145,7 @@ def test_the_gap_of_clean_accuracy_is_stated() -> None:
 
 
 def test_a_study_without_attacks_compares_nothing() -> None:
-    assert compare_groups([]) == []
+    assert compared([]) == []
 
 
 def false_positives(seeds_as_models: bool, studies: int) -> float:

@@ -13,6 +13,7 @@ from nasaudit.results.image_values import paired_differences
 from nasaudit.results.schema import Row
 from nasaudit.spec.study import StudySpec
 from nasaudit.stats.holm import holm
+from nasaudit.verdicts.headlines import find_headlines
 from nasaudit.verdicts.remedies import make_remedies
 
 SEEDS, IMAGES = (0, 1, 2), 400
@@ -96,7 +97,7 @@ def outcomes(share: float, seeds: int = 3, jitter: float = 0.01) -> np.ndarray:
 
 
 def judged(values: Values) -> Any:
-    found = make_remedies(values, values.rows)  # type: ignore[arg-type]
+    found = make_remedies(values, values.rows, find_headlines(values.rows))  # type: ignore[arg-type]
     assert len(found) == 1
     return found[0]
 
@@ -146,7 +147,11 @@ def test_a_fall_of_exactly_the_limit_is_within_it() -> None:
     values = study(mitigation={"max_drop": 0.05})
     values.add("darts", "clean_accuracy", outcomes(0.95, seeds=1))
     values.add("darts-i", "clean_accuracy", outcomes(0.90, seeds=1))
-    (found,) = (one for one in make_remedies(values, values.rows) if one.variant == "darts-i")  # type: ignore[arg-type]
+    (found,) = (
+        one
+        for one in make_remedies(values, values.rows, find_headlines(values.rows))
+        if one.variant == "darts-i"
+    )  # type: ignore[arg-type]
     assert found.accuracy.difference.value == pytest.approx(-0.05)
     assert found.drop == "unclear"  # not `exceeds`; the interval reaches beyond
 
@@ -200,7 +205,7 @@ def test_p_is_corrected_over_all_headlines_of_an_original() -> None:
         values.add(name, "curve_area", outcomes(share, jitter=0.02))
         values.add(name, "agreement", outcomes(1.3 * share, jitter=0.02 + share / 50), by_image=False)
         values.add(name, "clean_accuracy", outcomes(0.95))
-    found = make_remedies(values, values.rows)  # type: ignore[arg-type]
+    found = make_remedies(values, values.rows, find_headlines(values.rows))  # type: ignore[arg-type]
     effects = [effect for one in found for effect in one.effects]
     assert [one.variant for one in found] == ["darts-i", "darts-ii", "darts-iii"]
     assert [effect.p_holm for effect in effects] == holm([effect.p for effect in effects])
@@ -217,7 +222,7 @@ def test_a_theft_with_limited_answers_is_a_remedy_of_the_same_model() -> None:
     ]
     for limit, share in limits:
         values.add("darts", "agreement", outcomes(share), by_image=False, **limit)
-    found = make_remedies(values, values.rows)  # type: ignore[arg-type]
+    found = make_remedies(values, values.rows, find_headlines(values.rows))  # type: ignore[arg-type]
     assert [(one.original, one.variant, one.remedy, one.kind) for one in found] == [
         ("darts", "darts", "rounded_answers", "answers"),
         ("darts", "darts", "top_answers", "answers"),
@@ -230,7 +235,7 @@ def test_a_theft_with_limited_answers_is_a_remedy_of_the_same_model() -> None:
 def test_a_study_without_hardened_architectures_has_no_remedies() -> None:
     values = study("darts", "resnet")
     values.add("darts", "curve_area", outcomes(0.5))
-    assert make_remedies(values, values.rows) == []  # type: ignore[arg-type]
+    assert make_remedies(values, values.rows, find_headlines(values.rows)) == []  # type: ignore[arg-type]
 
 
 def test_pairs_are_made_of_the_seeds_and_images_that_both_have() -> None:

@@ -11,7 +11,8 @@ from typing import Literal
 
 from nasaudit.errors import InputError
 from nasaudit.measure.catalogue import Worse, worse_direction
-from nasaudit.results.schema import Finding, Plain, Span, StudyResults
+from nasaudit.results.base import Plain, Span
+from nasaudit.results.schema import StudyResults
 from nasaudit.results.selection import (
     Attacks,
     Figure,
@@ -23,12 +24,11 @@ from nasaudit.results.selection import (
     key_of,
     on_common_images,
 )
-from nasaudit.spec.attacks import FAMILIES
+from nasaudit.results.verdict_models import Finding
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.stats.differences import Change, How, independent_change, paired_change
 from nasaudit.verdicts.drafts import span
 from nasaudit.verdicts.finding import finding_of
-from nasaudit.verdicts.headlines import find_headline
 
 # What decides which images play which part; where they are on the disk does not.
 DATA_FIELDS = (
@@ -238,12 +238,10 @@ def _comparable_figures(results: StudyResults) -> dict[Key, Figure]:
 
 
 def _headlines(results: StudyResults) -> set[Key]:
-    rows = [row for row in results.rows if not on_common_images(key_of(row))]
-    found = [find_headline(rows, family) for family in FAMILIES]
-    keys = {key_of(row) for one in found if one is not None for row in one.rows.values()}
+    keys = {key_of(row) for headline in results.headlines_between for row in headline.rows.values()}
     return keys | {
         key_of(row)
-        for row in rows
+        for row in results.rows
         if (row.family, row.metric) == ACCURACY and row.setting.get("split") == "test"
     }
 

@@ -12,7 +12,8 @@ from nasaudit.errors import InputError
 from nasaudit.gate.compare import attack_differs, difference, require_comparable, warnings
 from nasaudit.gate.policies import Policy
 from nasaudit.gate.rule_rows import NoSuchRowError, select
-from nasaudit.results.schema import Plain, Span, StudyResults
+from nasaudit.results.base import Plain, Span
+from nasaudit.results.schema import StudyResults
 from nasaudit.results.selection import Attacks, Figure, estimate_of, figure_words, figures
 from nasaudit.spec.policy import RuleSpec
 from nasaudit.verdicts.drafts import span

@@ -11,7 +11,7 @@ from nasaudit.results.selection import Figure, Key, figures, key_of, on_common_i
 from nasaudit.spec.attacks import FAMILIES
 from nasaudit.spec.policy import EVERY, HEADLINE, RuleSpec, same_text
 from nasaudit.spec.units import as_number
-from nasaudit.verdicts.headlines import HEADLINES, find_headline
+from nasaudit.verdicts.headlines import WISHES
 
 SHOWN = 8  # of what a study has
 
@@ -82,14 +82,14 @@ def _steps(rule: RuleSpec) -> Iterator[Step]:
 
 def _headline(rule: RuleSpec, results: StudyResults, found: Mapping[Key, Figure]) -> list[Figure]:
     family = next(family for family in FAMILIES if family == rule.family)
-    headline = find_headline([row for row in results.rows if key_of(row) in found], family)
+    between = rule.check == "not_worse_than_baseline"
+    headlines = results.headlines_between if between else results.headlines
+    headline = next((headline for headline in headlines if headline.family == family), None)
     if headline is None:
         measured = sorted({key.family for key in found if key.family in FAMILIES})
-        wanted = " or ".join(
-            dict.fromkeys(f"{one.metric} of {', '.join(one.attacks)}" for one in HEADLINES[family])
-        )
+        metrics = " or ".join(dict.fromkeys(wish.metric for wish in WISHES[family]))
         raise NoSuchRowError(
-            f"the study has no {HEADLINE} of {family} ({wanted}); "
+            f"the study has no {HEADLINE} of {family} ({metrics} of any attack); "
             f"attack families that it measured: {', '.join(measured) or 'none'}"
         )
     return [found[key_of(row)] for row in headline.rows.values() if key_of(row) in found]

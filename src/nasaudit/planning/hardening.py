@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.arch.rewiring import SCOPES, rewire
 from nasaudit.arch.space import ordered
-from nasaudit.errors import SpecError
+from nasaudit.errors import NasauditError, SpecError
 from nasaudit.planning.population import JOINT, hardened_name
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.mitigation import PUBLISHED_REPLACEMENTS, REPLACEMENTS, MitigationSpec, Scope
@@ -54,19 +54,25 @@ def variants(study: StudySpec) -> list[Variant]:
         SpecError: a `mitigation` that does nothing to any architecture of the study, or one of trained weights; an
             architecture that hardens one that is not there.
     """
-    named = _named(study)
+    named, spec = list(_named(study)), study.mitigation
+    if spec is None:
+        return named
     given = {variant.choice.name for variant in named}
     originals = [choice for choice in study.architectures if choice.name not in given]
-    if study.mitigation is None:
-        return named
-    _check(originals, study)
-    made = list(_made(originals, study.mitigation))
-    if not made and not study.mitigation.of_kind("answers"):
+    for position, choice in enumerate(study.architectures):
+        if choice in originals and choice.weights is not None:
+            raise SpecError(
+                f"architectures[{position}].weights",
+                "none: a hardened model is trained anew, and so must be what it is compared with",
+                choice.weights,
+            )
+    made = [variant for original in originals for variant in _made(original, spec)]
+    if not made and not spec.of_kind("answers"):
         raise SpecError(
             "mitigation.remedies",
             f"a remedy that changes {' or '.join(choice.name for choice in originals)}: a rewiring needs a cell, and "
             "drop_skips a skip in it; remedies of the training work for every network",
-            list(study.mitigation.remedies),
+            list(spec.remedies),
         )
     names = {_name(choice) for choice in study.architectures}
     return [*named, *(variant for variant in made if variant.name not in names)]
@@ -81,18 +87,32 @@ def hardened(study: StudySpec) -> list[ArchChoice]:
 def rewirings(
     original: ArchChoice, remedy: str, scope: Scope, replacements: Sequence[str]
 ) -> Iterator[Variant]:
-    """One rewiring of a cell by rising dose, each step that changes something; nothing for what is no cell."""
+    """One rewiring of a cell by rising dose, each step that changes something; nothing for what is no cell.
+
+    Raises:
+        NasauditError: the remedy, a plugin's, never does with a dose what it does without one.
+    """
     genotype = genotype_of(original)
     if genotype is None:
         return
-    steps = list(_steps(genotype, remedy, scope, replacements))
-    for dose, rewired in steps:
-        most = steps[-1][0]
+    full, steps = rewire(genotype, remedy, scope, replacements=replacements), [(0, genotype)]
+    edges = max(len(genotype.normal.edges), len(genotype.reduction.edges))
+    for dose in range(1, edges + 1):
+        if steps[-1][1] == full:
+            break
+        step = rewire(genotype, remedy, scope, dose, replacements)
+        if step != steps[-1][1]:
+            steps.append((dose, step))
+    most, last = steps[-1]
+    if last != full:
+        raise NasauditError(f"the remedy {remedy} does other than all there is at a dose of {edges} edges")
+    for dose, rewired in steps[1:]:
         name = hardened_name(_name(original), remedy)
         name += "" if scope == "normal" else f"@{scope}"
         name += "" if dose == most else f"-{dose}"
+        published = _published(rewired)
         yield Variant(
-            _known(rewired) or ArchChoice(name=name, genotype=rewired, group="hardened"),
+            ArchChoice(name=name, genotype=rewired, group="hardened") if published is None else published,
             _name(original),
             remedy,
             "rewiring",
@@ -110,21 +130,7 @@ def genotype_of(choice: ArchChoice) -> Genotype | None:
     return CATALOGUE[name].genotype
 
 
-def _steps(
-    genotype: Genotype, remedy: str, scope: Scope, replacements: Sequence[str]
-) -> Iterator[tuple[int, Genotype]]:
-    """Doses with what they make of the cells, up to the least that makes all there is."""
-    full, last = rewire(genotype, remedy, scope, replacements=replacements), genotype
-    dose = 0
-    while last != full:
-        dose += 1
-        step = rewire(genotype, remedy, scope, dose, replacements)
-        if step != last:
-            yield dose, step
-        last = step
-
-
-def _known(genotype: Genotype) -> ArchChoice | None:
+def _published(genotype: Genotype) -> ArchChoice | None:
     """The same cells under the name by which they were published: their records are then the same, too."""
     for name in CATALOGUE:
         published = CATALOGUE[name].genotype
@@ -133,42 +139,24 @@ def _known(genotype: Genotype) -> ArchChoice | None:
     return None
 
 
-def _check(originals: Sequence[ArchChoice], study: StudySpec) -> None:
-    """A remedy is judged against an original that the same recipe trained."""
-    for choice in originals:
-        if choice.weights is not None:
-            position = study.architectures.index(choice)
-            raise SpecError(
-                f"architectures[{position}].weights",
-                "none: a hardened model is trained anew, and so must be what it is compared with",
-                choice.weights,
-            )
-
-
-def _named(study: StudySpec) -> list[Variant]:
+def _named(study: StudySpec) -> Iterator[Variant]:
     """The architectures that a study names and that are others', hardened."""
-    found = []
-    for choice in study.architectures:
-        said = choice.hardens
-        variant = _recognised(choice, study) if said is None else _said(choice, said, study)
-        if variant is not None:
-            found.append(variant)
-    return found
-
-
-def _said(choice: ArchChoice, hardens: str, study: StudySpec) -> Variant:
-    """A choice that says itself what it hardens."""
-    names = [_name(other) for other in study.architectures if other is not choice]
-    original = CATALOGUE.canonical(hardens) if hardens in CATALOGUE else hardens
-    if original not in names:
-        position = study.architectures.index(choice)
-        raise SpecError(
-            f"architectures[{position}].hardens",
-            f"another architecture of the study ({', '.join(names)})",
-            original,
-        )
-    remedy = choice.name.rpartition(JOINT)[2]
-    return Variant(choice, original, remedy, "rewiring" if choice.training is None else "training")
+    for position, choice in enumerate(study.architectures):
+        if choice.hardens is None:
+            variant = _recognised(choice, study)
+            if variant is not None:
+                yield variant
+            continue
+        original = CATALOGUE.canonical(choice.hardens) if choice.hardens in CATALOGUE else choice.hardens
+        names = [_name(other) for other in study.architectures if other is not choice]
+        if original not in names:
+            raise SpecError(
+                f"architectures[{position}].hardens",
+                f"another architecture of the study ({', '.join(names)})",
+                original,
+            )
+        remedy = choice.name.rpartition(JOINT)[2]
+        yield Variant(choice, original, remedy, "rewiring" if choice.training is None else "training")
 
 
 def _recognised(choice: ArchChoice, study: StudySpec) -> Variant | None:
@@ -190,44 +178,28 @@ def _recognised(choice: ArchChoice, study: StudySpec) -> Variant | None:
     return None
 
 
-def _made(originals: Sequence[ArchChoice], spec: MitigationSpec) -> Iterator[Variant]:
-    """What a `mitigation` asks for: no cells twice, however they come about."""
-    for original in originals:
-        genotype = genotype_of(original)
-        seen = set() if genotype is None else {ordered(genotype)}
-        for remedy in spec.remedies:
-            if remedy in spec.of_kind("rewiring"):
-                for variant in _dosed(rewirings(original, remedy, spec.scope, spec.replacements), spec):
-                    cells = genotype_of(variant.choice)
-                    if cells is not None and ordered(cells) not in seen:
-                        seen.add(ordered(cells))
-                        yield variant
-            elif remedy in spec.recipes:
-                yield _retrained(original, remedy, spec)
-
-
-def _dosed(steps: Iterator[Variant], spec: MitigationSpec) -> Iterator[Variant]:
-    match spec.doses:
-        case "curve":
-            yield from steps
-        case "full":
-            yield from (step for step in steps if step.dose == step.most)
-        case doses:
-            yield from (step for step in steps if step.dose in doses)
-
-
-def _retrained(original: ArchChoice, remedy: str, spec: MitigationSpec) -> Variant:
-    """The same network under another training."""
-    name = _name(original)
-    choice = original.model_copy(
-        update={
-            "name": hardened_name(name, remedy),
-            "group": "hardened",
-            "hardens": name,
-            "training": spec.recipes[remedy],
-        }
-    )
-    return Variant(choice, name, remedy, "training")
+def _made(original: ArchChoice, spec: MitigationSpec) -> Iterator[Variant]:
+    """What a `mitigation` asks of one architecture: no cells twice, however they come about."""
+    name, genotype = _name(original), genotype_of(original)
+    seen = {genotype and ordered(genotype)}
+    for remedy in spec.remedies:
+        if remedy in spec.of_kind("rewiring"):
+            for variant in rewirings(original, remedy, spec.scope, spec.replacements):
+                cells = genotype_of(variant.choice)
+                doses = (variant.most,) if spec.doses == "full" else spec.doses
+                if (doses == "curve" or variant.dose in doses) and (cells and ordered(cells)) not in seen:
+                    seen.add(cells and ordered(cells))
+                    yield variant
+        elif remedy in spec.recipes:
+            retrained = original.model_copy(
+                update={
+                    "name": hardened_name(name, remedy),
+                    "group": "hardened",
+                    "hardens": name,
+                    "training": spec.recipes[remedy],
+                }
+            )
+            yield Variant(retrained, name, remedy, "training")
 
 
 def _name(choice: ArchChoice) -> str:

@@ -15,6 +15,7 @@ from nasaudit.planning.experiments import EXPERIMENTS, Setting, analysis
 from nasaudit.planning.hardening import hardened
 from nasaudit.planning.needs import closure
 from nasaudit.planning.population import population
+from nasaudit.planning.stages import Stage
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AttackSpec, DataFacts, ExtractionSpec
 from nasaudit.spec.data import DataSpec
@@ -23,6 +24,7 @@ from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Task, TrainTask, WeightsFile
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.files import sha256
+from nasaudit.store.records import Problem
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Plan:
         architectures: what is built, in the order asked.
         victims: the trainings that are attacked and compared; all other ones serve an attack.
         tasks: each once, after all that it needs.
+        stages: what is decided while the plan runs; see `stages`.
+        blocked: the stages that cannot go on, by label, and why.
     """
 
     study: StudySpec
@@ -44,6 +48,8 @@ class Plan:
     architectures: tuple[ArchSpec, ...]
     victims: tuple[TrainTask, ...]
     tasks: tuple[Task, ...]
+    stages: tuple[Stage, ...] = ()
+    blocked: tuple[tuple[str, Problem], ...] = ()
 
     def digest(self) -> str:
         """Changes with anything that a result of the study depends on."""

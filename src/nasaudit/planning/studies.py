@@ -9,7 +9,7 @@ import yaml
 
 from nasaudit.errors import InputError, SpecError, UnknownNameError
 from nasaudit.registry import normalise
-from nasaudit.spec.defaults import attacks_for
+from nasaudit.spec.attacks.choice import attacks_for
 from nasaudit.spec.study import StudySpec
 
 SUFFIXES = (".yaml", ".yml", ".json")

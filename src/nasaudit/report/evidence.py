@@ -11,10 +11,8 @@ from typing import Any, TypeVar, cast
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.report.palette import CROWD, Style, styles
 from nasaudit.report.sections.remedies.names import hardened_title
-from nasaudit.results.schema import Row, StudyResults
+from nasaudit.results.schema import Headline, Row, StudyResults
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.attacks import Family
-from nasaudit.verdicts.headlines import Found, find_headline
 
 T = TypeVar("T")
 
@@ -89,9 +87,9 @@ class Evidence:
             self._known[key] = work()
         return cast(T, self._known[key])
 
-    def headline(self, family: Family) -> Found | None:
+    def headline(self, family: str) -> Headline | None:
         """The figure that a family is judged by, of each architecture; None where it was not measured."""
-        return self.once(("headline", family), lambda: find_headline(self.results.rows, family))
+        return self.results.headline(family)
 
     def rows(
         self, architecture: str, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""

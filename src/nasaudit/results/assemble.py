@@ -27,16 +27,7 @@ from nasaudit.results.replicates import (
     measured_tasks,
     subject_of,
 )
-from nasaudit.results.schema import (
-    Curve,
-    Examples,
-    Failure,
-    History,
-    Landscape,
-    Pictures,
-    Row,
-    StudyResults,
-)
+from nasaudit.results.schema import Curve, Examples, Failure, History, Landscape, Pictures, Row, StudyResults
 from nasaudit.spec.tasks import Task, TrainTask
 from nasaudit.store.artefacts import CURVES, EXAMPLES, HISTORY, LANDSCAPES, OUTCOMES, PICTURES
 from nasaudit.store.records import Record
@@ -111,7 +102,7 @@ def make_rows(planned: Plan, opened: Opened, common: Indices) -> list[Row]:
 
 
 def find_failures(planned: Plan, records: Mapping[str, Record]) -> Iterable[Failure]:
-    """Tasks that failed, and those that could not run because of it."""
+    """Tasks that failed, and those and the stages that could not go on because of it."""
     for task in planned.tasks:
         record = records.get(task.digest())
         need = failed_need(task, records)
@@ -125,6 +116,8 @@ def find_failures(planned: Plan, records: Mapping[str, Record]) -> Iterable[Fail
                 message=f"needs {need.label()}, which failed",
                 traceback="",
             )
+    for label, problem in planned.blocked:
+        yield Failure(label=label, digest="", **problem.model_dump())
 
 
 def example(task: Task) -> Examples:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nasaudit.errors import NasauditError
 from nasaudit.measure.estimate import Estimate, Measurement, Setting
 from nasaudit.planning.plan import Plan
 from nasaudit.spec.arch import ArchSpec
@@ -47,7 +46,7 @@ class Subject:
 
 
 def subject_of(task: Task) -> Subject | None:
-    """Say what a task measures; None when it only makes what an attack needs (a poison, a shadow model)."""
+    """Say what a task measures; None when it only decides, or makes what an attack needs (a poison, say)."""
     match task:
         case TrainTask(poison=None, subset=None):
             return Subject(task.architecture, task.seed, "training")
@@ -60,7 +59,7 @@ def subject_of(task: Task) -> Subject | None:
         case AttackTask():
             victim = task.victim
             return Subject(victim.architecture, victim.seed, task.attack.family, task.attack)
-    raise NasauditError(f"no rows are defined for tasks of the kind {task.kind!r}")
+    return None
 
 
 def measured_tasks(planned: Plan) -> Iterator[tuple[Task, Subject]]:

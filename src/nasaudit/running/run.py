@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from nasaudit.errors import MissingRecordError, SpecError, StoreError
 from nasaudit.planning.plan import Plan, plan
+from nasaudit.planning.unfolding import Unfolding
 from nasaudit.results.assemble import copy_examples
 from nasaudit.results.folder import StudyFolder, source_digest
 from nasaudit.results.schema import StudyResults
@@ -46,8 +47,6 @@ DOWNLOADS = Path("data")
 Mode = Literal["cached", "retry", "force", "read-only"]
 ATTEMPTS = 3  # a task whose worker dies is tried again, this often in all
 POLL = 0.5  # seconds that the runner waits at most before it looks up
-
-Records = dict[str, Record]
 
 
 @dataclass(frozen=True)
@@ -133,34 +132,40 @@ def run_plan(
     folder, store = StudyFolder(out), Store(context.store)
     folder.check(planned.study)
     if mode == "read-only":
-        return collect(planned, _all_records(planned, store), store, context.downloads)
-    kept = _kept_records(planned, store, mode, deep=False)
-    if _next_task(planned, kept) is None and folder.is_current(_source(planned, store)):
+        unfolding = _unfold(planned, store, mode, deep=True)
+        if (task := _next_task(unfolding)) is not None:
+            raise MissingRecordError(
+                f"read-only, but this task has no record yet: {task.label()}; run the study without read-only"
+            )
+        return collect(unfolding.plan, unfolding.records, store, context.downloads)
+    unfolding = _unfold(planned, store, mode, deep=False)
+    if _next_task(unfolding) is None and folder.is_current(_source(unfolding.plan, store)):
         return folder.results()
     try_models(planned, executor)
     with _locked(folder.path), store.writing():
         folder.claim(planned.study, context.store, context.downloads)
-        records = _kept_records(planned, store, mode, deep=True)
-        runner = _Runner(planned, store, observer or Silent(), records)
-        runner.run(executor)
-        results = collect(planned, runner.records, store, context.downloads)
-        copy_examples(planned, runner.records, store, folder)
-        folder.write(results, _source(planned, store))
+        unfolding = _unfold(planned, store, mode, deep=True)
+        _Runner(unfolding, store, observer or Silent()).run(executor)
+        known, records = unfolding.plan, unfolding.records
+        results = collect(known, records, store, context.downloads)
+        copy_examples(known, records, store, folder)
+        folder.write(results, _source(known, store))
     return results
 
 
 class _Runner:
     """Feeds an executor from a schedule, and stores what comes back."""
 
-    def __init__(self, planned: Plan, store: Store, observer: Observer, records: Records):
-        self._tasks, self._store, self._observer = planned.tasks, store, observer
-        self.records = dict(records)
-        self._schedule = Schedule(planned.tasks, records)
+    def __init__(self, unfolding: Unfolding, store: Store, observer: Observer):
+        self._unfolding, self._store, self._observer = unfolding, store, observer
+        self._schedule = Schedule(unfolding.plan.tasks, unfolding.records)
+        self._expected = unfolding.expected
         self._jobs: dict[str, Job] = {}
         self._deaths: dict[str, int] = {}
+        self._blocked: set[str] = set()  # labels of stages that were reported
 
     def run(self, make_executor: Callable[[], Executor]) -> None:
-        self._observer.begin(self._tasks, self.records.keys())
+        self._observer.begin(self._unfolding.plan.tasks, self._unfolding.records.keys(), self._expected)
         try:
             self._report_blocked()
             if self._schedule:
@@ -198,10 +203,20 @@ class _Runner:
         attempts = self._deaths.get(job.digest, 0) + 1
         stored = self._store.commit(record.model_copy(update={"attempts": attempts}), job.folder)
         del self._jobs[job.digest]
-        self.records[job.digest] = stored
         self._schedule.finish(job.digest, stored)
         self._observer.finished(job.task, stored)
+        self._unfold(stored)
         self._report_blocked()
+
+    def _unfold(self, record: Record) -> None:
+        """What a task left may decide further ones, some of which may have been done before."""
+        tasks, expected = self._unfolding.add(record), self._unfolding.expected
+        if not tasks and expected == self._expected:
+            return
+        records = self._unfolding.records_of(tasks)
+        self._schedule.add(tasks, records)
+        self._observer.added(tasks, records.keys(), expected)
+        self._expected = expected
 
     def _bury(self, job: Job, reason: str, executor: Executor) -> None:
         """A worker died; its task starts anew in an empty folder, unless it was tried often enough."""
@@ -218,33 +233,26 @@ class _Runner:
         """Tasks whose needs failed are not stored as failures: they run as soon as their needs succeed."""
         for task, reason in self._schedule.blocked():
             self._observer.skipped(task, reason)
+        for state in self._unfolding.stages:
+            if state.problem is not None and state.stage.label not in self._blocked:
+                self._blocked.add(state.stage.label)
+                self._observer.blocked(state.stage.label, state.problem.message)
 
 
-def _kept_records(planned: Plan, store: Store, mode: Mode, *, deep: bool) -> Records:
-    """The records that this mode does not make anew."""
-    if mode == "force":
-        return {}
-    found = {task.digest(): store.find(task, deep=deep) for task in planned.tasks}
-    return {
-        digest: record
-        for digest, record in found.items()
-        if record is not None and (mode == "cached" or record.state == "ok")
-    }
+def _unfold(planned: Plan, store: Store, mode: Mode, *, deep: bool) -> Unfolding:
+    """The plan as far as it is known by the records that this mode does not make anew."""
+
+    def find(task: Task) -> Record | None:
+        record = None if mode == "force" else store.find(task, deep=deep)
+        kept = record is not None and (mode != "retry" or record.state == "ok")
+        return record if kept else None
+
+    return Unfolding(planned, find, store.path)
 
 
-def _all_records(planned: Plan, store: Store) -> Records:
-    records = _kept_records(planned, store, "cached", deep=True)
-    task = _next_task(planned, records)
-    if task is not None:
-        raise MissingRecordError(
-            f"read-only, but this task has no record yet: {task.label()}; run the study without read-only"
-        )
-    return records
-
-
-def _next_task(planned: Plan, records: Records) -> Task | None:
+def _next_task(unfolding: Unfolding) -> Task | None:
     """A task that has no record and could run, or None: what waits for a failed one could not."""
-    schedule = Schedule(planned.tasks, records)
+    schedule = Schedule(unfolding.plan.tasks, unfolding.records)
     deque(schedule.blocked(), maxlen=0)
     return schedule.take()
 

@@ -1,6 +1,6 @@
 """Which task runs next: the ready ones, longest first, so that no long task is left over at the end."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from nasaudit.planning.needs import failed_need
 from nasaudit.spec.tasks import Task
@@ -11,21 +11,32 @@ class Schedule:
     """The tasks that have no record yet, and the order in which they may run.
 
     Args:
-        tasks: a plan's, each after its needs.
+        tasks: those known so far, each after its needs.
         records: those that exist, by digest.
     """
 
-    def __init__(self, tasks: Sequence[Task], records: Mapping[str, Record]):
-        self._records = dict(records)
-        self._waiting = {task.digest(): task for task in tasks if task.digest() not in records}
+    def __init__(self, tasks: Iterable[Task], records: Mapping[str, Record]):
+        self._records: dict[str, Record] = {}
+        self._waiting: dict[str, Task] = {}
+        self._needs: dict[str, list[str]] = {}  # digests of what each waiting task needs
         self.running: dict[str, Task] = {}
+        self.add(tasks, records)
 
     def __bool__(self) -> bool:
         return bool(self._waiting or self.running)
 
+    def add(self, tasks: Iterable[Task], records: Mapping[str, Record]) -> None:
+        """Further tasks are known, and records that exist of them."""
+        self._records.update(records)
+        for task in tasks:
+            digest = task.digest()
+            if digest not in self._records:
+                self._waiting[digest] = task
+                self._needs[digest] = [need.digest() for need in task.needs()]
+
     def take(self) -> Task | None:
         """The next task that can run, or None when all that is left waits for a running one."""
-        ready = [task for task in self._waiting.values() if self._is_ready(task)]
+        ready = [task for digest, task in self._waiting.items() if self._is_ready(digest)]
         if not ready:
             return None
         # The first of equals, so the plan's order breaks ties.
@@ -46,8 +57,6 @@ class Schedule:
                 del self._waiting[digest]
                 yield task, f"needs {need.label()}, which failed"
 
-    def _is_ready(self, task: Task) -> bool:
-        return all(
-            need.digest() in self._records and self._records[need.digest()].state == "ok"
-            for need in task.needs()
-        )
+    def _is_ready(self, digest: str) -> bool:
+        records = (self._records.get(need) for need in self._needs[digest])
+        return all(record is not None and record.state == "ok" for record in records)

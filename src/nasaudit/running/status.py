@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nasaudit.planning.needs import failed_need
-from nasaudit.planning.plan import plan
+from nasaudit.planning.plan import Plan, plan
+from nasaudit.planning.unfolding import StageState, Unfolding
 from nasaudit.results.folder import StudyFolder
+from nasaudit.running.display.eta import more_words
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import Task
 from nasaudit.store.records import Record
@@ -36,11 +38,21 @@ class TaskStatus:
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """A study's name and its tasks, in the order in which they need each other."""
+    """A study's name and its tasks, in the order in which they need each other.
+
+    Attributes:
+        study: its name.
+        folder: of the study.
+        tasks: those that are known.
+        stages: what decides further ones: `missing` while it may; `blocked` when a task that decides failed.
+        expected: how many more tasks there will be; None: nobody can say.
+    """
 
     study: str
     folder: Path
     tasks: tuple[TaskStatus, ...]
+    stages: tuple[TaskStatus, ...] = ()
+    expected: int | None = 0
 
     def count(self, state: State) -> int:
         """How many tasks are in this state."""
@@ -53,13 +65,18 @@ class StudyStatus:
             "folder": str(self.folder),
             "counts": {state: self.count(state) for state in STATES},
             "tasks": [dict(vars(task)) for task in self.tasks],
+            "stages": [
+                {"label": stage.label, "state": stage.state, "why": stage.why} for stage in self.stages
+            ],
+            "expected": self.expected,
         }
 
     def as_text(self) -> str:
-        """For a terminal: the counts, then every task that is not done."""
+        """For a terminal: the counts, then everything that is not done."""
         counts = ", ".join(f"{self.count(state)} {state}" for state in STATES if self.count(state))
-        lines = [f"{self.study}: {counts} of {len(self.tasks)} tasks"]
-        for task in self.tasks:
+        known = "" if self.expected == 0 else " known"
+        lines = [f"{self.study}: {counts} of {len(self.tasks)}{known} tasks{more_words(self.expected)}"]
+        for task in (*self.tasks, *self.stages):
             if task.state != "done":
                 lines.append(f"  {task.state:8} {task.label}" + (f": {task.why}" if task.why else ""))
         return "\n".join(lines)
@@ -76,16 +93,31 @@ def status(out: Path) -> StudyStatus:
     content = folder.read()
     study = StudySpec.parse(content["study"], where=str(folder.path / "study.json"))
     planned = plan(study, Path(content.get("downloads") or "data"))
-    return status_of(
-        planned.tasks, Store(Path(content.get("store") or folder.store)), study.name, folder.path
+    return status_of(planned, Store(Path(content.get("store") or folder.store)), folder.path)
+
+
+def status_of(planned: Plan, store: Store, folder: Path) -> StudyStatus:
+    """The status of a plan by the records of a store."""
+    unfolding = Unfolding(planned, store.find, store.path)
+    records = unfolding.records
+    return StudyStatus(
+        planned.study.name,
+        folder,
+        tuple(_status(task, records) for task in unfolding.plan.tasks),
+        tuple(_stage_status(state, records) for state in unfolding.stages),
+        unfolding.expected,
     )
 
 
-def status_of(tasks: tuple[Task, ...], store: Store, name: str, folder: Path) -> StudyStatus:
-    """The status of these tasks in a store."""
-    found = {task.digest(): store.find(task) for task in tasks}
-    records = {digest: record for digest, record in found.items() if record is not None}
-    return StudyStatus(name, folder, tuple(_status(task, records) for task in tasks))
+def _stage_status(state: StageState, records: Mapping[str, Record]) -> TaskStatus:
+    label = state.stage.label
+    if state.problem is not None:
+        return TaskStatus(label, "", "blocked", f"{state.problem.type}: {state.problem.message}")
+    if state.steps is None:
+        return TaskStatus(label, "", "done")
+    waits = [task.label() for digest, task in state.awaited.items() if digest not in records]
+    others = f" and {len(waits) - 1} others" if len(waits) > 1 else ""
+    return TaskStatus(label, "", "missing", f"waits for {waits[0]}{others}")
 
 
 def _status(task: Task, records: Mapping[str, Record]) -> TaskStatus:

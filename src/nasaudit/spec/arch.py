@@ -11,6 +11,8 @@ from nasaudit.spec.model import ModelSpec, Moments, Normalisation
 from nasaudit.spec.units import Fractional
 
 Scale = Literal["mini", "paper"]
+# How much of the published setting is kept: to the letter, or repaired where its figures would mislead.
+Protocol = Literal["sound", "paper"]
 # `hardened`: rewired from a published cell; in neither group when NAS is compared with hand-made.
 Group = Literal["manual", "nas", "random", "hardened", "custom"]
 

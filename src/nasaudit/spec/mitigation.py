@@ -76,10 +76,10 @@ class MitigationSpec(Spec):
         }
         known = {normalise(name): names for name, names in meant.items()}
         chosen: dict[str, None] = {}
-        for said in values["remedies"]:
-            names = known.get(normalise(str(said)))
+        for remedy in values["remedies"]:
+            names = known.get(normalise(str(remedy)))
             if names is None:
-                raise UnknownNameError("remedy", str(said), meant)
+                raise UnknownNameError("remedy", str(remedy), meant)
             chosen.update(dict.fromkeys(names))
         return {**values, "remedies": tuple(chosen)}
 
@@ -87,13 +87,13 @@ class MitigationSpec(Spec):
     @classmethod
     def _doses(cls, doses: Any) -> Any:
         """One message for what could be either."""
-        said = (
+        numbers = (
             [int(dose) if str(dose).isdecimal() else 0 for dose in doses]
             if isinstance(doses, list | tuple)
             else []
         )
-        if doses in ("full", "curve") or (said and min(said) > 0):
-            return said or doses
+        if doses in ("full", "curve") or (numbers and min(numbers) > 0):
+            return numbers or doses
         raise SpecError("", "full, curve, or numbers of nodes or skips from 1 on", doses)
 
     @model_validator(mode="after")

@@ -138,7 +138,7 @@ class RuleSpec(Spec):
             raise UnknownNameError("family with a headline", self.family, FAMILIES)
         for field in ("attack", "setting", "worse"):
             if getattr(self, field):
-                expected = f"nothing: the {HEADLINE} says it (see study/headlines.py)"
+                expected = f"nothing: the {HEADLINE} says it (see verdicts/headlines.py)"
                 raise SpecError(field, expected, getattr(self, field))
         if self.check == "at_least":
             expected = "at_most: every headline is worse the higher it is"

@@ -1,11 +1,12 @@
-"""The named training recipes: one for each scale and protocol, and those of surrogates."""
+"""The named training recipes: one for each scale and protocol, those of surrogates and of backdoors."""
 
 import math
+from typing import Any
 
-from nasaudit.spec.arch import Scale
-from nasaudit.spec.attacks import ExtractionSpec
+from nasaudit.spec.arch import Protocol, Scale
+from nasaudit.spec.attacks import BackdoorSpec, ExtractionSpec
+from nasaudit.spec.attacks.backdoor import FINE_TUNING_EPOCHS
 from nasaudit.spec.attacks.extraction import STEPS_FOR_AN_EPOCH
-from nasaudit.spec.tasks import Protocol
 from nasaudit.spec.training import TrainingSpec
 
 # Data sets in which a mirrored image is another thing, or nothing at all.
@@ -71,3 +72,20 @@ def surrogate_training(spec: ExtractionSpec, victim: TrainingSpec, images: int) 
     least = STEPS_FOR_AN_EPOCH * victim.epochs if spec.min_steps is None else spec.min_steps
     batches = max(1, images // training.batch_size)
     return training.model_copy(update={"epochs": max(spec.epochs, math.ceil(least / batches))})
+
+
+def backdoor_training(spec: BackdoorSpec, victim: TrainingSpec) -> TrainingSpec:
+    """The recipe that plants a backdoor: the victim's, with what the attack says otherwise.
+
+    A fine-tuning keeps its last epoch: which one is best on clean images is not what it is for. An attacker who runs
+    the training leaves the victim's defences out; who trains on poisoned data unaware keeps them.
+    """
+    victim = victim.undefended() if spec.trained_by_attacker else victim
+    fields = ("epochs", "learning_rate", "optimizer", "weight_decay", "batch_size")
+    changes: dict[str, Any] = {
+        name: getattr(spec, name) for name in fields if getattr(spec, name) is not None
+    }
+    if spec.from_scratch:
+        return victim.model_copy(update=changes)
+    epochs = max(1, round(FINE_TUNING_EPOCHS * victim.epochs))
+    return victim.model_copy(update={"epochs": epochs, "keep": "last", **changes})

@@ -133,13 +133,13 @@ def _switched(kind: type[TrainingRemedy | AnswersRemedy]) -> Callable[[Any], Any
         specs: dict[str, type[Spec]] = {
             name: remedy.spec for name, remedy in remedies_of(kind).items() if remedy.spec is not None
         }
-        said = values.get("name")
-        if not isinstance(said, str):
-            raise SpecError("name", f"one of {', '.join(specs)}", said)
-        name = next((known for known in specs if normalise(known) == normalise(said)), None)
+        given = values.get("name")
+        if not isinstance(given, str):
+            raise SpecError("name", f"one of {', '.join(specs)}", given)
+        name = next((known for known in specs if normalise(known) == normalise(given)), None)
         if name is None:
             noun = "defence" if kind is TrainingRemedy else "limit of the answers"
-            raise UnknownNameError(noun, said, specs)
+            raise UnknownNameError(noun, given, specs)
         return specs[name].parse({**values, "name": name})
 
     return read

@@ -6,14 +6,13 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from nasaudit.errors import SpecError
 from nasaudit.spec.analyses import DEFAULT_ANALYSES, AnyAnalysis
-from nasaudit.spec.arch import Group, Scale
+from nasaudit.spec.arch import Group, Protocol, Scale
 from nasaudit.spec.attacks import AnyAttack, ExtractionSpec
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.spec.model import ModelSpec, Normalisation
-from nasaudit.spec.tasks import Protocol
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.spec.units import Fractional
 

@@ -16,8 +16,6 @@ from nasaudit.spec.data import DataSpec, ShadowSubset
 from nasaudit.spec.named import TRIFLE
 from nasaudit.spec.training import TrainingSpec
 
-Protocol = Literal["sound", "paper"]
-
 
 class Task(Spec):
     """Root of all kinds. `work` names the function that does it, as `module:function`."""

@@ -20,6 +20,9 @@ Deviations: 5 steps by default, where both papers take 7 to 20. The climb of PGD
 code of TRADES, not in training mode. `Trades` sends the clean and the moved images through the network as one batch,
 so that batch normalisation averages over both; the authors' code sends them one after the other (and the clean ones
 twice). Either method trains for the epochs of the recipe, and keeps the epoch that the recipe says by clean accuracy.
+
+In the history of a training, loss and accuracy are those of the examples with PGD; with TRADES the loss has both of
+its terms, and the accuracy is that of the clean images.
 """
 
 from collections.abc import Callable, Iterator

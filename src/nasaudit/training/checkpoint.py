@@ -53,7 +53,9 @@ def load(path: Path, spec: ArchSpec | None = None) -> Network:
             f"{path}: names code that would be executed to build its network ({stored.model.target}); "
             "if you trust it, say the architecture: load(path, spec)"
         )
-    return _filled(build(stored), _tensors(path), path)
+    network = build(stored)
+    _fill(network, _tensors(path), path)
+    return network.eval()
 
 
 def load_given(given: WeightsFile, network: Network) -> Network:
@@ -90,10 +92,9 @@ def load_given(given: WeightsFile, network: Network) -> Network:
             f"{path}: {len(broken)} tensors hold NaN or infinite values; the first: {broken[0]}. "
             "A training that diverged cannot be measured; bring weights of an earlier epoch"
         )
-    if network.spec.model is None or any(name.startswith("normalise.") for name in state):
-        return _filled(network, state, path)
+    ours = network.spec.model is None or any(name.startswith("normalise.") for name in state)
     # A model that is defined elsewhere has its own names, without our body and normalisation.
-    _fill(network.body, state, path)
+    _fill(network if ours else network.body, state, path)
     return network.eval()
 
 
@@ -112,8 +113,8 @@ def _check_same_network(metadata: Mapping[str, str], expected: ArchSpec, path: P
     stored = _stored_spec(metadata, path)
     alike = stored.model_copy(update={field: getattr(expected, field) for field in free})
     if alike != expected:
-        told = alike if alike.genotype == expected.genotype else stored
-        raise CheckpointError(f"{path}: holds another architecture: {_difference(expected, told)}")
+        got = alike if alike.genotype == expected.genotype else stored
+        raise CheckpointError(f"{path}: holds another architecture: {_difference(expected, got)}")
 
 
 def _stored_spec(metadata: Mapping[str, str], path: Path) -> ArchSpec:
@@ -156,18 +157,16 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: cannot be read: {error}") from error
 
 
-def _filled(network: Network, state: dict[str, Tensor], path: Path) -> Network:
-    """The network with these weights, in eval mode, if every tensor fits."""
-    _fill(network, state, path)
-    return network.eval()
-
-
 def _fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    expected = module.state_dict()
+    """Load the tensors, if every one fits."""
+    expected, given = (
+        {name: str(list(tensor.shape)) for name, tensor in tensors.items()}
+        for tensors in (module.state_dict(), state)
+    )
     wrong = [
-        f"{name}: expected {_shape(expected.get(name))}, got {_shape(state.get(name))}"
-        for name in sorted(expected.keys() | state.keys())
-        if _shape(expected.get(name)) != _shape(state.get(name))
+        f"{name}: expected {expected.get(name, 'nothing')}, got {given.get(name, 'nothing')}"
+        for name in sorted(expected.keys() | given.keys())
+        if expected.get(name) != given.get(name)
     ]
     if wrong:
         first = wrong[:3]
@@ -202,14 +201,8 @@ def _plausible_header(start: bytes, path: Path) -> bool:
     return len(start) == 8 and struct.unpack("<Q", start)[0] < path.stat().st_size
 
 
-def _shape(tensor: object) -> str:
-    shape = getattr(tensor, "shape", None)
-    return "nothing" if shape is None else str(list(shape))
-
-
 def _difference(expected: ArchSpec, got: ArchSpec) -> str:
-    fields = [name for name in ArchSpec.model_fields if getattr(expected, name) != getattr(got, name)]
-    field = fields[0]
+    field = next(name for name in ArchSpec.model_fields if getattr(expected, name) != getattr(got, name))
     if field == "genotype":
         return f"{got.name} with another genotype than {expected.name}"
     return f"{field} is {getattr(got, field)!r}, expected {getattr(expected, field)!r}"

@@ -24,9 +24,9 @@ from nasaudit.training.seams import Defence, Loss, Prepare, Seams, as_it_is, who
 class History:
     """What training went through: one entry for each step, one more list entry for each epoch.
 
-    `loss` and `accuracy` are those of the step's batch, before the step, as it was learned from: of the adversarial
-    examples when training against PGD; with TRADES the loss has both of its terms, and the accuracy is that of the
-    clean images. `selection` is the accuracy that the kept epoch is chosen by (empty when the last is kept).
+    `loss` and `accuracy` are those of the step's batch, before the step, as it was learned from: a defence may have
+    changed the images and the loss. The accuracy is that of the images with targets, the first of the batch.
+    `selection` is the accuracy that the kept epoch is chosen by (empty when the last is kept).
     """
 
     images_per_step: int

@@ -90,8 +90,8 @@ class PrivateGradient:
         measured = torch.zeros(2, device=pixels.device)
         parts = _parts(len(targets), self.spec.microbatch)
         for rows in parts:
-            found = backward(torch.cat([view[rows] for view in views]), targets[rows])
-            measured += torch.stack(found) * ((rows.stop - rows.start) / len(targets))
+            loss_and_correct = backward(torch.cat([view[rows] for view in views]), targets[rows])
+            measured += torch.stack(loss_and_correct) * ((rows.stop - rows.start) / len(targets))
             self._add_clipped(total)
         for parameter, gradient in zip(self._parameters, total, strict=True):
             if self.spec.noise_multiplier > 0:
@@ -103,15 +103,15 @@ class PrivateGradient:
 
     def _add_clipped(self, total: list[Tensor]) -> None:
         """Add a microbatch's gradient to the sum, no longer than `clip`, and take it from the parameters."""
-        found = [
+        pairs = [
             (whole, parameter.grad)
             for whole, parameter in zip(total, self._parameters, strict=True)
             if parameter.grad is not None
         ]
-        gradients = [gradient for _, gradient in found]
+        gradients = [gradient for _, gradient in pairs]
         length = torch.nn.utils.get_total_norm(gradients)
         torch._foreach_mul_(gradients, (self.spec.clip / length).clamp(max=1))
-        torch._foreach_add_([whole for whole, _ in found], gradients)
+        torch._foreach_add_([whole for whole, _ in pairs], gradients)
         for parameter in self._parameters:
             parameter.grad = None
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
-from nasaudit.results.schema import Measure, Part, Row
+from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import Setting, over_seeds, setting_of
+from nasaudit.results.verdict_models import Measure, Part
 from nasaudit.spec.attacks import FAMILIES
-from nasaudit.verdicts.headlines import DIRECTIONS, Sign, find_headline
+from nasaudit.verdicts.headlines import DIRECTIONS, Sign
 
 # Gradients are judged in the untrained network, as published: what is known of a cell before it is trained.
 INITIAL = {"checkpoint": "initial"}
@@ -106,16 +107,17 @@ FAVOURED: Mapping[str, Sign] = {
 }
 
 
-def make_measures(rows: Sequence[Row]) -> list[Measure]:
+def make_measures(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[Measure]:
     """The measures that a study has, in the order of the chain; an architecture counts with the mean over its seeds.
 
     Every architecture gets the same setting. A figure that is not finite is left out.
 
     Args:
         rows: of the study.
+        headlines: of its families.
     """
     made = [_measure(rows, wanted) for wanted in WANTED]
-    made += list(_vulnerabilities(rows))
+    made += list(_vulnerabilities(headlines))
     made += [_measure(rows, wanted) for wanted in CONTROLS]
     return [measure for measure in made if measure is not None]
 
@@ -144,17 +146,13 @@ def _measure(rows: Sequence[Row], wanted: Wanted) -> Measure | None:
     )
 
 
-def _vulnerabilities(rows: Sequence[Row]) -> Iterator[Measure]:
-    for family in FAMILIES:
-        found = find_headline(rows, family)
-        if found is None:
-            continue
-        row = next(iter(found.rows.values()))
+def _vulnerabilities(headlines: Sequence[Headline]) -> Iterator[Measure]:
+    for headline in headlines:
         yield Measure(
-            key=family,
-            title=found.headline.measure,
+            key=headline.family,
+            title=headline.measure,
             part="vulnerability",
-            unit=row.unit,
-            metric=row.metric,
-            values={name: one.value for name, one in found.rows.items() if isfinite(one.value)},
+            unit=headline.unit,
+            metric=headline.metric,
+            values={name: row.value for name, row in headline.rows.items() if isfinite(row.value)},
         )

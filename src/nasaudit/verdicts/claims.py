@@ -7,7 +7,7 @@ The chain and its measures are in `verdicts.chain`. What is asked is in `verdict
 from collections.abc import Sequence
 from typing import Literal
 
-from nasaudit.results.schema import Claim, Measure
+from nasaudit.results.verdict_models import Claim, Measure
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.stats.holm import ALPHA, holm
 from nasaudit.verdicts.correlation_claims import correlation_claims

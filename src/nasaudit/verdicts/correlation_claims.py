@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import TypedDict
 
-from nasaudit.results.schema import Measure, Span
+from nasaudit.results.base import Span
+from nasaudit.results.verdict_models import Measure
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.genotype import Genotype
 from nasaudit.stats.holm import FEWEST_TESTED

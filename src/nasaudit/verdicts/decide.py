@@ -12,6 +12,7 @@ from nasaudit.store.store import Store
 from nasaudit.verdicts.chain import make_measures
 from nasaudit.verdicts.claims import make_claims
 from nasaudit.verdicts.groups import compare_groups
+from nasaudit.verdicts.headlines import find_headlines
 from nasaudit.verdicts.remedies import make_remedies
 
 
@@ -30,18 +31,21 @@ def collect(planned: Plan, records: Mapping[str, Record], store: Store, download
     return decide(assembled, ImageValues(planned, opened, common))
 
 
-def decide(results: StudyResults, values: ImageValues) -> StudyResults:
-    """The results with every verdict.
+def decide(results: StudyResults, values: ImageValues | None = None) -> StudyResults:
+    """The results with every verdict, made anew.
 
     Args:
         results: with rows.
-        values: what the study's models did on single images.
+        values: what the study's models did on single images; None: there are no remedies to judge.
     """
-    measures = make_measures(results.rows)
+    headlines = find_headlines(results.rows)
+    measures = make_measures(results.rows, headlines)
     verdicts = {
-        "comparisons": compare_groups(results.rows),
+        "headlines": headlines,
+        "headlines_between": find_headlines(results.rows, between_studies=True),
+        "comparisons": compare_groups(results.rows, headlines),
         "measures": measures,
         "claims": make_claims(measures, results.architectures),
-        "remedies": make_remedies(values, results.rows),
+        "remedies": [] if values is None else make_remedies(values, results.rows, headlines),
     }
     return results.model_copy(update=verdicts)

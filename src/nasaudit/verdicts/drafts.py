@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nasaudit.measure.estimate import Estimate
-from nasaudit.results.schema import Claim, ClaimKind, Measure, Span
+from nasaudit.results.base import Span
+from nasaudit.results.verdict_models import Claim, ClaimKind, Measure
 from nasaudit.verdicts.headlines import Sign
 
 Link = tuple[ClaimKind, str, str]  # what is asked about, from which step of the chain to which

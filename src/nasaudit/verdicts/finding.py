@@ -1,7 +1,8 @@
 """What a difference between two models says, by its interval. No torch."""
 
 from nasaudit.measure.catalogue import Worse
-from nasaudit.results.schema import Finding, Span
+from nasaudit.results.base import Span
+from nasaudit.results.verdict_models import Finding
 
 
 def finding_of(change: Span, worse: Worse | None) -> Finding:

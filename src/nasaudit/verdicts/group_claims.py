@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
 
-from nasaudit.results.schema import Measure
+from nasaudit.results.verdict_models import Measure
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.stats.holm import FEWEST, FEWEST_TESTED
 from nasaudit.stats.two_groups import detectable_difference, mean_difference, permutation_test, pooled_sd

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from nasaudit.measure.estimate import Estimate
-from nasaudit.results.schema import ArchitectureValue, GroupComparison, GroupTest, Row, Span
-from nasaudit.spec.attacks import FAMILIES, Family
+from nasaudit.results.base import Span
+from nasaudit.results.schema import Headline, Row
+from nasaudit.results.verdict_models import ArchitectureValue, GroupComparison, GroupTest
 from nasaudit.stats.holm import ALPHA, FEWEST, holm
 from nasaudit.stats.permutation import PermutationTest
 from nasaudit.stats.two_groups import (
@@ -14,21 +15,20 @@ from nasaudit.stats.two_groups import (
     permutation_test,
     pooled_sd,
 )
-from nasaudit.verdicts.headlines import DIRECTIONS, Found, find_headline
 
 
-def compare_groups(rows: Sequence[Row]) -> list[GroupComparison]:
-    """One comparison for each family whose headline was measured, in the order of the families.
+def compare_groups(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[GroupComparison]:
+    """One comparison for each family that has a headline, in their order.
 
     Trainings of one architecture count as one value, their mean: they are alike, and taking them for independent
     models would find differences where there are none. Holm's correction is over the families that could be tested.
 
     Args:
         rows: of the study.
+        headlines: of its families.
     """
     accuracy = _accuracies(rows)
-    found = {family: headline for family in FAMILIES if (headline := find_headline(rows, family))}
-    plain = [_values(family, headline, accuracy) for family, headline in found.items()]
+    plain = [_values(headline, accuracy) for headline in headlines]
     testable = [one for one in plain if min(one.n_nas, one.n_manual) >= FEWEST]
     permuted = [permutation_test(*_groups(one)) for one in testable]
     adjusted = holm([test.p for test in permuted])
@@ -46,22 +46,21 @@ def compare_groups(rows: Sequence[Row]) -> list[GroupComparison]:
     ]
 
 
-def _values(family: Family, found: Found, accuracy: dict[str, float]) -> GroupComparison:
+def _values(headline: Headline, accuracy: dict[str, float]) -> GroupComparison:
     """The values of both groups, not yet tested."""
     values = [
-        ArchitectureValue(architecture=name, group=row.group, value=row.value, models=found.models[name])
-        for name, row in found.rows.items()
+        ArchitectureValue(architecture=name, group=row.group, value=row.value, models=headline.models[name])
+        for name, row in headline.rows.items()
     ]
     nas = [one for one in values if one.group == "nas"]
     manual = [one for one in values if one.group == "manual"]
-    row = next(iter(found.rows.values()))
     return GroupComparison(
-        family=family,
-        measure=found.headline.measure,
-        attack=found.attack,
-        setting=found.setting,
-        metric=row.metric,
-        unit=row.unit,
+        family=headline.family,
+        measure=headline.measure,
+        attack=headline.attack,
+        setting=headline.setting,
+        metric=headline.metric,
+        unit=headline.unit,
         values=values,
         n_nas=len(nas),
         n_manual=len(manual),
@@ -69,8 +68,8 @@ def _values(family: Family, found: Found, accuracy: dict[str, float]) -> GroupCo
         mean_nas=_mean([one.value for one in nas]),
         mean_manual=_mean([one.value for one in manual]),
         accuracy_gap=_accuracy_gap(nas, manual, accuracy),
-        published=DIRECTIONS[family].sign,
-        published_size=DIRECTIONS[family].size,
+        published=headline.published,
+        published_size=headline.published_size,
         test=None,
     )
 

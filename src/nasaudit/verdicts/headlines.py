@@ -1,32 +1,36 @@
-"""The one measure by which each family's architectures are compared, chosen before any result is seen. No torch.
+"""The one figure by which each family's architectures are compared, chosen before any result is seen. No torch.
 
 A study measures hundreds of figures; whoever picks one after looking finds a difference in some of them. So each
-family's headline is fixed here: the metric, the attack and the setting, and the direction that was published.
+family's headline is fixed here: the metric, the attack and the setting, and the direction that was published. Of a
+study that measured anything else of a family, the last wishes take that.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-from nasaudit.results.schema import Row
-from nasaudit.results.selection import Setting, over_seeds, setting_of
-from nasaudit.spec.attacks import Family
+from nasaudit.results.schema import Headline, Row
+from nasaudit.results.selection import COMMON, Key, Setting, key_of, on_common_images, over_seeds
+from nasaudit.spec.attacks import FAMILIES, Family
 
 Sign = Literal["higher", "lower"]
-Identity = tuple[str, Setting]  # with the attack
+Identity = tuple[str, Setting]  # of a figure in all architectures: with the attack
 
 PUBLISHED = "Pang et al., USENIX Security 2022"
+# The epsilon that the field quotes most.
+QUOTED: Mapping[str, str] = {"linf": "8/255", "l2": "0.5"}
 
 
 @dataclass(frozen=True)
-class Headline:
-    """Which rows a family is judged by. Of several that fit, the wishes decide in the order in which they stand here.
+class Wish:
+    """Which rows a family would be judged by. Of several that fit, the fields decide in the order of `rank`.
 
     Attributes:
-        measure: in words, as in a sentence.
+        measure: in words, as in a sentence; an epsilon of the setting is added to it.
         metric: of the rows; higher is worse for the defender.
         attacks: that may stand for the family, the preferred one first.
+        others: whether any other attack may too, after these.
         setting: what the rows' setting must say.
         preferred: what it should say rather than anything else.
         avoided: what it should not say if another choice exists.
@@ -37,8 +41,9 @@ class Headline:
 
     measure: str
     metric: str
-    attacks: tuple[str, ...]
+    attacks: tuple[str, ...] = ()
     setting: Mapping[str, str] = field(default_factory=dict)
+    others: bool = False
     preferred: Mapping[str, str] = field(default_factory=dict)
     avoided: Mapping[str, str] = field(default_factory=dict)
     unsaid: tuple[str, ...] = ()
@@ -49,7 +54,7 @@ class Headline:
         """Whether the row could be the headline's."""
         return (
             row.metric == self.metric
-            and row.attack in self.attacks
+            and (self.others or row.attack in self.attacks)
             and self.setting.items() <= row.setting.items()
             and self.protocol in ("", row.protocol)
         )
@@ -59,7 +64,7 @@ class Headline:
         attack, pairs = identity
         setting = dict(pairs)
         return (
-            self.attacks.index(attack),
+            (*self.attacks, attack).index(attack),
             sum(key in setting for key in self.unsaid),
             sum(setting.get(key) != text for key, text in self.preferred.items()),
             sum(setting.get(key) == text for key, text in self.avoided.items()),
@@ -75,43 +80,67 @@ class Published:
     size: str = ""
 
 
-@dataclass(frozen=True)
-class Found:
-    """A family's headline as a study has it.
-
-    Attributes:
-        headline: the one that was taken.
-        attack: of all its rows.
-        setting: what all its rows have in common.
-        rows: one for each architecture, over its seeds, by name; at least one.
-        models: how many trained models stand behind each of them.
-    """
-
-    headline: Headline
-    attack: str
-    setting: dict[str, str]
-    rows: dict[str, Row]
-    models: dict[str, int]
-
-
+AREA = "area under the security curve"
+RATE = "attack success rate"
+# Other attacks of evasion in PGD's place, the more they see of the model the sooner.
+OTHERS = ("pgd", "apgd", "ensemble", "ddn", "fgsm", "square", "nes", "hop_skip_jump", "transfer")
+# From the threat that was published to any.
+THREATS: tuple[Mapping[str, str], ...] = (
+    {"norm": "linf", "goal": "untargeted"},
+    {"norm": "l2", "goal": "untargeted"},
+    {"norm": "linf"},
+    {"norm": "l2"},
+    {},
+)
+# The fairest for a comparison first.
+IMAGES: tuple[Mapping[str, str], ...] = ({"images": COMMON}, {"images": "correct"}, {"images": "all"}, {})
 _CURVE = {"norm": "linf", "goal": "untargeted", "images": "common"}
 _OWN_IMAGES = {**_CURVE, "images": "correct"}  # where no image is classified correctly by every model
 _PAPER_PGD = {"norm": "linf", "goal": "least_likely", "images": "all", "epsilon": "8/255"}
 
-# For each family its headline; a later one counts only where a study has no rows of the earlier ones at all.
-HEADLINES: Mapping[Family, tuple[Headline, ...]] = {
+# For each family its headline; a later one counts only where a study has no figure of the earlier ones at all.
+WISHES: Mapping[Family, tuple[Wish, ...]] = {
     "evasion": (
-        Headline("area under the security curve", "curve_area", ("pgd",), _CURVE),
-        Headline("area under the security curve", "curve_area", ("pgd",), _OWN_IMAGES),
-        Headline("attack success rate at 8/255", "asr", ("pgd",), _PAPER_PGD, protocol="paper"),
+        Wish(AREA, "curve_area", ("pgd",), _CURVE),
+        Wish(AREA, "curve_area", ("pgd",), _OWN_IMAGES),
+        Wish(RATE, "asr", ("pgd",), _PAPER_PGD, protocol="paper"),
+        *(
+            Wish(AREA, "curve_area", OTHERS, {**threat, **images}, others=True)
+            for threat in THREATS
+            for images in IMAGES
+        ),
+        *(
+            Wish(
+                RATE,
+                "asr",
+                OTHERS,
+                {**threat, **images},
+                others=True,
+                preferred={"epsilon": QUOTED.get(threat.get("norm", ""), "")},
+                largest="epsilon",
+            )
+            for threat in THREATS
+            for images in IMAGES
+        ),
     ),
-    "poisoning": (Headline("accuracy lost to wrong labels", "cad", ("label_flip",), largest="fraction"),),
-    "backdoor": (Headline("success rate of the trigger", "asr", ("badnets",)),),
+    "poisoning": (
+        Wish("accuracy lost to wrong labels", "cad", ("label_flip",), largest="fraction"),
+        Wish("accuracy lost to poison", "cad", ("gradient_matching",), others=True, largest="fraction"),
+    ),
+    "backdoor": (
+        Wish(
+            "success rate of the trigger",
+            "asr",
+            ("badnets", "blended", "sig", "wanet", "trojannn", "latent", "imc"),
+            others=True,
+        ),
+    ),
     "extraction": (
-        Headline(
+        Wish(
             "agreement of the stolen model",
             "agreement",
-            ("knockoff",),
+            ("knockoff", "knockoff_adaptive"),
+            others=True,
             preferred={"labels": "soft", "pool": "pool"},
             avoided={"surrogate": "same"},
             unsaid=("answers",),
@@ -119,10 +148,11 @@ HEADLINES: Mapping[Family, tuple[Headline, ...]] = {
         ),
     ),
     "membership": (
-        Headline(
+        Wish(
             "AUC of finding members",
             "auc",
-            ("lira", "rmia", "loss_threshold", "boundary_distance"),
+            ("lira", "rmia", "loss_threshold", "boundary_distance", "gap"),
+            others=True,
             preferred={"mode": "online"},
         ),
     ),
@@ -138,40 +168,56 @@ DIRECTIONS: Mapping[Family, Published] = {
 }
 
 
-def find_headline(rows: Sequence[Row], family: Family) -> Found | None:
-    """Pick a family's headline from a study's rows; None where it was not measured.
+def find_headlines(rows: Sequence[Row], *, between_studies: bool = False) -> list[Headline]:
+    """The headline of each family that was measured, in the order of the families.
 
     Every architecture gets the same attack and setting: what was wished for, and of several that fit, the first in
-    the order of the rows. An architecture without that very row is left out.
+    the order of the rows. An architecture without that very figure is left out.
+
+    Args:
+        rows: of the study.
+        between_studies: whether to leave out figures that count images which another study does not.
     """
-    of_family = [row for row in rows if row.family == family]
-    for headline in HEADLINES[family]:
-        fitting = [row for row in of_family if headline.fits(row)]
+    places: dict[Key, list[int]] = {}
+    for place, row in enumerate(rows):
+        if row.family in FAMILIES:
+            places.setdefault(key_of(row), []).append(place)
+    pooled: dict[str, dict[Key, int]] = {family: {} for family in FAMILIES}
+    for key, of_figure in places.items():
+        chosen = over_seeds([rows[place] for place in of_figure])
+        if chosen is not None and not (between_studies and on_common_images(key)):
+            pooled[key.family][key] = next(place for place in of_figure if rows[place] is chosen)
+    found = [_find(rows, family, pooled[family], places) for family in FAMILIES]
+    return [headline for headline in found if headline is not None]
+
+
+def _find(
+    rows: Sequence[Row], family: Family, pooled: Mapping[Key, int], places: Mapping[Key, Sequence[int]]
+) -> Headline | None:
+    for wish in WISHES[family]:
+        fitting = {key: place for key, place in pooled.items() if wish.fits(rows[place])}
         if fitting:
-            identity = min(_unique(_identity(row) for row in fitting), key=headline.rank)
-            found = _found(headline, identity, [row for row in fitting if _identity(row) == identity])
-            return found if found.rows else None
-    return None
-
-
-def _found(headline: Headline, identity: Identity, rows: Sequence[Row]) -> Found:
-    by_name: dict[str, list[Row]] = {}
-    for row in rows:
-        by_name.setdefault(row.architecture, []).append(row)
-    pooled = {
-        name: row for name, row in ((name, over_seeds(of_one)) for name, of_one in by_name.items()) if row
-    }
-    models = {name: len({row.seed for row in by_name[name]} - {"all"}) or 1 for name in pooled}
-    attack, setting = identity
-    return Found(headline, attack, dict(setting), pooled, models)
-
-
-def _identity(row: Row) -> Identity:
-    return row.attack, setting_of(row)
-
-
-def _unique(identities: Iterable[Identity]) -> list[Identity]:
-    return list(dict.fromkeys(identities))
+            break
+    else:
+        return None
+    attack, pairs = min(((key.attack, key.setting) for key in fitting), key=wish.rank)
+    taken = {key.architecture: key for key in fitting if (key.attack, key.setting) == (attack, pairs)}
+    setting = dict(pairs)
+    seeds = {name: {rows[place].seed for place in places[key]} - {"all"} for name, key in taken.items()}
+    by_name = {name: rows[pooled[key]] for name, key in taken.items()}
+    return Headline(
+        family=family,
+        measure=f"{wish.measure} at {setting['epsilon']}" if "epsilon" in setting else wish.measure,
+        attack=attack,
+        setting=setting,
+        metric=wish.metric,
+        unit=next(iter(by_name.values())).unit,
+        published=DIRECTIONS[family].sign,
+        published_size=DIRECTIONS[family].size,
+        positions={name: pooled[key] for name, key in taken.items()},
+        models={name: len(of_name) or 1 for name, of_name in seeds.items()},
+        rows=by_name,
+    )
 
 
 def _number(text: str) -> float:

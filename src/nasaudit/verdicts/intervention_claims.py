@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from nasaudit.planning.population import HARDENED, hardened_name
-from nasaudit.results.schema import Measure
+from nasaudit.results.verdict_models import Measure
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.stats.holm import FEWEST_TESTED
 from nasaudit.stats.pairs import detectable_mean, mean_of_pairs, sign_flip_test

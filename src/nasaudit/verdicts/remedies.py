@@ -24,16 +24,16 @@ from nasaudit.measure.catalogue import worse_direction
 from nasaudit.measure.estimate import Estimate, FloatArray
 from nasaudit.planning.hardening import Variant, variants
 from nasaudit.results.image_values import ByImage, ImageValues, paired_differences
-from nasaudit.results.schema import Drop, Effect, Pairing, Remedied, Row
+from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import Figure, estimate_of, figures, key_of
-from nasaudit.spec.attacks import FAMILIES, ExtractionSpec
+from nasaudit.results.verdict_models import Drop, Effect, Pairing, Remedied
+from nasaudit.spec.attacks import ExtractionSpec
 from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.stats.crossed import PairedTest, crossed_mean
 from nasaudit.stats.differences import independent_change, possible
 from nasaudit.stats.holm import ALPHA, holm
 from nasaudit.verdicts.drafts import span
 from nasaudit.verdicts.finding import finding_of
-from nasaudit.verdicts.headlines import Found, find_headline
 
 ACCURACY = "clean accuracy"
 NORMAL = NormalDist()
@@ -52,15 +52,16 @@ class _Side:
     by_image: Mapping[int, ByImage]
 
 
-def make_remedies(values: ImageValues, rows: Sequence[Row]) -> list[Remedied]:
+def make_remedies(values: ImageValues, rows: Sequence[Row], headlines: Sequence[Headline]) -> list[Remedied]:
     """Everything that a study's remedies did.
 
     Args:
         values: of single images, with the study.
         rows: of the study, the pooled ones among them.
+        headlines: of its families.
     """
     study = values.planned.study
-    judge = _Judge(values, rows, (study.mitigation or MitigationSpec()).max_drop)
+    judge = _Judge(values, rows, headlines, (study.mitigation or MitigationSpec()).max_drop)
     judged = [judge.architecture(variant) for variant in variants(study)]
     originals = dict.fromkeys(one.original for one in judged) or dict.fromkeys(
         architecture.name for architecture in values.planned.architectures if study.mitigation is not None
@@ -72,11 +73,12 @@ def make_remedies(values: ImageValues, rows: Sequence[Row]) -> list[Remedied]:
 class _Judge:
     """Compares two models of one study by their rows."""
 
-    def __init__(self, values: ImageValues, rows: Sequence[Row], max_drop: float):
+    def __init__(
+        self, values: ImageValues, rows: Sequence[Row], headlines: Sequence[Headline], max_drop: float
+    ):
         self._values, self._rows, self._max_drop = values, rows, max_drop
         self._figures = figures(rows)
-        found = (find_headline(rows, family) for family in FAMILIES)
-        self._found = {family: one for family, one in zip(FAMILIES, found, strict=True) if one is not None}
+        self._headlines = {headline.family: headline for headline in headlines}
 
     def architecture(self, variant: Variant) -> Remedied:
         """A hardened architecture against the one that it was."""
@@ -93,19 +95,21 @@ class _Judge:
             parameters=self._sizes("parameters", *names),
             flops=self._sizes("flops", *names),
             accuracy=accuracy,
-            effects=[effect for found in self._found.values() for effect in self._effects(found, *names)],
+            effects=[
+                effect for headline in self._headlines.values() for effect in self._effects(headline, *names)
+            ],
             max_drop=self._max_drop,
             drop=_drop(accuracy, self._max_drop),
         )
 
     def answers(self, original: str) -> Iterator[Remedied]:
         """The same model where a thief gets less than the probabilities in full."""
-        found = self._found.get("extraction")
-        if found is None or original not in found.rows:
+        headline = self._headlines.get("extraction")
+        if headline is None or original not in headline.rows:
             return
-        plain = found.rows[original]
+        plain = headline.rows[original]
         for remedy, limited in self._limited(plain):
-            effect = _compared(self._side(plain), self._side(limited), found.headline.measure)
+            effect = _compared(self._side(plain), self._side(limited), headline.measure)
             yield Remedied(
                 original=original,
                 variant=original,
@@ -149,12 +153,12 @@ class _Judge:
             sides.append(_Side(found[0], self._values.accuracy(name)))
         return _compared(sides[0], sides[1], ACCURACY)
 
-    def _effects(self, found: Found, original: str, variant: str) -> Iterator[Effect]:
+    def _effects(self, headline: Headline, original: str, variant: str) -> Iterator[Effect]:
         """The family's headline first, then what is shown beside it."""
-        if not {original, variant} <= found.rows.keys():
+        if not {original, variant} <= headline.rows.keys():
             return
-        before, after = found.rows[original], found.rows[variant]
-        yield _compared(self._side(before), self._side(after), found.headline.measure)
+        before, after = headline.rows[original], headline.rows[variant]
+        yield _compared(self._side(before), self._side(after), headline.measure)
         for metric, measure in BESIDE.get(before.family, {}).items():
             keys = [key_of(row)._replace(metric=metric) for row in (before, after)]
             if all(key in self._figures for key in keys):

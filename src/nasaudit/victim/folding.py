@@ -64,7 +64,7 @@ def _pairs(network: nn.Module, pixels: Tensor) -> list[tuple[str, str]]:
     """Names of (convolution, BN) where the BN's input is the very tensor that the convolution returned."""
     made_by: dict[int, tuple[str, Tensor, int]] = {}  # by id; the tensor is kept so that no id is used twice
     calls: dict[str, int] = {}
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     hooks = []
 
     def after_convolution(name: str, output: Tensor) -> None:
@@ -76,7 +76,7 @@ def _pairs(network: nn.Module, pixels: Tensor) -> list[tuple[str, str]]:
         calls[name] = calls.get(name, 0) + 1
         maker, tensor, version = made_by.get(id(x), ("", x, -1))
         if maker and tensor._version == version:
-            found.append((maker, name))
+            pairs.append((maker, name))
 
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
@@ -91,7 +91,7 @@ def _pairs(network: nn.Module, pixels: Tensor) -> list[tuple[str, str]]:
     finally:
         for hook in hooks:
             hook.remove()
-    once = [(convolution, norm) for convolution, norm in found if calls[convolution] == calls[norm] == 1]
+    once = [(convolution, norm) for convolution, norm in pairs if calls[convolution] == calls[norm] == 1]
     return [(convolution, norm) for convolution, norm in once if [c for c, _ in once].count(convolution) == 1]
 
 

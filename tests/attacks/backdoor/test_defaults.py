@@ -5,8 +5,8 @@ import pytest
 from nasaudit.errors import SpecError
 from nasaudit.results.replicates import distinguishing
 from nasaudit.spec.attacks import BadNetsSpec, TrojanNNSpec
-from nasaudit.spec.defaults import attacks_for
-from nasaudit.spec.defaults.backdoor import sweep
+from nasaudit.spec.attacks.backdoor import sweep
+from nasaudit.spec.attacks.choice import attacks_for
 
 
 def test_sound_has_one_of_every_kind_and_badnets_at_three_sizes():

@@ -9,7 +9,7 @@ from nasaudit.attacks.backdoor import work
 from nasaudit.attacks.backdoor.badnets import BadNets
 from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored
 from nasaudit.attacks.backdoor.trigger import stamped
-from nasaudit.attacks.backdoor.work import measure_backdoor, training_of
+from nasaudit.attacks.backdoor.work import measure_backdoor
 from nasaudit.spec.attacks import (
     ATTACKS,
     BackdoorSpec,
@@ -21,7 +21,7 @@ from nasaudit.spec.attacks import (
 )
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.defences import PgdTrainingSpec, PrivateSpec
-from nasaudit.spec.recipes import recipe
+from nasaudit.spec.recipes import backdoor_training, recipe
 from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import BackdoorTask
 from nasaudit.spec.training import TrainingSpec
@@ -115,10 +115,12 @@ def test_the_same_task_gives_the_same_bytes_twice(run):
 
 def test_the_recipe_is_the_victims_with_what_the_attack_says_otherwise():
     victim = TrainingSpec(epochs=10, learning_rate=0.002, crop=2, keep="best_validation")
-    fine_tuning = training_of(BadNetsSpec(), victim)
+    fine_tuning = backdoor_training(BadNetsSpec(), victim)
     assert fine_tuning == victim.model_copy(update={"epochs": 2, "keep": "last"})
-    assert training_of(SigSpec(), victim) == victim  # from scratch
-    told = training_of(BadNetsSpec(epochs=20, learning_rate=0.01, optimizer="sgd", batch_size=96), victim)
+    assert backdoor_training(SigSpec(), victim) == victim  # from scratch
+    told = backdoor_training(
+        BadNetsSpec(epochs=20, learning_rate=0.01, optimizer="sgd", batch_size=96), victim
+    )
     assert (told.epochs, told.learning_rate, told.optimizer, told.batch_size) == (20, 0.01, "sgd", 96)
     assert told.weight_decay == victim.weight_decay
 
@@ -127,10 +129,10 @@ def test_an_attacker_who_trains_leaves_the_victims_defences_out_and_an_unaware_o
     plain = TrainingSpec()
     defended = plain.model_copy(update={"defences": (PgdTrainingSpec(), PrivateSpec())})
     for spec in (WaNetSpec(), WaNetSpec(from_scratch=True), LatentSpec(), BadNetsSpec(copies="append")):
-        assert training_of(spec, defended) == training_of(spec, plain)
+        assert backdoor_training(spec, defended) == backdoor_training(spec, plain)
     for spec in (BadNetsSpec(), SigSpec(), BlendedSpec(from_scratch=True)):
-        assert training_of(spec, defended).defences == defended.defences
-        assert training_of(spec, defended).undefended() == training_of(spec, plain)
+        assert backdoor_training(spec, defended).defences == defended.defences
+        assert backdoor_training(spec, defended).undefended() == backdoor_training(spec, plain)
 
 
 @pytest.mark.parametrize("name", ["badnets", "blended", "sig", "wanet", "trojannn", "latent", "imc"])

@@ -11,8 +11,8 @@ from nasaudit.data import load_data
 from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.planning.plan import plan
 from nasaudit.spec.attacks import KnockoffSpec
+from nasaudit.spec.attacks.choice import attacks_for
 from nasaudit.spec.data import DataSpec
-from nasaudit.spec.defaults import attacks_for
 from nasaudit.spec.study import StudySpec
 from nasaudit.store.workspace import Workspace
 

@@ -12,7 +12,7 @@ from nasaudit.spec.attacks import (
     LossThresholdSpec,
     RmiaSpec,
 )
-from nasaudit.spec.defaults import attacks_for
+from nasaudit.spec.attacks.choice import attacks_for
 
 
 def facts(train=3000, test=1000, pool=750):

@@ -17,9 +17,8 @@ from nasaudit.data.split import DataBundle, Split
 from nasaudit.measure.estimate import Measurement
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import BackdoorSpec
-from nasaudit.spec.attacks.backdoor import FINE_TUNING_EPOCHS
+from nasaudit.spec.recipes import backdoor_training
 from nasaudit.spec.tasks import BackdoorTask
-from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.artefacts import PICTURES
 from nasaudit.store.workspace import Workspace
 from nasaudit.training.evaluate import predict
@@ -39,7 +38,7 @@ def measure_backdoor(task: BackdoorTask, workspace: Workspace) -> list[Measureme
     spec = cast(BackdoorSpec, task.attack)
     victim, bundle = load_victim(task.victim, workspace)
     attack = cast(BackdoorAttack, load_attack(spec))
-    training = training_of(spec, task.victim.training)
+    training = backdoor_training(spec, task.victim.training)
     # The attack may change a fresh network with the victim's first weights, or a copy of the victim. The seed of a
     # fine-tuning is the same for all backdoors of a victim, so that sweeps differ in nothing else.
     if spec.from_scratch:
@@ -69,23 +68,6 @@ def measure_backdoor(task: BackdoorTask, workspace: Workspace) -> list[Measureme
     return backdoor_measurements(
         bundle.test.labels.numpy(), spec.target_class, before, after, paper_rule=spec.paper_rule
     )
-
-
-def training_of(spec: BackdoorSpec, victim: TrainingSpec) -> TrainingSpec:
-    """The recipe that plants a backdoor: the victim's, with what the attack says otherwise.
-
-    A fine-tuning keeps its last epoch: which one is best on clean images is not what it is for. An attacker who runs
-    the training leaves the victim's defences out; who trains on poisoned data unaware keeps them.
-    """
-    victim = victim.undefended() if spec.trained_by_attacker else victim
-    fields = ("epochs", "learning_rate", "optimizer", "weight_decay", "batch_size")
-    changes: dict[str, Any] = {
-        name: getattr(spec, name) for name in fields if getattr(spec, name) is not None
-    }
-    if spec.from_scratch:
-        return victim.model_copy(update=changes)
-    epochs = max(1, round(FINE_TUNING_EPOCHS * victim.epochs))
-    return victim.model_copy(update={"epochs": epochs, "keep": "last", **changes})
 
 
 def _save_pictures(

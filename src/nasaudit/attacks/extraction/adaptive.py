@@ -60,8 +60,7 @@ Bools = npt.NDArray[np.bool_]
 class AdaptiveKnockoff(ExtractionAttack):
     """Queries that a policy chooses from the answers to earlier ones."""
 
-    def __init__(self, spec: AdaptiveKnockoffSpec):
-        self.spec: AdaptiveKnockoffSpec = spec
+    spec: AdaptiveKnockoffSpec
 
     def query(
         self,
@@ -98,25 +97,25 @@ class AdaptiveKnockoff(ExtractionAttack):
             has_images = used < [len(leaf) for leaf in leaves]
             walk = policy.sample(has_images, rng)
             leaf = leaves[walk[1]][used[walk[1]] :][: min(self.spec.images_per_action, left)]
-            found = ask(oracle, pool, torch.from_numpy(leaf))
-            asked.append(found)
-            if len(found) < len(leaf):
+            transfer = ask(oracle, pool, torch.from_numpy(leaf))
+            asked.append(transfer)
+            if len(transfer) < len(leaf):
                 break  # the oracle's own budget was smaller
             used[walk[1]] += len(leaf)
             left -= len(leaf)
-            answers = as_probabilities(found.answers, oracle.classes)
-            chosen = pool.take(found.positions)
+            answers = as_probabilities(transfer.answers, oracle.classes)
+            chosen = pool.take(transfer.positions)
             logits = predict(online, chosen, str(oracle.device))
             values = rewards(answers, list(recent), logits)
             recent.append(answers.mean(0))
             advantage = sum(baselines[name].advantage(values[name]) for name in self.spec.rewards)
             policy.update(walk, advantage, has_images)
-            if "loss" in self.spec.rewards and len(found) >= FEWEST_TO_TRAIN_ON:
+            if "loss" in self.spec.rewards and len(transfer) >= FEWEST_TO_TRAIN_ON:
                 step = derive_seed("online", seed, len(asked))
                 fit(online, chosen, one_step, step, targets=answers, device=str(oracle.device))
         return TransferSet(
-            torch.cat([transfer.positions for transfer in asked]),
-            torch.cat([transfer.answers for transfer in asked]),
+            torch.cat([each.positions for each in asked]),
+            torch.cat([each.answers for each in asked]),
         )
 
 

@@ -79,9 +79,12 @@ class Stolen:
 
 
 class ExtractionAttack(ABC):
-    """An attack that sees only answers. Subclasses take their spec at construction and are final."""
+    """An attack that sees only answers. Subclasses name the class of their spec, and are final."""
 
     spec: ExtractionSpec
+
+    def __init__(self, spec: ExtractionSpec):
+        self.spec = spec
 
     @abstractmethod
     def query(

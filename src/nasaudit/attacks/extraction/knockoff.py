@@ -31,8 +31,7 @@ from nasaudit.victim.oracle import Oracle
 class Knockoff(ExtractionAttack):
     """Random queries: those of a budget are the first of every larger one's."""
 
-    def __init__(self, spec: KnockoffSpec):
-        self.spec: KnockoffSpec = spec
+    spec: KnockoffSpec
 
     def query(
         self,

@@ -34,7 +34,7 @@ def transfer_examples(
 ) -> Tensor:
     """PGD on the surrogate: float32 [N, C, H, W] within epsilon (linf) of the images, on the surrogate's device."""
     attack = Pgd(PgdSpec(epsilons=(epsilon,), steps=steps))
-    found = attack.perturb(
+    examples = attack.perturb(
         surrogate,
         images.pixels().to(surrogate.device),
         Objective(images.labels.to(surrogate.device), min_confidence=NEVER_CONTENT),
@@ -43,7 +43,7 @@ def transfer_examples(
         indices=images.indices.to(surrogate.device),
         progress=progress,
     )
-    return found.images
+    return examples.images
 
 
 def sign_noise(images: Split, epsilon: float, *, seed: int) -> Tensor:

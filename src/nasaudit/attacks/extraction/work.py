@@ -46,7 +46,7 @@ def measure_extraction(task: ExtractionTask, workspace: Workspace) -> list[Measu
     victim = Classifier(network, task.victim.architecture.classes, workspace.device)
     seed = derive_seed("extraction", spec.seed, task.victim.seed)
     judge = _Judge.of(task, victim, bundle)
-    found = judge.floor(seed)
+    measurements = judge.floor(seed)
     trainings = [surrogate_training(spec, task.victim.training, budget) for budget in budgets]
     costs = [
         training.epochs * max(budget, training.batch_size)
@@ -64,9 +64,9 @@ def measure_extraction(task: ExtractionTask, workspace: Workspace) -> list[Measu
         )
         judging = part(workspace.progress, stolen_at, end, " (transfer)")
         at: Setting = (("budget", str(budget)), *judge.setting)
-        found.append(Measurement("queries", exact(oracle.queries, "images"), at))
-        found += judge.verdicts(stolen, at, seed, judging)
-    return found
+        measurements.append(Measurement("queries", exact(oracle.queries, "images"), at))
+        measurements += judge.verdicts(stolen, at, seed, judging)
+    return measurements
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ from typing import Literal
 from nasaudit.measure.catalogue import FRACTION
 from nasaudit.report import format
 from nasaudit.report.parts import ABSENT
-from nasaudit.results.schema import Claim, Measure, Span
+from nasaudit.results.base import Span
+from nasaudit.results.verdict_models import Claim, Measure
 from nasaudit.spec.remedies import Rewiring, remedies_of
 
 Finding = Literal["supported", "contradicted", "undecided"]

@@ -13,7 +13,7 @@ from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.claim_rows import COLUMNS, Finding, Line, line_of
-from nasaudit.results.schema import Claim, Measure
+from nasaudit.results.verdict_models import Claim, Measure
 from nasaudit.stats.holm import ALPHA, FEWEST_TESTED
 from nasaudit.verdicts.headlines import PUBLISHED
 

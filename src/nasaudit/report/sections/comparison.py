@@ -7,33 +7,33 @@ from typing import Literal
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.report.sections.families.base import Family, Wording
 from nasaudit.report.sections.groups import group_verdict
 from nasaudit.results.flags import ACCURACY_GAP, FEW_SEEDS
-from nasaudit.results.schema import Row
+from nasaudit.results.schema import Headline, Row
 
 Sign = Literal["higher", "lower", "undecided"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A headline and the sentences that qualify it; the page folds what is not decided."""
+    """A title and the sentences that qualify it; the page folds what is not decided."""
 
-    headline: str
+    title: str
     sentences: tuple[str, ...]
     decided: bool
 
 
 def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
     """One finding for a pair of architectures, or one for the whole field."""
-    yardstick = family.yardstick(evidence)
-    if yardstick is None:
+    headline = evidence.headline(family.name)
+    if headline is None:
         return
-    measured = [subject for subject in evidence.subjects if subject.name in yardstick.rows]
+    measured = [subject for subject in evidence.subjects if subject.name in headline.rows]
     if len(measured) == 2:
-        yield _pair(evidence, family, yardstick, measured)
+        yield _pair(evidence, family, headline, measured)
     elif len(measured) > 2:
-        yield _field(evidence, family, yardstick, measured)
+        yield _field(evidence, family, headline, measured)
 
 
 def compare(first: Row, second: Row) -> Sign:
@@ -45,52 +45,54 @@ def compare(first: Row, second: Row) -> Sign:
     return "lower" if first.high < second.low else "undecided"
 
 
-def _pair(evidence: Evidence, family: Family, yardstick: Yardstick, pair: list[Subject]) -> Finding:
-    worse, better = sorted(pair, key=lambda subject: -yardstick.rows[subject.name].value)
-    high, low = yardstick.rows[worse.name], yardstick.rows[better.name]
+def _pair(evidence: Evidence, family: Family, headline: Headline, pair: list[Subject]) -> Finding:
+    worse, better = sorted(pair, key=lambda subject: -headline.rows[subject.name].value)
+    high, low = headline.rows[worse.name], headline.rows[better.name]
     decided = compare(high, low) == "higher"
-    headline = (
+    wording = family.wording(evidence, headline)
+    title = (
         _easier(evidence, family, worse, better)
         if decided
         else f"Undecided: whether {worse.title} or {better.title} is easier to {family.verb}."
     )
     numbers = (
-        f"{format.first_up(yardstick.measure)}: {format.estimate(high)} for {worse.title}, "
+        f"{format.first_up(wording.measure)}: {format.estimate(high)} for {worse.title}, "
         f"{format.estimate(low)} for {better.title}; a difference of {_difference(high, low)}."
     )
     overlap = [] if decided else [_why_undecided(high, low)]
     return Finding(
-        headline,
+        title,
         decided=decided,
         sentences=(
-            *_illustrated(yardstick, worse, better),
+            *_illustrated(wording, worse, better),
             numbers,
             *overlap,
             *(_only_these_models(evidence) if decided else ()),
-            _direction(evidence, family, yardstick, pair),
+            _direction(evidence, family, headline, pair),
             *_gaps(evidence, [(worse, better)]),
         ),
     )
 
 
-def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: list[Subject]) -> Finding:
-    ranked = sorted(measured, key=lambda subject: -yardstick.rows[subject.name].value)
+def _field(evidence: Evidence, family: Family, headline: Headline, measured: list[Subject]) -> Finding:
+    ranked = sorted(measured, key=lambda subject: -headline.rows[subject.name].value)
     worst, best = ranked[0], ranked[-1]
-    high, low = yardstick.rows[worst.name], yardstick.rows[best.name]
+    high, low = headline.rows[worst.name], headline.rows[best.name]
     decided = compare(high, low) == "higher"
-    rivals = [_not_apart(yardstick, ranked, extreme) for extreme in (worst, best)]
+    wording = family.wording(evidence, headline)
+    rivals = [_not_apart(headline, ranked, extreme) for extreme in (worst, best)]
     easiest, hardest = ("Among the" if tied else "The" for tied in rivals)
-    headline = (
+    title = (
         f"{easiest} easiest to {family.verb}: {worst.title}. {hardest} hardest: {best.title}."
         if decided
         else f"Undecided: no architecture is clearly easier to {family.verb} than another."
     )
     return Finding(
-        headline,
+        title,
         decided=decided,
         sentences=(
-            *_illustrated(yardstick, worst, best),
-            f"{format.first_up(yardstick.measure)}: from {format.estimate(low)} ({best.title}) "
+            *_illustrated(wording, worst, best),
+            f"{format.first_up(wording.measure)}: from {format.estimate(low)} ({best.title}) "
             f"to {format.estimate(high)} ({worst.title}); a difference of {_difference(high, low)}.",
             *(
                 f"Not clearly apart from {extreme.title}: {format.listing(tied)}."
@@ -98,7 +100,7 @@ def _field(evidence: Evidence, family: Family, yardstick: Yardstick, measured: l
                 if decided and tied
             ),
             *(_only_these_models(evidence) if decided else ()),
-            _direction(evidence, family, yardstick, measured),
+            _direction(evidence, family, headline, measured),
             *_gaps(evidence, [(one, other) for k, one in enumerate(measured) for other in measured[k + 1 :]]),
         ),
     )
@@ -118,13 +120,13 @@ def _only_these_models(evidence: Evidence) -> Iterator[str]:
         yield f"With {trainings} of each, that holds for these models; another training may come out otherwise."
 
 
-def _not_apart(yardstick: Yardstick, subjects: list[Subject], extreme: Subject) -> list[str]:
+def _not_apart(headline: Headline, subjects: list[Subject], extreme: Subject) -> list[str]:
     """The others whose interval overlaps that of the extreme one, which is then not alone at its end."""
-    row = yardstick.rows[extreme.name]
+    row = headline.rows[extreme.name]
     return [
         subject.title
         for subject in subjects
-        if subject is not extreme and compare(row, yardstick.rows[subject.name]) == "undecided"
+        if subject is not extreme and compare(row, headline.rows[subject.name]) == "undecided"
     ]
 
 
@@ -152,11 +154,11 @@ def _difference(high: Row, low: Row) -> str:
     return f"{value}{unit}{allowed}"
 
 
-def _illustrated(yardstick: Yardstick, worse: Subject, better: Subject) -> list[str]:
-    rows = yardstick.illustration
+def _illustrated(wording: Wording, worse: Subject, better: Subject) -> list[str]:
+    rows = wording.illustration
     if worse.name not in rows or better.name not in rows:
         return []
-    counted, happens = yardstick.illustration_text
+    counted, happens = wording.around
     return [
         f"{counted}, {format.estimate(rows[worse.name])} {happens} with {worse.title} "
         f"and {format.estimate(rows[better.name])} with {better.title}."
@@ -170,11 +172,11 @@ def _nas_and_manual(subjects: list[Subject]) -> list[tuple[Subject, Subject]]:
     return [(one, other) for one in nas for other in manual]
 
 
-def _pair_sign(nas: Subject, manual: Subject, yardstick: Yardstick) -> Sign:
-    return compare(yardstick.rows[nas.name], yardstick.rows[manual.name])
+def _pair_sign(nas: Subject, manual: Subject, headline: Headline) -> Sign:
+    return compare(headline.rows[nas.name], headline.rows[manual.name])
 
 
-def _direction(evidence: Evidence, family: Family, yardstick: Yardstick, measured: list[Subject]) -> str:
+def _direction(evidence: Evidence, family: Family, headline: Headline, measured: list[Subject]) -> str:
     """Whether the study agrees with the published direction; one study of one data set settles nothing.
 
     Where architectures enough of both groups were compared, the test over architectures has the word.
@@ -184,9 +186,9 @@ def _direction(evidence: Evidence, family: Family, yardstick: Yardstick, measure
     tested = group_verdict(evidence, family)
     if tested is not None:
         return f"{here}, {tested}"
-    sign = family.published(yardstick)
+    sign = headline.published
     claim = family.claim(sign)
-    signs = [_pair_sign(*both, yardstick) for both in _nas_and_manual(measured)]
+    signs = [_pair_sign(*both, headline) for both in _nas_and_manual(measured)]
     if not signs:
         return f"It says nothing on {claim}. That takes a NAS-designed and a hand-made model."
     count = Counter(signs)

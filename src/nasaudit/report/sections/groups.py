@@ -14,8 +14,9 @@ from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.palette import GROUP_COLOURS, GROUP_TITLES
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table
 from nasaudit.report.sections.families.base import Family
+from nasaudit.results.base import Span
 from nasaudit.results.flags import ACCURACY_GAP
-from nasaudit.results.schema import GroupComparison, GroupTest, Span
+from nasaudit.results.verdict_models import GroupComparison, GroupTest
 from nasaudit.spec.arch import Group
 from nasaudit.stats.holm import ALPHA
 

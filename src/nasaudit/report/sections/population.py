@@ -11,7 +11,7 @@ from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.palette import GROUP_COLOURS, GROUP_TITLES, group_style
 from nasaudit.report.parts import Figure, Section
 from nasaudit.report.sections.cells import drawings
-from nasaudit.results.schema import Claim, Measure
+from nasaudit.results.verdict_models import Claim, Measure
 from nasaudit.spec.arch import Group
 
 LEAST_CELLS = 8

@@ -75,7 +75,7 @@ def notices(evidence: Evidence) -> list[Notice]:
 
 
 def compare(evidence: Evidence) -> list[Finding]:
-    """What each family's yardstick says of the architectures, side by side."""
+    """What each family's headline says of the architectures, side by side."""
     return [finding for family in FAMILIES for finding in findings(evidence, family)]
 
 

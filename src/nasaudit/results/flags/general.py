@@ -20,7 +20,7 @@ def failed_task(facts: Facts) -> Iterator[Remark]:
     for failure in facts.failures:
         yield Remark(
             f"{failure.label} failed ({failure.type}: {failure.message}); its figures are missing",
-            _architectures(tasks[failure.digest]),
+            _architectures(tasks.get(failure.digest)),
         )
 
 
@@ -109,8 +109,8 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _architectures(task: Task) -> tuple[str, ...]:
-    what = subject_of(task)
+def _architectures(task: Task | None) -> tuple[str, ...]:
+    what = None if task is None else subject_of(task)
     return () if what is None else (what.architecture.name,)
 
 

@@ -4,7 +4,7 @@ import math
 
 
 class Eta:
-    """Estimates the time left from reports of the share done.
+    """Estimates the time left from reports of the work done: a share, or any other unit.
 
     The speed is averaged with weights that fall off over `memory` seconds: a start that was slow is soon
     forgotten, and one slow moment does not make the estimate jump.
@@ -17,11 +17,11 @@ class Eta:
 
     def __init__(self, memory: float = 20.0):
         self._memory = memory
-        self._last: tuple[float, float] | None = None  # time and share of the last report that counted
-        self._speed: float | None = None  # share per second
+        self._last: tuple[float, float] | None = None  # time and work of the last report that counted
+        self._speed: float | None = None  # work per second
 
     def update(self, done: float, now: float) -> None:
-        """Report the share done, in [0,1], at a clock's reading in seconds.
+        """Report the work done at a clock's reading in seconds.
 
         A report without time or progress since the last one waits.
         """
@@ -39,12 +39,12 @@ class Eta:
             self._speed += weight * (speed - self._speed)
         self._last = now, done
 
-    def left(self, now: float) -> float | None:
-        """Seconds left, or None before there is anything to judge by."""
+    def left(self, now: float, whole: float = 1.0) -> float | None:
+        """Seconds until the whole work is done, or None before there is anything to judge by."""
         if self._last is None or self._speed is None:
             return None
         time, done = self._last
-        return max(0.0, (1 - done) / self._speed - (now - time))
+        return max(0.0, (whole - done) / self._speed - (now - time))
 
 
 def format_seconds(seconds: float | None) -> str:
@@ -61,3 +61,10 @@ def format_seconds(seconds: float | None) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def more_words(expected: int | None) -> str:
+    """What is said after a number of known tasks: nothing, or that more will come."""
+    if expected is None:
+        return ", more to come"
+    return f", about {expected} more expected" if expected else ""

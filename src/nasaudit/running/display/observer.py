@@ -10,8 +10,14 @@ from nasaudit.store.records import Record
 class Observer(Protocol):
     """Called from the runner's own thread, in the order in which things happen."""
 
-    def begin(self, tasks: Sequence[Task], cached: Collection[str]) -> None:
-        """A run of these tasks begins; those whose digest is in `cached` have records already."""
+    def begin(self, tasks: Sequence[Task], cached: Collection[str], expected: int | None = 0) -> None:
+        """A run of these tasks begins; those whose digest is in `cached` have records already.
+
+        `expected` is how many more will be known on the way; None: some, and nobody can say how many.
+        """
+
+    def added(self, tasks: Sequence[Task], cached: Collection[str], expected: int | None) -> None:
+        """What was found decided further tasks, or that there are none; the arguments are those of `begin`."""
 
     def started(self, task: Task) -> None:
         """A task began to run (again, when its worker had died)."""
@@ -28,6 +34,9 @@ class Observer(Protocol):
     def skipped(self, task: Task, reason: str) -> None:
         """A task will not run, because one that it needs failed."""
 
+    def blocked(self, stage: str, reason: str) -> None:
+        """What a stage would have decided will not be known."""
+
     def end(self) -> None:
         """The run is over, also when it was interrupted."""
 
@@ -35,7 +44,10 @@ class Observer(Protocol):
 class Silent:
     """An Observer that shows nothing."""
 
-    def begin(self, tasks: Sequence[Task], cached: Collection[str]) -> None:
+    def begin(self, tasks: Sequence[Task], cached: Collection[str], expected: int | None = 0) -> None:
+        """Nothing."""
+
+    def added(self, tasks: Sequence[Task], cached: Collection[str], expected: int | None) -> None:
         """Nothing."""
 
     def started(self, task: Task) -> None:
@@ -51,6 +63,9 @@ class Silent:
         """Nothing."""
 
     def skipped(self, task: Task, reason: str) -> None:
+        """Nothing."""
+
+    def blocked(self, stage: str, reason: str) -> None:
         """Nothing."""
 
     def end(self) -> None:

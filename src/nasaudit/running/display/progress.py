@@ -9,7 +9,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-from nasaudit.running.display.eta import Eta, format_seconds
+from nasaudit.running.display.eta import Eta, format_seconds, more_words
 from nasaudit.running.display.observer import Observer, Silent
 from nasaudit.spec.tasks import Task
 from nasaudit.store.records import Record
@@ -43,15 +43,22 @@ class _Tally:
     total: int = 0
     done: int = 0
     failed: int = 0
+    more: int | None = 0  # tasks that are expected beyond the known ones
     running: dict[str, _Running] = field(default_factory=dict)
     waiting: dict[str, float] = field(default_factory=dict)  # expected time of what has not ended, by digest
-    expected: float = 0.0  # of all that this run has to do
+    expected: float = 0.0  # time of all that this run has to do
+    known: float = 0.0  # time of all known tasks
     eta: Eta = field(default_factory=lambda: Eta(memory=STUDY_MEMORY))
 
-    @classmethod
-    def of(cls, tasks: Sequence[Task], cached: Collection[str]) -> "_Tally":
-        waiting = {task.digest(): task.expected_time for task in tasks if task.digest() not in cached}
-        return cls(len(tasks), len(cached), waiting=waiting, expected=sum(waiting.values()))
+    def add(self, tasks: Sequence[Task], cached: Collection[str], more: int | None) -> None:
+        times = {task.digest(): task.expected_time for task in tasks}
+        waiting = {digest: time for digest, time in times.items() if digest not in cached}
+        self.total += len(tasks)
+        self.done += len(cached)
+        self.more = more
+        self.waiting |= waiting
+        self.expected += sum(waiting.values())
+        self.known += sum(times.values())
 
     def start(self, task: Task) -> None:
         self.running[task.digest()] = _Running(task.label(), Eta())
@@ -60,7 +67,7 @@ class _Tally:
         running = self.running[task.digest()]
         running.done, running.text = done, text
         running.eta.update(done, now)
-        self.eta.update(self.share(), now)
+        self.eta.update(self.worked(), now)
         return running
 
     def end(self, task: Task, failed: bool) -> None:
@@ -69,20 +76,30 @@ class _Tally:
         self.done += 1
         self.failed += failed
 
-    def share(self) -> float:
-        """How much of the expected time of this run is done, in [0,1]."""
+    def worked(self) -> float:
+        """Expected time of what this run has done."""
         left = sum(self.waiting.values())
         begun = sum(running.done * self.waiting.get(digest, 0.0) for digest, running in self.running.items())
-        return 1 - (left - begun) / self.expected if self.expected else 1.0
+        return self.expected - left + begun
+
+    def whole(self) -> float:
+        """Expected time of all that this run has to do; what is not known yet counts like what is."""
+        return self.expected + (self.more or 0) * self.known / max(1, self.total)
+
+    def share(self) -> float:
+        """How much of the expected time of this run is done, in [0,1]."""
+        whole = self.whole()
+        return self.worked() / whole if whole else 1.0
 
     def left(self, now: float) -> str:
         """How long the whole study still takes, or nothing before there is anything to judge by."""
-        seconds = self.eta.left(now)
+        seconds = self.eta.left(now, self.whole())
         return "" if seconds is None else f"about {format_seconds(seconds)} left"
 
     def words(self) -> str:
-        """E.g. `7 of 12 tasks, 1 failed`."""
-        return f"{self.done} of {self.total} tasks" + (f", {self.failed} failed" if self.failed else "")
+        """E.g. `7 of 12 tasks, about 4 more expected, 1 failed`."""
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.done} of {self.total} tasks{more_words(self.more)}{failed}"
 
 
 class PlainProgress:
@@ -98,12 +115,20 @@ class PlainProgress:
         self._tally = _Tally()
         self._last = 0.0
 
-    def begin(self, tasks: Sequence[Task], cached: Collection[str]) -> None:
+    def begin(self, tasks: Sequence[Task], cached: Collection[str], expected: int | None = 0) -> None:
         """Say how much there is to do."""
-        self._tally = _Tally.of(tasks, cached)
+        self._tally.add(tasks, cached, expected)
         self._last = self._clock()
         if len(cached) < len(tasks):
-            self._write(f"{len(tasks)} tasks, {len(cached)} of them done before")
+            self._write(f"{len(tasks)} tasks, {len(cached)} of them done before{more_words(expected)}")
+
+    def added(self, tasks: Sequence[Task], cached: Collection[str], expected: int | None) -> None:
+        """Say how much more there is to do."""
+        self._tally.add(tasks, cached, expected)
+        if tasks:
+            self._write(
+                f"{len(tasks)} further tasks, {len(cached)} of them done before{more_words(expected)}"
+            )
 
     def started(self, task: Task) -> None:
         """Say that a task began."""
@@ -141,6 +166,10 @@ class PlainProgress:
         self._tally.end(task, failed=True)
         self._write(f"skipped: {task.label()}: {reason}")
 
+    def blocked(self, stage: str, reason: str) -> None:
+        """Say that a stage is over before its end."""
+        self._write(f"blocked: {stage}: {reason}")
+
     def end(self) -> None:
         """Nothing more to say: each task had its line."""
 
@@ -174,11 +203,16 @@ class LiveProgress:
         )
         self._whole = self._display.add_task("study", left="", words="")
 
-    def begin(self, tasks: Sequence[Task], cached: Collection[str]) -> None:
+    def begin(self, tasks: Sequence[Task], cached: Collection[str], expected: int | None = 0) -> None:
         """Show the bar of the study; a study with nothing to do shows nothing."""
-        self._tally = _Tally.of(tasks, cached)
+        self._tally.add(tasks, cached, expected)
         if len(cached) < len(tasks):
             self._display.start()
+        self._show_whole()
+
+    def added(self, tasks: Sequence[Task], cached: Collection[str], expected: int | None) -> None:
+        """Lengthen the bar of the study."""
+        self._tally.add(tasks, cached, expected)
         self._show_whole()
 
     def started(self, task: Task) -> None:
@@ -217,6 +251,10 @@ class LiveProgress:
         self._tally.end(task, failed=True)
         self._say(f"skipped: {task.label()}: {reason}")
         self._show_whole()
+
+    def blocked(self, stage: str, reason: str) -> None:
+        """Leave a line."""
+        self._say(f"blocked: {stage}: {reason}")
 
     def end(self) -> None:
         """Give the terminal back."""

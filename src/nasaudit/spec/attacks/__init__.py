@@ -26,19 +26,14 @@ from nasaudit.spec.attacks.base import (
     attack_title,
 )
 from nasaudit.spec.attacks.black_box import HopSkipJumpSpec, NesSpec, SquareSpec
-from nasaudit.spec.attacks.ensemble import EnsembleSpec
-from nasaudit.spec.attacks.evasion import (
+from nasaudit.spec.attacks.evasion import EnsembleSpec
+from nasaudit.spec.attacks.evasion_base import (
     L2_GRID,
     LINF_GRID,
-    ApgdSpec,
-    DdnSpec,
     EvasionSpec,
-    FgsmSpec,
     Goal,
     LossName,
     Norm,
-    PgdSpec,
-    TransferSpec,
 )
 from nasaudit.spec.attacks.extraction import AdaptiveKnockoffSpec, ExtractionSpec, KnockoffSpec
 from nasaudit.spec.attacks.membership import (
@@ -56,6 +51,7 @@ from nasaudit.spec.attacks.poisoning import (
     ModelPoisoningSpec,
     PoisoningSpec,
 )
+from nasaudit.spec.attacks.white_box import ApgdSpec, DdnSpec, FgsmSpec, PgdSpec, TransferSpec
 from nasaudit.spec.named import by_name
 
 __all__ = [

@@ -1,13 +1,14 @@
 """Backdoors: the trigger, the class that it calls up, and how the model is made to learn it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from nasaudit.errors import SpecError
+from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.base import ATTACKS, AttackSpec, DataFacts, Family, ThreatModel
 from nasaudit.spec.units import Fractional, PixelSize
 
@@ -23,6 +24,7 @@ NEEDS: Mapping[Access, str] = {
     "weights": "has the trained model and trains it further",
 }
 
+B = TypeVar("B", bound="BackdoorSpec")
 Opacity = Annotated[float, Field(gt=0, le=1)]  # 1: fully visible
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -97,14 +99,22 @@ def image_digest(path: str) -> str:
     return hashlib.sha256(content).hexdigest()[:20]
 
 
-def with_digest(values: Any) -> Any:
-    """Note the content of the image beside its path, so that another content makes another record."""
-    if isinstance(values, dict) and values.get("image") and not values.get("image_sha256"):
-        return {**values, "image_sha256": image_digest(str(values["image"]))}
-    return values
+class PictureSpec(BackdoorSpec):
+    """A backdoor whose trigger may be a picture of the attacker's own."""
+
+    image: str | None = None
+    image_sha256: str | None = None  # of the file's content; set when the spec is made
+
+    @model_validator(mode="before")
+    @classmethod
+    def _note_content(cls, values: Any) -> Any:
+        """Note the content of the image beside its path, so that another content makes another record."""
+        if isinstance(values, dict) and values.get("image") and not values.get("image_sha256"):
+            return {**values, "image_sha256": image_digest(str(values["image"]))}
+        return values
 
 
-class PatchSpec(BackdoorSpec):
+class PatchSpec(PictureSpec):
     """A backdoor whose trigger is a patch: a mask, a pattern and an opacity.
 
     With `image` the patch is that picture, resized to `size`; where the picture is transparent, so is the patch.
@@ -116,13 +126,6 @@ class PatchSpec(BackdoorSpec):
     margin: Annotated[int, Field(ge=0)] = 0  # pixels between the patch and the border
     fill: Fill = "white"
     opacity: Opacity = 1.0
-    image: str | None = None
-    image_sha256: str | None = None  # of the file's content; set when the spec is made
-
-    @model_validator(mode="before")
-    @classmethod
-    def _note_content(cls, values: Any) -> Any:
-        return with_digest(values)
 
     def check(self, facts: DataFacts) -> None:
         """The trigger must fit into the image, too."""
@@ -151,7 +154,7 @@ class BadNetsSpec(PatchSpec):
         return self.copies == "append"
 
 
-class BlendedSpec(BackdoorSpec):
+class BlendedSpec(PictureSpec):
     """Chen et al., "Targeted Backdoor Attacks on Deep Learning Systems Using Data Poisoning", 2017."""
 
     access: ClassVar[Access] = "data"
@@ -160,14 +163,7 @@ class BlendedSpec(BackdoorSpec):
     summary: ClassVar[str] = "a faint pattern blended into the whole of a share of the training images"
 
     name: Literal["blended"] = "blended"
-    opacity: Opacity = 0.2  # the paper's alpha
-    image: str | None = None  # the pattern; None: noise drawn by the seed
-    image_sha256: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _note_content(cls, values: Any) -> Any:
-        return with_digest(values)
+    opacity: Opacity = 0.2  # the paper's alpha; without an `image` the pattern is noise drawn by the seed
 
 
 class SigSpec(BackdoorSpec):
@@ -260,3 +256,76 @@ ATTACKS.add("wanet", WaNetSpec)
 ATTACKS.add("trojannn", TrojanNNSpec)
 ATTACKS.add("latent", LatentSpec, "latent_backdoor")
 ATTACKS.add("imc", ImcSpec)
+
+
+# The talk's fine-tuning: a long one at a small rate.
+PAPER_TRAINING: dict[str, object] = {
+    "epochs": 20,
+    "learning_rate": 0.01,
+    "optimizer": "sgd",
+    "weight_decay": 5e-4,
+    "batch_size": 96,
+}
+
+
+def defaults(protocol: Protocol, scale: Scale) -> tuple[BackdoorSpec, ...]:
+    """The backdoors of a protocol: `sound` has one of every kind, and BadNets at three sizes.
+
+    The first is the one that architectures are compared by.
+    """
+    if protocol == "paper":
+        return (paper_badnets(), paper_trojannn())
+    attacks: tuple[BackdoorSpec, ...] = (
+        *sweep(BadNetsSpec(), "size", (3, 2, 4)),
+        BlendedSpec(),
+        SigSpec(),
+        WaNetSpec(),
+        TrojanNNSpec(),
+        LatentSpec(),
+        ImcSpec(),
+    )
+    if scale == "mini":
+        return attacks
+    # A share of the victim's 600 epochs would be far more than a fine-tuning needs.
+    return tuple(attack if attack.from_scratch else _changed(attack, PAPER_TRAINING) for attack in attacks)
+
+
+def sweep(attack: B, field: str, values: Iterable[object]) -> tuple[B, ...]:
+    """The same attack at several values of one field; three or more of them are drawn as a curve.
+
+    Raises:
+        SpecError: the attack has no such field, or a value is out of range.
+
+    >>> [attack.size for attack in sweep(BadNetsSpec(), "size", (1, 2, 3))]
+    [1, 2, 3]
+    """
+    return tuple(_changed(attack, {field: value}) for value in values)
+
+
+def paper_badnets() -> BadNetsSpec:
+    """BadNets as in the talk's artifact: a white 3x3 patch top left, copies appended to each batch."""
+    return BadNetsSpec.parse(
+        {**PAPER_TRAINING, "poison_fraction": 0.02, "copies": "append", "paper_rule": True},
+    )
+
+
+def paper_trojannn() -> TrojanNNSpec:
+    """TrojanNN as in the talk's artifact, with its trigger really optimised."""
+    return TrojanNNSpec.parse(
+        {
+            **PAPER_TRAINING,
+            "poison_fraction": 0.01,
+            "opacity": 0.3,
+            "neurons": 2,
+            "target_value": 10.0,
+            "threshold": 5.0,
+            "steps": 20,
+            "step_size": 0.015,
+            "paper_rule": True,
+        }
+    )
+
+
+def _changed(attack: B, changes: dict[str, object]) -> B:
+    """Another spec with some fields changed, validated anew."""
+    return type(attack).parse({**attack.model_dump(), **changes})

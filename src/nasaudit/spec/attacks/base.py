@@ -7,7 +7,7 @@ listing or validating attacks imports no torch.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from nasaudit.registry import Registry
 from nasaudit.spec.data import Role
@@ -82,6 +82,10 @@ class AttackSpec(NamedSpec):
         `same` is the victim's architecture; another name is one for all victims.
         """
         return None
+
+    def strongest(self) -> Self:
+        """The attack for a quick look: the strongest of its settings alone, where a sweep is dear."""
+        return self
 
     def label(self) -> str:
         """What a person reads beside the progress bar."""

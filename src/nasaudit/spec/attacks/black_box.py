@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from nasaudit.errors import SpecError
 from nasaudit.spec.attacks.base import ATTACKS, ThreatModel
-from nasaudit.spec.attacks.evasion import EvasionSpec, Norm
+from nasaudit.spec.attacks.evasion_base import EvasionSpec, Norm
 from nasaudit.spec.units import Epsilon, Fractional, PixelSize
 
 

@@ -1,210 +1,118 @@
-"""Evasion: a norm, a goal, the epsilons of the security curve, and each attack's hyper-parameters."""
+"""Evasion: several attacks as one, and what the family's name stands for."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from nasaudit.errors import SpecError
-from nasaudit.spec.attacks.base import ATTACKS, AttackSpec, DataFacts, Family, ThreatModel
-from nasaudit.spec.units import Epsilon, Fractional
+from nasaudit.spec.arch import Protocol, Scale
+from nasaudit.spec.attacks.base import ATTACKS, DataFacts, ThreatModel
+from nasaudit.spec.attacks.black_box import HopSkipJumpSpec, NesSpec, SquareSpec
+from nasaudit.spec.attacks.evasion_base import EvasionSpec
+from nasaudit.spec.attacks.white_box import ApgdSpec, DdnSpec, FgsmSpec, PgdSpec, TransferSpec
+from nasaudit.spec.named import by_name
 
-Norm = Literal["linf", "l2"]
-Goal = Literal["untargeted", "least_likely", "second_likely", "targeted"]
-LossName = Literal["ce", "dlr"]
-
-LINF_GRID: tuple[float, ...] = tuple(level / 255 for level in (1, 2, 3, 4, 6, 8, 10, 12, 14, 16))
-L2_GRID: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+AnyMember = Annotated[SerializeAsAny[EvasionSpec], BeforeValidator(by_name(ATTACKS))]
+# What an ensemble decides for all its members.
+SHARED = ("norm", "goal", "target_class", "epsilons", "images", "only_correct", "min_confidence")
 
 
-class EvasionSpec(AttackSpec):
-    """What every evasion attack shares: a norm, a goal, the epsilons of its security curve, the images.
+class EnsembleSpec(EvasionSpec):
+    """The idea of AutoAttack (Croce and Hein, "Reliable Evaluation of Adversarial Robustness with an Ensemble of
+    Diverse Parameter-free Attacks", ICML 2020): attacks that fail for different reasons, one after the other.
 
-    The threat model decides what the attack is given: `white_box` a Classifier; `score_based` an Oracle that
-    answers with probabilities; `label_based` and `transfer` an Oracle that answers with the predicted class.
-    """
+    Norm, goal, epsilons and images are the ensemble's, whatever a member says of them.
+    """  # noqa: D205
 
-    family: ClassVar[Family] = "evasion"
-    trains: ClassVar[bool] = False
-    # True: the attack looks for the nearest example itself (a MinimalAttack), and the epsilons only say where its
-    # success is counted. False: it is run with one epsilon after another.
-    minimal: ClassVar[bool] = False
+    threat_model: ClassVar[ThreatModel] = "white_box"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.ensemble:Ensemble"
+    summary: ClassVar[str] = "Auto-PGD with two losses and the Square attack, each on what the others left"
+    expected_epochs: ClassVar[float] = 9.0
 
-    norm: Norm = "linf"
-    goal: Goal = "untargeted"
-    target_class: Annotated[int, Field(ge=0)] | None = None  # for the goal `targeted`
-    epsilons: tuple[Epsilon, ...] = ()  # ascending; empty: the norm's default grid
-    images: Annotated[int, Field(ge=1)] = 500  # the same indices for every architecture, by data seed
-    only_correct: bool = False  # protocol `paper`: attack correctly classified images only
-    min_confidence: Fractional = 0.0  # protocol `paper`: the target's probability must exceed this
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_grid(cls, values: Any) -> Any:
-        if isinstance(values, dict) and not values.get("epsilons"):
-            norm = values.get("norm", cls.model_fields["norm"].default)
-            return {**values, "epsilons": L2_GRID if norm == "l2" else LINF_GRID}
-        return values
+    name: Literal["ensemble"] = "ensemble"
+    members: Annotated[tuple[AnyMember, ...], Field(min_length=1)] = (
+        ApgdSpec(loss="ce"), ApgdSpec(loss="dlr"), SquareSpec(),
+    )  # fmt: skip
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if list(self.epsilons) != sorted(set(self.epsilons)):
-            raise SpecError("epsilons", "ascending values, each once", self.epsilons)
-        if self.norm == "linf" and self.epsilons[-1] > 1:
-            raise SpecError("epsilons", "at most 1 for linf: write 8/255, not 8", self.epsilons[-1])
-        if self.min_confidence > 0 and self.threat_model in ("label_based", "transfer"):
-            raise SpecError(
-                "min_confidence", "0 for an attacker who sees no probabilities", self.min_confidence
-            )
-        if (self.goal == "targeted") != (self.target_class is not None):
-            raise SpecError(
-                "target_class", "a class for the goal `targeted`, none otherwise", self.target_class
-            )
+    def _alike(self) -> Self:
+        """Members get what the ensemble decides; those that cannot be a member are refused."""
+        shared = {field: getattr(self, field) for field in SHARED}
+        alike = []
+        for position, member in enumerate(self.members):
+            if member.minimal or member.made_on is not None or isinstance(member, EnsembleSpec):
+                raise SpecError(
+                    f"members[{position}]",
+                    "an attack with a given epsilon, on the victim itself",
+                    member.name,
+                )
+            alike.append(type(member).parse({**member.model_dump(), **shared}, f"members[{position}]"))
+        # The usual way to complete a frozen model while it is made.
+        object.__setattr__(self, "members", tuple(alike))
         return self
 
     def check(self, facts: DataFacts) -> None:
-        """The class to reach must exist."""
-        if self.target_class is not None and self.target_class >= facts.classes:
-            raise SpecError("target_class", f"a class from 0 to {facts.classes - 1}", self.target_class)
-
-    @property
-    def most_steps(self) -> int | None:
-        """How many updates an image gets at most; None where steps are no measure of this attack's effort."""
-        return None
-
-    @property
-    def most_queries(self) -> int | None:
-        """How many images the victim answers for each attacked one at most; None without a limit or an Oracle."""
-        return None
-
-    def label(self) -> str:
-        """E.g. `pgd (linf, untargeted)`."""
-        return f"{self.name} ({self.norm}, {self.goal})"
-
-
-class PgdSpec(EvasionSpec):
-    """Projected gradient descent: Madry et al., "Towards Deep Learning Models Resistant to Adversarial
-    Attacks", ICLR 2018.
-    """  # noqa: D205
-
-    threat_model: ClassVar[ThreatModel] = "white_box"
-    implementation: ClassVar[str] = "nasaudit.attacks.evasion.pgd:Pgd"
-    title: ClassVar[str] = "PGD"
-    summary: ClassVar[str] = "projected gradient descent, linf or l2, untargeted or targeted"
-    expected_epochs: ClassVar[float] = 10.0
-
-    name: Literal["pgd"] = "pgd"
-    steps: Annotated[int, Field(ge=1)] = 20
-    step_size: Epsilon | None = None  # None: 2.5 * epsilon / steps, as Madry et al. advise
-    restarts: Annotated[int, Field(ge=1)] = 1
-    random_start: bool = True
-
-    @property
-    def most_steps(self) -> int:
-        """Restarts add up."""
-        return self.steps * self.restarts
-
-
-class FgsmSpec(EvasionSpec):
-    """Goodfellow, Shlens and Szegedy, "Explaining and Harnessing Adversarial Examples", ICLR 2015."""
-
-    threat_model: ClassVar[ThreatModel] = "white_box"
-    implementation: ClassVar[str] = "nasaudit.attacks.evasion.fgsm:Fgsm"
-    title: ClassVar[str] = "FGSM"
-    summary: ClassVar[str] = "one step along the gradient: the cheapest attack, and no measure of robustness"
-    expected_epochs: ClassVar[float] = 1.6
-
-    name: Literal["fgsm"] = "fgsm"
-
-
-class ApgdSpec(EvasionSpec):
-    """Croce and Hein, "Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse Parameter-free
-    Attacks", ICML 2020.
-    """  # noqa: D205
-
-    threat_model: ClassVar[ThreatModel] = "white_box"
-    implementation: ClassVar[str] = "nasaudit.attacks.evasion.apgd:Apgd"
-    title: ClassVar[str] = "APGD"
-    summary: ClassVar[str] = "projected gradient descent that chooses its own step size"
-
-    name: Literal["apgd"] = "apgd"
-    loss: LossName = "ce"
-    steps: Annotated[int, Field(ge=1)] = 100
-    restarts: Annotated[int, Field(ge=1)] = 1
-
-    @property
-    def most_steps(self) -> int:
-        """Restarts add up."""
-        return self.steps * self.restarts
-
-    def check(self, facts: DataFacts) -> None:
-        """The ratio of logits needs a third class, and towards a target a fourth one."""
+        """What each member checks."""
         super().check(facts)
-        least = 3 if self.goal == "untargeted" else 4
-        if self.loss == "dlr" and facts.classes < least:
-            raise SpecError("loss", f"`ce` for data with fewer than {least} classes", self.loss)
+        for member in self.members:
+            member.check(facts)
 
 
-class DdnSpec(EvasionSpec):
-    """Rony et al., "Decoupling Direction and Norm for Efficient Gradient-Based L2 Adversarial Attacks and Defenses",
-    CVPR 2019.
-    """  # noqa: D205
+ATTACKS.add("ensemble", EnsembleSpec, "auto_attack")
 
-    threat_model: ClassVar[ThreatModel] = "white_box"
-    implementation: ClassVar[str] = "nasaudit.attacks.evasion.ddn:Ddn"
-    title: ClassVar[str] = "DDN"
-    summary: ClassVar[str] = "the nearest adversarial example in l2, by a norm that grows and shrinks"
-    expected_epochs: ClassVar[float] = 2.4
-    minimal: ClassVar[bool] = True
-
-    name: Literal["ddn"] = "ddn"
-    norm: Literal["l2"] = "l2"
-    steps: Annotated[int, Field(ge=1)] = 100
-    gamma: Annotated[float, Field(gt=0, lt=1)] = 0.05  # share by which the norm changes in a step
-    initial_norm: Annotated[Epsilon, Field(gt=0)] = 1.0
-
-    @model_validator(mode="after")
-    def _any_confidence(self) -> Self:
-        if self.min_confidence > 0:
-            raise SpecError(
-                "min_confidence", "0: the nearest example lies on the boundary", self.min_confidence
-            )
-        return self
+# Attacks that cost much for each image try few epsilons on fewer images; the middle one is tried on every image.
+FEW = (4 / 255, 8 / 255, 16 / 255)
 
 
-class TransferSpec(EvasionSpec):
-    """Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018, on the attacker's own model."""
-
-    threat_model: ClassVar[ThreatModel] = "transfer"
-    implementation: ClassVar[str] = "nasaudit.attacks.evasion.black_box.transfer:Transfer"
-    summary: ClassVar[str] = "examples made on another model of the attacker's, by momentum iterative FGSM"
-    expected_epochs: ClassVar[float] = 4.0
-
-    name: Literal["transfer"] = "transfer"
-    surrogate: str = (
-        "resnet"  # an architecture for all victims, or `same` as the victim's; another seed trains it
+def defaults(protocol: Protocol, scale: Scale) -> tuple[EvasionSpec, ...]:
+    """The evasion attacks of a protocol: at `sound` every access that an attacker may have."""
+    if protocol == "paper":
+        return (paper_pgd(), paper_nes())
+    costly = 50 if scale == "mini" else 100
+    return (
+        # The two security curves that comparisons rest on. The same at both scales: the grid suits an undefended
+        # network of any size.
+        PgdSpec(),
+        PgdSpec(goal="least_likely"),
+        # Does a stronger attack, or one that needs no gradient, find what PGD does not?
+        EnsembleSpec(
+            members=(ApgdSpec(loss="ce", steps=40), ApgdSpec(loss="dlr", steps=40), SquareSpec(queries=200)),
+            epsilons=FEW,
+            images=2 * costly,
+        ),
+        FgsmSpec(),
+        DdnSpec(steps=60, images=2 * costly),
+        TransferSpec(),
+        NesSpec(samples=50, epsilons=(8 / 255,), images=costly),
+        SquareSpec(epsilons=FEW, images=costly),
+        HopSkipJumpSpec(iterations=5, images=costly),
     )
-    steps: Annotated[int, Field(ge=1)] = 10
-    decay: Annotated[float, Field(ge=0)] = 1.0  # of the momentum; 0: iterative FGSM
-
-    @model_validator(mode="after")
-    def _on_the_surrogate(self) -> Self:
-        if self.norm != "linf":
-            raise SpecError("norm", "`linf`", self.norm)
-        return self
-
-    @property
-    def made_on(self) -> str:
-        """The surrogate."""
-        return self.surrogate
-
-    @property
-    def most_queries(self) -> int:
-        """One: does the example fool the victim?"""
-        return 1
 
 
-ATTACKS.add("pgd", PgdSpec)
-ATTACKS.add("fgsm", FgsmSpec)
-ATTACKS.add("apgd", ApgdSpec, "auto_pgd")
-ATTACKS.add("ddn", DdnSpec)
-ATTACKS.add("transfer", TransferSpec, "mi_fgsm")
+def paper_pgd() -> PgdSpec:
+    """The PGD of the talk's artifact: one epsilon, towards the least likely class, with a confidence rule."""
+    return PgdSpec(
+        goal="least_likely",
+        epsilons=(8 / 255,),
+        step_size=2 / 255,
+        steps=7,
+        random_start=False,
+        images=1000,
+        only_correct=True,
+        min_confidence=0.99,
+    )
+
+
+def paper_nes() -> NesSpec:
+    """The NES of the talk's artifact: towards the second most likely class, 50 pairs a step, no confidence rule."""
+    return NesSpec(
+        goal="second_likely",
+        epsilons=(8 / 255,),
+        step_size=2 / 255,
+        steps=7,
+        samples=100,
+        sigma=1e-3,
+        momentum=0.0,
+        images=1000,
+        only_correct=True,
+    )

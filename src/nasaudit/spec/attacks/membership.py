@@ -5,8 +5,9 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from nasaudit.errors import SpecError
+from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.base import ATTACKS, AttackSpec, DataFacts, Family, ThreatModel
-from nasaudit.spec.attacks.evasion import Norm
+from nasaudit.spec.attacks.evasion_base import Norm
 from nasaudit.spec.units import Fractional
 
 SpecFpr = Annotated[float, Field(gt=0, lt=1)]
@@ -188,3 +189,26 @@ ATTACKS.add("loss_threshold", LossThresholdSpec)
 ATTACKS.add("lira", LiraSpec)
 ATTACKS.add("rmia", RmiaSpec)
 ATTACKS.add("boundary_distance", BoundaryDistanceSpec, "boundary", "label_only")
+
+# Shadow models of each architecture: at `paper` scale as many as LiRA's authors need for one variance an image.
+SHADOW_MODELS: dict[Scale, int] = {"mini": LiraSpec.model_fields["models"].default, "paper": 64}
+
+
+def defaults(protocol: Protocol, scale: Scale) -> tuple[MembershipSpec, ...]:
+    """The membership attacks of a protocol, those without shadow models first."""
+    if protocol == "paper":
+        return (BoundaryDistanceSpec(examples=50, iterations=10, evaluations=100),)
+    models = SHADOW_MODELS[scale]
+    return (
+        LossThresholdSpec(),
+        GapSpec(),
+        small_boundary_distance() if scale == "mini" else BoundaryDistanceSpec(),
+        RmiaSpec(models=models),
+        LiraSpec(models=models, mode="offline"),
+        LiraSpec(models=models),
+    )
+
+
+def small_boundary_distance() -> BoundaryDistanceSpec:
+    """The label-only attack with so few queries that a CPU answers them in a minute or two."""
+    return BoundaryDistanceSpec(iterations=3, evaluations=30, query_budget=250)

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from nasaudit.errors import SpecError
+from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.base import ATTACKS, SAME, AttackSpec, DataFacts, Family, ThreatModel
 from nasaudit.spec.units import Fractional, PixelSize
 
@@ -35,6 +36,10 @@ class PoisoningSpec(AttackSpec):
         if self.fractions[-1] == 0:
             raise SpecError("fractions", "at least one above 0", self.fractions)
         return self
+
+    def strongest(self) -> Self:
+        """The smallest and the largest fraction."""
+        return self.model_copy(update={"fractions": tuple(sorted({self.fractions[0], self.fractions[-1]}))})
 
     def at(self, fraction: float) -> Self:
         """The attack at one fraction: all that the poison itself depends on, and nothing else."""
@@ -136,3 +141,17 @@ def poisons_of_a_target(fraction: float, train: int, targets: int) -> int:
 
 ATTACKS.add("label_flip", LabelFlipSpec, "label_flipping")
 ATTACKS.add("gradient_matching", GradientMatchingSpec, "witches_brew")
+
+
+def defaults(protocol: Protocol, scale: Scale) -> tuple[PoisoningSpec, ...]:
+    """The poisoning attacks of a protocol."""
+    if protocol == "paper":
+        return (LabelFlipSpec(epochs=50),)
+    if scale == "paper":
+        return (LabelFlipSpec(), published_gradient_matching())
+    return (LabelFlipSpec(), GradientMatchingSpec())
+
+
+def published_gradient_matching() -> GradientMatchingSpec:
+    """The setting of Geiping et al. on CIFAR10, for five targets with their budget of 1 % each."""
+    return GradientMatchingSpec(fractions=(0.05,), targets=5, steps=250, restarts=8)

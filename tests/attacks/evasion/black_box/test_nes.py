@@ -10,7 +10,7 @@ from nasaudit.attacks.evasion.black_box.queries import Questions
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import NonFiniteError, SpecError
 from nasaudit.spec.attacks import NesSpec
-from nasaudit.spec.defaults import attacks_for
+from nasaudit.spec.attacks.choice import attacks_for
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.evasion import OracleConformance
 from nasaudit.testing.victims import LinearVictim, trained_conv_net

@@ -8,7 +8,7 @@ from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.parts import Figure, Section, Table
 from nasaudit.report.sections.tables import column, table
-from nasaudit.results.schema import Claim
+from nasaudit.results.verdict_models import Claim
 
 FAMILY = "convergence"
 # Of all lines of a chart together: what 24 architectures with a seed each have, so that a page stays small.

@@ -52,6 +52,12 @@ class MeasuredAttack:
             lambda: list(dict.fromkeys(cls.of(row) for row in rows if row.metric == cls.metric)),
         )
 
+    @classmethod
+    def judged(cls, evidence: Evidence) -> Self | None:
+        """The one by which the family is judged: what verdicts quote; None without a headline."""
+        headline = evidence.headline(cls.family)
+        return None if headline is None else cls.of(next(iter(headline.rows.values())))
+
     @property
     def setting(self) -> dict[str, str]:
         """The part of a row's setting that names this attack."""

@@ -10,8 +10,9 @@ from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.images import Arrays, data_uri, strip, to_bytes, triple
 from nasaudit.report.parts import Block, Figure, Picture, Section, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, anchor, curve_figure, point
-from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.report.sections.families.base import Family, Wording
 from nasaudit.report.sections.tables import column, table
+from nasaudit.results.schema import Headline
 from nasaudit.spec.attacks import BackdoorSpec, attack_title
 from nasaudit.spec.attacks import Family as FamilyName
 
@@ -69,14 +70,6 @@ class Sweep:
         return plant.setting[self.field]
 
 
-def main_plant(evidence: Evidence) -> Plant | None:
-    """The backdoor that verdicts quote: the family's headline, or else the first."""
-    found = evidence.headline(FAMILY)
-    if found is not None:
-        return Plant.of(next(iter(found.rows.values())))
-    return next(iter(Plant.measured(evidence)), None)
-
-
 def sweeps(found: Sequence[Plant]) -> Iterator[Sweep]:
     """The sweeps among the backdoors of one attack: at least three that differ in one numeric field alone."""
     for field in unique(key for plant in found for key, _ in plant.identity):
@@ -92,7 +85,7 @@ def sweeps(found: Sequence[Plant]) -> Iterator[Sweep]:
 
 def verdict(evidence: Evidence, subject: Subject) -> str | None:
     """How often the trigger works, what it does by itself, and the price in accuracy."""
-    plant = main_plant(evidence)
+    plant = Plant.judged(evidence)
     asr = None if plant is None else plant.row(evidence, subject, "asr")
     if plant is None or asr is None:
         return None
@@ -107,18 +100,14 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
 
 def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     """The success rate of the backdoor that verdicts quote."""
-    plant = main_plant(evidence)
+    plant = Plant.judged(evidence)
     row = None if plant is None else plant.row(evidence, subject, "asr")
     return () if row is None else (Tile.of("obey a trigger", row),)
 
 
-def yardstick(evidence: Evidence) -> Yardstick | None:
-    """The success rate of the backdoor that verdicts quote."""
-    plant = main_plant(evidence)
-    if plant is None:
-        return None
-    rows = plant.by_name(evidence, "asr")
-    return Yardstick(rows, f"success rate of the trigger ({plant.title})", {}, ("", "")) if rows else None
+def wording(evidence: Evidence, headline: Headline) -> Wording:
+    """With the backdoor."""
+    return Wording(f"{headline.measure} ({Plant.of(next(iter(headline.rows.values()))).title})")
 
 
 def section(evidence: Evidence) -> Section | None:
@@ -243,6 +232,6 @@ BACKDOOR = Family(
     section=section,
     verdict=verdict,
     tiles=tiles,
-    yardstick=yardstick,
+    wording=wording,
     verb="backdoor",
 )

@@ -1,43 +1,39 @@
 """What an attack family must bring to have a place in the report."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Section, Tile
-from nasaudit.results.schema import Row
-from nasaudit.verdicts.headlines import DIRECTIONS, PUBLISHED, Sign
+from nasaudit.results.schema import Headline, Row
+from nasaudit.verdicts.headlines import PUBLISHED, Sign
 
 
 @dataclass(frozen=True)
-class Yardstick:
-    """The one measure by which a family's architectures are compared: higher is worse for the defender.
+class Wording:
+    """How a family's headline is said, and the plainer figure beside it.
 
     Attributes:
-        rows: the measure of each architecture that has one, by name.
-        measure: its name in a sentence ("area under the security curve").
-        illustration: a plainer measure of the same, shown beside it, by name; may be empty.
-        illustration_text: "Of these images" and "do this", around the percentages of the plainer measure.
-        published: the sign that was published for NAS-designed minus hand-made; None: the family's headline has it.
+        measure: its name in a sentence ("area under the security curve (PGD, linf, any wrong class)").
+        illustration: a plainer figure of the same, by name; may be empty.
+        around: "Of these images" and "do this", before and after the shares of the plainer figure.
     """
 
-    rows: dict[str, Row]
     measure: str
-    illustration: dict[str, Row]
-    illustration_text: tuple[str, str]
-    published: Sign | None = None
+    illustration: Mapping[str, Row] = field(default_factory=dict)
+    around: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
 class Family:
-    """How a family shows its rows. Each function gives None where the study has no such rows.
+    """How a family shows its rows. `section` and `verdict` give None where the study has no such rows.
 
     Attributes:
         name: the value of the column `family`.
         title: as it stands in a heading or a sentence.
         section: tables and curves.
         verdict: what an attacker gets of one architecture, in one or two plain sentences.
-        yardstick: the measure that the comparison rests on.
+        wording: how its headline is said, on which the comparison rests.
         tiles: the figures of one architecture that deserve large print.
         verb: what the attacker does, as in "easier to evade".
     """
@@ -47,14 +43,8 @@ class Family:
     section: Callable[[Evidence], Section | None]
     verdict: Callable[[Evidence, Subject], str | None]
     tiles: Callable[[Evidence, Subject], tuple[Tile, ...]]
-    yardstick: Callable[[Evidence], Yardstick | None]
+    wording: Callable[[Evidence, Headline], Wording]
     verb: str
-
-    def published(self, yardstick: Yardstick | None = None) -> Sign:
-        """The published sign of NAS-designed minus hand-made, by the yardstick or else by the family's headline."""
-        if yardstick is not None and yardstick.published is not None:
-            return yardstick.published
-        return next((known.sign for name, known in DIRECTIONS.items() if name == self.name), "higher")
 
     def claim(self, sign: Sign) -> str:
         """The published direction in words."""

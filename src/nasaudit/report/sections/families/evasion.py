@@ -8,13 +8,12 @@ from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.parts import ABSENT, Block, Cell, Figure, Section, Table, Tile, folded
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, point
-from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.report.sections.families.base import Family, Wording
 from nasaudit.report.sections.tables import listed
-from nasaudit.results.schema import Row
+from nasaudit.results.schema import Headline, Row
 from nasaudit.spec.attacks import THREAT_MODELS
+from nasaudit.verdicts.headlines import QUOTED
 
-# The epsilon that the field quotes most; another of the grid stands in where it was not measured.
-QUOTED: Mapping[str, str] = {"linf": "8/255", "l2": "0.5"}
 DENOMINATORS: Mapping[str, str] = {
     "common": "of the images that every model classifies correctly",
     "correct": "of the images that it classifies correctly",
@@ -74,10 +73,10 @@ class Threat(MeasuredAttack):
         return self.values(evidence, "epsilon")
 
     def quoted_epsilon(self, evidence: Evidence) -> str:
-        """The epsilon that sentences quote."""
+        """The epsilon that sentences quote; the middle of a grid that lacks the one that the field quotes most."""
         grid = self.epsilons(evidence)
         quoted = QUOTED.get(self.norm, "")
-        return quoted if quoted in grid else grid[len(grid) // 2]
+        return quoted if quoted in grid or not grid else grid[len(grid) // 2]
 
     def denominators(self, evidence: Evidence) -> list[str]:
         """Which images the rows count, the fairest for a comparison first."""
@@ -89,18 +88,9 @@ class Threat(MeasuredAttack):
         return [images for images in DENOMINATORS if images in found] + sorted(found - set(DENOMINATORS))
 
 
-def main_threat(evidence: Evidence) -> Threat | None:
-    """The threat that verdicts quote: untargeted and linf where that was measured, and PGD rather than others."""
-    return max(
-        Threat.measured(evidence),
-        key=lambda threat: (threat.goal == "untargeted", threat.norm == "linf", threat.attack == "pgd"),
-        default=None,
-    )
-
-
 def verdict(evidence: Evidence, subject: Subject) -> str | None:
     """How often it is fooled at the quoted epsilon, and where half of its images fall."""
-    threat = main_threat(evidence)
+    threat = Threat.judged(evidence)
     quoted = None if threat is None else _quoted(evidence, subject, threat)
     if threat is None or quoted is None:
         return None
@@ -113,7 +103,7 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
 
 def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     """The share that falls at the quoted epsilon, and the epsilon at which half of the images fall."""
-    threat = main_threat(evidence)
+    threat = Threat.judged(evidence)
     quoted = None if threat is None else _quoted(evidence, subject, threat)
     if quoted is None:
         return ()
@@ -122,30 +112,25 @@ def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     return (tile,) if half is None else (tile, Tile.of("half fall at", half))
 
 
-def yardstick(evidence: Evidence) -> Yardstick | None:
-    """The area under the security curve over the images that all models get right."""
-    threat = main_threat(evidence)
-    if threat is None:
-        return None
-    images = threat.denominators(evidence)[0]
-    epsilon = threat.quoted_epsilon(evidence)
-    areas = threat.by_name(evidence, "curve_area", images=images)
-    shares = threat.by_name(evidence, "asr", images=images, epsilon=epsilon)
-    if not areas:
-        return Yardstick(shares, f"attack success rate at {epsilon}", {}, ("", "")) if shares else None
-    return Yardstick(
-        areas,
-        f"area under the security curve ({threat.title})",
-        shares,
+def wording(evidence: Evidence, headline: Headline) -> Wording:
+    """With the threat; beside an area how many images fall at the quoted epsilon."""
+    if headline.metric == "asr":
+        return Wording(headline.measure)
+    threat = Threat.of(next(iter(headline.rows.values())))
+    images, epsilon = headline.setting.get("images", ""), threat.quoted_epsilon(evidence)
+    return Wording(
+        f"{headline.measure} ({threat.title})",
+        threat.by_name(evidence, "asr", images=images, epsilon=epsilon),
         (format.first_up(DENOMINATORS.get(images, images)), f"fall at {epsilon}"),
     )
 
 
 def section(evidence: Evidence) -> Section | None:
     """All threats in one table, then a curve with its tables for each; those that only support the main ones fold."""
-    found, main = Threat.measured(evidence), main_threat(evidence)
-    if main is None:
+    found = Threat.measured(evidence)
+    if not found:
         return None
+    main = Threat.judged(evidence) or found[0]
     alike = [threat for threat in found if (threat.attack, threat.norm) == (main.attack, main.norm)]
     # The main ones first, so that nobody has to look between folded ones for them.
     ordered = [*alike, *(threat for threat in found if threat not in alike)]
@@ -176,7 +161,9 @@ def _block(evidence: Evidence, threat: Threat, is_folded: bool) -> Block:
 
 def _quoted(evidence: Evidence, subject: Subject, threat: Threat) -> tuple[str, str, Row, Row | None] | None:
     """The quoted epsilon, which images count, how many fall at it, and where half do; None without such a row."""
-    epsilon = threat.quoted_epsilon(evidence)
+    headline = evidence.headline(Threat.family)
+    judged = {} if headline is None else headline.setting
+    epsilon = judged.get("epsilon") or threat.quoted_epsilon(evidence)
     for images in ("correct", "common", "all"):
         share = threat.row(evidence, subject, "asr", images=images, epsilon=epsilon)
         if share is not None:
@@ -326,6 +313,6 @@ EVASION = Family(
     section=section,
     verdict=verdict,
     tiles=tiles,
-    yardstick=yardstick,
+    wording=wording,
     verb="evade",
 )

@@ -7,9 +7,9 @@ from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Block, Cell, Figure, Section, Table, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, extremes
-from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.report.sections.families.base import Family, Wording
 from nasaudit.report.sections.tables import column, heading, table
-from nasaudit.results.schema import Row
+from nasaudit.results.schema import Headline, Row
 from nasaudit.spec.attacks import Family as FamilyName
 from nasaudit.spec.attacks.base import SAME
 from nasaudit.spec.attacks.extraction import OTHER
@@ -46,17 +46,6 @@ class Theft(MeasuredAttack):
     varying = frozenset({"budget", "budgets", "budget_shares", "epsilon", "images"})
 
     @property
-    def is_plain(self) -> bool:
-        """Whether verdicts may quote it: random images, soft answers told in full, not another data set."""
-        said = self.setting
-        return (
-            self.attack == "knockoff"
-            and said.get("labels") == "soft"
-            and said.get("pool") != OTHER
-            and "answers" not in said
-        )
-
-    @property
     def surrogate(self) -> str:
         """What the thief trains."""
         name = self.setting.get("surrogate", SAME)
@@ -85,56 +74,33 @@ class Theft(MeasuredAttack):
         return self.values(evidence, "budget")
 
 
-def main_theft(evidence: Evidence) -> Theft | None:
-    """The theft that verdicts quote: a surrogate that is the same for all victims, where that was measured."""
-    return max(
-        Theft.measured(evidence),
-        key=lambda theft: (
-            theft.is_plain,
-            len(theft.budgets(evidence)) > 1,
-            theft.setting.get("surrogate") != SAME,
-        ),
-        default=None,
-    )
-
-
 def verdict(evidence: Evidence, subject: Subject) -> str | None:
     """How like it a copy is, after how many queries, and what the copy is good for."""
-    theft = main_theft(evidence)
-    largest = None if theft is None else _largest(evidence, subject, theft)
-    if theft is None or largest is None:
+    headline = evidence.headline(FAMILY)
+    row = None if headline is None else headline.rows.get(subject.name)
+    if row is None:
         return None
-    most, agreement = largest
+    theft, budget = Theft.of(row), row.setting["budget"]
     return (
         f"A thief who asks for its {theft.answers} on "
-        f"{format.whole(int(most))} images gets a copy ({_copy(theft)}) that agrees with it on "
-        f"{format.share_of(agreement, 'of the test images')}.{_examples(evidence, subject, theft, most)}"
+        f"{format.whole(int(budget))} images gets a copy ({_copy(theft)}) that agrees with it on "
+        f"{format.share_of(row, 'of the test images')}.{_examples(evidence, subject, theft, budget)}"
     )
 
 
 def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
-    """The agreement after the largest budget."""
-    theft = main_theft(evidence)
-    largest = None if theft is None else _largest(evidence, subject, theft)
-    if largest is None:
-        return ()
-    most, row = largest
-    return (Tile.of(f"copied by {_counted(most)}", row),)
+    """The agreement of the copy that verdicts quote."""
+    headline = evidence.headline(FAMILY)
+    row = None if headline is None else headline.rows.get(subject.name)
+    return () if row is None else (Tile.of(f"copied by {_counted(row.setting['budget'])}", row),)
 
 
-def yardstick(evidence: Evidence) -> Yardstick | None:
-    """The agreement at the largest budget, of a surrogate that is the same for all where that was measured."""
-    theft = main_theft(evidence)
-    if theft is None:
-        return None
-    most = theft.budgets(evidence)[-1]
-    rows = theft.by_name(evidence, "agreement", budget=most)
-    if not rows:
-        return None
-    return Yardstick(
-        rows,
-        f"agreement of a copy after {_counted(most)} (surrogate: {theft.surrogate})",
-        theft.by_name(evidence, "transfer_asr", budget=most),
+def wording(evidence: Evidence, headline: Headline) -> Wording:
+    """With the budget and what the thief trains; beside it what the copies are good for."""
+    theft, budget = Theft.of(next(iter(headline.rows.values()))), headline.setting["budget"]
+    return Wording(
+        f"agreement of a copy after {_counted(budget)} (surrogate: {theft.surrogate})",
+        theft.by_name(evidence, "transfer_asr", budget=budget),
         ("Of the adversarial examples made on the copies", "work"),
     )
 
@@ -272,21 +238,12 @@ def _copy(theft: Theft) -> str:
     return "of the same architecture" if name == SAME else f"a {name}"
 
 
-def _largest(evidence: Evidence, subject: Subject, theft: Theft) -> tuple[str, Row] | None:
-    """The largest budget that this victim has a row for, and the agreement after it."""
-    for budget in reversed(theft.budgets(evidence)):
-        row = theft.row(evidence, subject, "agreement", budget=budget)
-        if row is not None:
-            return budget, row
-    return None
-
-
 EXTRACTION = Family(
     name=FAMILY,
     title="extraction",
     section=section,
     verdict=verdict,
     tiles=tiles,
-    yardstick=yardstick,
+    wording=wording,
     verb="steal",
 )

@@ -7,9 +7,9 @@ from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Block, Cell, Figure, Section, Table, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack
-from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.report.sections.families.base import Family, Wording
 from nasaudit.report.sections.tables import column, table
-from nasaudit.results.schema import Curve, Row
+from nasaudit.results.schema import Curve, Headline, Row
 from nasaudit.spec import attacks
 from nasaudit.spec.attacks import MembershipSpec
 
@@ -47,17 +47,9 @@ class Inference(MeasuredAttack):
         return self.spec is None or not issubclass(self.spec, MembershipSpec) or self.spec.graded
 
 
-def main_inference(evidence: Evidence) -> Inference | None:
-    """The attack that verdicts quote: the family's headline, or else the first that was measured."""
-    found = evidence.headline(FAMILY)
-    if found is not None:
-        return Inference.of(next(iter(found.rows.values())))
-    return next(iter(Inference.measured(evidence)), None)
-
-
 def verdict(evidence: Evidence, subject: Subject) -> str | None:
     """What an attacker learns of who was in the training set, and at what cost."""
-    inference = main_inference(evidence)
+    inference = Inference.judged(evidence)
     row = None if inference is None else inference.row(evidence, subject, "auc")
     if inference is None or row is None:
         return None
@@ -77,20 +69,16 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
 
 def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
     """The AUC of the attack that verdicts quote."""
-    inference = main_inference(evidence)
+    inference = Inference.judged(evidence)
     row = None if inference is None else inference.row(evidence, subject, "auc")
     return () if row is None else (Tile.of("membership AUC", row),)
 
 
-def yardstick(evidence: Evidence) -> Yardstick | None:
-    """The AUC of the strongest attack, in an order that was fixed beforehand."""
-    found = evidence.headline(FAMILY)
-    if found is None or not found.rows:
-        return None
-    inference = Inference.of(next(iter(found.rows.values())))
-    return Yardstick(
-        found.rows,
-        f"{found.headline.measure} ({inference.title})",
+def wording(evidence: Evidence, headline: Headline) -> Wording:
+    """With the attack; beside it how many members are found at few false alarms."""
+    inference = Inference.of(next(iter(headline.rows.values())))
+    return Wording(
+        f"{headline.measure} ({inference.title})",
         inference.by_name(evidence, "tpr_at_fpr", fpr=QUOTED_FPR),
         (f"At {format.round_percent(QUOTED_FPR)} false alarms", "of the members are found"),
     )
@@ -101,7 +89,7 @@ def section(evidence: Evidence) -> Section | None:
     found = Inference.measured(evidence)
     if not found:
         return None
-    main = main_inference(evidence)
+    main = Inference.judged(evidence)
     ordered = sorted(found, key=lambda inference: inference != main)
     overview = table(
         evidence,
@@ -277,6 +265,6 @@ MEMBERSHIP = Family(
     section=section,
     verdict=verdict,
     tiles=tiles,
-    yardstick=yardstick,
+    wording=wording,
     verb="infer members from",
 )

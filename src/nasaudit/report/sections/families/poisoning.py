@@ -9,9 +9,10 @@ from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.images import Arrays, strip, triple
 from nasaudit.report.parts import Block, Figure, Picture, Section, Table, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, extremes
-from nasaudit.report.sections.families.base import Family, Yardstick
+from nasaudit.report.sections.families.base import Family, Wording
+from nasaudit.results.schema import Headline
 from nasaudit.spec.attacks import Family as FamilyName
-from nasaudit.spec.attacks import LabelFlipSpec, PoisoningSpec
+from nasaudit.spec.attacks import PoisoningSpec
 
 FAMILY: FamilyName = "poisoning"
 OPEN_STRIPS = 4  # more are folded
@@ -78,28 +79,22 @@ def verdict(evidence: Evidence, subject: Subject) -> str | None:
 
 
 def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
-    """The accuracy lost to wrong labels at the largest fraction."""
-    found = evidence.headline(FAMILY)
-    if found is None or subject.name not in found.rows:
-        return ()
-    row = found.rows[subject.name]
-    return (Tile.of(f"lost to {format.round_percent(row.setting['fraction'])} poison", row),)
+    """The accuracy lost to the poison that verdicts quote."""
+    headline = evidence.headline(FAMILY)
+    row = None if headline is None else headline.rows.get(subject.name)
+    return (
+        ()
+        if row is None
+        else (Tile.of(f"lost to {format.round_percent(row.setting['fraction'])} poison", row),)
+    )
 
 
-def yardstick(evidence: Evidence) -> Yardstick | None:
-    """The accuracy lost to wrong labels at the largest fraction."""
-    found = evidence.headline(FAMILY)
-    if found is None:
-        return None
-    left = {
-        name: evidence.pooled(name, FAMILY, "clean_accuracy", row.setting, row.attack)
-        for name, row in found.rows.items()
-    }
-    fraction = next(iter(found.rows.values())).setting["fraction"]
-    return Yardstick(
-        found.rows,
-        f"clean accuracy lost with {format.round_percent(fraction)} {LabelFlipSpec.poisoned}",
-        {name: row for name, row in left.items() if row is not None},
+def wording(evidence: Evidence, headline: Headline) -> Wording:
+    """With the poisoned share; beside it the accuracy that is left."""
+    threat, fraction = Threat.of(next(iter(headline.rows.values()))), headline.setting["fraction"]
+    return Wording(
+        f"clean accuracy lost with {format.round_percent(fraction)} {threat.poisoned}",
+        threat.by_name(evidence, "clean_accuracy", fraction=fraction),
         ("Of the test images", "are still classified correctly"),
     )
 
@@ -254,6 +249,6 @@ POISONING = Family(
     section=section,
     verdict=verdict,
     tiles=tiles,
-    yardstick=yardstick,
+    wording=wording,
     verb="poison",
 )

@@ -9,7 +9,8 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import COLOURS, SHAPES
 from nasaudit.report.parts import Figure
 from nasaudit.report.sections.remedies.words import TITLES, Hardening
-from nasaudit.results.schema import Effect, Remedied, Span
+from nasaudit.results.base import Span
+from nasaudit.results.verdict_models import Effect, Remedied
 
 FEWEST_DOSES = 2  # beside the original, without which there is no curve
 ORIGINAL = "none: the original"

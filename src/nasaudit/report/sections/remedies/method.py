@@ -6,7 +6,7 @@ from nasaudit.planning.population import HARDENED
 from nasaudit.report import format
 from nasaudit.report.sections.remedies.words import TITLES, VERBS, Hardening, points, trainings, uncertain
 from nasaudit.results.flags import FEW_SEEDS
-from nasaudit.results.schema import Pairing
+from nasaudit.results.verdict_models import Pairing
 from nasaudit.stats.holm import ALPHA
 from nasaudit.verdicts.headlines import DIRECTIONS, PUBLISHED
 
@@ -24,7 +24,7 @@ def talk(of_one: Hardening) -> list[str]:
     """The talk's predictions for rewired cells against what was measured; empty without a rewiring.
 
     What it publishes of NAS-designed models it expects to be undone by a rewiring, so the predicted sign of a
-    difference is the reverse of `study.headlines.DIRECTIONS`: lower, and for the accuracy lost to poison higher.
+    difference is the reverse of `verdicts.headlines.DIRECTIONS`: lower, and for the accuracy lost to poison higher.
     """
     known = [
         (one, effect)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.planning.population import JOINT
-from nasaudit.results.schema import Remedied, StudyResults
+from nasaudit.results.schema import StudyResults
+from nasaudit.results.verdict_models import Remedied
 from nasaudit.spec.remedies import REMEDIES, Rewiring, remedies_of
 
 SCOPES: Mapping[str, str] = {"reduction": " in the reduction cells", "all": " in all cells"}
@@ -36,34 +37,41 @@ class Names:
         """How an architecture is written."""
         return self.titles.get(architecture, architecture)
 
-    def remedy(self, one: Remedied) -> str:
+    def remedy(self, remedied: Remedied) -> str:
         """The remedy with its dose and scope: `deepen 2 of 3 nodes in all cells`."""
-        return self.line(one) if one.full else self._partial(one) + SCOPES.get(one.scope, "")
+        return (
+            self.line(remedied) if remedied.full else self._partial(remedied) + SCOPES.get(remedied.scope, "")
+        )
 
-    def line(self, one: Remedied) -> str:
+    def line(self, remedied: Remedied) -> str:
         """The remedy whatever its dose: `deepen in all cells`."""
-        name = one.remedy if one.remedy in self.own else _title(one.remedy)
-        return name + SCOPES.get(one.scope, "") + _how_short(one)
+        name = remedied.remedy if remedied.remedy in self.own else _title(remedied.remedy)
+        return name + SCOPES.get(remedied.scope, "") + _how_short(remedied)
 
-    def full(self, one: Remedied) -> str:
+    def full(self, remedied: Remedied) -> str:
         """The remedy, and the name of what it made where that says something new: `deepen (DARTS-i)`."""
-        variant = self.other_name(one)
-        return f"{self.remedy(one)} ({variant})" if variant else self.remedy(one)
+        variant = self.other_name(remedied)
+        return f"{self.remedy(remedied)} ({variant})" if variant else self.remedy(remedied)
 
-    def other_name(self, one: Remedied) -> str:
+    def other_name(self, remedied: Remedied) -> str:
         """What a hardened architecture is called; "" where that is its remedy over again."""
-        repeated = one.variant.startswith(one.original + JOINT) or one.variant in (one.original, one.remedy)
-        return "" if repeated else self.title(one.variant)
+        repeated = remedied.variant.startswith(remedied.original + JOINT) or remedied.variant in (
+            remedied.original,
+            remedied.remedy,
+        )
+        return "" if repeated else self.title(remedied.variant)
 
-    def _partial(self, one: Remedied) -> str:
-        rewiring = remedies_of(Rewiring).get(one.remedy)
-        template = (rewiring.partly if rewiring else "") or f"{_title(one.remedy)}, dose {{dose}} of {{most}}"
-        return template.format(dose=one.dose, most=one.most)
+    def _partial(self, remedied: Remedied) -> str:
+        rewiring = remedies_of(Rewiring).get(remedied.remedy)
+        template = (
+            rewiring.partly if rewiring else ""
+        ) or f"{_title(remedied.remedy)}, dose {{dose}} of {{most}}"
+        return template.format(dose=remedied.dose, most=remedied.most)
 
 
-def _how_short(one: Remedied) -> str:
+def _how_short(remedied: Remedied) -> str:
     """How much of its answers a model keeps to itself: a study may try several."""
-    setting = one.effects[0].setting if one.kind == "answers" and one.effects else {}
+    setting = remedied.effects[0].setting if remedied.kind == "answers" and remedied.effects else {}
     return f" ({setting['answers']})" if "answers" in setting else ""
 
 

@@ -15,7 +15,7 @@ from nasaudit.report.sections.remedies import words as remedy_words
 from nasaudit.report.sections.remedies.figures import dose_curves, point_looks, trade_offs
 from nasaudit.report.sections.remedies.names import Names
 from nasaudit.report.sections.remedies.words import Hardening
-from nasaudit.results.schema import Effect, Remedied
+from nasaudit.results.verdict_models import Effect, Remedied
 
 ANCHOR = "remedies"
 MARKS = {

@@ -13,7 +13,7 @@ from nasaudit.report import format
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies.names import Names
 from nasaudit.results.flags import FEW_SEEDS
-from nasaudit.results.schema import Effect, Remedied
+from nasaudit.results.verdict_models import Effect, Remedied
 from nasaudit.stats.holm import ALPHA
 
 Advice = Literal["recommended", "promising", "too costly", "cost unknown", "no help", "not measured"]

@@ -1,29 +1,21 @@
-"""The attacks that a study makes of a family's name: one set for each family and protocol."""
+"""The attacks that a study makes of a name: of a family, of a single attack, or `survey` and `all`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from nasaudit.errors import UnknownNameError
 from nasaudit.registry import normalise
-from nasaudit.spec.arch import Scale
-from nasaudit.spec.attacks import ATTACKS, AttackSpec, Family
-from nasaudit.spec.defaults.backdoor import backdoor
-from nasaudit.spec.defaults.evasion import evasion
-from nasaudit.spec.defaults.extraction import extraction
-from nasaudit.spec.defaults.membership import membership
-from nasaudit.spec.defaults.poisoning import poisoning
-from nasaudit.spec.defaults.survey import survey
-from nasaudit.spec.tasks import Protocol
-
-Defaults = Callable[[Protocol, Scale], tuple[AttackSpec, ...]]
+from nasaudit.spec.arch import Protocol, Scale
+from nasaudit.spec.attacks import backdoor, evasion, extraction, membership, poisoning
+from nasaudit.spec.attacks.base import ATTACKS, AttackSpec, Family
 
 ALL, SURVEY = "all", "survey"  # every default of every family; one quick attack of each
 
-DEFAULTS: dict[Family, Defaults] = {
-    "evasion": evasion,
-    "poisoning": poisoning,
-    "backdoor": backdoor,
-    "extraction": extraction,
-    "membership": membership,
+DEFAULTS: Mapping[Family, Callable[[Protocol, Scale], tuple[AttackSpec, ...]]] = {
+    "evasion": evasion.defaults,
+    "poisoning": poisoning.defaults,
+    "backdoor": backdoor.defaults,
+    "extraction": extraction.defaults,
+    "membership": membership.defaults,
 }
 
 
@@ -55,7 +47,8 @@ def _named(name: str, protocol: Protocol, scale: Scale) -> tuple[AttackSpec, ...
     if key == ALL:
         return tuple(attack for attacks in every.values() for attack in attacks)
     if key == SURVEY:
-        return survey(protocol, scale)
+        firsts = (attacks[0] for attacks in every.values())
+        return tuple(firsts if protocol == "paper" else (attack.strongest() for attack in firsts))
     if key in every:
         return every[key]
     if name not in ATTACKS:

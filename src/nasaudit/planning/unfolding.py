@@ -1,0 +1,145 @@
+"""A plan as far as it is known: it grows when what its stages wait for has ended. No torch."""
+
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from nasaudit.planning.needs import closure, failed_need
+from nasaudit.planning.plan import Plan
+from nasaudit.planning.stages import Outcome, Part, Stage, Steps
+from nasaudit.spec.tasks import Task
+from nasaudit.store.records import Problem, Record
+
+
+@dataclass
+class StageState:
+    """How far a stage is.
+
+    Attributes:
+        stage: which one.
+        steps: its generator; None when it has returned or is blocked.
+        asked: all tasks that it asked for.
+        awaited: those whose outcomes it waits for, by digest.
+        expected: tasks that will come after these; None: nobody can say.
+        part: what it added to the study.
+        problem: why it is blocked.
+    """
+
+    stage: Stage
+    steps: Steps | None
+    asked: list[Task] = field(default_factory=list)
+    awaited: dict[str, Task] = field(default_factory=dict)
+    expected: int | None = 0
+    part: Part = field(default_factory=Part)
+    problem: Problem | None = None
+
+    def advance(self, steps: Steps, outcomes: list[Outcome] | None) -> tuple[Task, ...]:
+        """Let the stage go on (begin, with None) to its next question or its end; returns the tasks that it adds."""
+        self.awaited, self.expected = {}, 0
+        try:
+            ask = next(steps) if outcomes is None else steps.send(outcomes)
+        except StopIteration as end:
+            self.steps, self.part = None, end.value
+            return (*self.part.victims, *self.part.tasks)
+        except Exception as error:  # also a fault of the stage: the rest of the study goes on
+            self.steps = None
+            text = "".join(traceback.format_exception(error))
+            self.problem = Problem(type=type(error).__name__, message=str(error), traceback=text)
+            return ()
+        awaited = ask.tasks if ask.awaited is None else ask.awaited
+        self.asked += [*ask.tasks, *awaited]
+        self.awaited = {task.digest(): task for task in awaited}
+        self.expected = ask.expected
+        return (*ask.tasks, *awaited)
+
+
+class Unfolding:
+    """A plan with the records that it has so far.
+
+    Args:
+        planned: as it stands before anything ran.
+        find: the record of a task, or None; called once for each task, when it becomes known.
+        folder: where the artefacts of a record are, by digest.
+    """
+
+    def __init__(self, planned: Plan, find: Callable[[Task], Record | None], folder: Callable[[str], Path]):
+        self._planned, self._find, self._folder = planned, find, folder
+        self._known: dict[str, Task] = {}
+        self._records: dict[str, Record] = {}
+        self.stages = tuple(StageState(stage, stage.begin()) for stage in planned.stages)
+        self._learn(planned.tasks)
+        for state in self.stages:
+            if state.steps is not None:
+                self._learn(state.advance(state.steps, None))
+        self._advance()
+
+    @property
+    def plan(self) -> Plan:
+        """The plan as it is known now; its order does not hang on that in which tasks ended."""
+        parts = [state.part for state in self.stages]
+        asked = [
+            task for state in self.stages for task in (*state.asked, *state.part.victims, *state.part.tasks)
+        ]
+        return replace(
+            self._planned,
+            architectures=(
+                *self._planned.architectures,
+                *(spec for part in parts for spec in part.architectures),
+            ),
+            victims=(*self._planned.victims, *(victim for part in parts for victim in part.victims)),
+            tasks=closure((*self._planned.tasks, *asked)),
+            blocked=tuple(
+                (state.stage.label, state.problem) for state in self.stages if state.problem is not None
+            ),
+        )
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """The records of the known tasks, in the plan's order."""
+        return self.records_of(self.plan.tasks)
+
+    def records_of(self, tasks: Iterable[Task]) -> dict[str, Record]:
+        """Those of these tasks that have one, by digest."""
+        digests = (task.digest() for task in tasks)
+        return {digest: self._records[digest] for digest in digests if digest in self._records}
+
+    @property
+    def expected(self) -> int | None:
+        """How many tasks will come beyond the known ones: 0 when no stage is open, None when nobody can say."""
+        counts = [state.expected for state in self.stages if state.steps is not None]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    def add(self, record: Record) -> tuple[Task, ...]:
+        """A known task has its record; returns the tasks that are known because of it."""
+        before = len(self._known)
+        self._records[record.digest] = record
+        self._advance()
+        return tuple(self._known.values())[before:]
+
+    def _advance(self) -> None:
+        for state in self.stages:
+            while state.steps is not None:
+                outcomes = [self._outcome(digest, task) for digest, task in state.awaited.items()]
+                if any(outcome.record is None and not outcome.why for outcome in outcomes):
+                    break
+                self._learn(state.advance(state.steps, outcomes))
+
+    def _outcome(self, digest: str, task: Task) -> Outcome:
+        """What became of a task; without record and reason it has not ended yet."""
+        record = self._records.get(digest)
+        why = ""
+        if record is not None and record.problem is not None:
+            why = f"needs {task.label()}, which failed"
+        elif record is None and (need := failed_need(task, self._records)) is not None:
+            why = f"needs {need.label()}, which failed"
+        return Outcome(task, record, self._folder(digest), why)
+
+    def _learn(self, tasks: Iterable[Task]) -> None:
+        for task in closure(tasks):
+            digest = task.digest()
+            if digest not in self._known:
+                self._known[digest] = task
+                record = self._find(task)
+                if record is not None:
+                    self._records[digest] = record

@@ -1,0 +1,177 @@
+"""Verdicts as `results.json` has them: each decision with what it rests on. They are made in `verdicts`, once."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from nasaudit.results.base import Plain, Span
+from nasaudit.spec.remedies import RemedyKind
+
+
+class ArchitectureValue(Plain):
+    """A family's headline measure of one architecture, the mean over its trainings."""
+
+    architecture: str
+    group: str
+    value: float
+    models: int  # trainings behind it
+
+
+class GroupTest(Plain):
+    """What the statistics say of two groups of architectures; see `stats.two_groups` for each of them."""
+
+    difference: Span  # NAS minus hand-made, with Welch's interval
+    p: float  # of the permutation test, two-sided
+    p_holm: float  # the same, corrected for the families tested
+    smallest_p: float  # that the test could have given
+    exact: bool  # every split was looked at
+    cliffs_delta: Span
+    # Found with power .8 at the level that the correction asks of the smallest p; None: no difference could be.
+    detectable_difference: float | None
+    families: int  # tested in this study
+    finding: Literal["supports", "contradicts", "neither"]  # on the published sign, by p_holm
+
+
+class GroupComparison(Plain):
+    """NAS-designed against hand-made architectures by one family's headline measure; higher is worse to defend.
+
+    The unit is the architecture. Random and custom cells are among `values` and in neither group. Where no test
+    could be made, `test` is None and `why` says why not.
+    """
+
+    family: str
+    measure: str  # in words
+    attack: str
+    setting: dict[str, str]
+    metric: str
+    unit: str
+    values: list[ArchitectureValue]
+    n_nas: int  # architectures
+    n_manual: int
+    n_models: int  # trainings behind both groups
+    mean_nas: float | None
+    mean_manual: float | None
+    accuracy_gap: float | None  # mean clean test accuracy, NAS minus hand-made
+    published: Literal["higher", "lower"]  # the sign of the difference that was published
+    published_size: str  # in words; may be empty
+    test: GroupTest | None
+    why: str = ""
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided and not corrected; None where no test was made."""
+        return None if self.test is None else self.test.p
+
+    def of_group(self, group: str) -> list[ArchitectureValue]:
+        """The values of one group: `nas`, `manual`, `random` or `custom`."""
+        return [value for value in self.values if value.group == group]
+
+
+Part = Literal["topology", "convergence", "gradients", "smoothness", "vulnerability", "control"]
+
+
+class Measure(Plain):
+    """One figure for each architecture, the mean over its trainings: what claims and scatter plots are made of."""
+
+    key: str
+    title: str  # in words, as in a sentence
+    part: Part
+    unit: str
+    metric: str
+    values: dict[str, float]  # by architecture
+
+
+ClaimKind = Literal["group", "correlation", "intervention"]
+
+
+class Claim(Plain):
+    """One link of the published chain, tested. The unit is the architecture.
+
+    - `group`: how much higher `effect` is for NAS-designed architectures (`cause`) than for `other` ones;
+    - `correlation`: Spearman's rank correlation between `cause` and `effect` over cells;
+    - `intervention`: how much a rewiring of the cell (`cause`: "deepen", "drop_skips", "both") changes `effect`.
+
+    `estimate` is None where nothing could be estimated; `why` then says why not.
+    """
+
+    kind: ClaimKind
+    cause: str  # key of a Measure; "nas"; or a rewiring
+    effect: str  # key of a Measure
+    other: str  # the group that NAS is compared with ("manual", "random"); "" elsewhere
+    sample: str  # which architectures, in words: "random cells"
+    predicted: Literal[
+        "higher", "lower"
+    ]  # the talk's direction: of the difference, or the sign of the correlation
+    estimate: Span | None
+    partial: Span | None = None  # the correlation with accuracy and FLOPs held fixed
+    partial_p: float | None = None  # of the partial correlation, two-sided and not corrected
+    everywhere: float | None = None  # the correlation over all cells of the study, of whatever origin
+    n_everywhere: int = 0  # how many these are
+    n: int
+    p: float | None
+    p_corrected: float | None  # Holm's, over the claims of the same kind and link
+    tested: int = 0  # claims that Holm's correction counts, this one among them
+    detectable: float | None  # the smallest true effect found with power .8; None: none could be
+    finding: Literal["supported", "contradicted", "undecided"]
+    why: str = ""
+
+
+# How a difference was paired, which decides what its interval is for: other images and trainings, other images alone,
+# other trainings alone; or not at all, as the two differ in nothing or in the same for all pairs.
+Pairing = Literal["images and seeds", "images", "seeds", "independent"]
+Drop = Literal["within", "unclear", "exceeds", "not measured"]
+
+
+# What a difference says by its interval; `higher` and `lower` where nobody knows which of them is worse.
+Finding = Literal["worse", "better", "higher", "lower", "undecided", "same"]
+
+
+class Effect(Plain):
+    """What a remedy changed: one figure of the hardened model, minus the same figure of its original."""
+
+    family: str  # of an attack; "training" for the clean accuracy
+    measure: str  # in words
+    attack: str
+    setting: dict[str, str]
+    metric: str
+    unit: str
+    before: Span
+    after: Span
+    difference: Span
+    n: int  # pairs: images x seeds, images or seeds; the smaller n where nothing could be paired
+    how: Pairing
+    p: float  # two-sided, not corrected
+    p_holm: float | None = (
+        None  # corrected for all headlines of the same original; None: no headline of an attack
+    )
+    finding: Finding  # by the interval of the difference
+    headline: bool = True  # whether the family is judged by it; other figures are shown and decide nothing
+
+
+class Remedied(Plain):
+    """An architecture before and after one remedy. `verdicts.remedies` says how it is judged."""
+
+    original: str
+    variant: str  # name of the hardened architecture; the original's own for a remedy of its answers
+    remedy: str  # "deepen", "trades", "rounded_answers", ...
+    kind: RemedyKind
+    scope: str = ""  # of a rewiring: "normal", "reduction", "all"
+    dose: int | None = None  # of a rewiring: how many nodes or skips of each cell
+    most: int | None = None  # the full dose
+    parameters: tuple[int, int] | None = None  # before and after
+    flops: tuple[int, int] | None = None  # of an image
+    accuracy: Effect | None = None
+    effects: list[Effect] = Field(default=[])  # of each family that was measured, its headline first
+    max_drop: float  # of the accuracy, a fraction: what a recommended remedy may cost
+    drop: Drop  # whether it costs no more: for certain; as far as was seen; no; not measured
+    recommended: list[str] = Field(
+        default=[]
+    )  # families against which it helps for certain, at no more than `max_drop`
+    promising: list[str] = Field(
+        default=[]
+    )  # families against which it seems to help, or at a price that is not clear
+
+    @property
+    def full(self) -> bool:
+        """Whether this is the whole remedy."""
+        return self.dose == self.most

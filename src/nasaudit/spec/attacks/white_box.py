@@ -1,0 +1,139 @@
+"""Evasion by gradients: of the victim, or of a model of the attacker's own."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from nasaudit.errors import SpecError
+from nasaudit.spec.attacks.base import ATTACKS, DataFacts, ThreatModel
+from nasaudit.spec.attacks.evasion_base import EvasionSpec, LossName
+from nasaudit.spec.units import Epsilon
+
+
+class PgdSpec(EvasionSpec):
+    """Projected gradient descent: Madry et al., "Towards Deep Learning Models Resistant to Adversarial
+    Attacks", ICLR 2018.
+    """  # noqa: D205
+
+    threat_model: ClassVar[ThreatModel] = "white_box"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.pgd:Pgd"
+    title: ClassVar[str] = "PGD"
+    summary: ClassVar[str] = "projected gradient descent, linf or l2, untargeted or targeted"
+    expected_epochs: ClassVar[float] = 10.0
+
+    name: Literal["pgd"] = "pgd"
+    steps: Annotated[int, Field(ge=1)] = 20
+    step_size: Epsilon | None = None  # None: 2.5 * epsilon / steps, as Madry et al. advise
+    restarts: Annotated[int, Field(ge=1)] = 1
+    random_start: bool = True
+
+    @property
+    def most_steps(self) -> int:
+        """Restarts add up."""
+        return self.steps * self.restarts
+
+
+class FgsmSpec(EvasionSpec):
+    """Goodfellow, Shlens and Szegedy, "Explaining and Harnessing Adversarial Examples", ICLR 2015."""
+
+    threat_model: ClassVar[ThreatModel] = "white_box"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.fgsm:Fgsm"
+    title: ClassVar[str] = "FGSM"
+    summary: ClassVar[str] = "one step along the gradient: the cheapest attack, and no measure of robustness"
+    expected_epochs: ClassVar[float] = 1.6
+
+    name: Literal["fgsm"] = "fgsm"
+
+
+class ApgdSpec(EvasionSpec):
+    """Croce and Hein, "Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse Parameter-free
+    Attacks", ICML 2020.
+    """  # noqa: D205
+
+    threat_model: ClassVar[ThreatModel] = "white_box"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.apgd:Apgd"
+    title: ClassVar[str] = "APGD"
+    summary: ClassVar[str] = "projected gradient descent that chooses its own step size"
+
+    name: Literal["apgd"] = "apgd"
+    loss: LossName = "ce"
+    steps: Annotated[int, Field(ge=1)] = 100
+    restarts: Annotated[int, Field(ge=1)] = 1
+
+    @property
+    def most_steps(self) -> int:
+        """Restarts add up."""
+        return self.steps * self.restarts
+
+    def check(self, facts: DataFacts) -> None:
+        """The ratio of logits needs a third class, and towards a target a fourth one."""
+        super().check(facts)
+        least = 3 if self.goal == "untargeted" else 4
+        if self.loss == "dlr" and facts.classes < least:
+            raise SpecError("loss", f"`ce` for data with fewer than {least} classes", self.loss)
+
+
+class DdnSpec(EvasionSpec):
+    """Rony et al., "Decoupling Direction and Norm for Efficient Gradient-Based L2 Adversarial Attacks and Defenses",
+    CVPR 2019.
+    """  # noqa: D205
+
+    threat_model: ClassVar[ThreatModel] = "white_box"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.ddn:Ddn"
+    title: ClassVar[str] = "DDN"
+    summary: ClassVar[str] = "the nearest adversarial example in l2, by a norm that grows and shrinks"
+    expected_epochs: ClassVar[float] = 2.4
+    minimal: ClassVar[bool] = True
+
+    name: Literal["ddn"] = "ddn"
+    norm: Literal["l2"] = "l2"
+    steps: Annotated[int, Field(ge=1)] = 100
+    gamma: Annotated[float, Field(gt=0, lt=1)] = 0.05  # share by which the norm changes in a step
+    initial_norm: Annotated[Epsilon, Field(gt=0)] = 1.0
+
+    @model_validator(mode="after")
+    def _any_confidence(self) -> Self:
+        if self.min_confidence > 0:
+            raise SpecError(
+                "min_confidence", "0: the nearest example lies on the boundary", self.min_confidence
+            )
+        return self
+
+
+class TransferSpec(EvasionSpec):
+    """Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018, on the attacker's own model."""
+
+    threat_model: ClassVar[ThreatModel] = "transfer"
+    implementation: ClassVar[str] = "nasaudit.attacks.evasion.black_box.transfer:Transfer"
+    summary: ClassVar[str] = "examples made on another model of the attacker's, by momentum iterative FGSM"
+    expected_epochs: ClassVar[float] = 4.0
+
+    name: Literal["transfer"] = "transfer"
+    surrogate: str = (
+        "resnet"  # an architecture for all victims, or `same` as the victim's; another seed trains it
+    )
+    steps: Annotated[int, Field(ge=1)] = 10
+    decay: Annotated[float, Field(ge=0)] = 1.0  # of the momentum; 0: iterative FGSM
+
+    @model_validator(mode="after")
+    def _on_the_surrogate(self) -> Self:
+        if self.norm != "linf":
+            raise SpecError("norm", "`linf`", self.norm)
+        return self
+
+    @property
+    def made_on(self) -> str:
+        """The surrogate."""
+        return self.surrogate
+
+    @property
+    def most_queries(self) -> int:
+        """One: does the example fool the victim?"""
+        return 1
+
+
+ATTACKS.add("pgd", PgdSpec)
+ATTACKS.add("fgsm", FgsmSpec)
+ATTACKS.add("apgd", ApgdSpec, "auto_pgd")
+ATTACKS.add("ddn", DdnSpec)
+ATTACKS.add("transfer", TransferSpec, "mi_fgsm")
