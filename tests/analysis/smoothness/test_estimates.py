@@ -18,6 +18,7 @@ from nasaudit.analysis.smoothness.parameter_loss import ParameterLoss
 from nasaudit.analysis.smoothness.work import measure_smoothness
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.network import build
+from nasaudit.data.load import chosen
 from nasaudit.errors import DataError, MeasurementError, NonFiniteError
 from nasaudit.spec.analyses import SmoothnessSpec
 from nasaudit.spec.data import DataSpec
@@ -278,7 +279,7 @@ def test_batch_statistics_and_missing_parameters_are_refused(monkeypatch, tmp_pa
 
 def test_every_architecture_gets_the_same_images_and_few_are_among_many():
     split = synthetic_bundle(40).train
-    few, many = (smoothness_work._chosen(split, n, ("x",), Workspace(None, None))[0] for n in (5, 20))
+    few, many = (chosen(split, n, "x").tensors("cpu")[0] for n in (5, 20))
     assert torch.equal(few, many[:5])
     assert not torch.equal(few, split.pixels()[:5])
 
