@@ -64,15 +64,12 @@ def _pgd_study(
         failed: how many tasks failed.
         study: further fields of StudySpec.
     """
-    from nasaudit.arch.catalogue import resolve
-    from nasaudit.measure.catalogue import metric_of
     from nasaudit.measure.estimate import Estimate, exact
-    from nasaudit.measure.pooling import pool_seeds
     from nasaudit.measure.proportion import proportion
-    from nasaudit.results.schema import Failure, Row, StudyResults
+    from nasaudit.results.schema import Failure
     from nasaudit.spec.attacks import PgdSpec
-    from nasaudit.spec.recipes import recipe
     from nasaudit.spec.study import ArchChoice, StudySpec
+    from nasaudit.testing.rows import make_results, make_row, pooled_rows
     from nasaudit.verdicts.decide import decide
 
     rates = {"darts": 0.3, "resnet": 0.2} if rates is None else rates
@@ -85,88 +82,32 @@ def _pgd_study(
             **study,
         }
     )
-    specs = [resolve(ArchChoice(name=name), spec.scale, 10, (1, 8, 8)) for name in rates]
-    rows: list[Row] = []
-
-    def add(of: Any, family: str, attack: str, metric: str, setting: dict[str, str], by_seed: Any) -> None:
-        fields = {
-            "architecture": of.name, "group": of.group, "data": spec.data.name, "scale": spec.scale,
-            "protocol": spec.protocol, "family": family, "attack": attack, "setting": setting, "metric": metric,
-        }  # fmt: skip
-        pooled = pool_seeds(metric_of(metric), list(by_seed.values()))
-        for seed, one in [*by_seed.items(), ("all", pooled)]:
-            rows.append(
-                Row(
-                    seed=seed,
-                    **fields,
-                    **{k: getattr(one, k) for k in ("value", "low", "high", "n", "unit")},
-                    bound=one.bound or "",
-                )
-            )
-
-    for of, rate in zip(specs, rates.values(), strict=True):
+    problem = {"digest": "0", "type": "NonFiniteError", "message": "NaN", "traceback": ""}
+    failures = [Failure(label=f"train darts (seed {k})", **problem) for k in range(failed)]
+    results = make_results(spec, failures=failures, environment={"nasaudit": "0.1.0", "torch": "2.6"})
+    common = {"data": spec.data.name, "scale": spec.scale, "protocol": spec.protocol}
+    rows = []
+    for of, rate in zip(results.architectures, rates.values(), strict=True):
         at = {seed: rate + spread * (place - (len(seeds) - 1) / 2) for place, seed in enumerate(seeds)}
         right = {
             seed: proportion(round(0.95 * images - 10 * place), images) for place, seed in enumerate(seeds)
         }
-        add(of, "training", "", "clean_accuracy", {"split": "test"}, right)
+        rows += pooled_rows(of.name, "clean_accuracy", right, split="test", **common)
         if of.genotype is not None:
-            rows.append(rows[0].model_copy(update={
-                "architecture": of.name, "seed": "all", "family": "topology", "metric": "depth", "unit": "edges",
-                "setting": {"cell": "normal"}, **dict.fromkeys(("value", "low", "high"), 3.0), "n": 1,
-            }))  # fmt: skip
+            rows.append(make_row(of.name, "depth", 3, family="topology", cell="normal", **common))
         for attack in spec.attacks:
-            where = {"norm": attack.norm, "goal": attack.goal}
+            where = {"attack": attack.name, "norm": attack.norm, "goal": attack.goal, **common}
             for text, factor in (("2/255", 1.0), ("4/255", 1.5), ("8/255", 2.0)):
-                share = {
-                    seed: proportion(round(min(1, p * factor) * images), images) for seed, p in at.items()
-                }
+                fallen = {seed: round(min(1, p * factor) * images) for seed, p in at.items()}
+                share = {seed: proportion(count, images) for seed, count in fallen.items()}
+                held = {seed: proportion(images - count, images) for seed, count in fallen.items()}
                 for counted in ("all", "correct", "common"):
-                    add(
-                        of,
-                        "evasion",
-                        attack.name,
-                        "asr",
-                        {**where, "epsilon": text, "images": counted},
-                        share,
-                    )
-                held = {
-                    seed: proportion(images - round(one.value * images), images)
-                    for seed, one in share.items()
-                }
-                add(
-                    of,
-                    "evasion",
-                    attack.name,
-                    "robust_accuracy",
-                    {**where, "epsilon": text, "images": "all"},
-                    held,
-                )
+                    rows += pooled_rows(of.name, "asr", share, epsilon=text, images=counted, **where)
+                rows += pooled_rows(of.name, "robust_accuracy", held, epsilon=text, images="all", **where)
+            area = {seed: Estimate(p, p - 0.02, p + 0.02, images, "fraction") for seed, p in at.items()}
+            bound = "lower" if of.name in bounded else None
+            half = {seed: exact((1 - p) / 16, "pixel fraction", images, bound) for seed, p in at.items()}
             for counted in ("correct", "common"):
-                area = {seed: Estimate(p, p - 0.02, p + 0.02, images, "fraction") for seed, p in at.items()}
-                add(of, "evasion", attack.name, "curve_area", {**where, "images": counted}, area)
-                bound = "lower" if of.name in bounded else None
-                half = {seed: exact((1 - p) / 16, "pixel fraction", images, bound) for seed, p in at.items()}
-                add(
-                    of,
-                    "evasion",
-                    attack.name,
-                    "median_minimal_epsilon",
-                    {**where, "images": counted},
-                    half,
-                )
-    problem = {"digest": "0", "type": "NonFiniteError", "message": "NaN", "traceback": ""}
-    results = StudyResults(
-        study=spec,
-        architectures=specs,
-        training=recipe(spec.scale, spec.protocol, "digits"),
-        class_names=[str(k) for k in range(10)],
-        rows=rows,
-        histories=[],
-        examples=[],
-        failures=[Failure(label=f"train darts (seed {k})", **problem) for k in range(failed)],
-        flags=[],
-        environment={"nasaudit": "0.1.0", "torch": "2.6"},
-        seconds={},
-    )
-    return decide(results)
+                rows += pooled_rows(of.name, "curve_area", area, images=counted, **where)
+                rows += pooled_rows(of.name, "median_minimal_epsilon", half, images=counted, **where)
+    return decide(results.model_copy(update={"rows": rows}))

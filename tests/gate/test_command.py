@@ -20,7 +20,7 @@ from nasaudit.results.schema import StudyResults
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/gate.md").read_text(encoding="utf-8")
 WORKFLOW = ROOT / "examples/ci/gate.yml"
-SCHEMA = ROOT / "tests/report/sarif-schema-2.1.0.json"
+SCHEMA = ROOT / "tests/gate/sarif-schema-2.1.0.json"
 COMMANDS = [
     line.split("#")[0].strip()
     for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)

@@ -1,13 +1,14 @@
 """A study's results as the runner leaves them, made up: numbers that look real and are known to the tests."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.measure.estimate import Estimate, exact
+from nasaudit.measure.estimate import Estimate
 from nasaudit.measure.proportion import proportion
 from nasaudit.results.schema import Examples, Failure, Flag, History, Row, StudyResults
 from nasaudit.spec.arch import ArchSpec
@@ -15,6 +16,7 @@ from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.units import format_epsilon
+from nasaudit.testing.rows import make_results, make_row
 from nasaudit.verdicts.decide import decide
 
 MakeStudy = Callable[..., StudyResults]
@@ -23,137 +25,56 @@ IMAGES = 500
 CHARACTER = {"darts": (8.6, 0.976), "resnet": (10.4, 0.969)}
 
 
-class Builder:
-    """Collects the rows of one study."""
-
-    def __init__(self, architectures: Sequence[str], seeds: Sequence[int], attacks: bool, protocol: str):
-        attack_specs = (PgdSpec(), PgdSpec(goal="least_likely")) if attacks else ()
-        self.study = StudySpec(
-            name="darts against resnet",
-            architectures=tuple(ArchChoice(name=name) for name in architectures),
-            seeds=tuple(seeds),
-            attacks=attack_specs,
-            protocol=protocol,
-        )
-        self.rows: list[Row] = []
-        self.specs: list[ArchSpec] = []
-
-    def row(
-        self,
-        spec: ArchSpec,
-        seed: int | str,
-        family: str,
-        metric: str,
-        estimate: Estimate,
-        attack: str = "",
-        **setting: str,
-    ) -> None:
-        self.rows.append(
-            Row(
-                architecture=spec.name,
-                group=spec.group,
-                data=self.study.data.name,
-                scale=self.study.scale,
-                seed=seed,
-                protocol=self.study.protocol,
-                family=family,
-                attack=attack,
-                setting=setting,
-                metric=metric,
-                value=estimate.value,
-                low=estimate.low,
-                high=estimate.high,
-                n=estimate.n,
-                unit=estimate.unit,
-                bound=estimate.bound or "",
-            )
-        )
-
-    def add(self, spec: ArchSpec, half: float, accuracy: float) -> None:
-        self.specs.append(spec)
-        self._topology(spec)
-        for seed in (*self.study.seeds, "all"):
-            runs = len(self.study.seeds) if seed == "all" else 1
-            jitter = 0.0 if seed == "all" else 0.004 * seed
-            self._training(spec, seed, accuracy - jitter, runs)
-            for attack in self.study.attacks:
-                self._evasion(spec, seed, attack, half * (1.5 if attack.goal == "least_likely" else 1), runs)
-
-    def _topology(self, spec: ArchSpec) -> None:
-        self.row(
-            spec, "all", "topology", "parameters", exact(169_402 if spec.genotype else 174_970, "parameters")
-        )
-        self.row(spec, "all", "topology", "flops", exact(14_120_448, "flops"))
-        if spec.genotype is None:
-            return
-        for cell, shape in (("normal", (2, 3.5, 1, 0.125)), ("reduction", (3, 2.5, 3, 0.375))):
-            for metric, value in zip(("depth", "width", "skips", "skip_share"), shape, strict=True):
-                unit = {"depth": "edges", "width": "inputs", "skips": "edges", "skip_share": "fraction"}[
-                    metric
-                ]
-                self.row(spec, "all", "topology", metric, exact(value, unit), cell=cell)
-
-    def _training(self, spec: ArchSpec, seed: int | str, accuracy: float, runs: int) -> None:
+def _rows(spec: ArchSpec, study: StudySpec, half: float, accuracy: float) -> Iterator[Row]:
+    """What a study measured of one architecture: of each seed, and pooled."""
+    columns = {"data": study.data.name, "scale": study.scale, "protocol": study.protocol, "group": spec.group}
+    shape = {**columns, "family": "topology"}
+    yield make_row(spec.name, "parameters", 169_402 if spec.genotype else 174_970, **shape)
+    yield make_row(spec.name, "flops", 14_120_448, **shape)
+    for cell, values in (("normal", (2, 3.5, 1, 0.125)), ("reduction", (3, 2.5, 3, 0.375))):
+        for metric, value in zip(("depth", "width", "skips", "skip_share"), values, strict=True):
+            if spec.genotype is not None:
+                yield make_row(spec.name, metric, value, cell=cell, **shape)
+    for seed in (*study.seeds, "all"):
+        runs = len(study.seeds) if seed == "all" else 1
+        row = partial(make_row, spec.name, seed=seed, **columns)
+        right = accuracy - (0.0 if seed == "all" else 0.004 * seed)
         for metric, n, setting in (
             ("clean_accuracy", 1000, {"split": "test"}),
             ("validation_accuracy", 250, {}),
             ("train_accuracy", 3000, {}),
         ):
-            self.row(
-                spec, seed, "training", metric, proportion(round(accuracy * n * runs), n * runs), **setting
+            yield row(metric, proportion(round(right * n * runs), n * runs), **setting)
+        yield row("steps_to_accuracy", 210, half=20, n=runs, family="convergence", accuracy="0.9")
+        yield row("loss_area", 0.31, half=0.02, n=runs, family="convergence")
+        for attack in study.attacks:
+            falls = half * (1.5 if attack.goal == "least_likely" else 1)
+            yield from _evasion(
+                partial(row, attack="pgd", norm=attack.norm, goal=attack.goal), attack, falls, runs
             )
-        steps = Estimate(210.0, 190.0, 230.0, runs, "steps")
-        self.row(spec, seed, "convergence", "steps_to_accuracy", steps, accuracy="0.9")
-        self.row(spec, seed, "convergence", "loss_area", Estimate(0.31, 0.29, 0.33, runs, "loss"))
 
-    def _evasion(self, spec: ArchSpec, seed: int | str, attack: PgdSpec, half: float, runs: int) -> None:
-        where = {"norm": attack.norm, "goal": attack.goal}
-        for images, n in (("all", IMAGES), ("correct", IMAGES - 14), ("common", IMAGES - 22)):
-            fallen = [1 / (1 + np.exp(-(255 * epsilon - half) / 1.7)) for epsilon in attack.epsilons]
-            for epsilon, share in zip(attack.epsilons, fallen, strict=True):
-                at = format_epsilon(epsilon)
-                asr = proportion(round(share * n * runs), n * runs)
-                self.row(spec, seed, "evasion", "asr", asr, "pgd", **where, epsilon=at, images=images)
-                if images == "all":
-                    robust = proportion(round((1 - share) * n * runs), n * runs)
-                    self.row(
-                        spec,
-                        seed,
-                        "evasion",
-                        "robust_accuracy",
-                        robust,
-                        "pgd",
-                        **where,
-                        epsilon=at,
-                        images=images,
-                    )
-            area = float(np.mean(fallen))
-            area_row = Estimate(area, max(0.0, area - 0.02), area + 0.02, n * runs, "fraction")
-            self.row(spec, seed, "evasion", "curve_area", area_row, "pgd", **where, images=images)
-            median = Estimate(half / 255, (half - 0.3) / 255, (half + 0.4) / 255, n * runs, "pixel fraction")
-            if half > 16:
-                median = exact(16 / 255, "pixel fraction", n * runs, bound="lower")
-            self.row(
-                spec,
-                seed,
-                "evasion",
-                "median_minimal_epsilon",
-                median,
-                "pgd",
-                **where,
-                images=images,
-            )
-        self.row(
-            spec,
-            seed,
-            "evasion",
-            "mean_steps",
-            Estimate(7.2, 7.0, 7.4, IMAGES * runs, "steps"),
-            "pgd",
-            **where,
+
+def _evasion(row: Callable[..., Row], attack: PgdSpec, half: float, runs: int) -> Iterator[Row]:
+    fallen = [1 / (1 + np.exp(-(255 * epsilon - half) / 1.7)) for epsilon in attack.epsilons]
+    for images, n in (("all", IMAGES), ("correct", IMAGES - 14), ("common", IMAGES - 22)):
+        for epsilon, share in zip(attack.epsilons, fallen, strict=True):
+            at = {"epsilon": format_epsilon(epsilon), "images": images}
+            yield row("asr", proportion(round(share * n * runs), n * runs), **at)
+            if images == "all":
+                yield row("robust_accuracy", proportion(round((1 - share) * n * runs), n * runs), **at)
+        area = float(np.mean(fallen))
+        yield row(
+            "curve_area",
+            Estimate(area, max(0.0, area - 0.02), area + 0.02, n * runs, "fraction"),
+            images=images,
         )
-        zero = proportion(0, IMAGES * runs)
-        self.row(spec, seed, "evasion", "zero_gradient_share", zero, "pgd", **where)
+        ends = (half, half - 0.3, half + 0.4) if half <= 16 else (16, 16, 16)
+        median = Estimate(
+            *(end / 255 for end in ends), n * runs, "pixel fraction", None if half <= 16 else "lower"
+        )
+        yield row("median_minimal_epsilon", median, images=images)
+    yield row("mean_steps", 7.2, half=0.2, n=IMAGES * runs)
+    yield row("zero_gradient_share", proportion(0, IMAGES * runs))
 
 
 def _history(architecture: str, seed: int, rng: np.random.Generator) -> History:
@@ -200,32 +121,37 @@ def make_study(tmp_path: Path) -> MakeStudy:
         channels: int = 3,
     ) -> StudyResults:
         rng = np.random.default_rng(7)
-        builder = Builder(architectures, seeds, attacks, protocol)
+        study = StudySpec(
+            name="darts against resnet",
+            architectures=tuple(ArchChoice(name=name) for name in architectures),
+            seeds=tuple(seeds),
+            attacks=(PgdSpec(), PgdSpec(goal="least_likely")) if attacks else (),
+            protocol=protocol,
+        )
+        rows, specs = list[Row](), []
         for position, name in enumerate(architectures):
             spec = resolve(ArchChoice(name=name), "mini", 10, (3, 28, 28))
             if renamed and name in renamed:
                 spec = spec.model_copy(update={"name": renamed[name], "group": "custom"})
-            if name in without_results:
-                builder.specs.append(spec)
-            else:
-                builder.add(spec, *character.get(name, (6.5 + 0.4 * position, 0.975 - 0.001 * position)))
-        named = [spec.name for spec in builder.specs]
+            specs.append(spec)
+            if name not in without_results:
+                usual = (6.5 + 0.4 * position, 0.975 - 0.001 * position)
+                rows += _rows(spec, study, *character.get(name, usual))
+        named = [spec.name for spec in specs]
         examples = []
         for position, name in enumerate(named if attacks else []):
             file = f"examples/{position}.npz"
             _write_examples(tmp_path / file, rng, channels)
             examples.append(Examples(architecture=name, seed=seeds[0], attack="pgd", file=file))
-        results = StudyResults(
-            study=builder.study,
-            architectures=builder.specs,
+        results = make_results(
+            study,
+            rows,
+            architectures=specs,
             training=recipe("mini", "sound", "mnist5k"),
-            class_names=[str(digit) for digit in range(10)],
-            rows=builder.rows,
             histories=[_history(name, seed, rng) for name in named for seed in seeds] if histories else [],
             examples=examples,
             failures=list(failures),
             flags=list(flags),
-            environment={"nasaudit": "0.1.0", "python": "3.11.9", "torch": "2.15.0", "device": "cpu"},
             seconds={f"train {name} (seed {seed})": 83.2 for name in named for seed in seeds},
         )
         return decide(results)

@@ -26,6 +26,7 @@ from nasaudit.results.base import Span
 from nasaudit.results.schema import Flag, Row, StudyResults
 from nasaudit.results.verdict_models import Claim
 from nasaudit.spec.study import ArchChoice
+from nasaudit.testing.rows import make_row
 
 MakeStudy = Callable[..., StudyResults]
 
@@ -55,18 +56,11 @@ EDGES = {"normal": {"skip_connect": 2, "sep_conv_3x3": 6}, "reduction": {"skip_c
 VARIANCE = {"initial": 2.0, "first_epoch": 5.0, "final": 0.004}
 
 
-def analysed(spec, like: Row, scale: float = 1.0) -> list[Row]:
+def analysed(spec, scale: float = 1.0) -> list[Row]:
     """Rows of all analyses of one architecture, as a study of one seed has them."""
 
     def row(family: str, metric: str, estimate: Estimate, **setting: str) -> Row:
-        return like.model_copy(
-            update={
-                "architecture": spec.name, "group": spec.group, "seed": "all", "family": family, "attack": "",
-                "metric": metric, "setting": setting, "value": estimate.value, "low": estimate.low,
-                "high": estimate.high, "n": estimate.n, "unit": estimate.unit,
-                "bound": estimate.bound or "",
-            }
-        )  # fmt: skip
+        return make_row(spec.name, metric, estimate, family=family, group=spec.group, **setting)
 
     def about(value: float, n: int, unit: str) -> Estimate:
         return Estimate(value * scale, 0.8 * value * scale, 1.5 * value * scale, n, unit)
@@ -124,9 +118,7 @@ def evidence(make_study: MakeStudy, tmp_path: Path) -> Evidence:
     """DARTS and ResNet; the first is twice as rough, and its gradients vary twice as much."""
     results = make_study(seeds=(0,))
     rows = [
-        row
-        for spec in results.architectures
-        for row in analysed(spec, results.rows[0], 2.0 if spec.name == "darts" else 1.0)
+        row for spec in results.architectures for row in analysed(spec, 2.0 if spec.name == "darts" else 1.0)
     ]
     return Evidence(results.model_copy(update={"rows": [*results.rows, *rows]}), tmp_path)
 
@@ -145,7 +137,7 @@ def crowd(make_study: MakeStudy, count: int = 100) -> StudyResults:
     for k, spec in enumerate(specs):
         named = {"architecture": spec.name, "group": spec.group}
         rows += [row.model_copy(update=named) for row in one.rows]
-        rows += analysed(spec, one.rows[0], 1 + k / 10)
+        rows += analysed(spec, 1 + k / 10)
         histories += [entry.model_copy(update={"architecture": spec.name}) for entry in one.histories]
         examples += [entry.model_copy(update={"architecture": spec.name}) for entry in one.examples]
     pairs = [(first.name, second.name) for first in specs for second in specs if first.name < second.name]
@@ -172,7 +164,7 @@ def figures(section: Section | None) -> dict[str, dict]:
 
 def test_without_their_rows_the_sections_are_left_out(make_study: MakeStudy, tmp_path: Path) -> None:
     bare = make_study(attacks=False)
-    bare = Evidence(bare.model_copy(update={"rows": [], "histories": []}), tmp_path)
+    bare = Evidence(bare.model_copy(update={"rows": [], "histories": [], "claims": []}), tmp_path)
     assert [one.section(bare) for one in (topology, gradients, smoothness, convergence)] == [None] * 4
     assert {section.anchor for section in sections(bare)} == {"verdict", "accuracy", "methods", "reproduce"}
 

@@ -13,12 +13,14 @@ from nasaudit.measure.proportion import proportion
 from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.families import backdoor
+from nasaudit.report.sections.families.base import Quote
 from nasaudit.results.flags.backdoor import CHECKS
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.replicates import distinguishing
-from nasaudit.results.schema import Pictures, Row, StudyResults
+from nasaudit.results.schema import Pictures, StudyResults
 from nasaudit.spec.attacks import BadNetsSpec, WaNetSpec
 from nasaudit.spec.attacks.backdoor import paper_badnets, sweep
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.decide import decide
 
 ATTACKS = (*sweep(BadNetsSpec(), "size", (3, 2, 4)), WaNetSpec())
@@ -27,7 +29,6 @@ ATTACKS = (*sweep(BadNetsSpec(), "size", (3, 2, 4)), WaNetSpec())
 def rows_of(
     results: StudyResults, architecture: str, attack, asr: float, floor: float = 0.01, cad: float = 0.01
 ):
-    spec = next(spec for spec in results.architectures if spec.name == architecture)
     told = distinguishing(results.study.attacks)[attack.digest()]
     figures = {
         "clean_accuracy": (proportion(960, 1000), {}),
@@ -36,13 +37,9 @@ def rows_of(
         "floor": (proportion(round(900 * floor), 900), {"images": "other classes"}),
     }
     return [
-        Row(
-            architecture=spec.name, group=spec.group, data="mnist5k", scale="mini", seed="all", protocol="sound",
-            family="backdoor", attack=attack.name, setting={**setting, **told}, metric=metric,
-            value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n, unit=estimate.unit,
-        )
+        make_row(architecture, metric, estimate, attack=attack.name, **setting, **told)
         for metric, (estimate, setting) in figures.items()
-    ]  # fmt: skip
+    ]
 
 
 RATES = {"darts": (0.95, 0.4, 0.99, 0.8), "resnet": (0.9, 0.3, 0.98, 0.7)}
@@ -123,7 +120,7 @@ def test_three_values_of_a_field_are_a_curve_and_two_are_not(study, tmp_path):
 
 def test_the_tables_hold_the_rows(study, tmp_path):
     section = backdoor.section(Evidence(study, tmp_path))
-    overview = section.parts[1]
+    overview = tables(section)[0]
     assert overview.columns == ("", "BadNets, size 3", "BadNets, size 2", "BadNets, size 4", "WaNet")
     assert [cell.text.replace(format.NBSP, " ") for cell in overview.rows[1]] == [
         "ResNet", "90.0 %", "30.0 %", "98.0 %", "70.0 %",
@@ -150,8 +147,7 @@ def test_triggers_and_triggered_images_are_shown(study, tmp_path):
 def test_a_study_without_backdoors_has_no_section(make_study, tmp_path):
     evidence = Evidence(make_study(), tmp_path)
     assert backdoor.section(evidence) is None
-    assert backdoor.verdict(evidence, evidence.subjects[0]) is None
-    assert backdoor.tiles(evidence, evidence.subjects[0]) == ()
+    assert backdoor.BACKDOOR.quote(evidence, evidence.subjects[0]) == Quote()
     assert evidence.headline("backdoor") is None
 
 

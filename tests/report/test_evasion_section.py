@@ -1,7 +1,7 @@
 """The section with many attacks: an overview first, then the main blocks open and all others folded."""
 
 import pytest
-from tests.report.parts import blocks
+from tests.report.parts import blocks, tables
 
 from nasaudit.measure.estimate import Estimate
 from nasaudit.measure.proportion import proportion
@@ -10,25 +10,17 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import figures
 from nasaudit.report.sections.families import evasion
 from nasaudit.results.schema import Row, StudyResults
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.decide import decide
 
 
 def rows(results: StudyResults, attack: str, share: float, **setting: str) -> list[Row]:
     """What one more attack adds, for every architecture."""
-    template = results.rows[0]
     found = []
 
     def add(architecture: str, metric: str, estimate: Estimate, **where: str) -> None:
-        found.append(
-            template.model_copy(
-                update={
-                    "architecture": architecture, "seed": "all", "family": "evasion", "attack": attack,
-                    "setting": {"norm": "linf", "goal": "untargeted", **setting, **where}, "metric": metric,
-                    "value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n,
-                    "unit": estimate.unit,
-                }
-            )
-        )  # fmt: skip
+        settings = {"norm": "linf", "goal": "untargeted", **setting, **where}
+        found.append(make_row(architecture, metric, estimate, attack=attack, **settings))
 
     for spec in results.architectures:
         for epsilon, factor in (("4/255", 0.5), ("8/255", 1.0), ("16/255", 1.5)):
@@ -54,7 +46,7 @@ def many(make_study, tmp_path):
 
 
 def test_the_overview_has_a_line_for_every_attack_with_what_it_sees(many):
-    overview = evasion.section(many).parts[0]
+    overview = tables(evasion.section(many))[0]
     titles = [row[0].text.split(",")[0] for row in overview.rows]
     assert titles == ["PGD", "PGD", "square", "FGSM"]
     square = overview.rows[2]
@@ -69,7 +61,7 @@ def test_the_overview_has_a_line_for_every_attack_with_what_it_sees(many):
 
 
 def test_pgd_stays_the_main_threat_whatever_is_named_first(many):
-    assert evasion.Threat.judged(many).attack == "pgd"
+    assert evasion.Threat.judged(many.headline("evasion")).attack == "pgd"
     drawn = blocks(evasion.section(many))
     assert [(block.title.split(",")[0], block.folded) for block in drawn] == [
         ("PGD", False), ("PGD", False), ("square", True), ("FGSM", True)
@@ -90,7 +82,7 @@ def test_a_study_of_one_attack_has_no_overview(make_study, tmp_path):
     results = make_study()
     only = [row for row in results.rows if row.family != "evasion" or row.setting.get("goal") == "untargeted"]
     section = evasion.section(Evidence(decide(results.model_copy(update={"rows": only})), tmp_path))
-    assert [part.kind for part in section.parts] == ["block"]
+    assert [part.kind for part in section.parts] == ["text", "block"]
 
 
 def test_the_page_folds_what_only_supports(many, tmp_path):

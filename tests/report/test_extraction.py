@@ -12,10 +12,11 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.page import render
 from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families import extraction
+from nasaudit.report.sections.families.base import Quote
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.extraction import CHECKS
-from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import KnockoffSpec
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.decide import decide
 
 ATTACKS = (
@@ -27,11 +28,7 @@ ATTACKS = (
 
 
 def row(architecture, metric, estimate, attack="knockoff", seed="all", family="extraction", **setting):
-    return Row(
-        architecture=architecture, group="nas", data="mnist5k", scale="mini", seed=seed, protocol="sound",
-        family=family, attack=attack, setting=setting, metric=metric, value=estimate.value, low=estimate.low,
-        high=estimate.high, n=estimate.n, unit=estimate.unit,
-    )  # fmt: skip
+    return make_row(architecture, metric, estimate, seed=seed, family=family, attack=attack, **setting)
 
 
 def rows_of(architecture, level, attacks=ATTACKS):
@@ -64,7 +61,7 @@ def evidence(make_study, tmp_path):
 
 def test_the_verdict_says_what_a_thief_gets_for_how_many_queries(evidence):
     found = evidence()
-    said = extraction.verdict(found, found.subjects[0]).replace("\N{NO-BREAK SPACE}", " ")
+    said = extraction.EXTRACTION.quote(found, found.subjects[0]).sentence.replace("\N{NO-BREAK SPACE}", " ")
     assert "on 750 images gets a copy (a resnet) that agrees with it on 95.0 % of the test images" in said
     assert "fool it on 10.0 % of the images that it gets right" in said
     assert "random noise of that size fools it on 1.1 %" in said
@@ -106,13 +103,13 @@ def test_what_a_victim_leaves_out_of_its_answers_is_said_in_words(evidence):
 
 def test_verdicts_quote_the_theft_from_a_victim_that_tells_all_where_there_is_one(evidence):
     found = evidence(attacks=(*ROUNDED, ATTACKS[0]))
-    assert "answers" not in extraction.Theft.judged(found).setting
+    assert "answers" not in extraction.Theft.judged(found.headline("extraction")).setting
     assert "asks for its probabilities on 750" in _verdict(found)
     assert "asks for its probabilities (1 decimal) on 750" in _verdict(evidence(attacks=ROUNDED))
 
 
 def _verdict(found):
-    return extraction.verdict(found, found.subjects[0]).replace("\N{NO-BREAK SPACE}", " ")
+    return extraction.EXTRACTION.quote(found, found.subjects[0]).sentence.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_section_has_a_curve_for_each_sweep_and_tables_for_the_others(evidence):
@@ -135,15 +132,13 @@ def test_the_page_shows_every_number_of_the_rows(evidence):
 def test_a_study_without_extraction_has_no_such_section(evidence):
     found = evidence(levels=(), architectures=["darts", "resnet"])
     assert extraction.section(found) is None
-    assert extraction.verdict(found, found.subjects[0]) is None
+    assert extraction.EXTRACTION.quote(found, found.subjects[0]) == Quote()
     assert found.headline("extraction") is None
-    assert extraction.tiles(found, found.subjects[0]) == ()
 
 
 def test_a_victim_whose_task_failed_leaves_a_gap_and_nothing_else(evidence):
     found = evidence(levels=(("darts", 0.9),), architectures=["darts", "resnet"])
-    assert extraction.verdict(found, found.subjects[1]) is None
-    assert extraction.tiles(found, found.subjects[1]) == ()
+    assert extraction.EXTRACTION.quote(found, found.subjects[1]) == Quote()
     assert render(found)
 
 

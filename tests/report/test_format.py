@@ -2,19 +2,23 @@ import doctest
 
 import pytest
 
+from nasaudit.measure.estimate import Bound, Estimate
 from nasaudit.report import format
 from nasaudit.results.schema import Row
+from nasaudit.testing.rows import make_row
 
 
 def row(
-    metric: str = "asr", value: float = 0.4149, low: float = 0.37, high: float = 0.4507, **changes: object
+    metric: str = "asr",
+    value: float = 0.4149,
+    low: float = 0.37,
+    high: float = 0.4507,
+    n: int = 1500,
+    unit: str = "fraction",
+    bound: Bound | None = None,
+    **setting: str,
 ) -> Row:
-    fields = {
-        "architecture": "darts", "group": "nas", "data": "mnist5k", "scale": "mini", "seed": "all",
-        "protocol": "sound", "family": "evasion", "attack": "pgd", "setting": {}, "metric": metric,
-        "value": value, "low": low, "high": high, "n": 1500, "unit": "fraction",
-    }  # fmt: skip
-    return Row.model_validate({**fields, **changes})
+    return make_row("darts", metric, Estimate(value, low, high, n, unit, bound), attack="pgd", **setting)
 
 
 def plain(text: str) -> str:
@@ -56,14 +60,14 @@ def test_median_epsilon_is_in_the_units_of_its_norm(norm: str, value: float, exp
         9 / 255,
         n=10,
         unit="pixel fraction",
-        setting={"norm": norm},
+        norm=norm,
     )
     assert plain(format.estimate(median)) == expected
 
 
 def test_a_lower_bound_says_that_it_is_one() -> None:
     end = 16 / 255
-    median = row("median_minimal_epsilon", end, end, end, n=10, setting={"norm": "linf"}, bound="lower")
+    median = row("median_minimal_epsilon", end, end, end, n=10, norm="linf", bound="lower")
     assert plain(format.estimate(median)) == "more than 16.0/255 [n = 10]"
     assert plain(format.short_value(median)) == "> 16.0/255"
     steps = row("steps_to_accuracy", 564, 564, 564, n=1, unit="steps", bound="lower")

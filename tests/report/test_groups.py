@@ -11,7 +11,7 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.comparison import compare, findings
-from nasaudit.report.sections.families.base import Family, Wording
+from nasaudit.report.sections.families.base import Family, Quote, Wording
 from nasaudit.report.sections.families.evasion import EVASION
 from nasaudit.report.sections.groups import section
 from nasaudit.results.schema import Headline, Row, StudyResults
@@ -32,14 +32,14 @@ def characters(nas: tuple[float, ...], manual: tuple[float, ...]) -> dict[str, t
     return {name: (half, 0.97) for name, half in halves.items()}
 
 
-def family(name: str, verb: str) -> Family:
+def family(name: str) -> Family:
     def nothing(*_: object) -> None:
         return None
 
     def wording(evidence: Evidence, headline: Headline) -> Wording:
         return Wording(headline.measure)
 
-    return Family(name, name, nothing, nothing, lambda *_: (), wording, verb)
+    return Family(name, nothing, lambda *_: Quote(), wording)
 
 
 def headed(results: StudyResults, family: Family, rows: Mapping[str, Row], **changes: object) -> StudyResults:
@@ -53,7 +53,7 @@ def headed(results: StudyResults, family: Family, rows: Mapping[str, Row], **cha
     return results.model_copy(update={"headlines": [Headline.model_validate({**fields, **changes})]})
 
 
-POISON = family("poisoning", "poison")
+POISON = family("poisoning")
 
 
 def made_row(architecture: str, value: float, **changes: object) -> Row:
@@ -282,7 +282,7 @@ def test_a_difference_is_said_in_the_unit_of_its_measure(
     make_study, tmp_path, changes, expected: str
 ) -> None:
     rows = {"darts": made_row("darts", 0.6, **changes), "resnet": made_row("resnet", 0.4, **changes)}
-    membership = family("membership", "tell apart")
+    membership = family("membership")
     _, said = said_of(headed(make_study(), membership, rows), tmp_path, membership)
     assert expected in said
 

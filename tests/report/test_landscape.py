@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import vl_convert
 
+from nasaudit.measure.estimate import Estimate
 from nasaudit.report import write_report
 from nasaudit.report.charts.contours import band_edges, band_labels, filled_contours
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.analyses import landscape
 from nasaudit.report.sections.analyses.landscape import COLOURS, MOST, shades
-from nasaudit.results.schema import Curve, Landscape, Row
+from nasaudit.results.schema import Curve, Landscape
+from nasaudit.testing.rows import make_row
 
 AXIS = [-1.0, -0.6, -0.2, 0.2, 0.6, 1.0]
 LOWEST, HIGHEST = 0.13, 4.05  # of all bowls of two architectures
@@ -48,11 +50,9 @@ def with_landscapes(make_study):
             for k, name in enumerate(names if line else [])
         ]  # fmt: skip
         rows = [
-            Row(
-                architecture=name, group="nas", data="digits", scale="mini", seed=0, protocol="sound",
-                family="landscape", attack="", setting={"plane": plane} if plane else {},
-                metric="loss_rise" if plane else "barrier", value=1.25 + k, low=1 + k, high=1.5 + k,
-                n=100, unit="nats",
+            make_row(
+                name, "loss_rise" if plane else "barrier", Estimate(1.25 + k, 1 + k, 1.5 + k, 100, "nats"), seed=0,
+                family="landscape", **({"plane": plane} if plane else {}),
             )
             for k, name in enumerate(names)
             for plane in (*planes, *(("",) if line else ()))

@@ -12,8 +12,10 @@ from nasaudit.report.page import render
 from nasaudit.report.parts import ABSENT
 from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families.all import FAMILIES
+from nasaudit.report.sections.families.base import Quote
 from nasaudit.report.sections.families.membership import MEMBERSHIP, Inference
-from nasaudit.results.schema import Curve, Row, StudyResults
+from nasaudit.results.schema import Curve, StudyResults
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.decide import decide
 
 FAMILY = "membership"
@@ -27,7 +29,7 @@ AUCS = {
 }
 
 
-def rows_of(study, name, aucs=AUCS, shift=0.0, half=0.02):
+def rows_of(name, aucs=AUCS, shift=0.0, half=0.02):
     made = []
     for (attack, mode), value in aucs.items():
         setting = {"mode": mode} if mode else {}
@@ -39,15 +41,10 @@ def rows_of(study, name, aucs=AUCS, shift=0.0, half=0.02):
         ]
         if mode:
             figures.append(("shadow_models", {}, exact(8, "models")))
-        for metric, extra, estimate in figures:
-            made.append(
-                Row(
-                    architecture=name, group="nas", data="mnist5k", scale="mini", seed="all",
-                    protocol="sound", family=FAMILY, attack=attack, setting={**extra, **setting},
-                    metric=metric, value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n,
-                    unit=estimate.unit,
-                )
-            )  # fmt: skip
+        made += [
+            make_row(name, metric, estimate, attack=attack, **extra, **setting)
+            for metric, extra, estimate in figures
+        ]
     return made
 
 
@@ -69,7 +66,7 @@ def evidence(make_study, tmp_path: Path):
         rows = [
             row
             for position, name in enumerate(names)
-            for row in rows_of(made, name, aucs, shift if position == 0 else 0.0, half)
+            for row in rows_of(name, aucs, shift if position == 0 else 0.0, half)
         ]
         drawn = [curve for name in names for curve in curves_of(name)] if curves else []
         return Evidence(decide(made.model_copy(update={"rows": made.rows + rows, "curves": drawn})), tmp_path)
@@ -85,21 +82,20 @@ def test_a_study_without_the_family_says_nothing(make_study, tmp_path):
     plain = Evidence(make_study(), tmp_path)
     assert MEMBERSHIP.section(plain) is None
     assert plain.headline("membership") is None
-    assert MEMBERSHIP.verdict(plain, plain.subjects[0]) is None
-    assert MEMBERSHIP.tiles(plain, plain.subjects[0]) == ()
+    assert MEMBERSHIP.quote(plain, plain.subjects[0]) == Quote()
     assert MEMBERSHIP in FAMILIES
 
 
 def test_the_verdict_names_what_is_learned_and_what_it_costs(evidence):
     found = evidence()
-    text = said(MEMBERSHIP.verdict(found, found.subjects[0]))
+    text = said(MEMBERSHIP.quote(found, found.subjects[0]).sentence)
     assert text == (
         "An attacker who sees the model's scores, asks one query an image and trains 8 models of its own tells its "
         "training images from others with an AUC of 0.620 [0.600, 0.640; n = 2,000] (LiRA, online; 0.5 is guessing), "
         "and finds 3.1 % of the members [1.2, 6.0; n = 1,000] at 1 % false alarms. It is 0.0 points more accurate on "
         "its training images than on others."
     )
-    (tile,) = MEMBERSHIP.tiles(found, found.subjects[0])
+    (tile,) = MEMBERSHIP.quote(found, found.subjects[0]).tiles
     assert (tile.label, tile.cell.text) == ("membership AUC", "0.620")
 
 
@@ -108,7 +104,7 @@ def test_the_verdict_names_what_is_learned_and_what_it_costs(evidence):
 )
 def test_an_auc_that_is_no_better_than_guessing_is_called_so(evidence, shift, words):
     found = evidence(shift=shift)
-    assert words in MEMBERSHIP.verdict(found, found.subjects[0])
+    assert words in MEMBERSHIP.quote(found, found.subjects[0]).sentence
 
 
 def test_the_headline_is_chosen_by_a_fixed_order_and_not_by_the_result(evidence):
@@ -130,7 +126,7 @@ def test_the_headline_is_chosen_by_a_fixed_order_and_not_by_the_result(evidence)
     # Only the gap baseline is left.
     last = evidence(aucs=aucs)
     assert last.headline("membership").attack == "gap"
-    assert "gap baseline" in MEMBERSHIP.verdict(last, last.subjects[0])
+    assert "gap baseline" in MEMBERSHIP.quote(last, last.subjects[0]).sentence
 
 
 def test_two_architectures_are_compared_by_it(evidence):
@@ -177,8 +173,7 @@ def test_an_architecture_without_rows_gets_dashes(evidence):
     section = MEMBERSHIP.section(found)
     row = tables(section)[0].rows[1]
     assert [cell.text for cell in row][:3] == ["ResNet", ABSENT, ABSENT]
-    assert MEMBERSHIP.verdict(found, found.subjects[1]) is None
-    assert MEMBERSHIP.tiles(found, found.subjects[1]) == ()
+    assert MEMBERSHIP.quote(found, found.subjects[1]) == Quote()
 
 
 def test_two_uses_of_one_attack_are_told_apart(make_study, tmp_path):
@@ -186,14 +181,14 @@ def test_two_uses_of_one_attack_are_told_apart(make_study, tmp_path):
     both = [
         row.model_copy(update={"setting": {**row.setting, "models": str(models)}})
         for models in (8, 64)
-        for row in rows_of(study, "darts", {("lira", "online"): 0.6})
+        for row in rows_of("darts", {("lira", "online"): 0.6})
     ]
     found = Evidence(decide(study.model_copy(update={"rows": study.rows + both})), tmp_path)
     assert [inference.title for inference in Inference.measured(found)] == [
         "LiRA, online, models 8",
         "LiRA, online, models 64",
     ]
-    assert MEMBERSHIP.verdict(found, found.subjects[0])
+    assert MEMBERSHIP.quote(found, found.subjects[0]).sentence
 
 
 @pytest.mark.parametrize("architectures", [("darts",), ("darts", "enas", "vgg", "resnet", "random")])

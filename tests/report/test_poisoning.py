@@ -11,11 +11,13 @@ from nasaudit.measure.proportion import proportion
 from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.comparison import findings
+from nasaudit.report.sections.families.base import Quote
 from nasaudit.report.sections.families.poisoning import POISONING
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.poisoning import CHECKS
-from nasaudit.results.schema import Pictures, Row, StudyResults
+from nasaudit.results.schema import Pictures, StudyResults
 from nasaudit.spec.attacks import GradientMatchingSpec, LabelFlipSpec
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.decide import decide
 
 FRACTIONS = (0.0, 0.1, 0.2, 0.4)
@@ -35,15 +37,10 @@ def make(make_study, tmp_path: Path):
         rows, pictures = list(results.rows), []
 
         def add(name: str, attack: str, metric: str, estimate: Estimate, **setting: str) -> None:
-            architecture = next(a for a in results.architectures if a.name == name)
             for seed in (*results.study.seeds, "all"):
                 rows.append(
-                    Row(
-                        architecture=name, group=architecture.group, data="mnist5k", scale="mini", seed=seed,
-                        protocol="sound", family="poisoning", attack=attack, setting=setting, metric=metric,
-                        value=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n, unit=estimate.unit,
-                    )
-                )  # fmt: skip
+                    make_row(name, metric, estimate, seed=seed, attack=attack, data="mnist5k", **setting)
+                )
 
         for name, lost in drops.items():
             for fraction in FRACTIONS if flip else ():
@@ -108,7 +105,10 @@ def test_the_page_says_what_the_rows_say(make) -> None:
         "models lose from 11.0 points [9.0, 13.0; n = 1,000] of clean accuracy (DARTS) to 17.0 points" in text
     )
     assert "higher is worse for the defender" in text
-    assert "NAS-designed models lose about 5 points less" in text
+    assert (
+        "NAS-designed models are harder to poison: about 5 points less accuracy lost at a fraction of .4."
+        in text
+    )
     assert "take 22.2 % of the chosen test images [6.3, 54.7; n = 9] for the attacker" in text
     assert "lost to 40 % poison" in text
     assert "the target is now taken for 3" in text
@@ -164,8 +164,7 @@ def test_without_rows_there_is_nothing(make_study, tmp_path: Path) -> None:
     evidence = Evidence(make_study(), tmp_path)
     assert POISONING.section(evidence) is None
     assert evidence.headline("poisoning") is None
-    assert POISONING.verdict(evidence, evidence.subjects[0]) is None
-    assert POISONING.tiles(evidence, evidence.subjects[0]) == ()
+    assert POISONING.quote(evidence, evidence.subjects[0]) == Quote()
 
 
 def test_one_and_seventeen_architectures_and_a_missing_one(make) -> None:
@@ -190,7 +189,7 @@ def test_one_and_seventeen_architectures_and_a_missing_one(make) -> None:
     less = Evidence(decide(evidence.results.model_copy(update={"rows": rows})), evidence.folder)
     assert POISONING.section(less) is not None
     vgg = next(subject for subject in less.subjects if subject.name == "vgg")
-    assert POISONING.verdict(less, vgg) is None
+    assert POISONING.quote(less, vgg) == Quote()
 
 
 def test_a_missing_file_of_pictures_is_said(make) -> None:

@@ -9,9 +9,9 @@ import pytest
 from fake_tasks import TEST_IMAGES, fake_plan
 
 from nasaudit.planning.plan import Plan
-from nasaudit.results.assemble import load_results, to_frame
+from nasaudit.results.assemble import to_frame
 from nasaudit.results.flags import Facts, raise_flags
-from nasaudit.results.folder import format_setting, to_csv
+from nasaudit.results.folder import StudyFolder, format_setting, to_csv
 from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import COLUMNS, Row, StudyResults
 from nasaudit.running.executors.base import RunContext
@@ -142,7 +142,7 @@ def test_names_with_commas_and_quotes_survive_the_table(study) -> None:
 
 def test_results_read_back_and_make_a_frame(study) -> None:
     _, _, results, out = study
-    assert load_results(out) == results
+    assert StudyFolder(out).results() == results
     frame = to_frame(results)
     assert list(frame.columns[: len(COLUMNS)]) == list(COLUMNS)
     picked = frame[(frame.metric == "asr") & (frame["setting.epsilon"] == "4/255") & (frame.seed == "all")]

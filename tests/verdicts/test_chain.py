@@ -5,17 +5,24 @@ import pytest
 from nasaudit.results.schema import Row
 from nasaudit.results.verdict_models import Measure
 from nasaudit.spec.attacks import FAMILIES
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.chain import CONTROLS, FAVOURED, WANTED, make_measures
 from nasaudit.verdicts.headlines import DIRECTIONS, find_headlines
 
 
-def row(family: str, metric: str, value: float, seed: int | str = "all", **changes: object) -> Row:
-    fields = {
-        "architecture": "darts", "group": "nas", "data": "digits", "scale": "mini", "seed": seed,
-        "protocol": "sound", "family": family, "attack": "", "setting": {}, "metric": metric,
-        "value": value, "low": value, "high": value, "n": 1, "unit": "u",
-    }  # fmt: skip
-    return Row.model_validate({**fields, **changes})
+def row(
+    family: str,
+    metric: str,
+    value: float,
+    seed: int | str = "all",
+    *,
+    architecture: str = "darts",
+    attack: str = "",
+    setting: dict[str, str] | None = None,
+) -> Row:
+    return make_row(
+        architecture, metric, value, seed=seed, family=family, attack=attack, group="nas", **setting or {}
+    )
 
 
 def only(*rows: Row) -> Measure:

@@ -10,12 +10,12 @@ from scipy import stats
 
 from nasaudit.arch.catalogue import CATALOGUE, resolve
 from nasaudit.planning.population import population
-from nasaudit.results.schema import Row
 from nasaudit.results.verdict_models import Claim, Measure, Part
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import FAMILIES
 from nasaudit.spec.study import ArchChoice, PopulationSpec
 from nasaudit.stats.holm import holm
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.chain import CONTROLS, WANTED
 from nasaudit.verdicts.claims import make_claims
 from nasaudit.verdicts.groups import compare_groups
@@ -257,13 +257,9 @@ def test_the_numbers_are_those_of_the_comparison_of_groups() -> None:
     values = noise(1, 17, "backdoor")["backdoor"]
     (claim,) = claims_of({"backdoor": values}, architectures, "group").values()
     rows = [
-        Row.model_validate({
-            "architecture": one.name, "group": one.group, "data": "d", "scale": "mini", "seed": 0,
-            "protocol": "sound", "family": "backdoor", "attack": "badnets", "setting": {}, "metric": "asr",
-            "value": value, "low": value, "high": value, "n": 1, "unit": "u",
-        })
+        make_row(one.name, "asr", value, seed=0, group=one.group, attack="badnets")
         for one, value in zip(architectures, values, strict=True)
-    ]  # fmt: skip
+    ]
     (comparison,) = compare_groups(rows, find_headlines(rows))
     test = comparison.test
     assert test is not None

@@ -1,6 +1,7 @@
 """Which rows a family is judged by, and what is said of the groups."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy import stats
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.verdict_models import GroupComparison
 from nasaudit.spec.attacks import Family
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.groups import compare_groups
 from nasaudit.verdicts.headlines import find_headlines
 
@@ -17,14 +19,11 @@ NAS = ("darts", "enas", "nasnet", "snas")
 MANUAL = ("resnet", "vgg", "bit", "dla")
 
 
-def row(architecture: str, value: float, seed: int | str = "all", **changes: object) -> Row:
+def row(architecture: str, value: float, seed: int | str = "all", **changes: Any) -> Row:
     group = "nas" if architecture.startswith(NAS) else "random" if architecture == "random" else "manual"
-    fields = {
-        "architecture": architecture, "group": group, "data": "mnist5k", "scale": "mini", "seed": seed,
-        "protocol": "sound", "family": "evasion", "attack": "pgd", "setting": CURVE, "metric": "curve_area",
-        "value": value, "low": value - 0.01, "high": value + 0.01, "n": 500, "unit": "fraction",
-    }  # fmt: skip
-    return Row.model_validate({**fields, **changes})
+    columns = {"group": group, "attack": "pgd", "metric": "curve_area", "half": 0.01, "n": 500, **changes}
+    setting = columns.pop("setting", CURVE)
+    return make_row(architecture, columns.pop("metric"), value, seed=seed, **columns, **setting)
 
 
 def badnets(architecture: str, value: float, seed: int | str = "all", **setting: str) -> Row:

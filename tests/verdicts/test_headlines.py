@@ -329,7 +329,7 @@ def test_report_gate_api_and_results_name_the_same_headline(
             assert family not in compared
             assert family not in variables
             assert said_of(results, family) == ""
-            assert all(shown.tiles(evidence, subject) == () for subject in evidence.subjects)
+            assert all(shown.quote(evidence, subject).tiles == () for subject in evidence.subjects)
             continue
         rows = headline.rows
         assert rows == {name: results.rows[place] for name, place in headline.positions.items()}
@@ -349,13 +349,12 @@ def test_report_gate_api_and_results_name_the_same_headline(
             assert estimate(low) in said
             assert estimate(high) in said
         for subject in evidence.subjects:
-            tiles = shown.tiles(evidence, subject)
+            tiles = shown.quote(evidence, subject).tiles
             if family != "evasion":
                 quoted = [Cell.of(rows[subject.name])] if subject.name in rows else []
                 assert [tile.cell for tile in tiles] == quoted
         if family == "evasion":
-            threat = Threat.judged(evidence)
-            assert threat is not None
+            threat = Threat.judged(headline)
             assert (threat.attack, threat.setting.items() <= headline.setting.items()) == (
                 headline.attack,
                 True,

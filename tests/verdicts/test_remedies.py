@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nasaudit.measure.pooling import pool_proportions
 from nasaudit.measure.proportion import proportion
 from nasaudit.results.image_values import paired_differences
 from nasaudit.results.schema import Row
 from nasaudit.spec.study import StudySpec
 from nasaudit.stats.holm import holm
+from nasaudit.testing.rows import pooled_rows
 from nasaudit.verdicts.headlines import find_headlines
 from nasaudit.verdicts.remedies import make_remedies
 
@@ -51,29 +51,13 @@ class Values:
         self, architecture: str, metric: str, outcomes: np.ndarray, *, by_image: bool = True, **setting: str
     ) -> None:
         """Outcomes [seeds, images] of 0 and 1, as a study's rows and records have them."""
-        estimates = [proportion(int(one.sum()), len(one)) for one in outcomes]
-        pooled = [("all", pool_proportions(estimates))] if len(estimates) > 1 else []
+        estimates = {
+            seed: proportion(int(one.sum()), len(one)) for seed, one in zip(SEEDS, outcomes, strict=False)
+        }
         family, attack, common = ATTACKS[metric]
-        for seed, estimate in [*zip(SEEDS, estimates, strict=False), *pooled]:
-            self.rows.append(
-                Row(
-                    architecture=architecture,
-                    group="nas",
-                    data="digits",
-                    scale="mini",
-                    seed=seed,
-                    protocol="sound",
-                    family=family,
-                    attack=attack,
-                    setting={**common, **setting},
-                    metric=metric,
-                    value=estimate.value,
-                    low=estimate.low,
-                    high=estimate.high,
-                    n=estimate.n,
-                    unit="fraction",
-                )
-            )
+        self.rows += pooled_rows(
+            architecture, metric, estimates, family=family, attack=attack, group="nas", **common, **setting
+        )
         if by_image:
             self.by_image[architecture, metric] = {
                 seed: dict(enumerate(one.tolist())) for seed, one in zip(SEEDS, outcomes, strict=False)

@@ -27,7 +27,6 @@ from nasaudit.results.selection import (
 from nasaudit.results.verdict_models import Finding
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.stats.differences import Change, How, independent_change, paired_change
-from nasaudit.verdicts.drafts import span
 from nasaudit.verdicts.finding import finding_of
 
 # What decides which images play which part; where they are on the disk does not.
@@ -125,15 +124,15 @@ def difference(
         setting=dict(key.setting),
         metric=key.metric,
         unit=after.row.unit,
-        before=span(estimate_of(before.row)),
-        after=span(estimate_of(after.row)),
-        difference=span(change.estimate),
+        before=Span.of(estimate_of(before.row)),
+        after=Span.of(estimate_of(after.row)),
+        difference=Span.of(change.estimate),
         n=change.estimate.n,
         how=change.how,
         seeds=seeds if change.how == "seeds" else [],
         least=[name for name, side in sides.items() if side.row.bound],
         worse=direction,
-        finding=finding_of(span(change.estimate), direction),
+        finding=finding_of(Span.of(change.estimate), direction),
         headline=headline,
     )
 

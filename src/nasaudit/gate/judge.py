@@ -16,7 +16,6 @@ from nasaudit.results.base import Plain, Span
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.selection import Attacks, Figure, estimate_of, figure_words, figures
 from nasaudit.spec.policy import RuleSpec
-from nasaudit.verdicts.drafts import span
 
 FAILED_TASKS = "no task failed"
 
@@ -181,7 +180,7 @@ def _verdict(rule: RuleSpec, line: int, figure: Figure, before: Figure | None) -
         "setting": dict(figure.key.setting),
         "metric": figure.key.metric,
         "unit": row.unit,
-        "measured": span(estimate_of(row)),
+        "measured": Span.of(estimate_of(row)),
         "n": row.n,
     }
     if before is None:

@@ -153,15 +153,6 @@ def environment(records: Mapping[str, Record]) -> dict[str, str]:
     }
 
 
-def load_results(out: Path) -> StudyResults:
-    """The results of a study's folder.
-
-    Raises:
-        StoreError: the folder holds none.
-    """
-    return StudyFolder(out).results()
-
-
 def to_frame(results: StudyResults) -> "pd.DataFrame":
     """The rows as a tidy frame; each key of the settings becomes a column `setting.key` beside `setting`."""
     import pandas as pd

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from nasaudit.measure.estimate import Estimate
+
 
 class Plain(BaseModel):
     """Frozen data without behaviour."""
@@ -15,3 +17,8 @@ class Span(Plain):
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, estimate: Estimate) -> "Span":
+        """Without unit and n, which a verdict says once for all its spans."""
+        return cls(value=estimate.value, low=estimate.low, high=estimate.high)

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nasaudit.measure.estimate import Estimate
+from nasaudit.measure.estimate import Estimate, Setting
 from nasaudit.results.folder import format_setting
 from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import Row, StudyResults
 from nasaudit.spec.attacks import AttackSpec
 
-Setting = tuple[tuple[str, str], ...]  # what tells figures apart, in the order of its keys
 COMMON = "common"  # the images that every model of a study gets right: other images in every other study
 
 
@@ -21,7 +20,7 @@ class Key(NamedTuple):
     family: str
     attack: str
     metric: str
-    setting: Setting
+    setting: Setting  # in the order of its keys
 
     def words(self) -> str:
         """E.g. `darts pgd asr epsilon=2/255;norm=linf`."""

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
+from nasaudit.measure.estimate import Setting
 from nasaudit.results.schema import Headline, Row
-from nasaudit.results.selection import Setting, over_seeds, setting_of
+from nasaudit.results.selection import over_seeds, setting_of
 from nasaudit.results.verdict_models import Measure, Part
 from nasaudit.spec.attacks import FAMILIES
 from nasaudit.verdicts.headlines import DIRECTIONS, Sign

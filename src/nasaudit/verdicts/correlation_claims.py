@@ -26,7 +26,6 @@ from nasaudit.verdicts.drafts import (
     Question,
     is_constant,
     none_detectable,
-    span,
     values_of,
 )
 
@@ -120,7 +119,7 @@ def _partial(cause: Measure, effect: Measure, held: Sequence[Measure], sample: S
         estimate, test = spearman_interval(x, y, controls), spearman_test(x, y, controls)
     except ValueError:  # too few cells have all four, or the controls leave nothing of a side
         return {}
-    return {"partial": span(estimate), "partial_p": test.p}
+    return {"partial": Span.of(estimate), "partial_p": test.p}
 
 
 def _everywhere(cause: Measure, effect: Measure, names: Sequence[str]) -> Everywhere:

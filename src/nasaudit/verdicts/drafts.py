@@ -40,7 +40,7 @@ class Question:
 
     def answer(self, estimate: Estimate, p: float) -> Claim:
         """Estimated and tested."""
-        return self._claim(span(estimate), p, "")
+        return self._claim(Span.of(estimate), p, "")
 
     def no_answer(self, why: str) -> Claim:
         """Nothing could be estimated."""
@@ -71,11 +71,6 @@ class Question:
 def none_detectable(level: float) -> float | None:
     """Of a claim without a test."""
     return None
-
-
-def span(estimate: Estimate) -> Span:
-    """As results have it."""
-    return Span(value=estimate.value, low=estimate.low, high=estimate.high)
 
 
 def is_constant(values: Sequence[float]) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-from nasaudit.measure.estimate import Estimate
 from nasaudit.results.base import Span
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.verdict_models import ArchitectureValue, GroupComparison, GroupTest
@@ -79,12 +78,12 @@ def _test(one: GroupComparison, permuted: PermutationTest, p_holm: float, famili
     difference = mean_difference(nas, manual, one.unit)
     agrees = (difference.value > 0) == (one.published == "higher")
     return GroupTest(
-        difference=_span(difference),
+        difference=Span.of(difference),
         p=permuted.p,
         p_holm=p_holm,
         smallest_p=permuted.smallest_p,
         exact=permuted.exact,
-        cliffs_delta=_span(cliffs_delta(nas, manual)),
+        cliffs_delta=Span.of(cliffs_delta(nas, manual)),
         # Holm asks p <= alpha / m of the smallest p: a promise must hold for a family that stands alone.
         detectable_difference=detectable_difference(
             pooled_sd(nas, manual), len(nas), len(manual), alpha=ALPHA / families
@@ -125,7 +124,3 @@ def _accuracy_gap(
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-def _span(estimate: Estimate) -> Span:
-    return Span(value=estimate.value, low=estimate.low, high=estimate.high)

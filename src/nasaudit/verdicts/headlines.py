@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
+from nasaudit.measure.estimate import Setting
 from nasaudit.results.schema import Headline, Row
-from nasaudit.results.selection import COMMON, Key, Setting, key_of, on_common_images, over_seeds
+from nasaudit.results.selection import COMMON, Key, key_of, on_common_images, over_seeds
 from nasaudit.spec.attacks import FAMILIES, Family
 
 Sign = Literal["higher", "lower"]

@@ -23,6 +23,7 @@ from statistics import NormalDist
 from nasaudit.measure.catalogue import worse_direction
 from nasaudit.measure.estimate import Estimate, FloatArray
 from nasaudit.planning.hardening import Variant, variants
+from nasaudit.results.base import Span
 from nasaudit.results.image_values import ByImage, ImageValues, paired_differences
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import Figure, estimate_of, figures, key_of
@@ -32,7 +33,6 @@ from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.stats.crossed import PairedTest, crossed_mean
 from nasaudit.stats.differences import independent_change, possible
 from nasaudit.stats.holm import ALPHA, holm
-from nasaudit.verdicts.drafts import span
 from nasaudit.verdicts.finding import finding_of
 
 ACCURACY = "clean accuracy"
@@ -181,7 +181,7 @@ def _compared(before: _Side, after: _Side, measure: str) -> Effect:
     """The difference of a figure, in the best way in which the two can be paired."""
     row = after.figure.row
     how, tested = _difference(before, after)
-    change = span(tested.estimate)
+    change = Span.of(tested.estimate)
     return Effect(
         family=row.family,
         measure=measure,
@@ -189,8 +189,8 @@ def _compared(before: _Side, after: _Side, measure: str) -> Effect:
         setting=row.setting,
         metric=row.metric,
         unit=row.unit,
-        before=span(estimate_of(before.figure.row)),
-        after=span(estimate_of(row)),
+        before=Span.of(estimate_of(before.figure.row)),
+        after=Span.of(estimate_of(row)),
         difference=change,
         n=tested.estimate.n,
         how=how,

@@ -11,17 +11,13 @@ from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.membership import CHECKS
 from nasaudit.results.pooled import derived
 from nasaudit.results.replicates import Replicates
-from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import LiraSpec, LossThresholdSpec
 from nasaudit.spec.study import ArchChoice, StudySpec
+from nasaudit.testing.rows import make_row
 
 
 def row(metric, estimate, seed="all", family="membership", attack="lira", **setting):
-    return Row(
-        architecture="darts", group="nas", data="mnist5k", scale="mini", seed=seed, protocol="sound",
-        family=family, attack=attack, setting=setting, metric=metric, value=estimate.value, low=estimate.low,
-        high=estimate.high, n=estimate.n, unit=estimate.unit,
-    )  # fmt: skip
+    return make_row("darts", metric, estimate, seed=seed, family=family, attack=attack, **setting)
 
 
 def raised(auc=0.6, train=1.0, test=0.95, fpr="0.01", n=1000, models=64, rows=None):

@@ -6,15 +6,11 @@ from nasaudit.measure.estimate import Estimate, exact
 from nasaudit.results.flags import CHECKS as ALL
 from nasaudit.results.flags.analyses import CHECKS
 from nasaudit.results.flags.base import Facts, flags_of
-from nasaudit.results.schema import Row
+from nasaudit.testing.rows import make_row
 
 
 def row(architecture, family, metric, estimate, seed="all", **setting):
-    return Row(
-        architecture=architecture, group="nas", data="digits", scale="mini", seed=seed, protocol="sound",
-        family=family, attack="", setting=setting, metric=metric, value=estimate.value, low=estimate.low,
-        high=estimate.high, n=estimate.n, unit=estimate.unit, bound=estimate.bound or "",
-    )  # fmt: skip
+    return make_row(architecture, metric, estimate, seed=seed, family=family, **setting)
 
 
 def flags(rows):

@@ -9,9 +9,9 @@ from nasaudit.attacks.evasion.work import run_attack
 from nasaudit.measure.proportion import proportion
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.evasion import CHECKS
-from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import PgdSpec, SquareSpec
 from nasaudit.testing.data import synthetic_split
+from nasaudit.testing.rows import make_row
 from nasaudit.testing.victims import trained_conv_net
 from nasaudit.victim.classifier import Classifier
 
@@ -49,15 +49,7 @@ def rows(network, spec, name="victim"):
     split = synthetic_split(IMAGES, seed=9)
     judge = Classifier(network, 4, folding=False)
     _, found = run_attack(load_attack(spec), network, judge, split)
-    return [row(name, spec.name, m.metric, m.estimate, **dict(m.setting)) for m in found]
-
-
-def row(architecture, attack, metric, estimate, **setting):
-    return Row(
-        architecture=architecture, group="nas", data="digits", scale="mini", seed="all", protocol="sound",
-        family="evasion", attack=attack, setting=setting, metric=metric, value=estimate.value, low=estimate.low,
-        high=estimate.high, n=estimate.n, unit=estimate.unit,
-    )  # fmt: skip
+    return [make_row(name, m.metric, m.estimate, attack=spec.name, **dict(m.setting)) for m in found]
 
 
 def flags(found):
@@ -97,7 +89,7 @@ def test_an_attack_with_too_few_steps_for_its_epsilon_has_not_finished():
 
 def asr(attack, broken, n=100, **setting):
     where = {"norm": "linf", "goal": "untargeted", "epsilon": "8/255", "images": "correct", **setting}
-    return row("victim", attack, "asr", proportion(broken, n), **where)
+    return make_row("victim", "asr", proportion(broken, n), attack=attack, **where)
 
 
 @pytest.mark.parametrize(

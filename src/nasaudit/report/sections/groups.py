@@ -41,7 +41,7 @@ class Block:
 
 def section(evidence: Evidence, families: Sequence[Family]) -> Section | None:
     """A table of all families; for each that was tested, a sentence and a strip. None without both groups."""
-    known = {family.name: family for family in families}
+    known: dict[str, Family] = {family.name: family for family in families}
     compared = [
         one for one in evidence.results.comparisons if one.n_nas and one.n_manual and one.family in known
     ]

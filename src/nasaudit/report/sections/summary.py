@@ -81,32 +81,19 @@ def compare(evidence: Evidence) -> list[Finding]:
 
 def cards(evidence: Evidence) -> list[Card]:
     """One card for each architecture, in the order of the study; without drawings where there are very many."""
-    return [
-        Card(
-            subject,
-            _tiles(evidence, subject),
-            _sentences(evidence, subject),
-            () if evidence.crowded else drawings(evidence, subject),
-        )
-        for subject in evidence.subjects
-    ]
+    return [_card(evidence, subject) for subject in evidence.subjects]
 
 
-def _tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
+def _card(evidence: Evidence, subject: Subject) -> Card:
     accuracy = evidence.accuracy(subject.name)
-    first = () if accuracy is None else (Tile.of("accurate", accuracy),)
-    return first + tuple(tile for family in FAMILIES for tile in family.tiles(evidence, subject))
-
-
-def _sentences(evidence: Evidence, subject: Subject) -> tuple[str, ...]:
-    accuracy = evidence.accuracy(subject.name)
-    said = [
-        "Its accuracy was not measured."
-        if accuracy is None
-        else f"It classifies {format.share_of(accuracy, 'of the test images correctly')}."
-    ]
-    verdicts = [family.verdict(evidence, subject) for family in FAMILIES]
-    said += [verdict for verdict in verdicts if verdict is not None]
-    if len(said) == 1:
-        said.append("No attack on it was measured.")
-    return tuple(said)
+    if accuracy is None:
+        tiles, sentences = [], ["Its accuracy was not measured."]
+    else:
+        tiles = [Tile.of("accurate", accuracy)]
+        sentences = [f"It classifies {format.share_of(accuracy, 'of the test images correctly')}."]
+    quotes = [family.quote(evidence, subject) for family in FAMILIES]
+    tiles += [tile for quote in quotes for tile in quote.tiles]
+    attacked = [quote.sentence for quote in quotes if quote.sentence]
+    sentences += attacked or ["No attack on it was measured."]
+    pictures = () if evidence.crowded else drawings(evidence, subject)
+    return Card(subject, tuple(tiles), tuple(sentences), pictures)

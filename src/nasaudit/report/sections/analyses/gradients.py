@@ -10,6 +10,7 @@ from nasaudit.report.palette import GROUP_TITLES
 from nasaudit.report.parts import Figure, Section, Text, folded
 from nasaudit.report.sections.estimates import at_least
 from nasaudit.report.sections.tables import column, table
+from nasaudit.verdicts.headlines import PUBLISHED
 
 FAMILY = "gradients"
 MOMENTS: Mapping[str, str] = {
@@ -18,8 +19,8 @@ MOMENTS: Mapping[str, str] = {
     "final": "at the end",
 }
 MOMENT_COLOURS: Mapping[str, str] = {"initial": "#0072b2", "first_epoch": "#d55e00", "final": "#332288"}
-PUBLISHED = (
-    "Published (Pang et al., USENIX Security 2022): the gradients of NAS-designed models vary less, at "
+NOTE = (
+    f"Published ({PUBLISHED}): the gradients of NAS-designed models vary less, at "
     "initialisation, by the sum over parameters of the standard deviation over single images{of_images}. That sum "
     "grows with the number of parameters; the variance over mini-batches relative to the squared mean gradient does "
     "not."
@@ -60,7 +61,7 @@ def section(evidence: Evidence) -> Section | None:
         "gradients",
         "Gradient variance",
         Text(
-            PUBLISHED.format(of_images=f" (here of the {' or '.join(images)} split)" if images else ""),
+            NOTE.format(of_images=f" (here of the {' or '.join(images)} split)" if images else ""),
             quiet=True,
         ),
         _moments(evidence),

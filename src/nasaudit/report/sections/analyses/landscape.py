@@ -12,6 +12,7 @@ from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Block, Figure, Map, Maps, Section, Table, Text
 from nasaudit.report.sections.tables import column, table
 from nasaudit.results.schema import Landscape
+from nasaudit.verdicts.headlines import PUBLISHED
 
 FAMILY = "landscape"
 SLICE = "slice"
@@ -28,8 +29,8 @@ INTRODUCTION = (
     "scale of colours and of distances. A map in few colours is flat: the loss is smooth around the victim. Many "
     "bands close together are a steep slope."
 )
-PUBLISHED = (
-    "Published (Pang et al., USENIX Security 2022): the loss of NAS-designed models is smoother, which helps "
+NOTE = (
+    f"Published ({PUBLISHED}): the loss of NAS-designed models is smoother, which helps "
     "training and the attacker alike."
 )
 
@@ -72,7 +73,7 @@ def section(evidence: Evidence) -> Section | None:
     if not planes and line is None and measured is None:
         return None
     return Section.of(
-        "landscape", "Loss landscape", INTRODUCTION, Text(PUBLISHED, quiet=True), *planes, line, measured
+        "landscape", "Loss landscape", INTRODUCTION, Text(NOTE, quiet=True), *planes, line, measured
     )
 
 

@@ -6,10 +6,11 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Part, Section, Text
 from nasaudit.report.sections.estimates import estimate_figure
 from nasaudit.report.sections.tables import column, table
+from nasaudit.verdicts.headlines import PUBLISHED
 
 FAMILY = "smoothness"
-PUBLISHED = (
-    "Published (Pang et al., USENIX Security 2022): the loss of NAS-designed models is smoother, that is, its "
+NOTE = (
+    f"Published ({PUBLISHED}): the loss of NAS-designed models is smoother, that is, its "
     "gradient has a smaller Lipschitz constant, so that one step along the gradient changes the loss as foretold. On "
     "a smooth loss the finite-difference constant and the largest Hessian eigenvalue agree; where ReLU kinks matter "
     "the former is larger."
@@ -26,7 +27,7 @@ def section(evidence: Evidence) -> Section | None:
     """A dot plot and a table for each space."""
     if not evidence.of_family(FAMILY):
         return None
-    return Section.of("smoothness", "Loss smoothness", Text(PUBLISHED, quiet=True), *_spaces(evidence))
+    return Section.of("smoothness", "Loss smoothness", Text(NOTE, quiet=True), *_spaces(evidence))
 
 
 def _spaces(evidence: Evidence) -> Iterator[Part | None]:

@@ -13,12 +13,13 @@ from nasaudit.report.sections.estimates import estimate_figure
 from nasaudit.report.sections.tables import column, listed, table
 from nasaudit.results.schema import Row
 from nasaudit.spec.genotype import OPS
+from nasaudit.verdicts.headlines import PUBLISHED
 
 FAMILY = "topology"
 CELLS = ("normal", "reduction")
 SHAPE = ("depth", "width", "skips", "skip_share")
-PUBLISHED = (
-    "All of this is known before any training. Published (Pang et al., USENIX Security 2022; Shu et al., ICLR 2020): "
+NOTE = (
+    f"All of this is known before any training. Published ({PUBLISHED}; Shu et al., ICLR 2020): "
     "search favours cells that are shallow, wide and full of skips, because such cells converge fast."
 )
 Counts = Sequence[tuple[Subject, Mapping[str, float]]]  # the edges of both cells of an architecture by op
@@ -54,7 +55,7 @@ def section(evidence: Evidence) -> Section | None:
     return Section.of(
         "topology",
         "Topology",
-        Text(PUBLISHED, quiet=True),
+        Text(NOTE, quiet=True),
         *figures,
         *tables[:1],
         folded("The receptive field in numbers; edges, FLOPs and parameters by op", *tables[1:]),

@@ -10,7 +10,7 @@ from nasaudit.report.charts.frame import Chart, Records
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.parts import Figure, Table, Text
 from nasaudit.report.sections.tables import column, heading, table
-from nasaudit.results.schema import Curve, Pictures, Row
+from nasaudit.results.schema import Curve, Headline, Pictures, Row
 from nasaudit.spec.attacks import ATTACKS, THREAT_MODELS, AttackSpec, Family, attack_title
 
 
@@ -53,10 +53,9 @@ class MeasuredAttack:
         )
 
     @classmethod
-    def judged(cls, evidence: Evidence) -> Self | None:
-        """The one by which the family is judged: what verdicts quote; None without a headline."""
-        headline = evidence.headline(cls.family)
-        return None if headline is None else cls.of(next(iter(headline.rows.values())))
+    def judged(cls, headline: Headline) -> Self:
+        """The one by which the family is judged: what verdicts quote."""
+        return cls.of(next(iter(headline.rows.values())))
 
     @property
     def setting(self) -> dict[str, str]:

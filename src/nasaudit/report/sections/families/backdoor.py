@@ -10,7 +10,7 @@ from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.images import Arrays, data_uri, strip, to_bytes, triple
 from nasaudit.report.parts import Block, Figure, Picture, Section, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, anchor, curve_figure, point
-from nasaudit.report.sections.families.base import Family, Wording
+from nasaudit.report.sections.families.base import Family, Quote, Wording, published
 from nasaudit.report.sections.tables import column, table
 from nasaudit.results.schema import Headline
 from nasaudit.spec.attacks import BackdoorSpec, attack_title
@@ -83,31 +83,25 @@ def sweeps(found: Sequence[Plant]) -> Iterator[Sweep]:
                 yield Sweep(field, tuple(sorted(alike, key=lambda plant: float(plant.setting[field]))))
 
 
-def verdict(evidence: Evidence, subject: Subject) -> str | None:
+def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
     """How often the trigger works, what it does by itself, and the price in accuracy."""
-    plant = Plant.judged(evidence)
-    asr = None if plant is None else plant.row(evidence, subject, "asr")
-    if plant is None or asr is None:
-        return None
+    row = headline.rows.get(subject.name)
+    if row is None:
+        return Quote()
+    plant = Plant.of(row)
     floor, drop = (plant.row(evidence, subject, metric) for metric in ("floor", "cad"))
     alone = "" if floor is None else f"; without the backdoor the trigger does so on {format.value(floor)}"
     price = "" if drop is None else f" The price is {format.estimate(drop)} of clean accuracy."
-    return (
+    return Quote(
         f"An attacker who {_needs(evidence, plant.attack)} can plant a backdoor ({plant.title}) whose trigger makes "
-        f"it call the target class on {format.share_of(asr, 'of the images of other classes')}{alone}.{price}"
+        f"it call the target class on {format.share_of(row, 'of the images of other classes')}{alone}.{price}",
+        (Tile.of("obey a trigger", row),),
     )
-
-
-def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
-    """The success rate of the backdoor that verdicts quote."""
-    plant = Plant.judged(evidence)
-    row = None if plant is None else plant.row(evidence, subject, "asr")
-    return () if row is None else (Tile.of("obey a trigger", row),)
 
 
 def wording(evidence: Evidence, headline: Headline) -> Wording:
     """With the backdoor."""
-    return Wording(f"{headline.measure} ({Plant.of(next(iter(headline.rows.values()))).title})")
+    return Wording(f"{headline.measure} ({Plant.judged(headline).title})")
 
 
 def section(evidence: Evidence) -> Section | None:
@@ -125,7 +119,7 @@ def section(evidence: Evidence) -> Section | None:
         _block(evidence, attack, [plant for plant in found if plant.attack == attack])
         for attack in unique(plant.attack for plant in found)
     )
-    return Section.of("backdoor", "Backdoors", INTRODUCTION, overview, *blocks)
+    return Section.of("backdoor", "Backdoors", INTRODUCTION, published(evidence, FAMILY), overview, *blocks)
 
 
 def _block(evidence: Evidence, attack: str, found: Sequence[Plant]) -> Block:
@@ -226,12 +220,4 @@ def _is_number(text: str) -> bool:
     return True
 
 
-BACKDOOR = Family(
-    name=FAMILY,
-    title="backdoors",
-    section=section,
-    verdict=verdict,
-    tiles=tiles,
-    wording=wording,
-    verb="backdoor",
-)
+BACKDOOR = Family(FAMILY, section, quote, wording)

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Section, Tile
+from nasaudit.report.parts import Section, Text, Tile
 from nasaudit.results.schema import Headline, Row
+from nasaudit.spec.attacks import FAMILIES
+from nasaudit.spec.attacks import Family as FamilyName
 from nasaudit.verdicts.headlines import PUBLISHED, Sign
 
 
@@ -25,28 +27,64 @@ class Wording:
 
 
 @dataclass(frozen=True)
+class Quote:
+    """What a family says of one architecture; nothing where it was not measured.
+
+    Attributes:
+        sentence: what an attacker gets of it, in one or two plain sentences.
+        tiles: the figures that deserve large print.
+    """
+
+    sentence: str = ""
+    tiles: tuple[Tile, ...] = ()
+
+
+@dataclass(frozen=True)
 class Family:
-    """How a family shows its rows. `section` and `verdict` give None where the study has no such rows.
+    """How a family shows its rows.
 
     Attributes:
         name: the value of the column `family`.
-        title: as it stands in a heading or a sentence.
-        section: tables and curves.
-        verdict: what an attacker gets of one architecture, in one or two plain sentences.
+        section: tables and curves; None where the study has no such rows.
+        quoted: what it says of one architecture beside the headline.
         wording: how its headline is said, on which the comparison rests.
-        tiles: the figures of one architecture that deserve large print.
-        verb: what the attacker does, as in "easier to evade".
     """
 
-    name: str
-    title: str
+    name: FamilyName
     section: Callable[[Evidence], Section | None]
-    verdict: Callable[[Evidence, Subject], str | None]
-    tiles: Callable[[Evidence, Subject], tuple[Tile, ...]]
+    quoted: Callable[[Evidence, Headline, Subject], Quote]
     wording: Callable[[Evidence, Headline], Wording]
-    verb: str
+
+    @property
+    def title(self) -> str:
+        """As it stands in a heading or a sentence."""
+        return FAMILIES[self.name].title
+
+    @property
+    def verb(self) -> str:
+        """What the attacker does, as in "easier to evade"."""
+        return FAMILIES[self.name].verb
+
+    def quote(self, evidence: Evidence, subject: Subject) -> Quote:
+        """What it says of one architecture."""
+        headline = evidence.headline(self.name)
+        return Quote() if headline is None else self.quoted(evidence, headline, subject)
 
     def claim(self, sign: Sign) -> str:
         """The published direction in words."""
-        ease = "easier" if sign == "higher" else "harder"
-        return f"the published direction: NAS-designed models are {ease} to {self.verb} ({PUBLISHED})"
+        return f"the published direction: {direction(self.name, sign)} ({PUBLISHED})"
+
+
+def direction(family: FamilyName, sign: Sign) -> str:
+    """Who is easier to attack, e.g. `NAS-designed models are harder to poison`."""
+    return f"NAS-designed models are {'easier' if sign == 'higher' else 'harder'} to {FAMILIES[family].verb}"
+
+
+def published(evidence: Evidence, family: FamilyName, note: str = "") -> Text | None:
+    """What was published of a family, and a note on it; None where the study has no headline to compare it with."""
+    headline = evidence.headline(family)
+    if headline is None:
+        return None
+    size = f": {headline.published_size}" if headline.published_size else ""
+    words = f"Published ({PUBLISHED}): {direction(family, headline.published)}{size}. {note}"
+    return Text(words.rstrip(), quiet=True)

@@ -8,7 +8,7 @@ from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.parts import ABSENT, Block, Cell, Figure, Section, Table, Tile, folded
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, point
-from nasaudit.report.sections.families.base import Family, Wording
+from nasaudit.report.sections.families.base import Family, Quote, Wording, published
 from nasaudit.report.sections.tables import listed
 from nasaudit.results.schema import Headline, Row
 from nasaudit.spec.attacks import THREAT_MODELS
@@ -88,35 +88,32 @@ class Threat(MeasuredAttack):
         return [images for images in DENOMINATORS if images in found] + sorted(found - set(DENOMINATORS))
 
 
-def verdict(evidence: Evidence, subject: Subject) -> str | None:
+def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
     """How often it is fooled at the quoted epsilon, and where half of its images fall."""
-    threat = Threat.judged(evidence)
-    quoted = None if threat is None else _quoted(evidence, subject, threat)
-    if threat is None or quoted is None:
-        return None
-    epsilon, images, share, half = quoted
-    return (
-        f"An attacker who {threat.access} and {threat.change(epsilon)} fools it on "
-        f"{format.share_of(share, DENOMINATORS[images])}."
-    ) + ("" if half is None else f" Half of the images fall at {format.estimate(half)}.")
-
-
-def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
-    """The share that falls at the quoted epsilon, and the epsilon at which half of the images fall."""
-    threat = Threat.judged(evidence)
-    quoted = None if threat is None else _quoted(evidence, subject, threat)
-    if quoted is None:
-        return ()
-    epsilon, _, share, half = quoted
-    tile = Tile.of(f"fall at {epsilon}", share)
-    return (tile,) if half is None else (tile, Tile.of("half fall at", half))
+    threat = Threat.judged(headline)
+    epsilon = headline.setting.get("epsilon") or threat.quoted_epsilon(evidence)
+    for images in ("correct", "common", "all"):
+        share = threat.row(evidence, subject, "asr", images=images, epsilon=epsilon)
+        if share is None:
+            continue
+        half = threat.row(evidence, subject, "median_minimal_epsilon", images=images)
+        sentence = (
+            f"An attacker who {threat.access} and {threat.change(epsilon)} fools it on "
+            f"{format.share_of(share, DENOMINATORS[images])}."
+        )
+        tile = Tile.of(f"fall at {epsilon}", share)
+        if half is None:
+            return Quote(sentence, (tile,))
+        half_falls = f" Half of the images fall at {format.estimate(half)}."
+        return Quote(sentence + half_falls, (tile, Tile.of("half fall at", half)))
+    return Quote()
 
 
 def wording(evidence: Evidence, headline: Headline) -> Wording:
     """With the threat; beside an area how many images fall at the quoted epsilon."""
     if headline.metric == "asr":
         return Wording(headline.measure)
-    threat = Threat.of(next(iter(headline.rows.values())))
+    threat = Threat.judged(headline)
     images, epsilon = headline.setting.get("images", ""), threat.quoted_epsilon(evidence)
     return Wording(
         f"{headline.measure} ({threat.title})",
@@ -130,14 +127,15 @@ def section(evidence: Evidence) -> Section | None:
     found = Threat.measured(evidence)
     if not found:
         return None
-    main = Threat.judged(evidence) or found[0]
+    headline = evidence.headline(Threat.family)
+    main = found[0] if headline is None else Threat.judged(headline)
     alike = [threat for threat in found if (threat.attack, threat.norm) == (main.attack, main.norm)]
     # The main ones first, so that nobody has to look between folded ones for them.
     ordered = [*alike, *(threat for threat in found if threat not in alike)]
     # A table with a column for each architecture; of very many nobody reads it.
     overview = _overview(evidence, ordered) if len(found) > 1 and not evidence.crowded else None
     blocks = (_block(evidence, threat, is_folded=threat not in alike) for threat in ordered)
-    return Section.of("evasion", "Evasion", overview, *blocks)
+    return Section.of("evasion", "Evasion", published(evidence, Threat.family), overview, *blocks)
 
 
 def _block(evidence: Evidence, threat: Threat, is_folded: bool) -> Block:
@@ -157,19 +155,6 @@ def _block(evidence: Evidence, threat: Threat, is_folded: bool) -> Block:
         ),
         folded=is_folded,
     )
-
-
-def _quoted(evidence: Evidence, subject: Subject, threat: Threat) -> tuple[str, str, Row, Row | None] | None:
-    """The quoted epsilon, which images count, how many fall at it, and where half do; None without such a row."""
-    headline = evidence.headline(Threat.family)
-    judged = {} if headline is None else headline.setting
-    epsilon = judged.get("epsilon") or threat.quoted_epsilon(evidence)
-    for images in ("correct", "common", "all"):
-        share = threat.row(evidence, subject, "asr", images=images, epsilon=epsilon)
-        if share is not None:
-            half = threat.row(evidence, subject, "median_minimal_epsilon", images=images)
-            return epsilon, images, share, half
-    return None
 
 
 def _overview(evidence: Evidence, found: list[Threat]) -> Table:
@@ -307,12 +292,4 @@ def _scalar_table(evidence: Evidence, threat: Threat, images: str) -> Table:
     )
 
 
-EVASION = Family(
-    name=Threat.family,
-    title="evasion",
-    section=section,
-    verdict=verdict,
-    tiles=tiles,
-    wording=wording,
-    verb="evade",
-)
+EVASION = Family(Threat.family, section, quote, wording)

@@ -7,7 +7,7 @@ from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Block, Cell, Figure, Section, Table, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, extremes
-from nasaudit.report.sections.families.base import Family, Wording
+from nasaudit.report.sections.families.base import Family, Quote, Wording, published
 from nasaudit.report.sections.tables import column, heading, table
 from nasaudit.results.schema import Headline, Row
 from nasaudit.spec.attacks import Family as FamilyName
@@ -28,11 +28,10 @@ INTRODUCTION = (
     "how much the answers give away and how easily that architecture learns; one surrogate for all victims takes the "
     "second away, except that a victim of the surrogate's own architecture may be copied more easily by it."
 )
-PUBLISHED = (
-    "Published (Pang et al., USENIX Security 2022): with a surrogate of the victim's own architecture, the cross "
-    "entropy of NAS-designed victims is about .3 lower than that of hand-made ones, which makes them easier to "
-    "steal. The cross entropy of a perfect copy is the victim's own entropy, so a victim that is sure of itself "
-    "looks easier to steal by that measure; the KL divergence of a perfect copy is 0."
+NOTE = (
+    "That was measured with a surrogate of the victim's own architecture. The cross entropy of a perfect copy is "
+    "the victim's own entropy, so a victim that is sure of itself looks easier to steal by that measure; the KL "
+    "divergence of a perfect copy is 0."
 )
 ANSWERS: Mapping[str, str] = {"soft": "probabilities", "hard": "predicted classes"}
 METRICS = ("agreement", "surrogate_accuracy", "kl", "cross_entropy", "mean_absolute_error", "transfer_asr")
@@ -74,30 +73,23 @@ class Theft(MeasuredAttack):
         return self.values(evidence, "budget")
 
 
-def verdict(evidence: Evidence, subject: Subject) -> str | None:
+def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
     """How like it a copy is, after how many queries, and what the copy is good for."""
-    headline = evidence.headline(FAMILY)
-    row = None if headline is None else headline.rows.get(subject.name)
+    row = headline.rows.get(subject.name)
     if row is None:
-        return None
+        return Quote()
     theft, budget = Theft.of(row), row.setting["budget"]
-    return (
+    return Quote(
         f"A thief who asks for its {theft.answers} on "
         f"{format.whole(int(budget))} images gets a copy ({_copy(theft)}) that agrees with it on "
-        f"{format.share_of(row, 'of the test images')}.{_examples(evidence, subject, theft, budget)}"
+        f"{format.share_of(row, 'of the test images')}.{_examples(evidence, subject, theft, budget)}",
+        (Tile.of(f"copied by {_counted(budget)}", row),),
     )
-
-
-def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
-    """The agreement of the copy that verdicts quote."""
-    headline = evidence.headline(FAMILY)
-    row = None if headline is None else headline.rows.get(subject.name)
-    return () if row is None else (Tile.of(f"copied by {_counted(row.setting['budget'])}", row),)
 
 
 def wording(evidence: Evidence, headline: Headline) -> Wording:
     """With the budget and what the thief trains; beside it what the copies are good for."""
-    theft, budget = Theft.of(next(iter(headline.rows.values()))), headline.setting["budget"]
+    theft, budget = Theft.judged(headline), headline.setting["budget"]
     return Wording(
         f"agreement of a copy after {_counted(budget)} (surrogate: {theft.surrogate})",
         theft.by_name(evidence, "transfer_asr", budget=budget),
@@ -124,7 +116,7 @@ def section(evidence: Evidence) -> Section | None:
         "extraction",
         "Extraction",
         INTRODUCTION,
-        Text(PUBLISHED, quiet=True),
+        published(evidence, FAMILY, NOTE),
         *(_block(evidence, theft) for theft in swept),
         _floor(evidence),
         others if variants else None,
@@ -238,12 +230,4 @@ def _copy(theft: Theft) -> str:
     return "of the same architecture" if name == SAME else f"a {name}"
 
 
-EXTRACTION = Family(
-    name=FAMILY,
-    title="extraction",
-    section=section,
-    verdict=verdict,
-    tiles=tiles,
-    wording=wording,
-    verb="steal",
-)
+EXTRACTION = Family(FAMILY, section, quote, wording)

@@ -5,9 +5,9 @@ import math
 from nasaudit.report import format
 from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Block, Cell, Figure, Section, Table, Text, Tile
+from nasaudit.report.parts import Block, Cell, Figure, Section, Table, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack
-from nasaudit.report.sections.families.base import Family, Wording
+from nasaudit.report.sections.families.base import Family, Quote, Wording, published
 from nasaudit.report.sections.tables import column, table
 from nasaudit.results.schema import Curve, Headline, Row
 from nasaudit.spec import attacks
@@ -21,9 +21,9 @@ INTRODUCTION = (
     "training image gets the higher score: 0.5 is guessing. Averages hide the few images that are found for certain, "
     "so the share of the members that is found at few false alarms stands beside it."
 )
-PUBLISHED = (
-    "Published (Pang et al., USENIX Security 2022): the AUC of NAS-designed models is about .04 higher. That figure "
-    "rests on 50 images of each kind and on a folded AUC, which is never below 0.5; here nothing is folded."
+NOTE = (
+    "That figure rests on 50 images of each kind and on a folded AUC, which is never below 0.5; here nothing is "
+    "folded."
 )
 
 
@@ -47,36 +47,30 @@ class Inference(MeasuredAttack):
         return self.spec is None or not issubclass(self.spec, MembershipSpec) or self.spec.graded
 
 
-def verdict(evidence: Evidence, subject: Subject) -> str | None:
+def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
     """What an attacker learns of who was in the training set, and at what cost."""
-    inference = Inference.judged(evidence)
-    row = None if inference is None else inference.row(evidence, subject, "auc")
-    if inference is None or row is None:
-        return None
+    row = headline.rows.get(subject.name)
+    if row is None:
+        return Quote()
+    inference = Inference.of(row)
     rate = inference.row(evidence, subject, "tpr_at_fpr", fpr=QUOTED_FPR)
-    found = (
+    members = (
         ""
         if rate is None
         else f", and finds {format.share_of(rate, 'of the members')} at "
         f"{format.round_percent(QUOTED_FPR)} false alarms"
     )
-    return (
+    return Quote(
         f"An attacker who {_effort(evidence, subject, inference)} tells its training images from "
-        f"others with an AUC of {format.estimate(row)} ({inference.title}; {_against_guessing(row)}){found}."
-        f"{_gap_sentence(evidence, subject)}"
+        f"others with an AUC of {format.estimate(row)} ({inference.title}; {_against_guessing(row)}){members}."
+        f"{_gap_sentence(evidence, subject)}",
+        (Tile.of("membership AUC", row),),
     )
-
-
-def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
-    """The AUC of the attack that verdicts quote."""
-    inference = Inference.judged(evidence)
-    row = None if inference is None else inference.row(evidence, subject, "auc")
-    return () if row is None else (Tile.of("membership AUC", row),)
 
 
 def wording(evidence: Evidence, headline: Headline) -> Wording:
     """With the attack; beside it how many members are found at few false alarms."""
-    inference = Inference.of(next(iter(headline.rows.values())))
+    inference = Inference.judged(headline)
     return Wording(
         f"{headline.measure} ({inference.title})",
         inference.by_name(evidence, "tpr_at_fpr", fpr=QUOTED_FPR),
@@ -89,7 +83,8 @@ def section(evidence: Evidence) -> Section | None:
     found = Inference.measured(evidence)
     if not found:
         return None
-    main = Inference.judged(evidence)
+    headline = evidence.headline(FAMILY)
+    main = None if headline is None else Inference.judged(headline)
     ordered = sorted(found, key=lambda inference: inference != main)
     overview = table(
         evidence,
@@ -104,7 +99,7 @@ def section(evidence: Evidence) -> Section | None:
         FAMILY,
         "Membership inference",
         INTRODUCTION,
-        Text(PUBLISHED, quiet=True),
+        published(evidence, FAMILY, NOTE),
         overview,
         *(_block(evidence, inference) for inference in ordered),
     )
@@ -259,12 +254,4 @@ def _gap_cells(evidence: Evidence) -> dict[str, Cell]:
     }
 
 
-MEMBERSHIP = Family(
-    name=FAMILY,
-    title="membership inference",
-    section=section,
-    verdict=verdict,
-    tiles=tiles,
-    wording=wording,
-    verb="infer members from",
-)
+MEMBERSHIP = Family(FAMILY, section, quote, wording)

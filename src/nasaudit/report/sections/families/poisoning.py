@@ -9,7 +9,7 @@ from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.images import Arrays, strip, triple
 from nasaudit.report.parts import Block, Figure, Picture, Section, Table, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, extremes
-from nasaudit.report.sections.families.base import Family, Wording
+from nasaudit.report.sections.families.base import Family, Quote, Wording, published
 from nasaudit.results.schema import Headline
 from nasaudit.spec.attacks import Family as FamilyName
 from nasaudit.spec.attacks import PoisoningSpec
@@ -20,10 +20,6 @@ INTRODUCTION = (
     "The attacker changes some of the training images, the victim is trained on them as usual, and both models are "
     "judged on the same clean test images. A larger loss of accuracy means that the attacker does more damage: "
     "higher is worse for the defender."
-)
-PUBLISHED = (
-    "Published (Pang et al., USENIX Security 2022), for random wrong labels: NAS-designed models lose about 5 points "
-    f"less than hand-made ones when 40{format.NBSP}% of the labels are wrong, so they are the harder ones to poison."
 )
 STRIPS = (
     "The mismatch is one minus the cosine of the angle between the gradients of the poison and of the target, on the "
@@ -56,42 +52,34 @@ class Threat(MeasuredAttack):
         return self.values(evidence, "fraction")
 
 
-def verdict(evidence: Evidence, subject: Subject) -> str | None:
+def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
     """What it loses to each attack at the largest fraction, and how many targets an optimised poison reaches."""
-    said = []
-    for threat in _one_of_each(evidence):
+    sentences = []
+    first_of_each = {threat.attack: threat for threat in reversed(Threat.measured(evidence))}
+    for threat in reversed(first_of_each.values()):
         most = threat.fractions(evidence)[-1]
         drop = threat.row(evidence, subject, "cad", fraction=most)
         reached = threat.row(evidence, subject, "asr", fraction=most)
         if reached is not None:
-            said.append(
+            sentences.append(
                 f"Slight changes to {format.round_percent(most)} of the training images, labels correct, make it "
                 f"take {format.share_of(reached, 'of the chosen test images')} for the attacker's class."
             )
         elif drop is not None:
             left = threat.row(evidence, subject, "clean_accuracy", fraction=most)
             still = "" if left is None else f", and is {format.value(left)} accurate"
-            said.append(
+            sentences.append(
                 f"With {format.round_percent(most)} {threat.poisoned} it loses {format.estimate(drop)} of clean "
                 f"accuracy{still}."
             )
-    return " ".join(said) or None
-
-
-def tiles(evidence: Evidence, subject: Subject) -> tuple[Tile, ...]:
-    """The accuracy lost to the poison that verdicts quote."""
-    headline = evidence.headline(FAMILY)
-    row = None if headline is None else headline.rows.get(subject.name)
-    return (
-        ()
-        if row is None
-        else (Tile.of(f"lost to {format.round_percent(row.setting['fraction'])} poison", row),)
-    )
+    row = headline.rows.get(subject.name)
+    label = f"lost to {format.round_percent(headline.setting['fraction'])} poison"
+    return Quote(" ".join(sentences), () if row is None else (Tile.of(label, row),))
 
 
 def wording(evidence: Evidence, headline: Headline) -> Wording:
     """With the poisoned share; beside it the accuracy that is left."""
-    threat, fraction = Threat.of(next(iter(headline.rows.values()))), headline.setting["fraction"]
+    threat, fraction = Threat.judged(headline), headline.setting["fraction"]
     return Wording(
         f"clean accuracy lost with {format.round_percent(fraction)} {threat.poisoned}",
         threat.by_name(evidence, "clean_accuracy", fraction=fraction),
@@ -104,7 +92,13 @@ def section(evidence: Evidence) -> Section | None:
     blocks = [_block(evidence, threat) for threat in Threat.measured(evidence)]
     if not blocks:
         return None
-    return Section.of("poisoning", "Poisoning", INTRODUCTION, Text(PUBLISHED, quiet=True), *blocks)
+    return Section.of(
+        "poisoning",
+        "Poisoning",
+        INTRODUCTION,
+        published(evidence, FAMILY, "That was measured with random wrong labels."),
+        *blocks,
+    )
 
 
 def _block(evidence: Evidence, threat: Threat) -> Block:
@@ -238,17 +232,4 @@ def _draw(class_names: Sequence[str], arrays: Arrays) -> Iterator[Picture]:
         )
 
 
-def _one_of_each(evidence: Evidence) -> list[Threat]:
-    """The first run of each attack."""
-    return list({threat.attack: threat for threat in reversed(Threat.measured(evidence))}.values())[::-1]
-
-
-POISONING = Family(
-    name=FAMILY,
-    title="poisoning",
-    section=section,
-    verdict=verdict,
-    tiles=tiles,
-    wording=wording,
-    verb="poison",
-)
+POISONING = Family(FAMILY, section, quote, wording)

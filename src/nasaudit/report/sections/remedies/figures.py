@@ -10,6 +10,7 @@ from nasaudit.report.palette import COLOURS, SHAPES
 from nasaudit.report.parts import Figure
 from nasaudit.report.sections.remedies.words import TITLES, Hardening
 from nasaudit.results.base import Span
+from nasaudit.results.selection import estimate_of
 from nasaudit.results.verdict_models import Effect, Remedied
 
 FEWEST_DOSES = 2  # beside the original, without which there is no curve
@@ -109,7 +110,7 @@ def _points(evidence: Evidence, of_one: Hardening, family: str, known: dict[str,
 def _accuracy(evidence: Evidence, of_one: Hardening) -> Span | None:
     """The original's: remedies of its answers alone do not carry it."""
     row = evidence.accuracy(of_one.original)
-    alone = None if row is None else Span(value=row.value, low=row.low, high=row.high)
+    alone = None if row is None else Span.of(estimate_of(row))
     return next((one.accuracy.before for one in of_one.remedies if one.accuracy is not None), alone)
 
 

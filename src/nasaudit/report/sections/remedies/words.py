@@ -4,22 +4,22 @@ The judgement is that of `verdicts.remedies`; here it becomes words, and none go
 said of what the results recommend and of nothing else.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from nasaudit.measure.catalogue import worse_direction
 from nasaudit.report import format
-from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies.names import Names
 from nasaudit.results.flags import FEW_SEEDS
 from nasaudit.results.verdict_models import Effect, Remedied
+from nasaudit.spec.attacks import FAMILIES
 from nasaudit.stats.holm import ALPHA
 
 Advice = Literal["recommended", "promising", "too costly", "cost unknown", "no help", "not measured"]
 
-TITLES = {family.name: family.title for family in FAMILIES}
-VERBS = {family.name: family.verb for family in FAMILIES}
+TITLES: Mapping[str, str] = {name: words.title for name, words in FAMILIES.items()}
+VERBS: Mapping[str, str] = {name: words.verb for name, words in FAMILIES.items()}
 FEW_ORIGINALS = 4  # of which the summary can say something one by one
 
 
