@@ -37,7 +37,7 @@ with contextlib.redirect_stdout(io.StringIO()):
 heavy = {"torch", "numpy", "pandas", "altair", "scipy"} & set(sys.modules)
 assert not heavy, heavy
 from pathlib import Path
-from nasaudit.api import make_study
+from nasaudit.planning.requests import make_study
 from nasaudit.planning.plan import plan
 plan(make_study(["darts", "resnet"], "mnist5k", "mini", "sound", ["evasion"], 2), Path("data"))
 assert "torch" not in sys.modules
@@ -257,3 +257,33 @@ def test_the_plan_of_a_mitigation_is_json_and_trains_nothing(command, tmp_path):
     assert code == 0
     assert "darts-i" in out
     assert not (tmp_path / "audits").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["audit", "resnet", "--data", "digits", "--out", "old"],
+        ["study", "status", "old"],
+        ["report", "old"],
+        ["compare", "old", "old"],
+    ],
+)
+def test_the_folder_of_an_earlier_version_is_refused_in_one_sentence(command, words):
+    Path("old").mkdir()
+    study = nasaudit.StudySpec.parse({"architectures": ["resnet"], "data": "digits"})
+    content = {"format": 1, "digest": study.digest(), "study": study.model_dump(mode="json")}
+    Path("old/study.json").write_text(json.dumps(content))
+    Path("old/results.json").write_text('{"rows": []}')
+    before = {path.name: path.read_bytes() for path in Path("old").iterdir()}
+    code, _, errors = command(*words)
+    assert code == 3
+    assert "was written by an earlier version of nasaudit" in errors
+    assert "run the study again in another folder, or remove this one first" in errors
+    assert len(errors.splitlines()) == 1
+    assert {path.name: path.read_bytes() for path in Path("old").iterdir()} == before
+
+
+def test_the_executor_is_chosen_on_the_command_line(command, tmp_path):
+    code, _, errors = command("audit", "resnet", "--data", "digits", "--executor", "cluster")
+    assert (code, list(tmp_path.iterdir())) == (2, [])
+    assert "unknown executor 'cluster'; known: processes, serial" in errors

@@ -67,9 +67,9 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'nasaudit' has no attribute {name!r}")
-    from importlib import import_module
+    from pkgutil import resolve_name
 
-    return getattr(import_module(_HOMES[name]), name)
+    return resolve_name(f"{_HOMES[name]}:{name}")
 
 
 def __dir__() -> list[str]:

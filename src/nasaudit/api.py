@@ -1,18 +1,16 @@
 """The Python API: what the command line does, as functions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasaudit.arch.catalogue import choose
-from nasaudit.errors import InputError
+from nasaudit.planning.requests import choose_all, make_study
 from nasaudit.results.folder import StudyFolder
 from nasaudit.results.schema import StudyResults
 from nasaudit.running.run import DEFAULT_OPTIONS, RunOptions, run
-from nasaudit.spec.analyses import analyses_for
 from nasaudit.spec.arch import IMAGE_SIDE, Protocol, Scale
-from nasaudit.spec.attacks.choice import SURVEY, attacks_for
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.mitigation import MitigationSpec
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from nasaudit.gate.judge import Gate
 
 REPORT_FILE = "report.html"
-DEFAULT_SEEDS = 3
 MITIGATION_ANALYSES = ("topology", "convergence")  # what costs next to nothing
 
 
@@ -129,7 +126,7 @@ def audit(
         InputError: something is unknown or wrong; nothing was trained.
     """
     study = make_study(
-        given(architectures, weights, normalise), data, scale, protocol, attacks, seeds, analyses
+        choose_all(architectures, weights, normalise), data, scale, protocol, attacks, seeds, analyses
     )
     return run_study(study, out, options)
 
@@ -158,7 +155,7 @@ def analyze(
     Raises:
         InputError: something is unknown or wrong, or the weights do not fit; nothing was analysed.
     """
-    study = make_study(given([architecture], weights), data, scale, "sound", (), 1, analyses)
+    study = make_study(choose_all([architecture], weights), data, scale, "sound", (), 1, analyses)
     return run_study(study, out, options)
 
 
@@ -196,28 +193,6 @@ def mitigate(
         [architecture], data, scale, "sound", attacks, seeds, analyses, mitigation or MitigationSpec()
     )
     return run_study(study, out, options)
-
-
-def given(
-    architectures: Iterable[str],
-    weights: str | Path | None = None,
-    normalise: Normalisation | None = None,
-) -> list[ArchChoice]:
-    """Architectures of a command line, with what is said beside them.
-
-    Raises:
-        InputError: unknown; or weights beside several architectures.
-    """
-    choices = [choose(architecture) for architecture in architectures]
-    if weights is None and normalise is None:
-        return choices
-    if weights is not None and len(choices) != 1:
-        raise InputError(
-            f"--weights: expected one architecture, whose weights they are, got {len(choices)}; "
-            "a YAML study can give each its own"
-        )
-    said = {"weights": None if weights is None else str(Path(weights).absolute()), "normalise": normalise}
-    return [choice.model_copy(update=said) for choice in choices]
 
 
 def run_study(
@@ -312,47 +287,6 @@ def refresh_report(results: StudyResults, folder: Path, *, always: bool = False)
 
         write_report(results, folder)
     return report
-
-
-def make_study(
-    architectures: Iterable[str | ArchChoice],
-    data: str | DataSpec,
-    scale: Scale,
-    protocol: Protocol,
-    attacks: Sequence[str],
-    seeds: int | None,
-    analyses: Sequence[str] = ("all",),
-    mitigation: MitigationSpec | None = None,
-) -> StudySpec:
-    """The study that `audit` or `mitigate` runs: names resolved, every value checked."""
-    from nasaudit.data.catalogue import parse_data, settle
-
-    if seeds is not None and seeds < 1:
-        raise InputError(f"seeds: expected at least 1, got {seeds}")
-    choices = [choose(wanted) if isinstance(wanted, str) else wanted for wanted in architectures]
-    spec = parse_data(data) if isinstance(data, str) else settle(data)
-    wanted_attacks = attacks_for(attacks, protocol, scale)
-    trained = any(choice.weights is not None for choice in choices)
-    if trained and tuple(attacks) == (
-        SURVEY,
-    ):  # what was not asked for by name is left out where it trains a model
-        wanted_attacks = tuple(attack for attack in wanted_attacks if attack.family == "evasion")
-    return StudySpec.parse(
-        {
-            "name": "-".join(choice.name for choice in choices)[:60] + f" on {spec.name}"
-            if choices
-            else "audit",
-            "architectures": choices,
-            "data": spec,
-            "scale": scale,
-            "protocol": protocol,
-            "seeds": tuple(range(seeds or (1 if trained else DEFAULT_SEEDS))),
-            "attacks": wanted_attacks,
-            "analyses": analyses_for(analyses),
-            "mitigation": mitigation,
-        },
-        where="audit",
-    )
 
 
 def default_folder(study: StudySpec) -> Path:

@@ -150,7 +150,7 @@ def test_neither_needs_torch(run: Run) -> None:
     program = """
 import sys
 from nasaudit import api
-from nasaudit.terminal import compared, judged
+from nasaudit.terminal.verdicts import compared, judged
 judged(api.gate("audits/new", "policy.yaml", "audits/old", junit="gate.xml", sarif="gate.sarif"))
 compared(api.compare("audits/old", "audits/new"), True)
 assert "torch" not in sys.modules

@@ -164,7 +164,7 @@ def figures(section: Section | None) -> dict[str, dict]:
 
 def test_without_their_rows_the_sections_are_left_out(make_study: MakeStudy, tmp_path: Path) -> None:
     bare = make_study(attacks=False)
-    bare = Evidence(bare.model_copy(update={"rows": [], "histories": [], "claims": []}), tmp_path)
+    bare = Evidence(bare.model_copy(update={"rows": [], "histories": [], "measures": []}), tmp_path)
     assert [one.section(bare) for one in (topology, gradients, smoothness, convergence)] == [None] * 4
     assert {section.anchor for section in sections(bare)} == {"verdict", "accuracy", "methods", "reproduce"}
 

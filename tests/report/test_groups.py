@@ -3,20 +3,24 @@
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nasaudit.measure.estimate import Estimate
 from nasaudit.report import write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.parts import Section
-from nasaudit.report.sections.comparison import compare, findings
+from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families.base import Family, Quote, Wording
 from nasaudit.report.sections.families.evasion import EVASION
 from nasaudit.report.sections.groups import section
 from nasaudit.results.schema import Headline, Row, StudyResults
+from nasaudit.testing.rows import make_row
 from nasaudit.verdicts.decide import decide
 from nasaudit.verdicts.headlines import DIRECTIONS
+from nasaudit.verdicts.standings import make_standings
 
 NAS = ("darts", "enas", "nasnet", "snas", "sgas")
 MANUAL = ("resnet", "vgg", "bit", "dla", "densenet")
@@ -50,20 +54,26 @@ def headed(results: StudyResults, family: Family, rows: Mapping[str, Row], **cha
         "metric": row.metric, "unit": row.unit, "published": DIRECTIONS[family.name].sign, "published_size": "",
         "positions": dict.fromkeys(rows, 0), "models": dict.fromkeys(rows, 1), "rows": rows,
     }  # fmt: skip
-    return results.model_copy(update={"headlines": [Headline.model_validate({**fields, **changes})]})
+    headline = Headline.model_validate({**fields, **changes})
+    standings = make_standings([headline], results.rows, results.study.seeds)
+    return results.model_copy(update={"headlines": [headline], "standings": standings})
 
 
 POISON = family("poisoning")
 
 
-def made_row(architecture: str, value: float, **changes: object) -> Row:
-    fields = {
-        "architecture": architecture, "group": "nas" if architecture in NAS else "manual", "data": "mnist5k",
-        "scale": "mini", "seed": "all", "protocol": "sound", "family": "poisoning", "attack": "label_flip",
-        "setting": {"fraction": "0.4"}, "metric": "cad", "value": value, "low": value - 0.01, "high": value + 0.01,
-        "n": 900, "unit": "fraction",
-    }  # fmt: skip
-    return Row.model_validate({**fields, **changes})
+def made_row(
+    architecture: str,
+    value: float,
+    *,
+    half: float = 0.01,
+    n: int = 900,
+    unit: str = "fraction",
+    **columns: Any,
+) -> Row:
+    usual = {"metric": "cad", "attack": "label_flip", "fraction": "0.4", **columns}
+    estimate = Estimate(value, value - half, value + half, n, unit)
+    return make_row(architecture, usual.pop("metric"), estimate, data="mnist5k", **usual)
 
 
 @pytest.fixture
@@ -120,8 +130,8 @@ def test_the_table_and_the_strip_show_every_group(show: Show, tmp_path: Path) ->
     shown, results = show(architectures=MANY, character=characters(EASY, HARD))
     (one,) = results.comparisons
     (row,) = table(shown)
-    assert row["designed by NAS"] == f"{one.mean_nas:.3f}"
-    assert row["hand-made"] == f"{one.mean_manual:.3f}"
+    assert row["designed by NAS"] == f"{one.means['nas']:.3f}"
+    assert row["hand-made"] == f"{one.means['manual']:.3f}"
     assert row["random cell"] == f"{one.of_group('random')[0].value:.3f}"
     assert (row["Cliff's delta"], row["p"]) == ("+1.00", f"{one.test.p:.3f}")
     (figure,) = shown.figures
@@ -133,7 +143,7 @@ def test_the_table_and_the_strip_show_every_group(show: Show, tmp_path: Path) ->
     assert ("Random", "random cell") in drawn
     means = {record["group"]: record["value"] for record in figure.records if record["kind"] == "mean"}
     assert means == {
-        "designed by NAS": pytest.approx(one.mean_nas), "hand-made": pytest.approx(one.mean_manual),
+        "designed by NAS": pytest.approx(one.means["nas"]), "hand-made": pytest.approx(one.means["manual"]),
     }  # fmt: skip
     figure.for_page()
     paths = write_figures(results.model_copy(update={"histories": []}), tmp_path, tmp_path / "png")
@@ -289,8 +299,7 @@ def test_a_difference_is_said_in_the_unit_of_its_measure(
 
 def test_a_value_without_an_interval_decides_nothing(make_study, tmp_path: Path) -> None:
     sure = made_row("resnet", 0.1)
-    bare = made_row("darts", 0.9, low=0.9, high=0.9, n=1)
-    assert compare(bare, sure) == compare(sure, bare) == "undecided"
+    bare = made_row("darts", 0.9, half=0.0, n=1)
     results = headed(make_study(), POISON, {"darts": bare, "resnet": sure})
     title, said = said_of(results, tmp_path, POISON)
     assert title.startswith("Undecided")

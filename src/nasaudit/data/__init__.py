@@ -3,7 +3,7 @@
 The catalogue is light; names that need torch are imported when they are first used.
 """
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from nasaudit.data.catalogue import (
@@ -47,4 +47,4 @@ _HEAVY = {
 def __getattr__(name: str) -> Any:
     if name not in _HEAVY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HEAVY[name]), name)
+    return resolve_name(f"{_HEAVY[name]}:{name}")

@@ -52,6 +52,8 @@ def make_row(
     >>> row.family, row.group, row.low, row.unit, row.setting
     ('evasion', 'manual', 0.24, 'fraction', {'epsilon': '8/255'})
     """
+    if columns := setting.keys() & set(Row.model_fields):
+        raise TypeError(f"expected keys of a setting, got columns that an Estimate has: {sorted(columns)}")
     if not isinstance(estimate, Estimate):
         unit = metric_of(metric).unit
         estimate = Estimate(float(estimate), estimate - half, estimate + half, n, unit)

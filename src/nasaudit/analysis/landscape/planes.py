@@ -1,8 +1,8 @@
 """The loss on planes through a victim: how a step along two directions changes it.
 
 The planes are `first_layer` and `input` of Pang et al., "On the Security Risks of AutoML", USENIX Security 2022, and
-`filters` of Li et al., "Visualizing the Loss Landscape of Neural Nets", NeurIPS 2018; `directions.py` says
-what spans them. The surface is
+`filters` of Li et al., "Visualizing the Loss Landscape of Neural Nets", NeurIPS 2018; `analysis.landscape.directions`
+says what spans them. The surface is
 
     f(a, b) = L(theta + a d1 + b d2)  or  L(theta; x + a d1 + b d2)
 

@@ -1,0 +1,86 @@
+"""The command line: thin. Each command turns words into a spec, calls the API and prints what came.
+
+Exit codes: 0 all done; 1 some tasks failed (the report is written and says which), or a gate's rule is broken; 2 the
+input must be changed; 3 the machine or the folder cannot be used as asked; 130 interrupted (the next run resumes).
+"""
+
+import errno
+import sys
+from typing import Annotated
+
+import typer
+
+from nasaudit import __version__
+from nasaudit.cli import reads, runs
+from nasaudit.cli.options import complain
+from nasaudit.errors import InputError, NasauditError, StoreError
+
+app = typer.Typer(
+    name="nasaudit",
+    help="Measure how vulnerable an architecture is, explain why, and show what to change.",
+    epilog="Exit codes: 0 done; 1 some tasks failed, or a rule is broken; 2 bad input; 3 unusable machine or folder; "
+    "130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+study_app = typer.Typer(
+    name="study", help="Run a study from a YAML file, or look at one.", no_args_is_help=True
+)
+app.add_typer(study_app)
+INTERRUPTED = 130
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    """Options that come before a command."""
+
+
+app.command()(runs.audit)
+app.command()(runs.mitigate)
+app.command()(runs.analyze)
+study_app.command("run")(runs.run_study)
+study_app.command("status")(reads.study_status)
+app.command()(reads.report)
+app.command()(reads.gate)
+app.command()(reads.compare)
+app.command("list")(reads.list_names)
+app.command()(reads.show)
+
+
+def main() -> None:
+    """Entry point: errors that a user can act on are one line on stderr and an exit code, never a traceback."""
+    try:
+        # Without its standalone mode Typer returns the code of an Exit, and 130 for Ctrl-C.
+        code = app(standalone_mode=False) or 0
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except NasauditError as error:
+        complain(str(error))
+        code = error.exit_code
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # `nasaudit list ... | head`
+            sys.exit(0)
+        complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        code = StoreError.exit_code
+    except Exception as error:
+        # Typer's own usage errors know how to show themselves.
+        show_usage = getattr(error, "show", None)
+        if show_usage is None:
+            raise
+        show_usage()
+        code = InputError.exit_code
+    if code == INTERRUPTED:
+        complain("interrupted; run the same command again to resume")
+    sys.exit(code)

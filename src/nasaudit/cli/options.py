@@ -1,0 +1,123 @@
+"""What several commands share: their flags, declared once, and how they print. Nothing heavy is imported here.
+
+Values that a flag may have are written out: their homes would make `--help` import pydantic and more. Where they are
+handed on, the types are checked.
+"""
+
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from nasaudit.api import Audit
+    from nasaudit.running.run import RunOptions
+    from nasaudit.spec.study import StudySpec
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+Scale = Annotated[
+    Literal["mini", "paper"], typer.Option(help="mini (a CPU, minutes) or paper (published size).")
+]
+
+
+@dataclass(frozen=True)
+class RunFlags:
+    """The flags of every command that runs a study."""
+
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes side by side. [default: one a core or GPU]")
+    ] = None
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "auto"
+    executor: Annotated[str, typer.Option(help="processes; serial (one after the other); a plugin's.")] = (
+        "processes"
+    )
+    out: Annotated[Path | None, typer.Option(help="Folder of the results. [default: one under audits/]")] = (
+        None
+    )
+    mode: Annotated[
+        Literal["cached", "retry", "force", "read-only"],
+        typer.Option(help="cached; retry failures; force all; read-only."),
+    ] = "cached"
+    store: Annotated[
+        Path | None,
+        typer.Option(envvar="NASAUDIT_STORE", help="Records to share between studies. [default: in --out]"),
+    ] = None
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch the data set where that is possible.")
+    ] = False
+    as_json: Json = False
+
+    def options(self) -> "RunOptions":
+        """The same for the API; bars go where the answer of the command does not."""
+        from nasaudit.running.display.progress import progress_observer
+        from nasaudit.running.run import RunOptions
+
+        return RunOptions(
+            workers=self.workers,
+            device=self.device,
+            executor=self.executor,
+            mode=self.mode,
+            store=self.store,
+            download=self.download,
+            observer=progress_observer(sys.stderr if self.as_json else sys.stdout),
+        )
+
+    def run(self, study: "StudySpec") -> "Audit":
+        """Run a study as the flags say."""
+        from nasaudit import api
+
+        return api.run_study(study, self.out, self.options())
+
+    def conclude(self, finished: "Audit") -> None:
+        """Say what came of a study; one with failures ends with exit code 1."""
+        failures = finished.results.failures
+        if self.as_json:
+            print_json(
+                {
+                    "folder": str(finished.folder),
+                    "report": str(finished.report),
+                    "results": str(finished.folder / "results.json"),
+                    "table": str(finished.folder / "results.csv"),
+                    "failures": [failure.model_dump() for failure in failures],
+                    "flags": [flag.model_dump() for flag in finished.results.flags],
+                }
+            )
+        else:
+            for flag in finished.results.flags:
+                typer.echo(f"note: {flag.message}")
+            typer.echo(f"report: {finished.report}")
+        if finished.failed:
+            complain(f"{len(failures)} tasks failed, the first: {failures[0].label}: {failures[0].message}")
+            raise typer.Exit(1)
+
+
+def with_run_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the flags of RunFlags on the command line; the function gets them as its argument `flags`."""
+    flags = inspect.signature(RunFlags).parameters
+    own = inspect.signature(command).parameters
+
+    @wraps(command)
+    def with_flags(**values: Any) -> None:
+        chosen = {name: values.pop(name) for name in flags}
+        command(**values, flags=RunFlags(**chosen))
+
+    # Typer reads the options of a command from its signature.
+    kept = [parameter for name, parameter in own.items() if name != "flags"]
+    with_flags.__signature__ = inspect.Signature([*kept, *flags.values()])  # type: ignore[attr-defined]
+    return with_flags
+
+
+def print_json(value: object) -> None:
+    """Print the answer of a command for a program."""
+    typer.echo(json.dumps(value, indent=1))
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    typer.echo(f"nasaudit: {message}", err=True)

@@ -1,0 +1,125 @@
+"""The commands that read finished studies, or say what there is."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nasaudit.cli.options import Json, Scale, print_json
+
+
+def study_status(folder: Annotated[Path, typer.Argument(metavar="DIR")], as_json: Json = False) -> None:
+    """What of a study is done, failed or missing."""
+    from nasaudit.running.status import status
+
+    state = status(folder)
+    if as_json:
+        print_json(state.as_dict())
+        return
+    typer.echo(state.as_text())
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder.")],
+    png: Annotated[Path | None, typer.Option(help="Write the figures as PNG files into this folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the report of a study anew, from its results."""
+    from nasaudit import api
+
+    loaded = api.load_audit(folder)
+    written = [api.refresh_report(loaded.results, folder, always=True)]
+    if png is not None:
+        from nasaudit.report import write_figures
+
+        written += write_figures(loaded.results, folder, png)
+    if as_json:
+        print_json([str(path) for path in written])
+        return
+    for path in written:
+        typer.echo(path)
+
+
+def gate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A finished study's folder.")],
+    policy: Annotated[Path, typer.Option(help="The rules, a YAML file.")],
+    baseline: Annotated[
+        Path | None, typer.Option(help="A finished study that this one must not be worse than.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the verdicts as JUnit XML.")] = None,
+    sarif: Annotated[Path | None, typer.Option(help="Write the broken rules as SARIF 2.1.0.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Hold a finished study to a policy: exit code 0 if every rule holds, 1 if one is broken."""
+    from nasaudit import api
+    from nasaudit.terminal.verdicts import judged as verdict_table
+
+    judged = api.gate(folder, policy, baseline, junit=junit, sarif=sarif)
+    if as_json:
+        verdicts = [verdict.model_dump() for verdict in judged.verdicts]
+        answer = {"holds": judged.holds, "policy": str(policy), "notes": judged.notes, "verdicts": verdicts}
+        print_json(answer)
+    else:
+        for note in judged.notes:
+            typer.echo(f"note: {note}")
+        typer.echo(verdict_table(judged))
+    if not judged.holds:
+        raise typer.Exit(1)
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="DIR1", help="The study that is subtracted.")],
+    second: Annotated[Path, typer.Argument(metavar="DIR2", help="The other one.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="All figures, not only the headline of each attack family.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Paired differences between two finished studies, second minus first."""
+    from nasaudit import api
+    from nasaudit.terminal.verdicts import compared
+
+    comparison = api.compare(first, second)
+    if as_json:
+        print_json(comparison.model_dump())
+        return
+    for warning in comparison.warnings:
+        typer.echo(f"note: {warning}")
+    typer.echo(compared(comparison, everything))
+
+
+def list_names(
+    what: Annotated[
+        Literal["architectures", "attacks", "data", "searches", "analyses", "remedies"], typer.Argument()
+    ],
+    as_json: Json = False,
+) -> None:
+    """List architectures, attacks, data, searches, analyses or remedies."""
+    from nasaudit.terminal.tables import entries, table
+
+    names = entries(what)
+    if as_json:
+        print_json(names)
+        return
+    typer.echo(table(what, names))
+
+
+def show(
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="As for audit.")],
+    scale: Scale = "mini",
+    classes: Annotated[int, typer.Option(min=2, help="Number of classes.")] = 10,
+    svg: Annotated[Path | None, typer.Option(help="Write a picture of the cells to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Parameters, FLOPs and the shape of the cells, with a drawing."""
+    from nasaudit.terminal.architecture import describe, write_svg
+
+    facts = describe(architecture, scale, classes)
+    if svg is not None:
+        write_svg(facts, svg)
+    if as_json:
+        print_json(facts.as_dict())
+        return
+    typer.echo(facts.as_text())
+    if svg is not None:
+        typer.echo(f"\npicture: {svg}")

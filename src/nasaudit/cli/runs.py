@@ -1,0 +1,163 @@
+"""The commands that run a study."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nasaudit.cli.options import RunFlags, Scale, print_json, with_run_flags
+
+Analyses = Annotated[
+    str, typer.Option(help="all; none; or names: topology,convergence,gradients,smoothness,landscape.")
+]
+Attacks = Annotated[str, typer.Option(help="survey: one of each family; families, attacks; all; none.")]
+Data = Annotated[str, typer.Option(help="digits, mnist5k, cifar10, ..., folder:PATH, npz:PATH.")]
+
+
+@with_run_flags
+def audit(
+    architectures: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ARCH...",
+            help="Names; genotype files; timm:NAME; torchvision:NAME; a NAS-Bench-201 text; file.py:build.",
+        ),
+    ],
+    data: Data = "mnist5k",
+    scale: Scale = "mini",
+    attacks: Attacks = "survey",
+    analyses: Analyses = "all",
+    protocol: Annotated[
+        Literal["sound", "paper"], typer.Option(help="sound, or paper (the talk's own).")
+    ] = "sound",
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Training seeds for each architecture. [default: 3; 1 with --weights]"),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Trained weights of the one architecture: it is audited as it is, without training."
+        ),
+    ] = None,
+    normalise: Annotated[
+        Literal["dataset", "own", "none"] | None,
+        typer.Option(help="Of the pixels: dataset; own (the model's); none. [default: own with --weights]"),
+    ] = None,
+    *,
+    flags: RunFlags,
+) -> None:
+    """Train architectures, attack them, and write report.html, results.csv and results.json."""
+    from nasaudit.planning.requests import choose_all, make_study
+
+    choices = choose_all(architectures, weights, normalise)
+    study = make_study(choices, data, scale, protocol, _names(attacks), seeds, _names(analyses))
+    flags.conclude(flags.run(study))
+
+
+@with_run_flags
+def mitigate(
+    architecture: Annotated[
+        str, typer.Argument(metavar="ARCH", help="As for audit; rewirings need a network of cells.")
+    ],
+    remedies: Annotated[
+        str,
+        typer.Option(
+            help="As `nasaudit list remedies` names them, or all of a kind: rewiring, training, answers."
+        ),
+    ] = "rewiring",
+    scope: Annotated[
+        Literal["normal", "reduction", "all"], typer.Option(help="Cells that are rewired.")
+    ] = "normal",
+    doses: Annotated[
+        str, typer.Option(help="Nodes or skips of each cell: full; curve, for every number; or 1,2.")
+    ] = "full",
+    replacements: Annotated[
+        str,
+        typer.Option(metavar="OP[,OP]", help="Ops in the place of dropped skips; the last serves the rest."),
+    ] = "sep_conv_3x3",
+    max_drop: Annotated[
+        float,
+        typer.Option(min=0, max=100, help="Points of accuracy that a recommended remedy may cost."),
+    ] = 1.0,
+    data: Data = "mnist5k",
+    scale: Scale = "mini",
+    attacks: Attacks = "survey",
+    analyses: Analyses = "topology,convergence",
+    seeds: Annotated[int, typer.Option(min=1, help="Training seeds for each architecture.")] = 3,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the variants; train nothing.")] = False,
+    *,
+    flags: RunFlags,
+) -> None:
+    """Harden an architecture, and prove it: retrain, attack again, compare by seed and image."""
+    from nasaudit.planning.requests import make_study
+    from nasaudit.spec.mitigation import MitigationSpec
+
+    asked = MitigationSpec.parse(
+        {
+            "remedies": _names(remedies),
+            "scope": scope,
+            "doses": doses if doses in ("full", "curve") else _names(doses),
+            "replacements": _names(replacements),
+            "max_drop": max_drop / 100,
+        },
+        where="mitigate",
+    )
+    study = make_study([architecture], data, scale, "sound", _names(attacks), seeds, _names(analyses), asked)
+    if plan:
+        from nasaudit.terminal.architecture import hardened, hardened_table
+
+        entries = hardened(study)
+        if flags.as_json:
+            print_json(entries)
+        else:
+            typer.echo(hardened_table(entries, asked.of_kind("answers")))
+        return
+    finished = flags.run(study)
+    if not flags.as_json:
+        from nasaudit.terminal.verdicts import remedied
+
+        typer.echo(remedied(finished.results))
+    flags.conclude(finished)
+
+
+@with_run_flags
+def analyze(
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="As for audit.")],
+    weights: Annotated[Path, typer.Option(help="Trained weights: safetensors, or a saved state dict.")],
+    data: Data = "mnist5k",
+    scale: Scale = "mini",
+    analyses: Analyses = "all",
+    *,
+    flags: RunFlags,
+) -> None:
+    """Analyse a trained model: topology, gradients, smoothness, landscapes. No training, no attack."""
+    from nasaudit import api
+    from nasaudit.terminal.verdicts import measured
+
+    finished = api.analyze(architecture, weights, data, scale, _names(analyses), flags.out, flags.options())
+    if not flags.as_json:
+        typer.echo(measured(finished.results.rows))
+    flags.conclude(finished)
+
+
+@with_run_flags
+def run_study(
+    study: Annotated[str, typer.Argument(metavar="FILE.yaml|NAME", help="A YAML file, or a recipe's name.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, e.g. population.cells=20."),
+    ] = None,
+    *,
+    flags: RunFlags,
+) -> None:
+    """Run a study that a YAML file describes."""
+    from nasaudit.planning.studies import load_study
+
+    flags.conclude(flags.run(load_study(study, changes or ())))
+
+
+def _names(text: str) -> list[str]:
+    """Names with commas between them; `none` stands for no name."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return [] if names == ["none"] else names

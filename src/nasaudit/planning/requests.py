@@ -1,0 +1,77 @@
+"""A study from the words of a command line or of the API."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from nasaudit.arch.catalogue import choose
+from nasaudit.data.catalogue import parse_data, settle
+from nasaudit.errors import InputError
+from nasaudit.spec.analyses import analyses_for
+from nasaudit.spec.arch import Protocol, Scale
+from nasaudit.spec.attacks.choice import SURVEY, attacks_for
+from nasaudit.spec.data import DataSpec
+from nasaudit.spec.mitigation import MitigationSpec
+from nasaudit.spec.model import Normalisation
+from nasaudit.spec.study import ArchChoice, StudySpec
+
+DEFAULT_SEEDS = 3
+
+
+def choose_all(
+    architectures: Iterable[str],
+    weights: str | Path | None = None,
+    normalise: Normalisation | None = None,
+) -> list[ArchChoice]:
+    """Architectures of a command line, with what is said beside them.
+
+    Raises:
+        InputError: unknown; or weights beside several architectures.
+    """
+    choices = [choose(architecture) for architecture in architectures]
+    if weights is None and normalise is None:
+        return choices
+    if weights is not None and len(choices) != 1:
+        raise InputError(
+            f"--weights: expected one architecture, whose weights they are, got {len(choices)}; "
+            "a YAML study can give each its own"
+        )
+    said = {"weights": None if weights is None else str(Path(weights).absolute()), "normalise": normalise}
+    return [choice.model_copy(update=said) for choice in choices]
+
+
+def make_study(
+    architectures: Iterable[str | ArchChoice],
+    data: str | DataSpec,
+    scale: Scale,
+    protocol: Protocol,
+    attacks: Sequence[str],
+    seeds: int | None,
+    analyses: Sequence[str] = ("all",),
+    mitigation: MitigationSpec | None = None,
+) -> StudySpec:
+    """The study that `audit` or `mitigate` runs: names resolved, every value checked."""
+    if seeds is not None and seeds < 1:
+        raise InputError(f"seeds: expected at least 1, got {seeds}")
+    choices = [choose(wanted) if isinstance(wanted, str) else wanted for wanted in architectures]
+    spec = parse_data(data) if isinstance(data, str) else settle(data)
+    wanted_attacks = attacks_for(attacks, protocol, scale)
+    trained = any(choice.weights is not None for choice in choices)
+    if trained and tuple(attacks) == (SURVEY,):
+        # What was not asked for by name is left out where it trains a model.
+        wanted_attacks = tuple(attack for attack in wanted_attacks if attack.family == "evasion")
+    return StudySpec.parse(
+        {
+            "name": "-".join(choice.name for choice in choices)[:60] + f" on {spec.name}"
+            if choices
+            else "audit",
+            "architectures": choices,
+            "data": spec,
+            "scale": scale,
+            "protocol": protocol,
+            "seeds": tuple(range(seeds or (1 if trained else DEFAULT_SEEDS))),
+            "attacks": wanted_attacks,
+            "analyses": analyses_for(analyses),
+            "mitigation": mitigation,
+        },
+        where="audit",
+    )
