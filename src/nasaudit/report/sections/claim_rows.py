@@ -9,7 +9,7 @@ from nasaudit.report import format
 from nasaudit.report.parts import ABSENT
 from nasaudit.results.base import Span
 from nasaudit.results.verdict_models import Claim, Measure
-from nasaudit.spec.remedies import Rewiring, remedies_of
+from nasaudit.spec.remedies.catalogue import Rewiring, remedies_of
 
 Finding = Literal["supported", "contradicted", "undecided"]
 
