@@ -15,8 +15,8 @@ from nasaudit.arch.network import build
 from nasaudit.arch.rewiring import SCOPES, deepen, drop_skips, rewire
 from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.spec.genotype import CELL_INPUTS, OPS, Cell, Edge, Genotype
-from nasaudit.spec.mitigation import PUBLISHED_REPLACEMENTS
-from nasaudit.spec.remedies import Rewiring, remedies_of
+from nasaudit.spec.remedies.catalogue import Rewiring, remedies_of
+from nasaudit.spec.remedies.mitigation import PUBLISHED_REPLACEMENTS
 from nasaudit.spec.study import ArchChoice
 
 HOWS = tuple(remedies_of(Rewiring))

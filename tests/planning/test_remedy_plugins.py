@@ -21,8 +21,8 @@ from nasaudit.report.sections.remedies.names import hardened_title
 from nasaudit.results.schema import Claim
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import KnockoffSpec
-from nasaudit.spec.mitigation import MitigationSpec
-from nasaudit.spec.remedies import REMEDIES
+from nasaudit.spec.remedies.catalogue import REMEDIES
+from nasaudit.spec.remedies.mitigation import MitigationSpec
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import ExtractionTask, TrainTask
 from nasaudit.spec.training import TrainingSpec
@@ -34,10 +34,10 @@ PLUGIN = '''
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from nasaudit.spec.answers import LimitSpec
-from nasaudit.spec.defences import DefenceSpec
+from nasaudit.spec.remedies.answers import LimitSpec
+from nasaudit.spec.remedies.defences import DefenceSpec
 from nasaudit.spec.genotype import Cell, Edge
-from nasaudit.spec.remedies import AnswersRemedy, Rewiring, TrainingRemedy
+from nasaudit.spec.remedies.catalogue import AnswersRemedy, Rewiring, TrainingRemedy
 from nasaudit.training.seams import Defence
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from nasaudit.results.base import Measured, Plain, Span
-from nasaudit.spec.remedies import RemedyKind
+from nasaudit.spec.remedies.catalogue import RemedyKind
 
 
 class AccuracyGap(Plain):

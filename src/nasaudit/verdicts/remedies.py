@@ -31,7 +31,7 @@ from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import Figure, estimate_of, figures, key_of
 from nasaudit.results.verdict_models import Drop, Effect, Pairing, Remedied
 from nasaudit.spec.attacks import ExtractionSpec
-from nasaudit.spec.mitigation import MitigationSpec
+from nasaudit.spec.remedies.mitigation import MitigationSpec
 from nasaudit.stats.crossed import PairedTest, crossed_mean
 from nasaudit.stats.differences import independent_change, possible
 from nasaudit.stats.holm import ALPHA

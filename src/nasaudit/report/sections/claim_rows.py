@@ -8,7 +8,7 @@ from nasaudit.report import format
 from nasaudit.report.parts import ABSENT
 from nasaudit.results.base import Span
 from nasaudit.results.verdict_models import Claim, ClaimFinding, Variable
-from nasaudit.spec.remedies import Rewiring, remedies_of
+from nasaudit.spec.remedies.catalogue import Rewiring, remedies_of
 
 COLUMNS = (
     "verdict", "talk", "measured", "effect", "n", "accuracy and FLOPs held fixed", "p after Holm", "could see",
