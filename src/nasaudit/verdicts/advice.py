@@ -6,7 +6,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from nasaudit.measure.catalogue import worse_direction
-from nasaudit.results.verdict_models import Advice, Effect, Front, Remedied
+from nasaudit.results.verdict_models import Advice, Front, Remedied
 from nasaudit.spec.attacks import FAMILIES
 from nasaudit.stats.holm import ALPHA, holm
 
@@ -20,9 +20,7 @@ def advise(remedies: Sequence[Remedied]) -> list[Remedied]:
     advised = []
     for original in dict.fromkeys(remedied.original for remedied in remedies):
         tried = [remedied for remedied in remedies if remedied.original == original]
-        corrected = iter(
-            holm([effect.p for remedied in tried for effect in remedied.effects if effect.headline])
-        )
+        corrected = iter(holm([effect.p for remedied in tried for effect in remedied.decisive]))
         for remedied in rank(tried):
             effects = [
                 effect.model_copy(update={"p_holm": (p := next(corrected)), "certain": p <= ALPHA})
@@ -44,48 +42,37 @@ def advise(remedies: Sequence[Remedied]) -> list[Remedied]:
 
 def rank(remedies: Sequence[Remedied]) -> list[Remedied]:
     """The remedies of one original, each ranked by every family's headline; of equals the first stays first."""
-    places: dict[str, list[tuple[float, int]]] = {
-        family: sorted(
-            (_harm(effect), place)
+    ranks: dict[tuple[str, int], int] = {}
+    for family in FAMILIES:
+        harms = [
+            # With the sign by which it is worse for the defender if above 0.
+            ((1 if worse_direction(effect.metric) == "higher" else -1) * effect.difference.value, place)
             for place, remedied in enumerate(remedies)
+            for effect in remedied.decisive
+            if effect.family == family
+        ]
+        ranks |= {(family, place): k for k, (_, place) in enumerate(sorted(harms))}
+    ranked = []
+    for place, remedied in enumerate(remedies):
+        effects = [
+            effect.model_copy(update={"rank": ranks[effect.family, place]}) if effect.headline else effect
             for effect in remedied.effects
-            if effect.headline and effect.family == family
-        )
-        for family in FAMILIES
-    }
-    ranks = {(family, place): k for family, harms in places.items() for k, (_, place) in enumerate(harms)}
-    return [
-        remedied.model_copy(
-            update={
-                "effects": [
-                    effect.model_copy(update={"rank": ranks[effect.family, place]})
-                    if effect.headline and (effect.family, place) in ranks
-                    else effect
-                    for effect in remedied.effects
-                ]
-            }
-        )
-        for place, remedied in enumerate(remedies)
-    ]
-
-
-def _harm(effect: Effect) -> float:
-    """The difference with the sign by which it is worse for the defender if above 0."""
-    return (1 if worse_direction(effect.metric) == "higher" else -1) * effect.difference.value
+        ]
+        ranked.append(remedied.model_copy(update={"effects": effects}))
+    return ranked
 
 
 def advice_of(remedied: Remedied) -> Advice:
     """What a remedy comes to, in a word or two."""
-    decisive = [effect for effect in remedied.effects if effect.headline]
     if remedied.recommended:
         return "recommended"
     if remedied.promising:
         return "promising"
-    if not decisive:
+    if not remedied.decisive:
         return "not measured"
     if remedied.drop == "exceeds":
         return "too costly"
-    if remedied.drop == "not measured" and any(effect.finding == "better" for effect in decisive):
+    if remedied.drop == "not measured" and any(effect.finding == "better" for effect in remedied.decisive):
         return "cost unknown"
     return "no help"
 

@@ -1,8 +1,5 @@
 """Pictures of one original's remedies: a trade-off for each threat, and figures by dose where doses were measured."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from nasaudit.report import format
 from nasaudit.report.charts.remedies import STAR, Look, dose_curve, line_looks, trade_off
 from nasaudit.report.evidence import Evidence
@@ -11,21 +8,10 @@ from nasaudit.report.parts import Figure
 from nasaudit.report.sections.remedies.words import TITLES, Hardening
 from nasaudit.results.base import Span
 from nasaudit.results.selection import estimate_of
-from nasaudit.results.verdict_models import Effect, Front, Remedied
+from nasaudit.results.verdict_models import Effect, Remedied
 
 FEWEST_DOSES = 2  # beside the original, without which there is no curve
 ORIGINAL = "none: the original"
-
-
-@dataclass(frozen=True)
-class Point:
-    """A model as a trade-off shows it; `look.label` names it."""
-
-    look: Look
-    remedy: str
-    accuracy: Span
-    harm: Span
-    unbeaten: bool  # no other is better in both
 
 
 def point_looks(evidence: Evidence, hardening: Hardening) -> list[Look]:
@@ -48,17 +34,64 @@ def point_looks(evidence: Evidence, hardening: Hardening) -> list[Look]:
 
 def trade_offs(evidence: Evidence, hardening: Hardening, anchor: str) -> list[Figure]:
     """One for each threat whose headline was measured together with an accuracy."""
-    known = {look.label: look for look in point_looks(evidence, hardening)}
+    looks = {look.label: look for look in point_looks(evidence, hardening)}
+    row = evidence.accuracy(hardening.original)
+    alone = None if row is None else Span.of(estimate_of(row))
+    measured = (remedied.accuracy.before for remedied in hardening.remedies if remedied.accuracy is not None)
+    base = next(measured, alone)  # remedies of the answers do not carry the original's accuracy
     figures = []
-    fronts = {
-        front.family: front for front in evidence.results.fronts if front.original == hardening.original
-    }
-    for family in hardening.families:
-        if family in fronts:
-            effect = hardening.headlines(family)[0][1]
-            points = _points(evidence, hardening, fronts[family], known)
-            figures.append(_trade_off(hardening, family, effect, points, anchor))
+    for front in evidence.results.fronts:
+        if front.original != hardening.original or base is None:
+            continue
+        records: list[dict[str, object]] = []
+        for place in front.remedies:
+            remedied = evidence.results.remedies[place]
+            effect = _figure_of(remedied, front.family)
+            if effect is None:
+                continue
+            if not records:
+                free = front.original_unbeaten
+                records.append(_point(hardening.title, ORIGINAL, base, effect, effect.before, free))
+            accuracy = base if remedied.accuracy is None else remedied.accuracy.after
+            label, remedy = _label(hardening, remedied), hardening.names.remedy(remedied)
+            records.append(_point(label, remedy, accuracy, effect, effect.after, place in front.unbeaten))
+        first = hardening.headlines(front.family)[0][1]
+        unbeaten = [str(record["label"]) for record in records if record["front"]]
+        figure = Figure(
+            name=f"{anchor}-trade-off-{front.family}",
+            title=format.first_up(TITLES[front.family]),
+            about=f"{hardening.title}, accuracy and {first.measure}",
+            caption=f"No other is better in both: {format.listing(unbeaten)}.",
+            alt=f"Scatter plot of the {first.measure} over the clean accuracy of {hardening.title} and its "
+            "remedies; the numbers are in the table.",
+            records=records,
+            chart=trade_off(
+                [looks[str(record["label"])] for record in records],
+                first.measure,
+                shares=format.in_points(first.metric, first.unit),
+            ),
+        )
+        figures.append(figure)
     return figures
+
+
+def _point(
+    label: str, remedy: str, accuracy: Span, effect: Effect, harm: Span, unbeaten: bool
+) -> dict[str, object]:
+    return {
+        "label": label,
+        "remedy": remedy,
+        "accuracy": accuracy.value,
+        "accuracy_low": accuracy.low,
+        "accuracy_high": accuracy.high,
+        "accuracy_text": _estimate(accuracy, "clean_accuracy", "fraction"),
+        "value": harm.value,
+        "low": harm.low,
+        "high": harm.high,
+        "estimate": _estimate(harm, effect.metric, effect.unit),
+        "front": unbeaten,
+        "beaten": "no other is better in both" if unbeaten else "another is better in both",
+    }
 
 
 def dose_curves(hardening: Hardening, anchor: str) -> list[Figure]:
@@ -86,75 +119,6 @@ def dose_curves(hardening: Hardening, anchor: str) -> list[Figure]:
         if shown:
             figures.append(_dose_figure(hardening, family, shown, list(dosed), anchor))
     return figures
-
-
-def _points(evidence: Evidence, hardening: Hardening, front: Front, known: dict[str, Look]) -> list[Point]:
-    """The original, and each remedy that has both figures."""
-    base = _accuracy(evidence, hardening)
-    points: list[Point] = []
-    for place in front.remedies:
-        remedied = evidence.results.remedies[place]
-        effect, accuracy = (
-            _figure_of(remedied, front.family),
-            base if remedied.accuracy is None else remedied.accuracy.after,
-        )
-        if effect is None or accuracy is None or base is None:
-            continue
-        if not points:
-            points.append(
-                Point(known[hardening.title], ORIGINAL, base, effect.before, front.original_unbeaten)
-            )
-        look = known[_label(hardening, remedied)]
-        points.append(
-            Point(look, hardening.names.remedy(remedied), accuracy, effect.after, place in front.unbeaten)
-        )
-    return points
-
-
-def _accuracy(evidence: Evidence, hardening: Hardening) -> Span | None:
-    """The original's: remedies of its answers alone do not carry it."""
-    row = evidence.accuracy(hardening.original)
-    alone = None if row is None else Span.of(estimate_of(row))
-    return next(
-        (remedied.accuracy.before for remedied in hardening.remedies if remedied.accuracy is not None), alone
-    )
-
-
-def _trade_off(
-    hardening: Hardening, family: str, effect: Effect, points: Sequence[Point], anchor: str
-) -> Figure:
-    records = [
-        {
-            "label": point.look.label,
-            "remedy": point.remedy,
-            "accuracy": point.accuracy.value,
-            "accuracy_low": point.accuracy.low,
-            "accuracy_high": point.accuracy.high,
-            "accuracy_text": _estimate(point.accuracy, "clean_accuracy", "fraction"),
-            "value": point.harm.value,
-            "low": point.harm.low,
-            "high": point.harm.high,
-            "estimate": _estimate(point.harm, effect.metric, effect.unit),
-            "front": point.unbeaten,
-            "beaten": "no other is better in both" if point.unbeaten else "another is better in both",
-        }
-        for point in points
-    ]
-    listed = [point.look.label for point in points if point.unbeaten]
-    return Figure(
-        name=f"{anchor}-trade-off-{family}",
-        title=format.first_up(TITLES[family]),
-        about=f"{hardening.title}, accuracy and {effect.measure}",
-        caption=f"No other is better in both: {format.listing(listed)}.",
-        alt=f"Scatter plot of the {effect.measure} over the clean accuracy of {hardening.title} and its remedies; "
-        "the numbers are in the table.",
-        records=records,
-        chart=trade_off(
-            [point.look for point in points],
-            effect.measure,
-            shares=format.in_points(effect.metric, effect.unit),
-        ),
-    )
 
 
 def _dose_figure(
@@ -207,7 +171,7 @@ def _figure_of(remedied: Remedied, family: str) -> Effect | None:
     """The accuracy (""), or a family's headline."""
     if not family:
         return remedied.accuracy
-    return next((effect for effect in remedied.effects if effect.headline and effect.family == family), None)
+    return next((effect for effect in remedied.decisive if effect.family == family), None)
 
 
 def _label(hardening: Hardening, remedied: Remedied) -> str:
