@@ -54,33 +54,20 @@ UNTESTED = (
     "What it measured of each of them stands below. A link is tested with at least 2 NAS-designed and 2 hand-made "
     f"architectures, or {FEWEST_TESTED} cells; nasaudit study run population takes 100.",
 )
+# fmt: off
 LINKS: tuple[Link, ...] = (
-    Link(
-        "shape",
-        "From search to the shape of the cell",
-        "search ranks cells early in training, and so favours shallow, wide ones with many skips",
-    ),
-    Link(
-        "speed",
-        "From the shape to fast convergence",
-        "shallow, wide cells with many skips converge fast",
-    ),
-    Link(
-        "smooth",
-        "From fast convergence to a smooth loss",
-        "cells that converge fast have a smooth loss and a low gradient variance",
-    ),
-    Link(
-        "harm",
-        "From a smooth loss to vulnerability",
-        "a smooth loss and a low gradient variance make a model more vulnerable",
-    ),
-    Link(
-        "ends",
-        "From end to end",
-        "models designed by NAS, and cells of the shape it favours, are more vulnerable",
-    ),
+    Link("shape", "From search to the shape of the cell",
+         "search ranks cells early in training, and so favours shallow, wide ones with many skips"),
+    Link("speed", "From the shape to fast convergence",
+         "shallow, wide cells with many skips converge fast"),
+    Link("smooth", "From fast convergence to a smooth loss",
+         "cells that converge fast have a smooth loss and a low gradient variance"),
+    Link("harm", "From a smooth loss to vulnerability",
+         "a smooth loss and a low gradient variance make a model more vulnerable"),
+    Link("ends", "From end to end",
+         "models designed by NAS, and cells of the shape it favours, are more vulnerable"),
 )
+# fmt: on
 
 
 @dataclass(frozen=True)
