@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import NormalDist
 
-from nasaudit.report.sections.remedies.names import Names
+from nasaudit.report.remedy_names import Names
 from nasaudit.report.sections.remedies.words import Hardening
 from nasaudit.results.base import Span
 from nasaudit.results.schema import StudyResults

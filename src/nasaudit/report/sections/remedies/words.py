@@ -10,7 +10,7 @@ from typing import Literal
 
 from nasaudit.measure.catalogue import worse_direction
 from nasaudit.report import format
-from nasaudit.report.sections.remedies.names import Names
+from nasaudit.report.remedy_names import Names
 from nasaudit.results.flags import FEW_SEEDS
 from nasaudit.results.verdict_models import Effect, Remedied
 from nasaudit.spec.attacks import FAMILIES
