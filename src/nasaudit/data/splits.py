@@ -50,15 +50,26 @@ def assign_roles(raw: RawData, spec: DataSpec) -> Roles:
     labels = raw.labels[:divided]
     available = np.bincount(labels, minlength=len(raw.class_names))
     counts = _role_counts(available, spec, with_test=not official)
-    _check_train(raw, available - counts.sum(axis=0))
+    for label in np.flatnonzero(available - counts.sum(axis=0) < 1):
+        n = int((raw.labels == label).sum())
+        raise DataError(
+            f"{raw.where}: class {raw.class_names[label]!r} has {n} {'image' if n == 1 else 'images'}, "
+            "too few for one in training and one in the test set; add images or remove the class"
+        )
 
-    by_class, rank = _shuffled_within_class(labels, available, spec.seed)
+    # Positions sorted by class and in random order within it, and the rank of each within its class.
+    order = random_order(len(labels), "split", spec.seed)
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    starts = np.cumsum(available) - available
+    rank = np.arange(len(labels)) - starts[labels[by_class]]
     # Within each class, the first images are for testing, the next for validation, then the pool.
     role = (rank >= np.cumsum(counts, axis=0)[:, labels[by_class]]).sum(axis=0)
     test, validation, pool, train = (np.sort(by_class[role == number]) for number in range(4))
     if official:
         test = np.arange(divided, len(raw.labels))
-    _check_test(raw, test)
+    for label in np.flatnonzero(np.bincount(raw.labels[test], minlength=len(raw.class_names)) == 0):
+        advice = "the official test set has none" if official else "raise test_fraction"
+        raise DataError(f"{raw.where}: class {raw.class_names[label]!r} has no test image; {advice}")
     return Roles(train=train, validation=validation, test=test, pool=pool)
 
 
@@ -83,27 +94,3 @@ def _shares(available: Counts, fraction: float) -> Counts:
     running = np.floor(np.cumsum(available) * fraction + 0.5).astype(np.int64)
     shares: Counts = np.diff(running, prepend=0)
     return shares
-
-
-def _shuffled_within_class(labels: Labels, available: Counts, seed: int) -> tuple[Counts, Counts]:
-    """Positions sorted by class and in random order within it, and the rank of each within its class."""
-    order = random_order(len(labels), "split", seed)
-    by_class = order[np.argsort(labels[order], kind="stable")]
-    starts = np.cumsum(available) - available
-    return by_class, np.arange(len(labels)) - starts[labels[by_class]]
-
-
-def _check_train(raw: RawData, train: Counts) -> None:
-    for label in np.flatnonzero(train < 1):
-        n = int((raw.labels == label).sum())
-        raise DataError(
-            f"{raw.where}: class {raw.class_names[label]!r} has {n} {'image' if n == 1 else 'images'}, "
-            "too few for one in training and one in the test set; add images or remove the class"
-        )
-
-
-def _check_test(raw: RawData, test: Labels) -> None:
-    tested = np.bincount(raw.labels[test], minlength=len(raw.class_names))
-    for label in np.flatnonzero(tested == 0):
-        advice = "raise test_fraction" if raw.official_train is None else "the official test set has none"
-        raise DataError(f"{raw.where}: class {raw.class_names[label]!r} has no test image; {advice}")

@@ -1,6 +1,7 @@
 """The work of a TrainTask, and the way back from its record to a network."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -81,16 +82,7 @@ def _train(network: Network, train: Split, bundle: DataBundle, task: TrainTask, 
         progress=workspace.progress,
     )
     (workspace.folder / HISTORY).write_text(
-        json.dumps(
-            {
-                "images_per_step": history.images_per_step,
-                "step": list(range(1, len(history.loss) + 1)),
-                "loss": history.loss,
-                "accuracy": history.accuracy,
-                "selection": history.selection,
-                "kept_epoch": history.kept_epoch,
-            }
-        )
+        json.dumps({"step": list(range(1, len(history.loss) + 1)), **asdict(history)})
     )
 
 

@@ -103,7 +103,9 @@ class AdaptiveKnockoff(ExtractionAttack):
                 break  # the oracle's own budget was smaller
             used[walk[1]] += len(leaf)
             left -= len(leaf)
-            answers = as_probabilities(transfer.answers, oracle.classes)
+            answers = transfer.answers
+            if answers.ndim == 1:  # hard ones: all probability on the class
+                answers = F.one_hot(answers, oracle.classes).float()
             chosen = pool.take(transfer.positions)
             logits = predict(online, chosen, str(oracle.device))
             values = rewards(answers, list(recent), logits)
@@ -220,11 +222,6 @@ def group_labels(pool: Split, groups: int | None) -> Ints:
     means = np.stack([pool.images[pool.labels == int(label)].double().mean(0).flatten() for label in present])
     wanted = groups or round(count**0.5)
     return np.asarray(fcluster(ward(means), wanted, criterion="maxclust") - 1, dtype=np.int64)
-
-
-def as_probabilities(answers: Tensor, classes: int) -> Tensor:
-    """Soft answers as they are; hard ones with all probability on the class."""
-    return answers if answers.ndim == 2 else F.one_hot(answers, classes).float()
 
 
 def _softmax(preference: Floats, allowed: Bools) -> Floats:
