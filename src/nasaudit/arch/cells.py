@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nasaudit.arch.layout import channels_last
+from nasaudit.arch.depthwise import channels_last
 from nasaudit.arch.ops import BUILDERS, FactorizedReduce, conv_bn, reads_rectified
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.genotype import CELL_INPUTS

@@ -7,14 +7,11 @@ split does not change with an upgrade of NumPy or torch.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from nasaudit.data.raw import Labels, RawData
 from nasaudit.errors import DataError
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.data import DataSpec
-
-Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +24,7 @@ class Roles:
     pool: Labels
 
 
-def random_order(n: int, *seed_parts: object) -> npt.NDArray[np.int64]:
+def random_order(n: int, *seed_parts: object) -> Labels:
     """A permutation of 0..n-1 that depends on `n` and `derive_seed(*seed_parts)` alone."""
     keys = np.random.PCG64(derive_seed(*seed_parts)).random_raw(n)
     return np.argsort(keys, kind="stable").astype(np.int64)
@@ -73,7 +70,7 @@ def assign_roles(raw: RawData, spec: DataSpec) -> Roles:
     return Roles(train=train, validation=validation, test=test, pool=pool)
 
 
-def _role_counts(available: Counts, spec: DataSpec, with_test: bool) -> Counts:
+def _role_counts(available: Labels, spec: DataSpec, with_test: bool) -> Labels:
     """How many images of each class go to test, validation and pool: [3, classes]."""
     test = np.zeros_like(available)
     if with_test and spec.test_fraction > 0:
@@ -86,11 +83,11 @@ def _role_counts(available: Counts, spec: DataSpec, with_test: bool) -> Counts:
     return np.stack([test, validation, pool])
 
 
-def _shares(available: Counts, fraction: float) -> Counts:
+def _shares(available: Labels, fraction: float) -> Labels:
     """How many images of each class a role gets: each within one of its share, the total rounded once.
 
     Rounding the running total, not each class, keeps a share of .05 alive when every class has 8 images.
     """
     running = np.floor(np.cumsum(available) * fraction + 0.5).astype(np.int64)
-    shares: Counts = np.diff(running, prepend=0)
+    shares: Labels = np.diff(running, prepend=0)
     return shares

@@ -12,7 +12,7 @@ from nasaudit.attacks.extraction import transfer
 from nasaudit.attacks.extraction.base import ExtractionAttack, Stolen
 from nasaudit.attacks.extraction.measures import likeness
 from nasaudit.attacks.extraction.pool import planned_budgets, thief_pool
-from nasaudit.data import test_images
+from nasaudit.data.load import test_images
 from nasaudit.data.split import DataBundle
 from nasaudit.measure.estimate import Measurement, Setting, exact
 from nasaudit.progress import Progress, part
