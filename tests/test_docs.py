@@ -105,7 +105,7 @@ def test_the_page_on_hardened_training_runs_as_written(monkeypatch, tmp_path, ca
     Path("study.yaml").write_text(YAML.findall(page)[0])
     run_as_written(page, monkeypatch, capsys)
     told = capsys.readouterr()
-    assert "the training recipes differ in adversarial" in " ".join((told.out + told.err).split())
+    assert "the training recipes differ in defences" in " ".join((told.out + told.err).split())
 
 
 @pytest.mark.slow

@@ -15,8 +15,8 @@ from nasaudit.arch.network import build
 from nasaudit.arch.rewiring import SCOPES, deepen, drop_skips, rewire
 from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.spec.genotype import CELL_INPUTS, OPS, Cell, Edge, Genotype
-from nasaudit.spec.mitigation import PUBLISHED_REPLACEMENTS
-from nasaudit.spec.remedies import Rewiring, remedies_of
+from nasaudit.spec.remedies.catalogue import Rewiring, remedies_of
+from nasaudit.spec.remedies.mitigation import PUBLISHED_REPLACEMENTS
 from nasaudit.spec.study import ArchChoice
 
 HOWS = tuple(remedies_of(Rewiring))
@@ -167,8 +167,14 @@ def test_a_rewired_network_can_be_built_and_run(how):
         ),
         ({"remedy": "both", "replacements": ["none"]}, "replacements: .*'none'"),
         ({"remedy": "drop_skips", "replacements": ["sep_conv_9x9"]}, "replacements: .*'sep_conv_9x9'"),
-        ({"remedy": "drop_skips", "replacements": []}, "replacements: expected a sequence of ops, at least one"),
-        ({"remedy": "drop_skips", "replacements": "sep_conv_3x3"}, "replacements: expected a sequence of ops"),
+        (
+            {"remedy": "drop_skips", "replacements": []},
+            "replacements: expected a sequence of ops, at least one",
+        ),
+        (
+            {"remedy": "drop_skips", "replacements": "sep_conv_3x3"},
+            "replacements: expected a sequence of ops",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused(wrong, told):

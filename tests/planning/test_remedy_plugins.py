@@ -13,7 +13,7 @@ from nasaudit.arch.network import Network, Normalise
 from nasaudit.arch.rewiring import rewire
 from nasaudit.attacks.extraction.work import measure_extraction
 from nasaudit.errors import NasauditError, UnknownNameError
-from nasaudit.planning.experiments import Setting, extraction
+from nasaudit.planning.experiments import Build, extraction
 from nasaudit.planning.hardening import hardened, variants
 from nasaudit.planning.plan import plan
 from nasaudit.report.sections.claim_rows import _asked
@@ -21,8 +21,8 @@ from nasaudit.report.sections.remedies.names import hardened_title
 from nasaudit.results.schema import Claim
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import KnockoffSpec
-from nasaudit.spec.mitigation import MitigationSpec
-from nasaudit.spec.remedies import REMEDIES
+from nasaudit.spec.remedies.catalogue import REMEDIES
+from nasaudit.spec.remedies.mitigation import MitigationSpec
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import ExtractionTask, TrainTask
 from nasaudit.spec.training import TrainingSpec
@@ -34,10 +34,10 @@ PLUGIN = '''
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from nasaudit.spec.answers import LimitSpec
-from nasaudit.spec.defences import DefenceSpec
+from nasaudit.spec.remedies.answers import LimitSpec
+from nasaudit.spec.remedies.defences import DefenceSpec
 from nasaudit.spec.genotype import Cell, Edge
-from nasaudit.spec.remedies import AnswersRemedy, Rewiring, TrainingRemedy
+from nasaudit.spec.remedies.catalogue import AnswersRemedy, Rewiring, TrainingRemedy
 from nasaudit.training.seams import Defence
 
 
@@ -198,7 +198,7 @@ def test_the_thief_is_told_what_the_limit_leaves(plugin: None, monkeypatch: pyte
     spec = KnockoffSpec.parse({"budgets": [40], "answers": [{"name": "Coarse answers", "step": 0.5}]})
     monkeypatch.setattr("nasaudit.attacks.extraction.work.load_victim", fresh)
     with pytest.raises(Heard):
-        measure_extraction(extraction(victim, spec, Setting("mini", 10, (1, 8, 8))), Workspace(Path(), None))
+        measure_extraction(extraction(victim, spec, Build("mini", 10, (1, 8, 8))), Workspace(Path(), None))
     assert set(told[0].unique().tolist()) <= {0.0, 0.5, 1.0}
 
 

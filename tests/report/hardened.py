@@ -7,8 +7,10 @@ from nasaudit.report.sections.remedies.names import Names
 from nasaudit.report.sections.remedies.words import Hardening
 from nasaudit.results.base import Span
 from nasaudit.results.schema import StudyResults
+from nasaudit.results.selection import clean_accuracies
 from nasaudit.results.verdict_models import Effect, Remedied
-from nasaudit.stats.holm import ALPHA, holm
+from nasaudit.stats.holm import ALPHA
+from nasaudit.verdicts.advice import advice_of, advise, make_fronts
 
 # Of each family: measure, attack, metric, and which way is worse.
 HEADLINES = {
@@ -49,7 +51,9 @@ def effect(
         "difference": Span(value=difference, low=low, high=high), "n": 3, "how": "seeds", "p": p,
         "p_holm": None if family == "training" else p, "finding": finding,
     }  # fmt: skip
-    return Effect.model_validate({**fields, **changes})
+    fields |= changes
+    certain = fields["p_holm"] is not None and fields["p_holm"] <= ALPHA
+    return Effect.model_validate({**fields, "certain": certain})
 
 
 def beside(difference: float, half: float) -> Effect:
@@ -66,37 +70,13 @@ def remedied(remedy: str = "deepen", variant: str = "darts-i", **changes: object
         "original": "darts", "variant": variant, "remedy": remedy, "kind": "rewiring", "scope": "normal", "dose": 3,
         "most": 3, "accuracy": effect("training", 0.976, -0.003, 0.005), "max_drop": 0.01, "drop": "within",
     }  # fmt: skip
-    return Remedied.model_validate({**fields, **changes})
+    made = Remedied.model_validate({**fields, **changes})
+    return made.model_copy(update={"advice": advice_of(made)})
 
 
 def hardening(*remedies: Remedied, seeds: int = 3, own: Sequence[str] = ()) -> Hardening:
     """These, of one original."""
     return Hardening(remedies[0].original, remedies, Names(TITLES, frozenset(own)), seeds)
-
-
-def judged(remedies: Sequence[Remedied]) -> list[Remedied]:
-    """p-values corrected over all of them, and the advice that follows."""
-    corrected = iter(holm([one.p for of_one in remedies for one in of_one.effects if one.headline]))
-    found = []
-    for one in remedies:
-        effects = [
-            figure.model_copy(update={"p_holm": next(corrected)}) if figure.headline else figure
-            for figure in one.effects
-        ]
-        helped = [figure for figure in effects if figure.headline and figure.finding == "better"]
-        sure = [figure.family for figure in helped if one.drop == "within" and figure.p_holm <= ALPHA]
-        seems = [figure.family for figure in helped if figure.family not in sure]
-        allowed = one.drop in ("within", "unclear")
-        found.append(
-            one.model_copy(
-                update={
-                    "effects": effects,
-                    "recommended": sure if allowed else [],
-                    "promising": seems if allowed else [],
-                }
-            )
-        )
-    return found
 
 
 def full_study(results: StudyResults) -> StudyResults:
@@ -158,6 +138,11 @@ def full_study(results: StudyResults) -> StudyResults:
         for k, name in enumerate(("darts", "darts-i"))
         for seed in (0, 1)
     }
-    return results.model_copy(
-        update={"remedies": judged(remedies), "seconds": {**results.seconds, **seconds}}
-    )
+    results = results.model_copy(update={"seconds": {**results.seconds, **seconds}})
+    return with_remedies(results, *advise(remedies))
+
+
+def with_remedies(results: StudyResults, *remedies: Remedied) -> StudyResults:
+    """The study with these remedies and no others."""
+    fronts = make_fronts(remedies, clean_accuracies(results.rows))
+    return results.model_copy(update={"remedies": list(remedies), "fronts": fronts})

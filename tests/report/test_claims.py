@@ -14,6 +14,7 @@ from nasaudit.report.sections.claims import FINDINGS, LINKS, Block, section, sum
 from nasaudit.results.base import Span
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.verdict_models import Claim, Measure
+from nasaudit.verdicts.links import judge_links
 
 TITLES = {
     "depth": ("depth of the normal cell", "topology", "edges"),
@@ -51,7 +52,9 @@ def nothing(**changes: object) -> Claim:
 def study(make_study) -> Shown:
     def make(*claims: Claim, measures: list[Measure] = MEASURES, **changes: object) -> StudyResults:
         made = make_study(**{"architectures": ("darts",), "attacks": False, "histories": False, **changes})
-        return made.model_copy(update={"measures": measures, "claims": list(claims)})
+        return made.model_copy(
+            update={"measures": measures, "claims": list(claims), "links": judge_links(claims, measures)}
+        )
 
     return make
 

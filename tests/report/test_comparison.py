@@ -4,8 +4,9 @@ import pytest
 
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
-from nasaudit.report.sections.comparison import Finding, compare, findings
+from nasaudit.report.sections.comparison import Finding, findings
 from nasaudit.report.sections.families.evasion import EVASION
+from nasaudit.verdicts.standings import higher
 
 CLEAR = {"darts": (8.0, 0.976), "resnet": (10.5, 0.969)}
 
@@ -107,6 +108,10 @@ def test_one_architecture_is_not_compared(make_study, tmp_path: Path) -> None:
 def test_intervals_that_touch_are_undecided(make_study) -> None:
     row = make_study().rows[0]
     low, high = (row.model_copy(update={"low": a, "high": b}) for a, b in ((0.1, 0.2), (0.2, 0.3)))
-    assert compare(low, high) == compare(high, low) == "undecided"
+    assert not higher(low, high)
+    assert not higher(high, low)
     clear = row.model_copy(update={"low": 0.21, "high": 0.3})
-    assert (compare(low, clear), compare(clear, low)) == ("lower", "higher")
+    assert higher(clear, low)
+    assert not higher(low, clear)
+    bare = clear.model_copy(update={"low": clear.value, "high": clear.value, "n": 1})
+    assert not higher(bare, low)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.report.hardened import beside, effect, full_study, hardening, judged, remedied
+from tests.report.hardened import beside, effect, full_study, hardening, remedied, with_remedies
 
 from nasaudit.report import write_figures, write_report
 from nasaudit.report.evidence import Evidence
@@ -14,12 +14,12 @@ from nasaudit.report.format import NBSP
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.remedies import method as remedy_method
 from nasaudit.report.sections.remedies import words as remedy_words
-from nasaudit.report.sections.remedies.figures import front
 from nasaudit.report.sections.remedies.names import hardened_title
 from nasaudit.report.sections.remedies.section import section
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.verdict_models import Remedied
 from nasaudit.terminal.verdicts import remedied as listed
+from nasaudit.verdicts.advice import advise, unbeaten
 
 STOLEN = effect("extraction", 0.912, -0.051, 0.012)
 FOUR = ("darts", "darts-i", "darts-ii", "darts-iii")
@@ -32,10 +32,6 @@ def line(one: Remedied, *others: Remedied, seeds: int = 3) -> str:
 def against(*remedies: Remedied) -> str:
     (said,) = remedy_words.threats(hardening(*remedies))
     return said.replace(NBSP, " ")
-
-
-def with_remedies(results: StudyResults, *remedies: Remedied) -> StudyResults:
-    return results.model_copy(update={"remedies": list(remedies)})
 
 
 def shown(results: StudyResults, tmp_path: Path) -> Section:
@@ -72,11 +68,11 @@ def test_a_recommendation_does_not_hide_what_becomes_worse() -> None:
     ("changes", "expected"),
     [
         (
-            {"effects": [STOLEN.model_copy(update={"p_holm": 0.2})], "promising": ["extraction"]},
+            {"effects": [STOLEN.model_copy(update={"p_holm": 0.2, "certain": False})], "promising": ["extraction"]},
             "promising against extraction, not certain after correction.",
         ),
         (
-            {"effects": [STOLEN.model_copy(update={"p_holm": None})], "promising": ["extraction"]},
+            {"effects": [STOLEN.model_copy(update={"p_holm": None, "certain": False})], "promising": ["extraction"]},
             "promising against extraction, not certain after correction.",
         ),
         (
@@ -325,7 +321,7 @@ def test_no_verdict_word_goes_further_than_the_results() -> None:
     """Whatever is measured: recommended and promising are said of what the results name, and of nothing else."""
     dice = random.Random(5)
     for _ in range(200):
-        remedies = judged(
+        remedies = advise(
             [
                 remedied(
                     remedy, f"darts+{remedy}", drop=drop,
@@ -365,7 +361,7 @@ def test_the_front_is_what_brute_force_finds() -> None:
             better = other[0] > mine[0] or other[1] < mine[1]
             if i != j and as_good and better:
                 expected[i] = False
-        assert front(points) == expected
+        assert list(unbeaten(points)) == expected
         assert any(expected)
 
 
@@ -433,7 +429,7 @@ ABSENT = {
     "accuracy": remedied(accuracy=None, drop="not measured", effects=[STOLEN]),
     "effects": remedied(),
     "everything": remedied(accuracy=None, drop="not measured"),
-    "p": remedied(effects=[STOLEN.model_copy(update={"p_holm": None})], promising=["extraction"]),
+    "p": remedied(effects=[STOLEN.model_copy(update={"p_holm": None, "certain": False})], promising=["extraction"]),
     "architecture": remedied("mine", "gone", original="nowhere", effects=[STOLEN], recommended=["extraction"]),
     "answers": remedied(
         "top_answers", "darts", kind="answers", scope="", dose=None, most=None, accuracy=None, effects=[STOLEN],
@@ -446,7 +442,7 @@ def test_whatever_is_missing_the_page_and_the_terminal_say_the_rest(
     make_study, tmp_path: Path, what: str
 ) -> None:
     results = make_study(architectures=FOUR, seeds=(0,), attacks=False, histories=False)
-    results = with_remedies(results, ABSENT[what]).model_copy(update={"rows": [], "seconds": {}})
+    results = with_remedies(results.model_copy(update={"rows": [], "seconds": {}}), ABSENT[what])
     page = write_report(results, tmp_path).read_text()
     found = shown(results, tmp_path)
     (block,) = found.content["blocks"]

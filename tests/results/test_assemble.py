@@ -105,7 +105,7 @@ def test_a_bound_in_one_seed_is_a_bound_of_the_mean(study) -> None:
 
 def test_rows_are_unique(study) -> None:
     keys = [
-        (row.architecture, row.seed, row.attack, row.metric, format_setting(row.setting))
+        (row.architecture, row.seed, row.family, row.attack, row.metric, format_setting(row.setting))
         for row in study[2].rows
     ]
     assert len(set(keys)) == len(keys)

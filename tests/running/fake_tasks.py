@@ -20,6 +20,7 @@ from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import EvasionTask, Task, TrainTask, VictimAnalysisTask
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.spec.units import format_epsilon
 from nasaudit.store.workspace import Workspace
 
 TEST_IMAGES = 200
@@ -79,7 +80,19 @@ def fake_evasion(task: FakeEvasion, workspace: Workspace) -> list[Measurement]:
     )
     np.savez(workspace.folder / "examples.npz", clean=np.zeros((1, *SHAPE), np.uint8))
     workspace.progress(1.0, "done")
-    return [Measurement("zero_gradient_share", proportion(0, TEST_IMAGES), (("norm", "linf"),))]
+    zeros = Measurement("zero_gradient_share", proportion(0, TEST_IMAGES), (("norm", "linf"),))
+    at = (("norm", task.attack.norm), ("goal", task.attack.goal), ("images", "all"))
+    return [
+        zeros,
+        *(
+            Measurement(
+                "asr",
+                proportion(int((minimal <= epsilon).sum()), TEST_IMAGES),
+                (("epsilon", format_epsilon(epsilon)), *at),
+            )
+            for epsilon in task.attack.epsilons
+        ),
+    ]
 
 
 def fake_convergence(task: FakeConvergence, workspace: Workspace) -> list[Measurement]:

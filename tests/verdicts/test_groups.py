@@ -66,7 +66,7 @@ def test_the_numbers_are_those_of_the_two_groups() -> None:
     nas, manual = [0.5, 0.6, 0.7, 0.8], [0.1, 0.2, 0.3, 0.4]
     found = only(study(nas, manual))
     assert (found.n_nas, found.n_manual, found.n_models) == (4, 4, 8)
-    assert (found.mean_nas, found.mean_manual) == (pytest.approx(0.65), pytest.approx(0.25))
+    assert found.means == {"nas": pytest.approx(0.65), "manual": pytest.approx(0.25)}
     test = found.test
     assert test is not None
     welch = stats.ttest_ind(nas, manual, equal_var=False).confidence_interval(0.95)
@@ -98,7 +98,7 @@ def test_random_and_custom_cells_are_in_neither_group() -> None:
     more = [*rows, row("random", 9.0), row("mine", 9.0, group="custom")]
     plain, extended = only(rows), only(more)
     assert extended.test == plain.test
-    assert (extended.mean_nas, extended.mean_manual) == (plain.mean_nas, plain.mean_manual)
+    assert extended.means == {**plain.means, "random": 9.0, "custom": 9.0}
     assert [one.value for one in extended.of_group("random")] == [9.0]
     assert [one.architecture for one in extended.of_group("custom")] == ["mine"]
 

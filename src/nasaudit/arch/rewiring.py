@@ -24,8 +24,8 @@ from pkgutil import resolve_name
 
 from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.spec.genotype import CELL_INPUTS, SKIP, Cell, Edge, Genotype, Node
-from nasaudit.spec.mitigation import REPLACEMENTS, Scope, check_replacements
-from nasaudit.spec.remedies import Rewiring, remedies_of
+from nasaudit.spec.remedies.catalogue import Rewiring, remedies_of
+from nasaudit.spec.remedies.mitigation import REPLACEMENTS, Scope, check_replacements
 
 SCOPES: dict[Scope, tuple[str, ...]] = {
     "normal": ("normal",),

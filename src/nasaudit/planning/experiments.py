@@ -42,7 +42,7 @@ ATTACKERS_SEEDS = 10_000
 
 
 @dataclass(frozen=True)
-class Setting:
+class Build:
     """What the architectures of a study have in common, so that an attacker's own model is built alike."""
 
     scale: Scale
@@ -56,12 +56,12 @@ class Setting:
         return resolve(choose(name), self.scale, self.classes, self.shape)
 
 
-def evasion(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
+def evasion(victim: TrainTask, attack: AttackSpec, build: Build) -> AttackTask:
     """One task for the whole security curve; the attacker's own model, where one is needed, serves all victims."""
     if attack.made_on is None:
         return EvasionTask(victim=victim, attack=attack)
     surrogate = TrainTask(
-        architecture=setting.architecture(attack.made_on, victim),
+        architecture=build.architecture(attack.made_on, victim),
         data=victim.data,
         training=victim.training.undefended(),
         seed=ATTACKERS_SEEDS + (victim.seed == ATTACKERS_SEEDS),
@@ -69,12 +69,12 @@ def evasion(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTa
     return EvasionTask(victim=victim, attack=attack, surrogate=surrogate)
 
 
-def poisoning(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
+def poisoning(victim: TrainTask, attack: AttackSpec, build: Build) -> AttackTask:
     """A training for each fraction; the clean one is the victim itself unless the attack asks for other epochs."""
     spec = cast(PoisoningSpec, attack)
     surrogate = None
     if spec.made_on is not None:
-        surrogate = _poisoners_model(victim, spec, setting.architecture(spec.made_on, victim))
+        surrogate = _poisoners_model(victim, spec, build.architecture(spec.made_on, victim))
     return PoisoningTask(
         victim=victim,
         attack=attack,
@@ -119,18 +119,18 @@ def _poisoners_model(victim: TrainTask, attack: PoisoningSpec, architecture: Arc
     )
 
 
-def backdoor(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
+def backdoor(victim: TrainTask, attack: AttackSpec, build: Build) -> AttackTask:
     """One task: the victim is copied, and the copy is backdoored."""
     return BackdoorTask(victim=victim, attack=attack)
 
 
-def extraction(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
+def extraction(victim: TrainTask, attack: AttackSpec, build: Build) -> AttackTask:
     """One task for all budgets of a surrogate."""
-    surrogate = setting.architecture(cast(ExtractionSpec, attack).surrogate, victim)
+    surrogate = build.architecture(cast(ExtractionSpec, attack).surrogate, victim)
     return ExtractionTask(victim=victim, attack=attack, surrogate=surrogate)
 
 
-def membership(victim: TrainTask, attack: AttackSpec, setting: Setting) -> AttackTask:
+def membership(victim: TrainTask, attack: AttackSpec, build: Build) -> AttackTask:
     """One task, with the shadow models that the attack asks for."""
     spec = cast(MembershipSpec, attack)
     shadows = tuple(_shadow(victim, spec, model) for model in range(spec.shadow_models))
@@ -152,7 +152,7 @@ def _shadow(victim: TrainTask, attack: MembershipSpec, model: int) -> TrainTask:
     )
 
 
-EXPERIMENTS: dict[Family, Callable[[TrainTask, AttackSpec, Setting], AttackTask]] = {
+EXPERIMENTS: dict[Family, Callable[[TrainTask, AttackSpec, Build], AttackTask]] = {
     "evasion": evasion,
     "poisoning": poisoning,
     "backdoor": backdoor,

@@ -11,7 +11,7 @@ from pathlib import Path
 from nasaudit.arch.catalogue import resolve
 from nasaudit.data.catalogue import DATA, count_roles, describe, fetch, fingerprint
 from nasaudit.errors import SpecError
-from nasaudit.planning.experiments import EXPERIMENTS, Setting, analysis
+from nasaudit.planning.experiments import EXPERIMENTS, Build, analysis
 from nasaudit.planning.hardening import hardened
 from nasaudit.planning.needs import closure
 from nasaudit.planning.population import population
@@ -90,8 +90,8 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
         )
         for seed in study.seeds
     )
-    setting = Setting(study.scale, classes, shape)
-    return Plan(study, data, training, architectures, victims, closure(_wanted(study, victims, setting)))
+    build = Build(study.scale, classes, shape)
+    return Plan(study, data, training, architectures, victims, closure(_wanted(study, victims, build)))
 
 
 def _pools(study: StudySpec) -> Iterator[DataSpec]:
@@ -102,7 +102,7 @@ def _pools(study: StudySpec) -> Iterator[DataSpec]:
             yield DataSpec(name=pool)
 
 
-def _wanted(study: StudySpec, victims: tuple[TrainTask, ...], setting: Setting) -> Iterator[Task]:
+def _wanted(study: StudySpec, victims: tuple[TrainTask, ...], build: Build) -> Iterator[Task]:
     trainings_of: dict[str, list[TrainTask]] = {}
     for victim in victims:
         trainings_of.setdefault(victim.architecture.name, []).append(victim)
@@ -114,7 +114,7 @@ def _wanted(study: StudySpec, victims: tuple[TrainTask, ...], setting: Setting) 
             if task is not None:
                 yield task
         for attack in study.attacks:
-            yield EXPERIMENTS[attack.family](victim, attack, setting)
+            yield EXPERIMENTS[attack.family](victim, attack, build)
 
 
 def _recipes(choices: Sequence[ArchChoice], training: TrainingSpec, own: int) -> Iterator[TrainingSpec]:

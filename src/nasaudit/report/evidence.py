@@ -16,8 +16,8 @@ from nasaudit.spec.arch import ArchSpec
 
 T = TypeVar("T")
 
-Setting = Mapping[str, str]
-NO_SETTING: Setting = MappingProxyType({})
+SettingPart = Mapping[str, str]  # what a row's setting says, among other things
+NO_SETTING: SettingPart = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Evidence:
         return self.results.headline(family)
 
     def rows(
-        self, architecture: str, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""
+        self, architecture: str, family: str, metric: str, setting: SettingPart = NO_SETTING, attack: str = ""
     ) -> list[Row]:
         """Rows of all seeds whose setting says at least what `setting` says."""
         return [
@@ -102,7 +102,7 @@ class Evidence:
         ]
 
     def pooled(
-        self, architecture: str, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""
+        self, architecture: str, family: str, metric: str, setting: SettingPart = NO_SETTING, attack: str = ""
     ) -> Row | None:
         """The row over all replicates; with a single replicate its own row serves."""
         rows = self.rows(architecture, family, metric, setting, attack)
@@ -112,7 +112,7 @@ class Evidence:
         return rows[0] if len(rows) == 1 else None
 
     def by_name(
-        self, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""
+        self, family: str, metric: str, setting: SettingPart = NO_SETTING, attack: str = ""
     ) -> dict[str, Row]:
         """The row over all replicates of each architecture that has one, by name, in the order of the study."""
         rows = {
@@ -122,7 +122,7 @@ class Evidence:
         return {name: row for name, row in rows.items() if row is not None}
 
     def by_seed(
-        self, architecture: str, family: str, metric: str, setting: Setting = NO_SETTING, attack: str = ""
+        self, architecture: str, family: str, metric: str, setting: SettingPart = NO_SETTING, attack: str = ""
     ) -> list[Row]:
         """One row for each training seed, in their order."""
         return [row for row in self.rows(architecture, family, metric, setting, attack) if row.seed != "all"]

@@ -47,16 +47,19 @@ def evasion(replicates: Replicates, spec: EvasionSpec, common: Indices) -> Measu
         for seed, arrays in shared.items():
             yield from _curve_rows(seed, "common", spec, [arrays])
     correct = [_keep(arrays, arrays["correct"]) for arrays in outcomes.values()]
-    yield from _curve_rows("all", "all", spec, list(outcomes.values()))
-    yield from _curve_rows("all", "correct", spec, correct)
-    if has_common:
-        yield from _curve_rows("all", "common", spec, list(shared.values()))
+    curve = [
+        *_curve_rows("all", "all", spec, list(outcomes.values())),
+        *_curve_rows("all", "correct", spec, correct),
+        *(_curve_rows("all", "common", spec, list(shared.values())) if has_common else ()),
+    ]
+    yield from curve
+    drawn = {(measurement.metric, frozenset(measurement.setting)) for _, measurement in curve}
     failure = steps_of_failure(spec)
     for (metric, setting), by_seed in replicates.measured_by_all():
         if metric == "mean_steps" and failure is not None:
             steps = [np.where(arrays["steps"] < 0, failure, arrays["steps"]) for arrays in correct]
             yield "all", Measurement(metric, bootstrap(steps, mean, "steps"), setting)
-        elif metric_of(metric).pooling != "images":
+        elif metric_of(metric).pooling != "images" and (metric, frozenset(setting)) not in drawn:
             yield "all", Measurement(metric, pool_seeds(metric_of(metric), list(by_seed.values())), setting)
 
 

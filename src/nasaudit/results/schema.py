@@ -5,7 +5,15 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from nasaudit.results.base import Plain
-from nasaudit.results.verdict_models import Claim, GroupComparison, Measure, Remedied
+from nasaudit.results.verdict_models import (
+    Claim,
+    Front,
+    GroupComparison,
+    LinkVerdict,
+    Measure,
+    Remedied,
+    Standing,
+)
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import Family
 from nasaudit.spec.study import StudySpec
@@ -156,10 +164,13 @@ class StudyResults(Plain):
     headlines: list[Headline] = Field(default=[])  # one for each family that was measured
     # The same without images that are others in another study: by what two studies are compared.
     headlines_between: list[Headline] = Field(default=[])
+    standings: list[Standing] = Field(default=[])  # of the families with two architectures or more
     comparisons: list[GroupComparison] = Field(default=[])
     measures: list[Measure] = Field(default=[])
     claims: list[Claim] = Field(default=[])
+    links: list[LinkVerdict] = Field(default=[])  # of the published chain
     remedies: list[Remedied] = Field(default=[])
+    fronts: list[Front] = Field(default=[])  # of the remedies, for each original and family
     failures: list[Failure]
     flags: list[Flag]
     environment: dict[str, str]

@@ -85,6 +85,16 @@ def estimate_of(row: Row) -> Estimate:
     return Estimate(row.value, row.low, row.high, row.n, row.unit, row.bound or None)
 
 
+def clean_accuracies(rows: Iterable[Row]) -> dict[str, float]:
+    """Clean test accuracy of each architecture over its seeds."""
+    by_name: dict[str, list[Row]] = {}
+    for row in rows:
+        if (row.family, row.metric, row.setting.get("split")) == ("training", "clean_accuracy", "test"):
+            by_name.setdefault(row.architecture, []).append(row)
+    pooled = {name: over_seeds(of_one) for name, of_one in by_name.items()}
+    return {name: row.value for name, row in pooled.items() if row is not None}
+
+
 def on_common_images(key: Key) -> bool:
     """Whether the figure counts images that another study does not."""
     return ("images", COMMON) in key.setting

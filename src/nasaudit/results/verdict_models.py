@@ -5,7 +5,49 @@ from typing import Literal
 from pydantic import Field
 
 from nasaudit.results.base import Plain, Span
-from nasaudit.spec.remedies import RemedyKind
+from nasaudit.spec.remedies.catalogue import RemedyKind
+
+
+class AccuracyGap(Plain):
+    """Pairs of compared architectures whose clean accuracies are far apart: the widest, and how many there are."""
+
+    difference: float
+    architectures: tuple[str, str]
+    pairs: int
+
+
+class Standing(Plain):
+    """The architectures by one family's headline, whose rows it rests on.
+
+    One is easier to attack than another if their 95 % intervals do not overlap; a pair in neither list is undecided.
+    An interval makes the decision: there is no p, and no power.
+    """
+
+    family: str
+    ranked: list[str]  # the easiest to attack first
+    easier_than: dict[str, list[str]]
+    difference: float  # of the first and the last
+    allowed: (
+        Span | None
+    )  # what their two intervals leave to it, wider than a 95 % interval; None without them
+    general: bool  # said of architectures, not of these models alone: there are trainings enough
+    pairs: int  # of a NAS-designed and a hand-made architecture
+    agree: int  # of these with the published sign
+    against: int
+    accuracy_gap: AccuracyGap | None
+
+    @property
+    def decided(self) -> bool:
+        """Whether the first is easier to attack than the last."""
+        return self.ranked[-1] in self.easier_than[self.ranked[0]]
+
+    def tied(self, name: str) -> list[str]:
+        """Those that are neither easier nor harder to attack than this one, in the order of the ranks."""
+        return [
+            other
+            for other in self.ranked
+            if other != name and other not in self.easier_than[name] and name not in self.easier_than[other]
+        ]
 
 
 class ArchitectureValue(Plain):
@@ -49,8 +91,7 @@ class GroupComparison(Plain):
     n_nas: int  # architectures
     n_manual: int
     n_models: int  # trainings behind both groups
-    mean_nas: float | None
-    mean_manual: float | None
+    means: dict[str, float]  # over the architectures of each group that has any
     accuracy_gap: float | None  # mean clean test accuracy, NAS minus hand-made
     published: Literal["higher", "lower"]  # the sign of the difference that was published
     published_size: str  # in words; may be empty
@@ -116,10 +157,28 @@ class Claim(Plain):
     why: str = ""
 
 
+# What a link of the chain comes to: "divided" where its decided claims disagree.
+Outcome = Literal["supported", "contradicted", "divided", "mostly undecided", "undecided", "not tested"]
+
+
+class LinkVerdict(Plain):
+    """What the claims of one link of the chain come to."""
+
+    name: str
+    claims: list[int]  # positions in the results' claims
+    supported: int
+    contradicted: int
+    undecided: int
+    outcome: Outcome
+    in_part: bool  # it stands on less than half of the claims
+
+
 # How a difference was paired, which decides what its interval is for: other images and trainings, other images alone,
 # other trainings alone; or not at all, as the two differ in nothing or in the same for all pairs.
 Pairing = Literal["images and seeds", "images", "seeds", "independent"]
 Drop = Literal["within", "unclear", "exceeds", "not measured"]
+# What a remedy comes to.
+Advice = Literal["recommended", "promising", "too costly", "cost unknown", "no help", "not measured"]
 
 
 # What a difference says by its interval; `higher` and `lower` where nobody knows which of them is worse.
@@ -144,7 +203,9 @@ class Effect(Plain):
     p_holm: float | None = (
         None  # corrected for all headlines of the same original; None: no headline of an attack
     )
+    certain: bool = False  # `p_holm` is small enough
     finding: Finding  # by the interval of the difference
+    rows: tuple[int, int] | None = None  # positions in the results' rows, before and after
     headline: bool = True  # whether the family is judged by it; other figures are shown and decide nothing
 
 
@@ -167,11 +228,21 @@ class Remedied(Plain):
     recommended: list[str] = Field(
         default=[]
     )  # families against which it helps for certain, at no more than `max_drop`
-    promising: list[str] = Field(
-        default=[]
-    )  # families against which it seems to help, or at a price that is not clear
+    # Families against which it seems to help, or at a price that is not clear.
+    promising: list[str] = Field(default=[])
+    advice: Advice = "not measured"
 
     @property
     def full(self) -> bool:
         """Whether this is the whole remedy."""
         return self.dose == self.most
+
+
+class Front(Plain):
+    """What no other remedy of one original beats in both clean accuracy and harm by one family's headline."""
+
+    original: str
+    family: str
+    remedies: list[int]  # that were compared, with the original: positions in the results' remedies
+    original_unbeaten: bool
+    unbeaten: list[int]  # of these

@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasaudit.randomness import derive_seed
-from nasaudit.spec.defences import AdversarialSpec, PgdTrainingSpec, TradesSpec
+from nasaudit.spec.remedies.defences import AdversarialSpec, PgdTrainingSpec, TradesSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.training.seams import Defence, Loss, Seams
 

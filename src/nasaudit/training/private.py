@@ -35,7 +35,7 @@ from torch import Tensor, nn
 
 from nasaudit.errors import SpecError
 from nasaudit.randomness import derive_seed
-from nasaudit.spec.defences import PrivateSpec
+from nasaudit.spec.remedies.defences import PrivateSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.training.seams import Backward, Defence, Seams
 

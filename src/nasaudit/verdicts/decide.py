@@ -7,13 +7,17 @@ from nasaudit.planning.plan import Plan
 from nasaudit.results.assemble import assemble, common_images, open_records
 from nasaudit.results.image_values import ImageValues
 from nasaudit.results.schema import StudyResults
+from nasaudit.results.selection import clean_accuracies
 from nasaudit.store.records import Record
 from nasaudit.store.store import Store
+from nasaudit.verdicts.advice import make_fronts
 from nasaudit.verdicts.chain import make_measures
 from nasaudit.verdicts.claims import make_claims
 from nasaudit.verdicts.groups import compare_groups
 from nasaudit.verdicts.headlines import find_headlines
+from nasaudit.verdicts.links import judge_links
 from nasaudit.verdicts.remedies import make_remedies
+from nasaudit.verdicts.standings import make_standings
 
 
 def collect(planned: Plan, records: Mapping[str, Record], store: Store, downloads: Path) -> StudyResults:
@@ -40,12 +44,17 @@ def decide(results: StudyResults, values: ImageValues | None = None) -> StudyRes
     """
     headlines = find_headlines(results.rows)
     measures = make_measures(results.rows, headlines)
+    claims = make_claims(measures, results.architectures)
+    remedies = [] if values is None else make_remedies(values, results.rows, headlines)
     verdicts = {
         "headlines": headlines,
         "headlines_between": find_headlines(results.rows, between_studies=True),
+        "standings": make_standings(headlines, results.rows, results.study.seeds),
         "comparisons": compare_groups(results.rows, headlines),
         "measures": measures,
-        "claims": make_claims(measures, results.architectures),
-        "remedies": [] if values is None else make_remedies(values, results.rows, headlines),
+        "claims": claims,
+        "links": judge_links(claims, measures),
+        "remedies": remedies,
+        "fronts": make_fronts(remedies, clean_accuracies(results.rows)),
     }
     return results.model_copy(update=verdicts)

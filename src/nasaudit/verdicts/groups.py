@@ -1,9 +1,11 @@
 """From rows to a comparison of NAS-designed with hand-made architectures, family by family. No torch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from statistics import fmean
 
 from nasaudit.results.base import Span
 from nasaudit.results.schema import Headline, Row
+from nasaudit.results.selection import clean_accuracies
 from nasaudit.results.verdict_models import ArchitectureValue, GroupComparison, GroupTest
 from nasaudit.stats.holm import ALPHA, FEWEST, holm
 from nasaudit.stats.permutation import PermutationTest
@@ -26,7 +28,7 @@ def compare_groups(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[G
         rows: of the study.
         headlines: of its families.
     """
-    accuracy = _accuracies(rows)
+    accuracy = clean_accuracies(rows)
     plain = [_values(headline, accuracy) for headline in headlines]
     testable = [one for one in plain if min(one.n_nas, one.n_manual) >= FEWEST]
     permuted = [permutation_test(*_groups(one)) for one in testable]
@@ -64,8 +66,10 @@ def _values(headline: Headline, accuracy: dict[str, float]) -> GroupComparison:
         n_nas=len(nas),
         n_manual=len(manual),
         n_models=sum(one.models for one in (*nas, *manual)),
-        mean_nas=_mean([one.value for one in nas]),
-        mean_manual=_mean([one.value for one in manual]),
+        means={
+            group: fmean(one.value for one in values if one.group == group)
+            for group in dict.fromkeys(one.group for one in values)
+        },
         accuracy_gap=_accuracy_gap(nas, manual, accuracy),
         published=headline.published,
         published_size=headline.published_size,
@@ -105,22 +109,11 @@ def _why_not(n_nas: int, n_manual: int) -> str:
     )
 
 
-def _accuracies(rows: Iterable[Row]) -> dict[str, float]:
-    """Clean test accuracy of each architecture over its seeds."""
-    clean = [row for row in rows if row.metric == "clean_accuracy" and row.family == "training"]
-    # The pooled rows last: they replace those of single seeds.
-    return {row.architecture: row.value for row in sorted(clean, key=lambda row: row.seed == "all")}
-
-
 def _accuracy_gap(
     nas: Sequence[ArchitectureValue], manual: Sequence[ArchitectureValue], accuracy: dict[str, float]
 ) -> float | None:
-    means = [
-        _mean([accuracy[one.architecture] for one in group if one.architecture in accuracy])
+    known = [
+        [accuracy[one.architecture] for one in group if one.architecture in accuracy]
         for group in (nas, manual)
     ]
-    return None if means[0] is None or means[1] is None else means[0] - means[1]
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+    return fmean(known[0]) - fmean(known[1]) if all(known) else None

@@ -29,10 +29,11 @@ from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import Figure, estimate_of, figures, key_of
 from nasaudit.results.verdict_models import Drop, Effect, Pairing, Remedied
 from nasaudit.spec.attacks import ExtractionSpec
-from nasaudit.spec.mitigation import MitigationSpec
+from nasaudit.spec.remedies.mitigation import MitigationSpec
 from nasaudit.stats.crossed import PairedTest, crossed_mean
 from nasaudit.stats.differences import independent_change, possible
-from nasaudit.stats.holm import ALPHA, holm
+from nasaudit.stats.holm import ALPHA
+from nasaudit.verdicts.advice import advise
 from nasaudit.verdicts.finding import finding_of
 
 ACCURACY = "clean accuracy"
@@ -49,6 +50,7 @@ class _Side:
     """A figure of one of the two models, over its seeds, and by image where that is known."""
 
     figure: Figure
+    place: int  # of its row in the results
     by_image: Mapping[int, ByImage]
 
 
@@ -67,7 +69,7 @@ def make_remedies(values: ImageValues, rows: Sequence[Row], headlines: Sequence[
         architecture.name for architecture in values.planned.architectures if study.mitigation is not None
     )
     judged += [one for original in originals for one in judge.answers(original)]
-    return [_advised(one) for original in originals for one in _corrected(judged, original)]
+    return advise(judged)
 
 
 class _Judge:
@@ -78,6 +80,7 @@ class _Judge:
     ):
         self._values, self._rows, self._max_drop = values, rows, max_drop
         self._figures = figures(rows)
+        self._places = {id(row): place for place, row in enumerate(rows)}
         self._headlines = {headline.family: headline for headline in headlines}
 
     def architecture(self, variant: Variant) -> Remedied:
@@ -109,7 +112,7 @@ class _Judge:
             return
         plain = headline.rows[original]
         for remedy, limited in self._limited(plain):
-            effect = _compared(self._side(plain), self._side(limited), headline.measure)
+            effect = _compared(self._judged(plain), self._judged(limited), headline.measure)
             yield Remedied(
                 original=original,
                 variant=original,
@@ -150,7 +153,7 @@ class _Judge:
             ]
             if not found:
                 return None
-            sides.append(_Side(found[0], self._values.accuracy(name)))
+            sides.append(self._side(found[0], self._values.accuracy(name)))
         return _compared(sides[0], sides[1], ACCURACY)
 
     def _effects(self, headline: Headline, original: str, variant: str) -> Iterator[Effect]:
@@ -158,15 +161,18 @@ class _Judge:
         if not {original, variant} <= headline.rows.keys():
             return
         before, after = headline.rows[original], headline.rows[variant]
-        yield _compared(self._side(before), self._side(after), headline.measure)
+        yield _compared(self._judged(before), self._judged(after), headline.measure)
         for metric, measure in BESIDE.get(before.family, {}).items():
             keys = [key_of(row)._replace(metric=metric) for row in (before, after)]
             if all(key in self._figures for key in keys):
-                sides = [_Side(self._figures[key], {}) for key in keys]
+                sides = [self._side(self._figures[key], {}) for key in keys]
                 yield _compared(sides[0], sides[1], measure).model_copy(update={"headline": False})
 
-    def _side(self, row: Row) -> _Side:
-        return _Side(self._figures[key_of(row)], self._values.of(row))
+    def _judged(self, row: Row) -> _Side:
+        return self._side(self._figures[key_of(row)], self._values.of(row))
+
+    def _side(self, figure: Figure, by_image: Mapping[int, ByImage]) -> _Side:
+        return _Side(figure, self._places[id(figure.row)], by_image)
 
     def _sizes(self, metric: str, original: str, variant: str) -> tuple[int, int] | None:
         sizes = {
@@ -196,6 +202,7 @@ def _compared(before: _Side, after: _Side, measure: str) -> Effect:
         how=how,
         p=tested.p,
         finding=finding_of(change, worse_direction(row.metric)),
+        rows=(before.place, after.place),
     )
 
 
@@ -231,33 +238,3 @@ def _drop(accuracy: Effect | None, max_drop: float) -> Drop:
     if accuracy.difference.value < -max_drop - TOLERANCE:
         return "exceeds"
     return "within" if accuracy.difference.low >= -max_drop - TOLERANCE else "unclear"
-
-
-def _corrected(judged: Sequence[Remedied], original: str) -> list[Remedied]:
-    """The remedies of one original, their p-values corrected for how many questions were asked of it."""
-    ours = [one for one in judged if one.original == original]
-    corrected = iter(holm([effect.p for one in ours for effect in one.effects if effect.headline]))
-    return [
-        one.model_copy(
-            update={
-                "effects": [
-                    effect.model_copy(update={"p_holm": next(corrected)}) if effect.headline else effect
-                    for effect in one.effects
-                ]
-            }
-        )
-        for one in ours
-    ]
-
-
-def _advised(one: Remedied) -> Remedied:
-    helped = [effect for effect in one.effects if effect.headline and effect.finding == "better"]
-    if one.drop in ("exceeds", "not measured"):
-        helped = []
-    sure = [
-        effect.family
-        for effect in helped
-        if one.drop == "within" and effect.p_holm is not None and effect.p_holm <= ALPHA
-    ]
-    promising = [effect.family for effect in helped if effect.family not in sure]
-    return one.model_copy(update={"recommended": sure, "promising": promising})

@@ -10,7 +10,7 @@ from nasaudit.attacks.extraction import transfer
 from nasaudit.attacks.extraction.work import measure_extraction
 from nasaudit.data.load import load_data
 from nasaudit.data.split import Split
-from nasaudit.planning.experiments import Setting, extraction
+from nasaudit.planning.experiments import Build, extraction
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec, KnockoffSpec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.tasks import TrainTask
@@ -32,7 +32,7 @@ QUICK = {"epochs": 1, "min_steps": 40, "transfer_images": 60}
 
 
 def run(bench, spec, progress=lambda done, text="": None):
-    task = extraction(VICTIM, spec, Setting("mini", 10, SHAPE))
+    task = extraction(VICTIM, spec, Build("mini", 10, SHAPE))
     return measure_extraction(task, Workspace(Path(), bench, progress))
 
 

@@ -15,7 +15,7 @@ from nasaudit.attacks.membership.work import choose_images, measure_membership
 from nasaudit.data.load import load_data
 from nasaudit.data.shadows import shadow_train
 from nasaudit.data.split import DataBundle
-from nasaudit.planning.experiments import Setting, membership
+from nasaudit.planning.experiments import Build, membership
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import (
     BoundaryDistanceSpec,
@@ -49,7 +49,7 @@ NAMES = [f"{spec.name} {getattr(spec, 'mode', '')}".strip() for spec in EVERY]
 
 
 def planned(spec, victim=VICTIM):
-    return membership(victim, spec, Setting("mini", 10, (1, 8, 8)))
+    return membership(victim, spec, Build("mini", 10, (1, 8, 8)))
 
 
 def run(spec, folder, find, **workspace):

@@ -14,7 +14,7 @@ from nasaudit.attacks.poisoning.work import craft_poison
 from nasaudit.data.load import load_data
 from nasaudit.errors import SpecError
 from nasaudit.measure.estimate import exact
-from nasaudit.planning.experiments import EXPERIMENTS, Setting, poisoned_training
+from nasaudit.planning.experiments import EXPERIMENTS, Build, poisoned_training
 from nasaudit.planning.plan import plan
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import GradientMatchingSpec, LabelFlipSpec, PoisoningSpec
@@ -30,7 +30,7 @@ from nasaudit.training.loop import fit
 from nasaudit.training.work import load_victim, training_images
 
 TRAINING = TrainingSpec(epochs=3, crop=0, optimizer="sgd", learning_rate=0.05)
-SETTING = Setting("mini", 10, (1, 8, 8))
+SETTING = Build("mini", 10, (1, 8, 8))
 
 
 def victim(name: str = "vgg", seed: int = 0, training: TrainingSpec = TRAINING) -> TrainTask:

@@ -9,7 +9,7 @@ from nasaudit.report import format
 from nasaudit.report.parts import ABSENT
 from nasaudit.results.base import Span
 from nasaudit.results.verdict_models import Claim, Measure
-from nasaudit.spec.remedies import Rewiring, remedies_of
+from nasaudit.spec.remedies.catalogue import Rewiring, remedies_of
 
 Finding = Literal["supported", "contradicted", "undecided"]
 
@@ -81,8 +81,10 @@ def _asked(claim: Claim, measures: Mapping[str, Measure]) -> str:
     if claim.kind == "correlation":
         return f"The higher the {_title(claim.cause, measures)}, the {claim.predicted} the {effect}"
     verb = "raises" if claim.predicted == "higher" else "lowers"
-    rewiring = remedies_of(Rewiring)[claim.cause]
-    return f"{rewiring.doing or f'The rewiring {rewiring.title}'} {verb} the {effect}"
+    rewiring = remedies_of(Rewiring).get(claim.cause)
+    title = _words(claim.cause) if rewiring is None else rewiring.title
+    doing = "" if rewiring is None else rewiring.doing
+    return f"{doing or f'The rewiring {title}'} {verb} the {effect}"
 
 
 def _title(key: str, measures: Mapping[str, Measure]) -> str:

@@ -1,27 +1,19 @@
 """Whether the published explanation holds: its chain as a picture, and a row for each claim, with its verdict first.
 
-The tests are those of `verdicts.claims`; here they become words. What a row is filed under follows from its cause and
-effect alone, so that a new measure finds its place by itself.
+The tests are those of `verdicts.claims`, what a link comes to is that of `verdicts.links`; here they become words.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.claim_rows import COLUMNS, Finding, Line, line_of
-from nasaudit.results.verdict_models import Claim, Measure
+from nasaudit.results.verdict_models import LinkVerdict, Measure, Outcome
 from nasaudit.stats.holm import ALPHA, FEWEST_TESTED
 from nasaudit.verdicts.headlines import PUBLISHED
-
-# What a link comes to: a finding of all its rows, "divided" where they disagree, or that nobody asked.
-Outcome = Literal["supported", "contradicted", "divided", "mostly undecided", "undecided", "not tested"]
-
-# A link is what its decided claims are where these are enough of all; of fewer than half it is so "in part".
-ENOUGH, HALF = 0.25, 0.5
 
 DECIDED: tuple[Finding, ...] = ("supported", "contradicted")
 FINDINGS: tuple[Finding, ...] = (*DECIDED, "undecided")
@@ -32,7 +24,6 @@ OPEN: Mapping[Outcome, str] = {
     "mostly undecided": "leaves mostly open",
     "undecided": "leaves open",
 }
-ORDER = ("group", "intervention", "correlation")
 
 
 @dataclass(frozen=True)
@@ -40,16 +31,14 @@ class Link:
     """An arrow of the chain.
 
     Attributes:
-        name: part of its address on the page.
+        name: as in the results; part of its address on the page.
         title: from where to where.
         statement: what the talk says, as in "that ...".
-        holds: whether a claim with these parts as its cause and its effect belongs here; the first link takes it.
     """
 
     name: str
     title: str
     statement: str
-    holds: Callable[[str, str], bool]
 
 
 NODES = (
@@ -59,8 +48,7 @@ NODES = (
     "Smooth loss, low gradient variance",
     "More vulnerable",
 )
-SMOOTH = ("gradients", "smoothness")
-EXPLAINING = ("convergence", *SMOOTH)  # what no study measures for its own sake
+EXPLAINING = ("convergence", "gradients", "smoothness")  # what no study measures for its own sake
 UNTESTED = (
     "This study has too few architectures to test the explanation.",
     "What it measured of each of them stands below. A link is tested with at least 2 NAS-designed and 2 hand-made "
@@ -71,40 +59,37 @@ LINKS: tuple[Link, ...] = (
         "shape",
         "From search to the shape of the cell",
         "search ranks cells early in training, and so favours shallow, wide ones with many skips",
-        lambda cause, effect: effect in ("topology", "control"),
     ),
     Link(
         "speed",
         "From the shape to fast convergence",
         "shallow, wide cells with many skips converge fast",
-        lambda cause, effect: effect == "convergence",
     ),
     Link(
         "smooth",
         "From fast convergence to a smooth loss",
         "cells that converge fast have a smooth loss and a low gradient variance",
-        lambda cause, effect: effect in SMOOTH,
     ),
     Link(
         "harm",
         "From a smooth loss to vulnerability",
         "a smooth loss and a low gradient variance make a model more vulnerable",
-        lambda cause, effect: cause in SMOOTH,
     ),
     Link(
         "ends",
         "From end to end",
         "models designed by NAS, and cells of the shape it favours, are more vulnerable",
-        lambda cause, effect: True,
     ),
 )
 
 
 @dataclass(frozen=True)
 class Block:
-    """One link with its rows."""
+    """One link with its rows, and what they come to."""
 
     link: Link
+    outcome: Outcome
+    in_words: str
     count: Mapping[Finding, int]
     decided: tuple[Line, ...]
     undecided: tuple[Line, ...]
@@ -113,29 +98,6 @@ class Block:
     def total(self) -> int:
         """How many claims were made."""
         return sum(self.count.values())
-
-    @property
-    def decided_share(self) -> float:
-        """Of all claims, those that are supported or contradicted."""
-        return len(self.decided) / self.total if self.total else 0.0
-
-    @property
-    def outcome(self) -> Outcome:
-        """What they come to; a few decided among many say little of a link."""
-        if not self.total:
-            return "not tested"
-        if self.decided_share < ENOUGH:
-            return "mostly undecided" if self.decided else "undecided"
-        supported, contradicted = self.count["supported"], self.count["contradicted"]
-        if supported and contradicted:
-            return "divided"
-        return "supported" if supported else "contradicted"
-
-    @property
-    def in_words(self) -> str:
-        """The outcome, and whether it stands on less than half of the claims."""
-        partial = self.outcome in FINDINGS and self.decided and self.decided_share < HALF
-        return f"{self.outcome} in part" if partial else self.outcome
 
 
 def section(evidence: Evidence) -> Section | None:
@@ -202,23 +164,17 @@ def _counts(count: Mapping[Finding, int], findings: Sequence[Finding]) -> str:
 
 def _blocks(evidence: Evidence) -> list[Block]:
     measures = {measure.key: measure for measure in evidence.results.measures}
-    by_link: dict[str, list[Claim]] = {link.name: [] for link in LINKS}
-    for claim in sorted(evidence.results.claims, key=lambda claim: ORDER.index(claim.kind)):
-        by_link[_link(claim, measures).name].append(claim)
-    return [_block(link, by_link[link.name], measures) for link in LINKS]
+    verdicts = {verdict.name: verdict for verdict in evidence.results.links}
+    return [_block(evidence, link, verdicts[link.name], measures) for link in LINKS if link.name in verdicts]
 
 
-def _link(claim: Claim, measures: Mapping[str, Measure]) -> Link:
-    cause, effect = (measures[key].part if key in measures else "" for key in (claim.cause, claim.effect))
-    return next(link for link in LINKS if link.holds(cause, effect))
-
-
-def _block(link: Link, claims: Sequence[Claim], measures: Mapping[str, Measure]) -> Block:
-    lines = [line_of(claim, measures) for claim in claims]
-    count = Counter(line.finding for line in lines)
+def _block(evidence: Evidence, link: Link, verdict: LinkVerdict, measures: Mapping[str, Measure]) -> Block:
+    lines = [line_of(evidence.results.claims[place], measures) for place in verdict.claims]
     return Block(
         link,
-        {finding: count[finding] for finding in FINDINGS},
+        verdict.outcome,
+        f"{verdict.outcome} in part" if verdict.in_part else verdict.outcome,
+        {finding: getattr(verdict, finding) for finding in FINDINGS},
         tuple(line for line in lines if line.finding != "undecided"),
         tuple(line for line in lines if line.finding == "undecided"),
     )

@@ -6,7 +6,6 @@ in neither group.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from nasaudit.report import format
 from nasaudit.report.charts import categories
@@ -173,8 +172,10 @@ def _group_cell(evidence: Evidence, one: GroupComparison, group: Group) -> Cell:
     models = sum(value.models for value in values)
     alone = evidence.titles.get(values[0].architecture, values[0].architecture)
     who = alone if len(values) == 1 and group != "random" else str(len(values))
-    mean = fmean(value.value for value in values)
-    return Cell(format.quantity(mean, one.metric, one.unit), f"{who} ({models} model{'s' * (models != 1)})")
+    return Cell(
+        format.quantity(one.means[group], one.metric, one.unit),
+        f"{who} ({models} model{'s' * (models != 1)})",
+    )
 
 
 def _test_cells(one: GroupComparison) -> tuple[Cell, ...]:
@@ -204,7 +205,7 @@ def _figure(evidence: Evidence, family: Family, one: GroupComparison) -> Figure:
             for value in one.of_group(group)
         ]
         if len(marks) > 1:
-            marks.append(("mean", f"mean of {len(marks)}", fmean(value for _, _, value in marks)))
+            marks.append(("mean", f"mean of {len(marks)}", one.means[group]))
         records += [
             {
                 "kind": kind,

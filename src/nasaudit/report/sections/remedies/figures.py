@@ -11,7 +11,7 @@ from nasaudit.report.parts import Figure
 from nasaudit.report.sections.remedies.words import TITLES, Hardening
 from nasaudit.results.base import Span
 from nasaudit.results.selection import estimate_of
-from nasaudit.results.verdict_models import Effect, Remedied
+from nasaudit.results.verdict_models import Effect, Front, Remedied
 
 FEWEST_DOSES = 2  # beside the original, without which there is no curve
 ORIGINAL = "none: the original"
@@ -25,21 +25,7 @@ class Point:
     remedy: str
     accuracy: Span
     harm: Span
-
-
-def front(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Whether no other point beats each one: is at least as good in both, and better in one.
-
-    Args:
-        points: (benefit, harm): of the first more is better, of the second less.
-
-    >>> front([(0.9, 0.5), (0.8, 0.6), (0.8, 0.4)])
-    [True, False, True]
-    """
-    return [
-        not any(other[0] >= benefit and other[1] <= harm and other != (benefit, harm) for other in points)
-        for benefit, harm in points
-    ]
+    unbeaten: bool  # no other is better in both
 
 
 def point_looks(evidence: Evidence, of_one: Hardening) -> list[Look]:
@@ -62,10 +48,11 @@ def trade_offs(evidence: Evidence, of_one: Hardening, anchor: str) -> list[Figur
     """One for each threat whose headline was measured together with an accuracy."""
     known = {look.label: look for look in point_looks(evidence, of_one)}
     figures = []
+    fronts = {front.family: front for front in evidence.results.fronts if front.original == of_one.original}
     for family in of_one.families:
-        points = _points(evidence, of_one, family, known)
-        if points:
+        if family in fronts:
             effect = of_one.headlines(family)[0][1]
+            points = _points(evidence, of_one, fronts[family], known)
             figures.append(_trade_off(of_one, family, effect, points, anchor))
     return figures
 
@@ -93,18 +80,20 @@ def dose_curves(of_one: Hardening, anchor: str) -> list[Figure]:
     return figures
 
 
-def _points(evidence: Evidence, of_one: Hardening, family: str, known: dict[str, Look]) -> list[Point]:
+def _points(evidence: Evidence, of_one: Hardening, front: Front, known: dict[str, Look]) -> list[Point]:
     """The original, and each remedy that has both figures."""
-    found: list[Point] = []
     base = _accuracy(evidence, of_one)
-    for one, effect in of_one.headlines(family):
-        accuracy = base if one.kind == "answers" else None if one.accuracy is None else one.accuracy.after
-        if accuracy is None or base is None:
+    points: list[Point] = []
+    for place in front.remedies:
+        one = evidence.results.remedies[place]
+        effect, accuracy = _figure_of(one, front.family), base if one.accuracy is None else one.accuracy.after
+        if effect is None or accuracy is None or base is None:
             continue
-        if not found:
-            found.append(Point(known[of_one.title], ORIGINAL, base, effect.before))
-        found.append(Point(known[_label(of_one, one)], of_one.names.remedy(one), accuracy, effect.after))
-    return found
+        if not points:
+            points.append(Point(known[of_one.title], ORIGINAL, base, effect.before, front.original_unbeaten))
+        look = known[_label(of_one, one)]
+        points.append(Point(look, of_one.names.remedy(one), accuracy, effect.after, place in front.unbeaten))
+    return points
 
 
 def _accuracy(evidence: Evidence, of_one: Hardening) -> Span | None:
@@ -117,7 +106,6 @@ def _accuracy(evidence: Evidence, of_one: Hardening) -> Span | None:
 def _trade_off(
     of_one: Hardening, family: str, effect: Effect, points: Sequence[Point], anchor: str
 ) -> Figure:
-    unbeaten = front([(point.accuracy.value, point.harm.value) for point in points])
     records = [
         {
             "label": point.look.label,
@@ -130,12 +118,12 @@ def _trade_off(
             "low": point.harm.low,
             "high": point.harm.high,
             "estimate": _estimate(point.harm, effect.metric, effect.unit),
-            "front": kept,
-            "beaten": "no other is better in both" if kept else "another is better in both",
+            "front": point.unbeaten,
+            "beaten": "no other is better in both" if point.unbeaten else "another is better in both",
         }
-        for point, kept in zip(points, unbeaten, strict=True)
+        for point in points
     ]
-    listed = [point.look.label for point, kept in zip(points, unbeaten, strict=True) if kept]
+    listed = [point.look.label for point in points if point.unbeaten]
     return Figure(
         name=f"{anchor}-trade-off-{family}",
         title=format.first_up(TITLES[family]),

@@ -4,7 +4,7 @@ from typing import Literal
 
 from nasaudit.planning.population import HARDENED
 from nasaudit.report import format
-from nasaudit.report.sections.remedies.words import TITLES, VERBS, Hardening, points, trainings, uncertain
+from nasaudit.report.sections.remedies.words import TITLES, VERBS, Hardening, points, trainings
 from nasaudit.results.flags import FEW_SEEDS
 from nasaudit.results.verdict_models import Pairing
 from nasaudit.stats.holm import ALPHA
@@ -47,7 +47,7 @@ def talk(of_one: Hardening) -> list[str]:
     ):
         which: dict[str, list[str]] = {}
         for one, effect in decided:
-            if (effect.finding == _predicted(effect.family)) == agrees and uncertain(effect) != certain:
+            if (effect.finding == _predicted(effect.family)) == agrees and effect.certain == certain:
                 ease = "harder" if effect.finding == "better" else "easier"
                 which.setdefault(of_one.names.title(one.variant), []).append(
                     f"{ease} to {VERBS[effect.family]}"

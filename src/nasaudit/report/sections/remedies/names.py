@@ -8,7 +8,7 @@ from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.planning.population import JOINT
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.verdict_models import Remedied
-from nasaudit.spec.remedies import REMEDIES, Rewiring, remedies_of
+from nasaudit.spec.remedies.catalogue import REMEDIES, Rewiring, remedies_of
 
 SCOPES: Mapping[str, str] = {"reduction": " in the reduction cells", "all": " in all cells"}
 # As `planning.hardening` names a rewired cell: the remedy, which cells, and the dose where it is not all.

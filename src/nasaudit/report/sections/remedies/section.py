@@ -130,7 +130,6 @@ def _columns(of_one: Hardening) -> list[tuple[str, str]]:
 
 def _line(of_one: Hardening, one: Remedied, columns: list[tuple[str, str]]) -> Line:
     by_column = {(effect.family, effect.measure): effect for effect in one.effects}
-    advice = remedy_words.advice(one)
     accuracy = (
         Change("as it was", "same", ("the network stays",))
         if one.kind == "answers" and one.accuracy is None
@@ -139,9 +138,9 @@ def _line(of_one: Hardening, one: Remedied, columns: list[tuple[str, str]]) -> L
     return Line(
         name=of_one.names.remedy(one),
         note=of_one.names.other_name(one),
-        mark=MARKS[advice],
-        advice=advice,
-        reason=_reason(remedy_words.because(of_one, one), advice),
+        mark=MARKS[one.advice],
+        advice=one.advice,
+        reason=_reason(remedy_words.because(of_one, one), one.advice),
         changes=(accuracy, *(_change(by_column.get(column)) for column in columns)),
     )
 

@@ -14,9 +14,6 @@ from nasaudit.report.sections.remedies.names import Names
 from nasaudit.results.flags import FEW_SEEDS
 from nasaudit.results.verdict_models import Effect, Remedied
 from nasaudit.spec.attacks import FAMILIES
-from nasaudit.stats.holm import ALPHA
-
-Advice = Literal["recommended", "promising", "too costly", "cost unknown", "no help", "not measured"]
 
 TITLES: Mapping[str, str] = {name: words.title for name, words in FAMILIES.items()}
 VERBS: Mapping[str, str] = {name: words.verb for name, words in FAMILIES.items()}
@@ -222,25 +219,9 @@ def _none(found: Sequence[tuple[Remedied, Effect]]) -> str:
 # One remedy ------------------------------------------------------------------------------------------------------
 
 
-def advice(one: Remedied) -> Advice:
-    """What a remedy comes to, in a word or two."""
-    if one.recommended:
-        return "recommended"
-    if one.promising:
-        return "promising"
-    decisive = [effect for effect in one.effects if effect.headline]
-    if not decisive:
-        return "not measured"
-    if one.drop == "exceeds":
-        return "too costly"
-    if one.drop == "not measured" and any(effect.finding == "better" for effect in decisive):
-        return "cost unknown"
-    return "no help"
-
-
 def because(of_one: Hardening, one: Remedied) -> str:
     """The advice in full, as the end of a sentence: for which threat, or why not."""
-    match advice(one):
+    match one.advice:
         case "recommended":
             said = f"recommended if {_listed(one.recommended, 'or')} is your threat"
             worse = [effect.family for effect in one.effects if effect.headline and effect.finding == "worse"]
@@ -312,7 +293,7 @@ def _promise(of_one: Hardening, one: Remedied) -> str:
 def _reasons(of_one: Hardening, one: Remedied, effects: Sequence[Effect]) -> str:
     """Why something that seems to help is not recommended."""
     said = []
-    doubtful = [effect.family for effect in effects if uncertain(effect)]
+    doubtful = [effect.family for effect in effects if not effect.certain]
     if doubtful:
         which = f" of {_listed(doubtful, 'and')}" if len(doubtful) < len(effects) else ""
         said.append(f"not certain{which} after correction{_for_comparisons(of_one)}")
@@ -323,13 +304,8 @@ def _reasons(of_one: Hardening, one: Remedied, effects: Sequence[Effect]) -> str
     return ", and ".join(said) or "not certain"
 
 
-def uncertain(effect: Effect) -> bool:
-    """Whether Holm's correction leaves a doubt; without it there is one."""
-    return effect.p_holm is None or effect.p_holm > ALPHA
-
-
 def _open(of_one: Hardening, effect: Effect) -> str:
-    return f", not certain after correction{_for_comparisons(of_one)}" if uncertain(effect) else ""
+    return f", not certain after correction{_for_comparisons(of_one)}" if not effect.certain else ""
 
 
 def _for_comparisons(of_one: Hardening) -> str:
@@ -349,7 +325,7 @@ def _no_help(one: Remedied) -> str:
     worse = [effect for effect in decisive if effect.finding == "worse"]
     if worse:
         verbs = format.listing([VERBS[effect.family] for effect in worse])
-        makes = "seems to make" if all(uncertain(effect) for effect in worse) else "makes"
+        makes = "seems to make" if not any(effect.certain for effect in worse) else "makes"
         return f"not recommended: it helps against nothing that was measured, and {makes} the model easier to {verbs}"
     moved = one.accuracy is not None and one.accuracy.finding in ("better", "worse")
     if moved:
