@@ -26,7 +26,7 @@ class Look:
     note: str = ""
 
 
-def looks(labels: Sequence[str]) -> list[Look]:
+def line_looks(labels: Sequence[str]) -> list[Look]:
     """One look for each of a few lines that are no architectures."""
     return [
         Look(label, COLOURS[k % len(COLOURS)], SHAPES[k // len(COLOURS) % len(SHAPES)])
@@ -45,7 +45,7 @@ def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
         y_title: the vulnerability; higher is worse.
         shares: whether it is said in percent.
     """
-    labels = [one.label for one in points]
+    labels = [look.label for look in points]
     axis = alt.Axis(format="~%" if shares else "~g", tickCount=5)
     x = (
         alt.X("accuracy:Q")
@@ -60,7 +60,7 @@ def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
         .axis(axis)
     )
     base = alt.Chart(DATA).encode(
-        color=alt.Color("label:N").scale(domain=labels, range=[one.colour for one in points])
+        color=alt.Color("label:N").scale(domain=labels, range=[look.colour for look in points])
     )
     across = base.mark_rule(strokeWidth=1.4).encode(
         x=alt.X("accuracy_low:Q"), x2="accuracy_high:Q", y=y, opacity=emphasis(shown=0.5)
@@ -79,7 +79,7 @@ def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
     point = base.mark_point(filled=True, size=110, stroke="white", strokeWidth=0.7).encode(
         x=x,
         y=y,
-        shape=alt.Shape("label:N").scale(domain=labels, range=[one.shape for one in points]),
+        shape=alt.Shape("label:N").scale(domain=labels, range=[look.shape for look in points]),
         opacity=emphasis(),
         tooltip=tooltip(
             remedy="remedy",
@@ -103,13 +103,13 @@ def dose_curve(lines: Sequence[Look], most: int, y_title: str, *, shares: bool) 
         y_title: the figure.
         shares: whether it is said in percent.
     """
-    labels = [one.label for one in lines]
+    labels = [look.label for look in lines]
     base = alt.Chart(DATA).encode(
         x=alt.X("dose:Q")
         .title("dose (nodes or skips of each cell)")
         .scale(domain=[0, most], nice=False, padding=8)
         .axis(values=list(range(most + 1)), format="d", grid=False),
-        color=alt.Color("line:N").scale(domain=labels, range=[one.colour for one in lines]),
+        color=alt.Color("line:N").scale(domain=labels, range=[look.colour for look in lines]),
     )
     y = (
         alt.Y("value:Q")
@@ -121,7 +121,7 @@ def dose_curve(lines: Sequence[Look], most: int, y_title: str, *, shares: bool) 
     line = base.mark_line(strokeWidth=2).encode(y=y)
     point = base.mark_point(filled=True, size=60, stroke="white", strokeWidth=0.7, opacity=1).encode(
         y=y,
-        shape=alt.Shape("line:N").scale(domain=labels, range=[one.shape for one in lines]),
+        shape=alt.Shape("line:N").scale(domain=labels, range=[look.shape for look in lines]),
         tooltip=[
             alt.Tooltip("line:N", title="remedy"),
             alt.Tooltip("name:N", title="architecture"),

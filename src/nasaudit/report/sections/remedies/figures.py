@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nasaudit.report import format
-from nasaudit.report.charts.remedies import STAR, Look, dose_curve, looks, trade_off
+from nasaudit.report.charts.remedies import STAR, Look, dose_curve, line_looks, trade_off
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import COLOURS, SHAPES
 from nasaudit.report.parts import Figure
@@ -28,83 +28,100 @@ class Point:
     unbeaten: bool  # no other is better in both
 
 
-def point_looks(evidence: Evidence, of_one: Hardening) -> list[Look]:
+def point_looks(evidence: Evidence, hardening: Hardening) -> list[Look]:
     """The looks of an original and its remedies, as in the whole report where they are architectures of their own."""
     subjects = {subject.name: subject for subject in evidence.subjects}
-    original = subjects.get(of_one.original)
+    original = subjects.get(hardening.original)
     colour = COLOURS[0] if original is None else original.style.colour
-    found = [Look(of_one.title, colour, STAR, "the original")]
-    for k, one in enumerate(of_one.remedies):
-        subject = subjects.get(one.variant) if one.kind != "answers" else None
-        found.append(
-            Look(_label(of_one, one), COLOURS[(k + 1) % len(COLOURS)], SHAPES[-1 - k % len(SHAPES)])
-            if subject is None
-            else Look(subject.title, subject.style.colour, subject.style.shape, _note(of_one, one))
-        )
-    return found
+    looks = [Look(hardening.title, colour, STAR, "the original")]
+    for k, remedied in enumerate(hardening.remedies):
+        subject = subjects.get(remedied.variant) if remedied.kind != "answers" else None
+        if subject is None:
+            label, colour = _label(hardening, remedied), COLOURS[(k + 1) % len(COLOURS)]
+            looks.append(Look(label, colour, SHAPES[-1 - k % len(SHAPES)]))
+        else:
+            # The remedy, where the architecture's name does not say it.
+            note = hardening.names.remedy(remedied) if hardening.names.other_name(remedied) else ""
+            looks.append(Look(subject.title, subject.style.colour, subject.style.shape, note))
+    return looks
 
 
-def trade_offs(evidence: Evidence, of_one: Hardening, anchor: str) -> list[Figure]:
+def trade_offs(evidence: Evidence, hardening: Hardening, anchor: str) -> list[Figure]:
     """One for each threat whose headline was measured together with an accuracy."""
-    known = {look.label: look for look in point_looks(evidence, of_one)}
+    known = {look.label: look for look in point_looks(evidence, hardening)}
     figures = []
-    fronts = {front.family: front for front in evidence.results.fronts if front.original == of_one.original}
-    for family in of_one.families:
+    fronts = {
+        front.family: front for front in evidence.results.fronts if front.original == hardening.original
+    }
+    for family in hardening.families:
         if family in fronts:
-            effect = of_one.headlines(family)[0][1]
-            points = _points(evidence, of_one, fronts[family], known)
-            figures.append(_trade_off(of_one, family, effect, points, anchor))
+            effect = hardening.headlines(family)[0][1]
+            points = _points(evidence, hardening, fronts[family], known)
+            figures.append(_trade_off(hardening, family, effect, points, anchor))
     return figures
 
 
-def dose_curves(of_one: Hardening, anchor: str) -> list[Figure]:
+def dose_curves(hardening: Hardening, anchor: str) -> list[Figure]:
     """The accuracy and each threat by dose, with a line for each remedy that was measured at two doses or more."""
     by_line: dict[str, list[Remedied]] = {}
-    for one in of_one.remedies:
-        if one.dose is not None:
-            by_line.setdefault(of_one.names.line(one), []).append(one)
+    for remedied in hardening.remedies:
+        if remedied.dose is not None:
+            by_line.setdefault(hardening.names.line(remedied), []).append(remedied)
     dosed = {
-        line: sorted(steps, key=lambda one: one.dose or 0)
+        line: sorted(steps, key=lambda remedied: remedied.dose or 0)
         for line, steps in by_line.items()
         if len(steps) >= FEWEST_DOSES
     }
     figures = []
-    for family in ("", *of_one.families) if dosed else ():
+    for family in ("", *hardening.families) if dosed else ():
         measured = {
-            line: [(one, effect) for one in steps if (effect := _figure_of(one, family)) is not None]
+            line: [
+                (remedied, effect)
+                for remedied in steps
+                if (effect := _figure_of(remedied, family)) is not None
+            ]
             for line, steps in dosed.items()
         }
         shown = {line: steps for line, steps in measured.items() if len(steps) >= FEWEST_DOSES}
         if shown:
-            figures.append(_dose_figure(of_one, family, shown, list(dosed), anchor))
+            figures.append(_dose_figure(hardening, family, shown, list(dosed), anchor))
     return figures
 
 
-def _points(evidence: Evidence, of_one: Hardening, front: Front, known: dict[str, Look]) -> list[Point]:
+def _points(evidence: Evidence, hardening: Hardening, front: Front, known: dict[str, Look]) -> list[Point]:
     """The original, and each remedy that has both figures."""
-    base = _accuracy(evidence, of_one)
+    base = _accuracy(evidence, hardening)
     points: list[Point] = []
     for place in front.remedies:
-        one = evidence.results.remedies[place]
-        effect, accuracy = _figure_of(one, front.family), base if one.accuracy is None else one.accuracy.after
+        remedied = evidence.results.remedies[place]
+        effect, accuracy = (
+            _figure_of(remedied, front.family),
+            base if remedied.accuracy is None else remedied.accuracy.after,
+        )
         if effect is None or accuracy is None or base is None:
             continue
         if not points:
-            points.append(Point(known[of_one.title], ORIGINAL, base, effect.before, front.original_unbeaten))
-        look = known[_label(of_one, one)]
-        points.append(Point(look, of_one.names.remedy(one), accuracy, effect.after, place in front.unbeaten))
+            points.append(
+                Point(known[hardening.title], ORIGINAL, base, effect.before, front.original_unbeaten)
+            )
+        look = known[_label(hardening, remedied)]
+        points.append(
+            Point(look, hardening.names.remedy(remedied), accuracy, effect.after, place in front.unbeaten)
+        )
     return points
 
 
-def _accuracy(evidence: Evidence, of_one: Hardening) -> Span | None:
+def _accuracy(evidence: Evidence, hardening: Hardening) -> Span | None:
     """The original's: remedies of its answers alone do not carry it."""
-    row = evidence.accuracy(of_one.original)
+    row = evidence.accuracy(hardening.original)
     alone = None if row is None else Span.of(estimate_of(row))
-    return next((one.accuracy.before for one in of_one.remedies if one.accuracy is not None), alone)
+    return next(
+        (remedied.accuracy.before for remedied in hardening.remedies if remedied.accuracy is not None), alone
+    )
 
 
 def _trade_off(
-    of_one: Hardening, family: str, effect: Effect, points: Sequence[Point], anchor: str
+    hardening: Hardening, family: str, effect: Effect, points: Sequence[Point], anchor: str
 ) -> Figure:
     records = [
         {
@@ -127,10 +144,10 @@ def _trade_off(
     return Figure(
         name=f"{anchor}-trade-off-{family}",
         title=format.first_up(TITLES[family]),
-        about=f"{of_one.title}, accuracy and {effect.measure}",
+        about=f"{hardening.title}, accuracy and {effect.measure}",
         caption=f"No other is better in both: {format.listing(listed)}.",
-        alt=f"Scatter plot of the {effect.measure} over the clean accuracy of {of_one.title} and its remedies; the "
-        "numbers are in the table.",
+        alt=f"Scatter plot of the {effect.measure} over the clean accuracy of {hardening.title} and its remedies; "
+        "the numbers are in the table.",
         records=records,
         chart=trade_off(
             [point.look for point in points],
@@ -141,18 +158,21 @@ def _trade_off(
 
 
 def _dose_figure(
-    of_one: Hardening,
+    hardening: Hardening,
     family: str,
     shown: dict[str, list[tuple[Remedied, Effect]]],
     lines: list[str],
     anchor: str,
 ) -> Figure:
     effect = next(iter(shown.values()))[0][1]
-    drawn = [look for look in looks(lines) if look.label in shown]
+    drawn = [look for look in line_looks(lines) if look.label in shown]
     records = []
     for line, steps in shown.items():
-        spans = [(0, of_one.title, steps[0][1].before)]
-        spans += [(one.dose or 0, of_one.names.title(one.variant), step.after) for one, step in steps]
+        spans = [(0, hardening.title, steps[0][1].before)]
+        spans += [
+            (remedied.dose or 0, hardening.names.title(remedied.variant), step.after)
+            for remedied, step in steps
+        ]
         records += [
             {
                 "line": line,
@@ -168,14 +188,14 @@ def _dose_figure(
     return Figure(
         name=f"{anchor}-dose-{family or 'accuracy'}",
         title=format.first_up(TITLES.get(family, "clean accuracy")),
-        about=f"{of_one.title}, {effect.measure} by dose",
+        about=f"{hardening.title}, {effect.measure} by dose",
         caption="",
-        alt=f"Line chart of the {effect.measure} of {of_one.title} by dose of {format.listing(list(shown))}; the "
+        alt=f"Line chart of the {effect.measure} of {hardening.title} by dose of {format.listing(list(shown))}; the "
         "numbers are in the table.",
         records=records,
         chart=dose_curve(
             drawn,
-            max(one.dose or 0 for steps in shown.values() for one, _ in steps),
+            max(remedied.dose or 0 for steps in shown.values() for remedied, _ in steps),
             effect.measure,
             shares=format.in_points(effect.metric, effect.unit),
         ),
@@ -183,20 +203,19 @@ def _dose_figure(
     )
 
 
-def _figure_of(one: Remedied, family: str) -> Effect | None:
+def _figure_of(remedied: Remedied, family: str) -> Effect | None:
     """The accuracy (""), or a family's headline."""
     if not family:
-        return one.accuracy
-    return next((effect for effect in one.effects if effect.headline and effect.family == family), None)
+        return remedied.accuracy
+    return next((effect for effect in remedied.effects if effect.headline and effect.family == family), None)
 
 
-def _note(of_one: Hardening, one: Remedied) -> str:
-    """The remedy, where the architecture's name does not say it."""
-    return of_one.names.remedy(one) if of_one.names.other_name(one) else ""
-
-
-def _label(of_one: Hardening, one: Remedied) -> str:
-    return of_one.names.remedy(one) if one.kind == "answers" else of_one.names.title(one.variant)
+def _label(hardening: Hardening, remedied: Remedied) -> str:
+    return (
+        hardening.names.remedy(remedied)
+        if remedied.kind == "answers"
+        else hardening.names.title(remedied.variant)
+    )
 
 
 def _estimate(span: Span, metric: str, unit: str) -> str:
