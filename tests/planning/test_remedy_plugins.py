@@ -204,7 +204,7 @@ def test_the_thief_is_told_what_the_limit_leaves(plugin: None, monkeypatch: pyte
 
 def fresh(task, workspace):
     from nasaudit.arch.network import build
-    from nasaudit.data import load_data
+    from nasaudit.data.load import load_data
 
     return build(task.architecture), load_data(task.data, None)
 
