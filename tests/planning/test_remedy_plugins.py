@@ -16,8 +16,8 @@ from nasaudit.errors import NasauditError, UnknownNameError
 from nasaudit.planning.experiments import Build, extraction
 from nasaudit.planning.hardening import hardened, variants
 from nasaudit.planning.plan import plan
+from nasaudit.report.remedy_names import hardened_title
 from nasaudit.report.sections.claim_rows import _asked
-from nasaudit.report.sections.remedies.names import hardened_title
 from nasaudit.results.schema import Claim
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import KnockoffSpec
@@ -204,7 +204,7 @@ def test_the_thief_is_told_what_the_limit_leaves(plugin: None, monkeypatch: pyte
 
 def fresh(task, workspace):
     from nasaudit.arch.network import build
-    from nasaudit.data import load_data
+    from nasaudit.data.load import load_data
 
     return build(task.architecture), load_data(task.data, None)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 from nasaudit.measure.catalogue import worse_direction
-from nasaudit.report.sections.remedies.names import Names
+from nasaudit.report.remedy_names import Names
 from nasaudit.report.sections.remedies.words import Hardening
 from nasaudit.results.base import Span
 from nasaudit.results.flags import FEW_SEEDS

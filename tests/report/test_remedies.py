@@ -12,9 +12,9 @@ from nasaudit.report import write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.parts import Section
+from nasaudit.report.remedy_names import hardened_title
 from nasaudit.report.sections.remedies import method as remedy_method
 from nasaudit.report.sections.remedies import words as remedy_words
-from nasaudit.report.sections.remedies.names import hardened_title
 from nasaudit.report.sections.remedies.section import section
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.verdict_models import Remedied

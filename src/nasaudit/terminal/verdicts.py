@@ -90,8 +90,8 @@ def remedied(results: StudyResults) -> str:
     """What a study's remedies did, for the terminal: the advice in sentences, then every figure before and after."""
     from nasaudit.report.evidence import Evidence
     from nasaudit.report.format import NBSP
+    from nasaudit.report.remedy_names import Names
     from nasaudit.report.sections.remedies.method import method, talk
-    from nasaudit.report.sections.remedies.names import Names
     from nasaudit.report.sections.remedies.words import hardenings, sentence, summary, threat, title
 
     names = Names.of(results, Evidence(results, Path()).titles)

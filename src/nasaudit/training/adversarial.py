@@ -109,15 +109,12 @@ def worst(
         Like `pixels`, within epsilon of them and within [0,1].
     """
     start = pixels + torch.empty_like(pixels).uniform_(-spec.epsilon, spec.epsilon, generator=generator)
+
+    def loss(logits: Tensor) -> Tensor:
+        return F.cross_entropy(logits, targets, reduction="sum")
+
     with as_it_predicts(network):
-        return climb(
-            network,
-            pixels,
-            start,
-            lambda logits: F.cross_entropy(logits, targets, reduction="sum"),
-            spec,
-            bf16,
-        )
+        return climb(network, pixels, start, loss, spec, bf16)
 
 
 def divergent(

@@ -10,10 +10,10 @@ from nasaudit.report import format
 from nasaudit.report.charts.remedies import Look
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table
+from nasaudit.report.remedy_names import Names
 from nasaudit.report.sections.remedies import method as remedy_method
 from nasaudit.report.sections.remedies import words as remedy_words
 from nasaudit.report.sections.remedies.figures import dose_curves, point_looks, trade_offs
-from nasaudit.report.sections.remedies.names import Names
 from nasaudit.report.sections.remedies.words import Hardening
 from nasaudit.results.verdict_models import Effect, Remedied
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nasaudit.report import format
-from nasaudit.report.sections.remedies.names import Names
+from nasaudit.report.remedy_names import Names
 from nasaudit.results.verdict_models import Effect, Remedied
 from nasaudit.spec.attacks import FAMILIES
 
