@@ -22,7 +22,7 @@ def choose_all(
     weights: str | Path | None = None,
     normalise: Normalisation | None = None,
 ) -> list[ArchChoice]:
-    """Architectures of a command line, with what is said beside them.
+    """Architectures of a command line, with what is given beside them.
 
     Raises:
         InputError: unknown; or weights beside several architectures.
@@ -35,8 +35,8 @@ def choose_all(
             f"--weights: expected one architecture, whose weights they are, got {len(choices)}; "
             "a YAML study can give each its own"
         )
-    said = {"weights": None if weights is None else str(Path(weights).absolute()), "normalise": normalise}
-    return [choice.model_copy(update=said) for choice in choices]
+    beside = {"weights": None if weights is None else str(Path(weights).absolute()), "normalise": normalise}
+    return [choice.model_copy(update=beside) for choice in choices]
 
 
 def make_study(

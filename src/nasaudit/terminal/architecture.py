@@ -69,11 +69,11 @@ class Facts:
         if self.spec.scale == "mini" and self.spec.model is None:
             low, high = MINI_FLOPS
             lines.append(f"budget of the scale: {low / 1e6:g} to {high / 1e6:g} MFLOPs per 3x28x28 image")
-        for cell, found in self.topology.items():
+        for cell, shape in self.topology.items():
             lines.append(
-                f"{cell} cell: depth {found.depth}, width {found.width:g}, "
-                f"{found.skips} skips ({found.skip_share:.0%} of the edges); "
-                + ", ".join(f"{count} {op}" for op, count in found.ops)
+                f"{cell} cell: depth {shape.depth}, width {shape.width:g}, "
+                f"{shape.skips} skips ({shape.skip_share:.0%} of the edges); "
+                + ", ".join(f"{count} {op}" for op, count in shape.ops)
             )
         lines.append("parameters and FLOPs by op: " + self._shares())
         genotype = self.spec.genotype
@@ -135,12 +135,12 @@ def hardened(study: StudySpec) -> list[Entry]:
         InputError: the study cannot be run as asked.
     """
     planned = plan(study, DOWNLOADS)
-    found = {variant.name: variant for variant in variants(study)}
+    by_name = {variant.name: variant for variant in variants(study)}
     choices = (*study.architectures, *hardened_choices(study))
     entries = []
     # A plan has them first, in this order; what it has beyond them is the study's population.
     for choice, spec in zip(choices, planned.architectures, strict=False):
-        variant = found.get(spec.name)
+        variant = by_name.get(spec.name)
         source = f"hardened {variant.original}" if variant else _source(choice, choice.name)
         how = {key: getattr(variant, key, None) or None for key in HOW}
         entries.append({**_measure(choice, spec, source).as_dict(), **how, "training": choice.training})

@@ -1,14 +1,14 @@
 """What a study, a gate and a comparison found, for the terminal."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from nasaudit.gate.compare import Difference, StudyComparison
 from nasaudit.gate.judge import Gate, written
 from nasaudit.results.schema import Row, StudyResults
-from nasaudit.results.verdict_models import Effect, Remedied
+from nasaudit.results.verdict_models import Effect
 from nasaudit.terminal.tables import Entry, table
 
 # Settings of figures that there are dozens of.
@@ -37,11 +37,11 @@ def measured(rows: Iterable[Row]) -> str:
 
 def judged(gate: Gate) -> str:
     """The verdicts of a gate for the terminal: a table, why each broken rule is broken, and how many hold."""
-    rows, told = [], ""
+    rows, above = [], ""
     for verdict in gate.verdicts:
         rows.append(
             {
-                "rule": "" if verdict.rule == told else verdict.rule,
+                "rule": "" if verdict.rule == above else verdict.rule,
                 "architecture": verdict.architecture,
                 "figure": _spaced(verdict.figure),
                 "measured": written(verdict.measured),
@@ -49,7 +49,7 @@ def judged(gate: Gate) -> str:
                 "": "holds" if verdict.holds else "BROKEN",
             }
         )
-        told = verdict.rule
+        above = verdict.rule
     if not any(row["difference"] for row in rows):
         rows = [{key: text for key, text in row.items() if key != "difference"} for row in rows]
     why = [f"{gate.policy.path}:{verdict.line}: {verdict.sentence}" for verdict in gate.broken]
@@ -61,18 +61,18 @@ def judged(gate: Gate) -> str:
 
 def compared(comparison: StudyComparison, everything: bool) -> str:
     """Differences of two studies as a table for the terminal."""
-    shown = [one for one in comparison.differences if everything or one.headline]
+    shown = [difference for difference in comparison.differences if everything or difference.headline]
     rows = [
         {
-            "architecture": one.architecture,
-            "figure": _spaced(one.figure),
-            "first": _side(one, "before"),
-            "second": _side(one, "after"),
-            "difference": written(one.difference),
-            "interval": f"{one.n} seeds" if one.how == "seeds" else one.how,
-            "finding": one.finding,
+            "architecture": difference.architecture,
+            "figure": _spaced(difference.figure),
+            "first": _side(difference, "before"),
+            "second": _side(difference, "after"),
+            "difference": written(difference.difference),
+            "interval": f"{difference.n} seeds" if difference.how == "seeds" else difference.how,
+            "finding": difference.finding,
         }
-        for one in shown
+        for difference in shown
     ]
     left = len(comparison.differences) - len(shown)
     lines = [table("headlines that both studies have", rows)]
@@ -95,31 +95,30 @@ def remedied(results: StudyResults) -> str:
     from nasaudit.report.sections.remedies.words import hardenings, sentence, summary, threat, title
 
     names = Names.of(results, Evidence(results, Path()).titles)
-    found = hardenings(results.remedies, names, len(results.study.seeds))
-    if not found:
+    originals = hardenings(results.remedies, names, len(results.study.seeds))
+    if not originals:
         return "no remedies in this study"
-    parts = [_wrapped(summary(found))]
-    for of_one in found:
-        items = [
-            _wrapped(said, "- ")
-            for said in (
-                *(threat(of_one, family) for family in of_one.families),
-                *(sentence(of_one, one) for one in of_one.remedies),
-            )
-        ]
-        rows = [row for one in of_one.remedies for row in _changes(one, of_one.names.full(one))]
-        measures = dict.fromkeys(_explained(effect) for one in of_one.remedies for effect in one.effects)
-        told = [f"The figures: {'; '.join(measures)}."] if measures else []
-        told += [" ".join(said) for said in (talk(of_one), method(of_one)) if said]
-        parts += [title(of_one), "\n".join(items), table("figures", rows, WIDTH), *map(_wrapped, told)]
+    parts = [_wrapped(summary(originals))]
+    for hardening in originals:
+        advice = (
+            *(threat(hardening, family) for family in hardening.families),
+            *(sentence(hardening, remedy) for remedy in hardening.remedies),
+        )
+        rows: list[Entry] = []
+        measures: dict[str, None] = {}
+        for remedy in hardening.remedies:
+            name = hardening.names.full(remedy)
+            for effect in [*([] if remedy.accuracy is None else [remedy.accuracy]), *remedy.effects]:
+                rows.append(_changed(effect, name))
+                name = ""  # it stands in the first row
+            for effect in remedy.effects:
+                ending = "" if effect.headline else ", which decides nothing"
+                measures[f"{_short(effect)}, {effect.measure}{ending}"] = None
+        notes = [f"The figures: {'; '.join(measures)}."] if measures else []
+        notes += [" ".join(sentences) for sentences in (talk(hardening), method(hardening)) if sentences]
+        items = "\n".join(_wrapped(line, "- ") for line in advice)
+        parts += [title(hardening), items, table("figures", rows, WIDTH), *map(_wrapped, notes)]
     return "\n\n".join(parts).replace(NBSP, " ")
-
-
-def _changes(one: Remedied, name: str) -> Iterator[Entry]:
-    """A row for each figure of a remedy; its name stands in the first."""
-    for effect in [*([] if one.accuracy is None else [one.accuracy]), *one.effects]:
-        yield _changed(effect, name)
-        name = ""
 
 
 def _changed(effect: Effect, name: str) -> Entry:
@@ -145,14 +144,9 @@ def _short(effect: Effect) -> str:
     return "accuracy" if effect.family == "training" else effect.family
 
 
-def _explained(effect: Effect) -> str:
-    ending = "" if effect.headline else ", which decides nothing"
-    return f"{_short(effect)}, {effect.measure}{ending}"
-
-
-def _wrapped(said: str, start: str = "") -> str:
+def _wrapped(text: str, start: str = "") -> str:
     return textwrap.fill(
-        said, WIDTH, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
+        text, WIDTH, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
     )
 
 
@@ -161,6 +155,6 @@ def _spaced(figure: str) -> str:
     return figure.replace(";", " ")
 
 
-def _side(one: Difference, side: Literal["before", "after"]) -> str:
-    value = one.before.value if side == "before" else one.after.value
-    return f"{'at least ' * (side in one.least)}{value:.4g}"
+def _side(difference: Difference, side: Literal["before", "after"]) -> str:
+    value = difference.before.value if side == "before" else difference.after.value
+    return f"{'at least ' * (side in difference.least)}{value:.4g}"
