@@ -128,7 +128,7 @@ def test_a_smaller_loss_of_a_nas_model_agrees_with_the_published_direction(make)
 
 def test_the_headline_is_the_drop_at_the_largest_fraction(make) -> None:
     evidence = make()
-    headline = evidence.headline("poisoning")
+    headline = evidence.results.headline("poisoning")
     assert headline is not None
     assert {name: row.value for name, row in headline.rows.items()} == DROPS
     wording = POISONING.wording(evidence, headline)
@@ -138,7 +138,10 @@ def test_the_headline_is_the_drop_at_the_largest_fraction(make) -> None:
     )
     assert wording.illustration["resnet"].value == 0.8
     alone = make(flip=False)
-    assert "of the training images poisoned" in POISONING.wording(alone, alone.headline("poisoning")).measure
+    assert (
+        "of the training images poisoned"
+        in POISONING.wording(alone, alone.results.headline("poisoning")).measure
+    )
 
 
 def test_the_curve_is_in_points_and_starts_where_nothing_is_poisoned(make) -> None:
@@ -163,7 +166,7 @@ def test_one_attack_alone_has_a_section(make, attacks) -> None:
 def test_without_rows_there_is_nothing(make_study, tmp_path: Path) -> None:
     evidence = Evidence(make_study(), tmp_path)
     assert POISONING.section(evidence) is None
-    assert evidence.headline("poisoning") is None
+    assert evidence.results.headline("poisoning") is None
     assert POISONING.quote(evidence, evidence.subjects[0]) == Quote()
 
 

@@ -28,23 +28,22 @@ Drawn = alt.LayerChart | alt.VConcatChart | alt.FacetChart
 Spec = dict[str, object]  # Vega-Lite, as JSON has it
 
 
-def for_page(chart: Drawn, records: Records) -> Spec:
-    """The Vega-Lite specification of a chart as wide as its place; the page draws the legend."""
-    return _finished(_wide(chart, "container"), records, legend=False)
+def vega_lite(chart: Drawn, records: Records, title: str = "", legend: bool = False) -> Spec:
+    """A chart with the type and the rules that all share, and its records.
 
-
-def for_file(chart: Drawn, records: Records, title: str, legend: bool) -> Spec:
-    """The Vega-Lite specification of a chart that stands alone."""
-    return _finished(_wide(chart.properties(title=title), FILE_WIDTH), records, legend)
-
-
-def _wide(chart: Drawn, width: int | str) -> Drawn:
-    return chart.properties(width=width) if isinstance(chart, alt.LayerChart) else chart
-
-
-def _finished(chart: Drawn, records: Records, legend: bool) -> Spec:
-    """Type and rules that all charts share, and the records."""
+    Args:
+        chart: without its records.
+        records: what it draws.
+        title: above a chart that stands alone; without, it is as wide as its place on the page.
+        legend: whether it draws one; the page has its own.
+    """
+    if title:
+        chart = chart.properties(title=title)
+    if isinstance(chart, alt.LayerChart):
+        chart = chart.properties(width=FILE_WIDTH if title else "container")
     letters = max((len(str(record.get("label", record.get("line", "")))) for record in records), default=0)
+    # As many names as stand beside each other under a file's picture.
+    columns = max(1, min(6, FILE_WIDTH // (min(LABEL_LIMIT, 7 * letters) + 36)))
     styled = (
         chart.configure(font=FONT, background="white")
         .configure_view(stroke=None)
@@ -54,18 +53,13 @@ def _finished(chart: Drawn, records: Records, legend: bool) -> Spec:
         )
         .configure_title(anchor="start", color=INK, fontSize=15, offset=12)
         .configure_legend(
-            disable=not legend, title=None, orient="bottom", columns=_columns(letters), labelColor=INK,
+            disable=not legend, title=None, orient="bottom", columns=columns, labelColor=INK,
             labelFontSize=12, labelLimit=LABEL_LIMIT, symbolSize=110, symbolOpacity=1,
         )
     )  # fmt: skip
     spec = styled.to_dict()
     # Altair keeps lines of reference (the diagonal of a ROC curve) in the same place.
     return {**spec, "datasets": {**spec.get("datasets", {}), DATA.name: list(records)}}
-
-
-def _columns(letters: int) -> int:
-    """How many names of so many letters stand beside each other under a file's picture."""
-    return max(1, min(6, FILE_WIDTH // (min(LABEL_LIMIT, 7 * letters) + 36)))
 
 
 def framed(chart: Chart, height: int = 300) -> Chart:

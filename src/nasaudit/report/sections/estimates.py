@@ -11,7 +11,6 @@ from nasaudit.results.schema import Row
 
 # Values that span such a factor are drawn by factors.
 LOG_RANGE = 30
-AT_LEAST = f"\N{GREATER-THAN OR EQUAL TO}{format.NBSP}"
 
 
 def estimate_figure(
@@ -75,9 +74,6 @@ def spans(rows: Collection[Row]) -> bool:
     return low > 0 and high / low > LOG_RANGE
 
 
-def at_least(row: Row | None) -> Cell:
+def at_least(row: Row) -> Cell:
     """A cell in which a lower bound says so with its sign, in little room."""
-    cell = Cell.of(row)
-    if row is None or not row.bound:
-        return cell
-    return Cell(AT_LEAST + cell.text.removeprefix(f"more than{format.NBSP}"), cell.note)
+    return Cell(format.value(row, "\N{GREATER-THAN OR EQUAL TO}"), format.interval_and_n(row))

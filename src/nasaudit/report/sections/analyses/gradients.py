@@ -45,7 +45,7 @@ def section(evidence: Evidence) -> Section | None:
             + ("" if number else "; last, as published, at initialisation"),
             [
                 *(
-                    column(words, evidence.by_name(FAMILY, metric, {"checkpoint": moment}), at_least)
+                    column(words, evidence.by_name(FAMILY, metric, checkpoint=moment), at_least)
                     for moment, words in MOMENTS.items()
                 ),
                 *([] if number else [column("sum of std, published", as_published)]),
@@ -80,7 +80,7 @@ def _moments(evidence: Evidence) -> Figure | None:
     """The variance at each moment; what is not above 0 has no place on an axis by factors."""
     records: list[dict[str, object]] = []
     for moment, words in MOMENTS.items():
-        rows = evidence.by_name(FAMILY, "gradient_variance", {"checkpoint": moment})
+        rows = evidence.by_name(FAMILY, "gradient_variance", checkpoint=moment)
         for subject in evidence.subjects:
             row = rows.get(subject.name)
             if row is None or row.value <= 0:
@@ -109,7 +109,7 @@ def _moments(evidence: Evidence) -> Figure | None:
         "gradients-moments",
         "Gradient variance by moment of training",
         f"How far the gradients of mini-batches lie from their mean, squared. {drawn}",
-        f"Dot plot of the gradient variance of {format.listing(list(evidence.titles.values()))} at "
+        f"Dot plot of the gradient variance of {evidence.names} at "
         f"{len(colours)} moments of training; the numbers are in the table.",
         categories.moments(labels, colours, "gradient variance"),
         records,
@@ -120,11 +120,11 @@ def _moments(evidence: Evidence) -> Figure | None:
 def _layers(evidence: Evidence, moment: str) -> Figure | None:
     records = []
     for subject in evidence.subjects:
-        rows = evidence.rows(subject.name, FAMILY, "layer_gradient_variance", {"checkpoint": moment})
+        rows = evidence.rows(subject.name, FAMILY, "layer_gradient_variance", checkpoint=moment)
         layers = unique(row.setting["layer"] for row in rows)
         for place, layer in enumerate(layers):
             row = evidence.pooled(
-                subject.name, FAMILY, "layer_gradient_variance", {"checkpoint": moment, "layer": layer}
+                subject.name, FAMILY, "layer_gradient_variance", checkpoint=moment, layer=layer
             )
             if row is not None and row.value > 0 and len(layers) > 1:
                 records.append(
@@ -142,8 +142,7 @@ def _layers(evidence: Evidence, moment: str) -> Figure | None:
         f"gradients-layers-{moment.replace('_', '-')}",
         f"Layer by layer, {MOMENTS[moment]}",
         "The part of the gradient variance that each layer has, from the input to the classifier.",
-        f"Line chart of the gradient variance of each layer, {MOMENTS[moment]}, for "
-        f"{format.listing(list(evidence.titles.values()))}.",
+        f"Line chart of the gradient variance of each layer, {MOMENTS[moment]}, for {evidence.names}.",
         curves.depth_profile(evidence.subjects, "gradient variance"),
         records,
     )
