@@ -103,8 +103,8 @@ def _restore_streams(before: tuple[Any, Any]) -> None:
 
 def _signal_handlers() -> dict[int, Any]:
     """Those that Python knows of; others cannot be put back."""
-    found = {int(number): signal.getsignal(number) for number in signal.valid_signals()}
-    return {number: handler for number, handler in found.items() if handler is not None}
+    handlers = {int(number): signal.getsignal(number) for number in signal.valid_signals()}
+    return {number: handler for number, handler in handlers.items() if handler is not None}
 
 
 def _restore_signal_handlers(before: dict[int, Any]) -> None:

@@ -119,12 +119,12 @@ def _locate(target: str) -> Code:
         return _file(Path(place))
     top = place.partition(".")[0]
     with _path(Path.cwd()):
-        found = importlib.util.find_spec(top)
-    if found is None:
+        spec = importlib.util.find_spec(top)
+    if spec is None:
         raise SpecError("model", "a module that can be imported from here, or path/file.py:build", place)
-    if found.submodule_search_locations is None:
-        return _file(Path(found.origin or ""))
-    folders = [Path(folder) for folder in found.submodule_search_locations]
+    if spec.submodule_search_locations is None:
+        return _file(Path(spec.origin or ""))
+    folders = [Path(folder) for folder in spec.submodule_search_locations]
     files = tuple(file for folder in folders for file in folder.rglob("*.py"))
     return Code(None, folders[0].parent, files)
 
@@ -150,13 +150,13 @@ def _file(path: Path) -> Code:
 
 def _run_file(code: Code, file: Path) -> ModuleType:
     name = file.stem
-    found = importlib.util.spec_from_file_location(name, file)
-    if found is None or found.loader is None:
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
         raise ModelError(f"{file}: is not loaded as Python")
-    module = importlib.util.module_from_spec(found)
+    module = importlib.util.module_from_spec(spec)
     with _path(code.folder), _own_modules((name, *code.beside)):
         sys.modules[name] = module
-        found.loader.exec_module(module)
+        spec.loader.exec_module(module)
     return module
 
 

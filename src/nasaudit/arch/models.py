@@ -81,15 +81,15 @@ def moments_of(spec: ArchSpec, dataset: tuple[Tensor, Tensor] | None) -> tuple[T
     channels = spec.input_shape[0]
     match spec.normalise:
         case Moments(mean=mean, std=std):
-            found = torch.tensor(mean), torch.tensor(std)
+            moments = torch.tensor(mean), torch.tensor(std)
         case "own":
-            found = own_moments(spec, cast(ModelSpec, spec.model))
+            moments = own_moments(spec, cast(ModelSpec, spec.model))
         case "none":
-            found = torch.zeros(channels), torch.ones(channels)
+            moments = torch.zeros(channels), torch.ones(channels)
         case _:
-            found = dataset or (torch.full((channels,), 0.5), torch.full((channels,), 0.25))
+            moments = dataset or (torch.full((channels,), 0.5), torch.full((channels,), 0.25))
     wide = 3 if spec.model is not None and spec.model.builder == "torchvision" else channels
-    return found[0].expand(wide), found[1].expand(wide)
+    return moments[0].expand(wide), moments[1].expand(wide)
 
 
 def reads_channels_last(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> bool:

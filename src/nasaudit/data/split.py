@@ -119,6 +119,10 @@ class Split:
         chosen = self.images[positions].to(torch.float32, memory_format=torch.channels_last)
         return chosen.div_(255)
 
+    def tensors(self, device: str | torch.device) -> tuple[Tensor, Tensor]:
+        """Pixels (as above) and labels, on a device."""
+        return self.pixels().to(device), self.labels.to(device)
+
     @cached_property
     def moments(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the pixels by channel; a network's first layer normalises by them."""

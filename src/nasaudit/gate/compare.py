@@ -26,7 +26,7 @@ from nasaudit.results.selection import (
 )
 from nasaudit.results.verdict_models import Finding
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.stats.differences import Change, How, independent_change, paired_change
+from nasaudit.stats.differences import How, independent_change, paired_change
 from nasaudit.verdicts.finding import finding_of
 
 # What decides which images play which part; where they are on the disk does not.
@@ -90,7 +90,12 @@ def compare_studies(before: StudyResults, after: StudyResults) -> StudyCompariso
                 shared.append(key)
     if not shared:
         raise InputError(_nothing_shared(before, after, list(otherwise)))
-    headlines = _headlines(before)
+    headlines = {key_of(row) for headline in before.headlines_between for row in headline.rows.values()}
+    headlines |= {
+        key_of(row)
+        for row in before.rows
+        if (row.family, row.metric) == ACCURACY and row.setting.get("split") == "test"
+    }
     return StudyComparison(
         differences=[difference(ours[key], theirs[key], headline=key in headlines) for key in shared],
         warnings=[
@@ -114,7 +119,10 @@ def difference(
     """
     key = after.key
     seeds = sorted(before.by_seed.keys() & after.by_seed.keys())
-    change = change_of(before, after)
+    # By pairs of seeds where that can be said, else by the two rows as if they were independent.
+    change = paired_change(
+        [(estimate_of(before.by_seed[seed]), estimate_of(after.by_seed[seed])) for seed in seeds]
+    ) or independent_change(estimate_of(before.row), estimate_of(after.row))
     direction = worse_direction(key.metric, worse)
     sides: dict[Literal["before", "after"], Figure] = {"before": before, "after": after}
     return Difference(
@@ -135,13 +143,6 @@ def difference(
         finding=finding_of(Span.of(change.estimate), direction),
         headline=headline,
     )
-
-
-def change_of(before: Figure, after: Figure) -> Change:
-    """The difference by pairs of seeds where that can be said, else by the two rows as if independent."""
-    seeds = sorted(before.by_seed.keys() & after.by_seed.keys())
-    pairs = [(estimate_of(before.by_seed[seed]), estimate_of(after.by_seed[seed])) for seed in seeds]
-    return paired_change(pairs) or independent_change(estimate_of(before.row), estimate_of(after.row))
 
 
 def require_comparable(before: StudyResults, after: StudyResults, first: str, second: str) -> None:
@@ -170,9 +171,9 @@ def require_comparable(before: StudyResults, after: StudyResults, first: str, se
     if before.class_names != after.class_names:
         differing.append(("class names", len(before.class_names), len(after.class_names)))
     if differing:
-        said = "; ".join(f"{name} ({mine!r} and {other!r})" for name, mine, other in differing)
+        fields = "; ".join(f"{name} ({mine!r} and {other!r})" for name, mine, other in differing)
         raise InputError(
-            f"{first} and {second} cannot be compared, as they differ in {said}: "
+            f"{first} and {second} cannot be compared, as they differ in {fields}: "
             "run both with the same protocol, data and scale"
         )
 
@@ -184,11 +185,11 @@ def attack_differs(key: Key, ours: Attacks, theirs: Attacks) -> str:
         return ""
     if first is None or second is None:
         return f"the studies do not say which {key.attack} it was"
-    said = [
+    fields = [
         f"{field} ({_short(getattr(first, field, None))} and {_short(getattr(second, field, None))})"
         for field in differing_fields(first, second)
     ]
-    return f"{key.attack} differs in {', '.join(said)}"
+    return f"{key.attack} differs in {', '.join(fields)}"
 
 
 def warnings(
@@ -200,11 +201,10 @@ def warnings(
             f"the data are at {before.study.data.path} and at {after.study.data.path}: "
             "a study does not keep their content, so make sure that these are the same images"
         )
-    recipes = before.training, after.training
     changed = sorted(
         field
         for field in TrainingSpec.model_fields
-        if getattr(recipes[0], field) != getattr(recipes[1], field)
+        if getattr(before.training, field) != getattr(after.training, field)
     )
     if changed:
         yield f"the training recipes differ in {', '.join(changed)}"
@@ -212,9 +212,10 @@ def warnings(
     changed = [spec.name for spec in after.architectures if specs.get(spec.name, spec) != spec]
     if changed:
         yield f"{', '.join(changed)}: another network under the same name"
-    changed = [name for name in VERSIONS if before.environment.get(name) != after.environment.get(name)]
-    for name in changed:
-        yield f"made with other versions of {name}: {before.environment.get(name)} and {after.environment.get(name)}"
+    for name in VERSIONS:
+        old, new = before.environment.get(name), after.environment.get(name)
+        if old != new:
+            yield f"made with other versions of {name}: {old} and {new}"
     shared = sorted(set(before.study.seeds) & set(after.study.seeds))
     if set(before.study.seeds) != set(after.study.seeds):
         yield (
@@ -234,15 +235,6 @@ def warnings(
 
 def _comparable_figures(results: StudyResults) -> dict[Key, Figure]:
     return {key: figure for key, figure in figures(results.rows).items() if not on_common_images(key)}
-
-
-def _headlines(results: StudyResults) -> set[Key]:
-    keys = {key_of(row) for headline in results.headlines_between for row in headline.rows.values()}
-    return keys | {
-        key_of(row)
-        for row in results.rows
-        if (row.family, row.metric) == ACCURACY and row.setting.get("split") == "test"
-    }
 
 
 def _one_sided(ours: Mapping[Key, Figure], theirs: Mapping[Key, Figure]) -> Iterator[str]:

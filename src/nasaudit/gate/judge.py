@@ -13,7 +13,7 @@ from nasaudit.gate.compare import attack_differs, difference, require_comparable
 from nasaudit.gate.policies import Policy
 from nasaudit.gate.rule_rows import NoSuchRowError, select
 from nasaudit.results.base import Plain, Span
-from nasaudit.results.schema import StudyResults
+from nasaudit.results.schema import Row, StudyResults
 from nasaudit.results.selection import Attacks, Figure, estimate_of, figure_words, figures
 from nasaudit.spec.policy import RuleSpec
 
@@ -139,11 +139,11 @@ def _choose(
     chosen, problems = [], []
     for rule, line in zip(policy.spec.rules, policy.lines, strict=True):
         try:
-            found = select(rule, results)
+            selected = select(rule, results)
             if rule.check == "not_worse_than_baseline" and baseline is not None:
-                chosen.append((rule, line, _with_baseline(found, results, baseline)))
+                chosen.append((rule, line, _with_baseline(selected, results, baseline)))
             else:
-                chosen.append((rule, line, [(figure, None) for figure in found]))
+                chosen.append((rule, line, [(figure, None) for figure in selected]))
         except NoSuchRowError as error:
             problems.append(f"{policy.path}:{line}: {rule.title!r}: {error}")
     if problems:
@@ -151,11 +151,11 @@ def _choose(
     return chosen
 
 
-def _with_baseline(found: Sequence[Figure], results: StudyResults, baseline: StudyResults) -> Matched:
+def _with_baseline(selected: Sequence[Figure], results: StudyResults, baseline: StudyResults) -> Matched:
     theirs = figures(baseline.rows)
     attacks = Attacks(baseline), Attacks(results)
     matched: Matched = []
-    for figure in found:
+    for figure in selected:
         before = theirs.get(figure.key)
         if before is None:
             names = sorted({key.architecture for key in theirs if key[1:] == figure.key[1:]})
@@ -169,39 +169,34 @@ def _with_baseline(found: Sequence[Figure], results: StudyResults, baseline: Stu
 
 
 def _verdict(rule: RuleSpec, line: int, figure: Figure, before: Figure | None) -> Verdict:
-    row = figure.row
-    common = {
-        "rule": rule.title,
-        "line": line,
-        "demand": rule.demand,
-        "architecture": figure.key.architecture,
-        "family": figure.key.family,
-        "attack": figure.key.attack,
-        "setting": dict(figure.key.setting),
-        "metric": figure.key.metric,
-        "unit": row.unit,
-        "measured": Span.of(estimate_of(row)),
-        "n": row.n,
-    }
-    if before is None:
-        holds, message = _within(rule, figure)
-        return Verdict(**common, holds=holds, message=message)
-    change = difference(before, figure, worse=rule.direction)
-    holds, message = _not_worse(rule, change.difference, change.least)
+    change = None if before is None else difference(before, figure, worse=rule.direction)
+    holds, message = (
+        _within(rule, figure.row) if change is None else _not_worse(rule, change.difference, change.least)
+    )
     return Verdict(
-        **common,
+        rule=rule.title,
+        line=line,
         holds=holds,
+        demand=rule.demand,
+        architecture=figure.key.architecture,
+        family=figure.key.family,
+        attack=figure.key.attack,
+        setting=dict(figure.key.setting),
+        metric=figure.key.metric,
+        unit=figure.row.unit,
+        measured=Span.of(estimate_of(figure.row)),
+        n=figure.row.n,
+        baseline=change and change.before,
+        difference=change and change.difference,
+        how=change.how if change else "",
         message=message,
-        baseline=change.before,
-        difference=change.difference,
-        how=change.how,
     )
 
 
-def _within(rule: RuleSpec, figure: Figure) -> tuple[bool, str]:
+def _within(rule: RuleSpec, row: Row) -> tuple[bool, str]:
     """A value, or the end of its interval that is nearer to breaking the rule, against a limit."""
-    row, most, limit = figure.row, rule.check == "at_most", rule.limit
-    if most and figure.row.bound:
+    most, limit = rule.check == "at_most", rule.limit
+    if most and row.bound:
         return False, "the value is the least that it can be, which shows nothing about the most"
     end = row.value if rule.judge == "value" else row.high if most else row.low
 
@@ -212,10 +207,7 @@ def _within(rule: RuleSpec, figure: Figure) -> tuple[bool, str]:
         return True, "the value keeps to it" if rule.judge == "value" else "the whole interval keeps to it"
     if rule.judge == "bound" and keeps(row.value):
         side = "up" if most else "down"
-        return (
-            False,
-            f"the value keeps to it, but its interval reaches {side} to {end:.4g}: not shown",
-        )
+        return False, f"the value keeps to it, but its interval reaches {side} to {end:.4g}: not shown"
     return False, f"{row.value:.4g} is not {rule.demand}"
 
 
@@ -236,17 +228,11 @@ def _not_worse(rule: RuleSpec, change: Span, least: Sequence[str]) -> tuple[bool
     hidden = "after" if rule.direction == "higher" else "before"
     if hidden in least:
         whose = "study" if hidden == "after" else "baseline"
-        return (
-            False,
-            f"the value of the {whose} is only the least that it can be, so this cannot be shown",
-        )
+        return False, f"the value of the {whose} is only the least that it can be, so this cannot be shown"
     if end <= rule.tolerance:
         return True, "the value keeps to it" if rule.judge == "value" else "the whole interval keeps to it"
     if value <= rule.tolerance:
-        return (
-            False,
-            f"its value keeps to it, but its interval reaches up to {end:.4g} worse: not shown",
-        )
+        return False, f"its value keeps to it, but its interval reaches up to {end:.4g} worse: not shown"
     return False, f"worse by {value:.4g}"
 
 

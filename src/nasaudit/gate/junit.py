@@ -7,7 +7,7 @@ for the policy, a case for each verdict (`classname` is the rule, `name` the fig
 import re
 import xml.etree.ElementTree as ET
 
-from nasaudit.gate.judge import Gate, Verdict
+from nasaudit.gate.judge import Gate
 
 ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML 1.0, section 2.2
 
@@ -24,19 +24,14 @@ def to_junit(gate: Gate) -> str:
     root = ET.Element("testsuites", {"name": "nasaudit gate", **counts})
     suite = ET.SubElement(root, "testsuite", {"name": _legal(f"policy {gate.policy.path.name}"), **counts})
     for verdict in gate.verdicts:
-        _case(suite, verdict)
+        name = f"{verdict.architecture}: {verdict.figure}" if verdict.architecture else verdict.figure
+        words = {"classname": _legal(verdict.rule), "name": _legal(name), "time": "0"}
+        case = ET.SubElement(suite, "testcase", words)
+        if not verdict.holds:
+            words = {"message": _legal(verdict.message), "type": "broken rule"}
+            ET.SubElement(case, "failure", words).text = _legal(verdict.sentence)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _case(suite: ET.Element, verdict: Verdict) -> None:
-    name = f"{verdict.architecture}: {verdict.figure}" if verdict.architecture else verdict.figure
-    case = ET.SubElement(
-        suite, "testcase", {"classname": _legal(verdict.rule), "name": _legal(name), "time": "0"}
-    )
-    if not verdict.holds:
-        words = {"message": _legal(verdict.message), "type": "broken rule"}
-        ET.SubElement(case, "failure", words).text = _legal(verdict.sentence)
 
 
 def _legal(text: str) -> str:

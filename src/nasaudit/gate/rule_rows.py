@@ -25,12 +25,12 @@ class Step:
     """One condition of a rule.
 
     Attributes:
-        what: it looks at, in words.
+        place: what it looks at, in words.
         wanted: text.
         got: what a figure has there; None if it has nothing.
     """
 
-    what: str
+    place: str
     wanted: str
     got: Callable[[Key], str | None]
 
@@ -55,18 +55,18 @@ def select(rule: RuleSpec, results: StudyResults) -> list[Figure]:
         for row in results.rows
         if rule.check != "not_worse_than_baseline" or not on_common_images(key_of(row))
     ]
-    found = figures(comparable)
+    by_key = figures(comparable)
     if rule.metric == HEADLINE:
-        left = _headline(rule, results, found)
+        left = _headline(rule, results, by_key)
     else:
-        left = list(found.values())
+        left = list(by_key.values())
         narrowed: list[str] = []
         for step in _steps(rule):
             fitting = [figure for figure in left if step.holds(figure.key)]
             if not fitting:
                 raise NoSuchRowError(_nothing_left(step, left, narrowed, results, rule))
             left = fitting
-            narrowed.append(f"{step.what} {step.wanted}")
+            narrowed.append(f"{step.place} {step.wanted}")
     return _of_architectures(rule, left, results)
 
 
@@ -80,19 +80,19 @@ def _steps(rule: RuleSpec) -> Iterator[Step]:
         yield Step(f"setting {name}", text, lambda key, name=name: dict(key.setting).get(name))  # type: ignore[misc]
 
 
-def _headline(rule: RuleSpec, results: StudyResults, found: Mapping[Key, Figure]) -> list[Figure]:
+def _headline(rule: RuleSpec, results: StudyResults, by_key: Mapping[Key, Figure]) -> list[Figure]:
     family = next(family for family in FAMILIES if family == rule.family)
     between = rule.check == "not_worse_than_baseline"
     headlines = results.headlines_between if between else results.headlines
     headline = next((headline for headline in headlines if headline.family == family), None)
     if headline is None:
-        measured = sorted({key.family for key in found if key.family in FAMILIES})
+        measured = sorted({key.family for key in by_key if key.family in FAMILIES})
         metrics = " or ".join(dict.fromkeys(wish.metric for wish in WISHES[family]))
         raise NoSuchRowError(
             f"the study has no {HEADLINE} of {family} ({metrics} of any attack); "
             f"attack families that it measured: {', '.join(measured) or 'none'}"
         )
-    return [found[key_of(row)] for row in headline.rows.values() if key_of(row) in found]
+    return [by_key[key_of(row)] for row in headline.rows.values() if key_of(row) in by_key]
 
 
 def _of_architectures(rule: RuleSpec, left: Sequence[Figure], results: StudyResults) -> list[Figure]:
@@ -122,18 +122,20 @@ def _nothing_left(
     """Why a condition holds for no figure, and what does."""
     of_what = f" of {', '.join(narrowed)}" if narrowed else ""
     has = list(dict.fromkeys(text for figure in left if (text := step.got(figure.key)) is not None))
-    if step.what == "setting images" and any(on_common_images(key_of(row)) for row in results.rows):
+    aside = ""
+    if (step.place, step.wanted, rule.check) == (
+        "setting images",
+        "common",
+        "not_worse_than_baseline",
+    ) and any(on_common_images(key_of(row)) for row in results.rows):
         aside = "; images=common are other images in every study, so a baseline cannot be compared on them"
-        aside = aside if step.wanted == "common" and rule.check == "not_worse_than_baseline" else ""
-    else:
-        aside = ""
-    if not has and step.what.startswith("setting "):
+    if not has and step.place.startswith("setting "):
         settings = sorted({name for figure in left for name, _ in figure.key.setting})
-        name = step.what.removeprefix("setting ")
+        name = step.place.removeprefix("setting ")
         hint = _near(name, settings) if settings else "it has no setting"
-        return f"no figure{of_what} has {step.what}; {hint}"
-    what, sign = (step.what, "=") if step.what.startswith("setting ") else (step.what, " ")
-    return f"the study has no {what}{sign}{step.wanted}{of_what}; {_near(step.wanted, has)}{aside}"
+        return f"no figure{of_what} has {step.place}; {hint}"
+    sign = "=" if step.place.startswith("setting ") else " "
+    return f"the study has no {step.place}{sign}{step.wanted}{of_what}; {_near(step.wanted, has)}{aside}"
 
 
 def _near(wanted: str, has: Iterable[str]) -> str:
@@ -141,17 +143,16 @@ def _near(wanted: str, has: Iterable[str]) -> str:
     known = list(has)
     number = as_number(wanted)
     if number is not None:
-        ordered = sorted(known, key=lambda text: _distance(number, as_number(text)))
+
+        def distance(text: str) -> float:
+            size = as_number(text)
+            if size is None:
+                return inf
+            return abs(log(number / size)) if number > 0 and size > 0 else abs(number - size)
+
+        ordered = sorted(known, key=distance)
         return f"the nearest that it has: {', '.join(ordered[:SHOWN])}"
     close = difflib.get_close_matches(wanted.lower(), known, n=2, cutoff=0.5)
     guess = f"did you mean {' or '.join(close)}? " if close else ""
     more = f", and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
     return f"{guess}it has {', '.join(known[:SHOWN])}{more}" if known else "it has none"
-
-
-def _distance(wanted: float, got: float | None) -> float:
-    if got is None:
-        return inf
-    if wanted > 0 and got > 0:
-        return abs(log(wanted / got))
-    return abs(wanted - got)

@@ -25,9 +25,14 @@ def to_sarif(gate: Gate, root: Path) -> str:
         gate: what came of the policy.
         root: of the repository; the policy's path is written relative to it where it is inside.
     """
-    titles = list(dict.fromkeys(verdict.rule for verdict in gate.verdicts))
-    ids = _ids(titles)
-    location = _artifact(gate.policy.path, root)
+    demands: dict[str, str] = {}
+    for verdict in gate.verdicts:
+        demands.setdefault(verdict.rule, verdict.demand)
+    ids = _ids(list(demands))
+    path, base = gate.policy.path.absolute(), root.absolute()
+    location = {"uri": path.as_uri()}
+    if path.is_relative_to(base):
+        location = {"uri": quote(path.relative_to(base).as_posix()), "uriBaseId": ROOT}
     document = {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -37,28 +42,26 @@ def to_sarif(gate: Gate, root: Path) -> str:
                     "driver": {
                         "name": "nasaudit",
                         "version": __version__,
-                        "rules": [_rule(title, ids[title], gate) for title in titles],
+                        "rules": [
+                            {
+                                "id": ids[title],
+                                "shortDescription": {"text": title},
+                                "fullDescription": {"text": f"{title}: {demand}"},
+                                "defaultConfiguration": {"level": "error"},
+                            }
+                            for title, demand in demands.items()
+                        ],
                     }
                 },
                 "automationDetails": {"id": f"nasaudit-gate/{gate.policy.path.stem}"},
                 "results": [
-                    _result(verdict, ids[verdict.rule], titles.index(verdict.rule), location)
+                    _result(verdict, ids[verdict.rule], list(ids).index(verdict.rule), location)
                     for verdict in gate.broken
                 ],
             }
         ],
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _rule(title: str, identity: str, gate: Gate) -> dict[str, Any]:
-    demand = next(verdict.demand for verdict in gate.verdicts if verdict.rule == title)
-    return {
-        "id": identity,
-        "shortDescription": {"text": title},
-        "fullDescription": {"text": f"{title}: {demand}"},
-        "defaultConfiguration": {"level": "error"},
-    }
 
 
 def _result(verdict: Verdict, identity: str, index: int, location: dict[str, str]) -> dict[str, Any]:
@@ -78,13 +81,6 @@ def _result(verdict: Verdict, identity: str, index: int, location: dict[str, str
         # The same rule broken by the same figure is the same finding, wherever the rule moves in the file.
         "partialFingerprints": {"figure/v1": hashlib.sha256(about.encode()).hexdigest()[:32]},
     }
-
-
-def _artifact(path: Path, root: Path) -> dict[str, str]:
-    absolute, base = path.absolute(), root.absolute()
-    if absolute.is_relative_to(base):
-        return {"uri": quote(absolute.relative_to(base).as_posix()), "uriBaseId": ROOT}
-    return {"uri": absolute.as_uri()}
 
 
 def _ids(titles: list[str]) -> dict[str, str]:

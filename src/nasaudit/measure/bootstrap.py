@@ -38,8 +38,13 @@ def bootstrap(
         resampled[draw] = np.mean(
             [statistic(arrays[k][rng.integers(len(arrays[k]), size=len(arrays[k]))]) for k in chosen]
         )
+    return percentile_interval(value, resampled, sum(map(len, arrays)), unit)
+
+
+def percentile_interval(value: float, resampled: FloatArray, n: int, unit: str) -> Estimate:
+    """A value with the middle 95 % of its bootstrap draws, float [draws]; the value itself is never outside."""
     low, high = np.quantile(resampled, (0.025, 0.975))
-    return Estimate(value, min(float(low), value), max(float(high), value), sum(map(len, arrays)), unit)
+    return Estimate(float(value), min(float(low), float(value)), max(float(high), float(value)), n, unit)
 
 
 def mean(units: FloatArray) -> FloatArray:

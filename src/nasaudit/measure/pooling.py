@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from nasaudit.measure.bootstrap import percentile_interval
 from nasaudit.measure.catalogue import Metric
 from nasaudit.measure.estimate import Estimate, FloatArray
 from nasaudit.measure.proportion import proportion
@@ -72,7 +73,7 @@ def pool_values(estimates: Sequence[Estimate]) -> Estimate:
     luck = rng.standard_normal(DRAWS)
     luck *= np.where(luck < 0, below, above) / NORMAL_95
     n = sum(estimate.n for estimate in estimates)
-    drawn = _interval(values.mean(), values[chosen].mean(axis=1) + luck, n, estimates[0].unit)
+    drawn = percentile_interval(values.mean(), values[chosen].mean(axis=1) + luck, n, estimates[0].unit)
     return Estimate(
         drawn.value, min(drawn.low, drawn.value - below), max(drawn.high, drawn.value + above), n, drawn.unit
     )
@@ -109,7 +110,10 @@ class CurvePool:
             grid: ascending epsilons.
         """
         points = np.array([0.0, *grid])
-        levels = np.stack([_histogram(np.asarray(of_seed, dtype=np.float64), points) for of_seed in minimal])
+        # How many images of each seed fall at each point, and how many at none.
+        levels = np.stack(
+            [np.bincount(np.searchsorted(points, seed), minlength=len(points) + 1) for seed in minimal]
+        )
         sizes = levels.sum(axis=1)
         rng = np.random.default_rng(SEED)
         chosen = rng.integers(len(levels), size=(DRAWS, len(levels)))
@@ -132,12 +136,7 @@ class CurvePool:
             unit: of the figure.
         """
         value = of_curves(self.curves, self.grid).mean()
-        return _interval(value, of_curves(self.resampled, self.grid).mean(axis=1), self.n, unit)
-
-
-def _histogram(minimal: FloatArray, points: FloatArray) -> Counts:
-    """How many images fall at each point, and how many at none: int [len(points) + 1]."""
-    return np.bincount(np.searchsorted(points, minimal), minlength=len(points) + 1).astype(np.int64)
+        return percentile_interval(value, of_curves(self.resampled, self.grid).mean(axis=1), self.n, unit)
 
 
 def _curve(levels: Counts) -> FloatArray:
@@ -151,12 +150,7 @@ def _share(share: float, resampled: FloatArray, sizes: Counts, unit: str) -> Est
     The seeds are measured on the same images, so the luck of that draw does not average out over them; and at a
     share of 0 or 1 the bootstrap sees no spread at all, where Wilson's interval still tells how little n images say.
     """
-    drawn = _interval(share, resampled, int(sizes.sum()), unit)
+    drawn = percentile_interval(share, resampled, int(sizes.sum()), unit)
     images = int(sizes.min())
     wilson = proportion(round(share * images), images)
     return Estimate(drawn.value, min(drawn.low, wilson.low), max(drawn.high, wilson.high), drawn.n, unit)
-
-
-def _interval(value: float, resampled: FloatArray, n: int, unit: str) -> Estimate:
-    low, high = np.quantile(resampled, (0.025, 0.975))
-    return Estimate(float(value), min(float(low), float(value)), max(float(high), float(value)), n, unit)

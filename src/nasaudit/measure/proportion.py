@@ -61,8 +61,8 @@ def paired_difference(first: Outcomes, second: Outcomes, confidence: float = 0.9
         # Rounding may take a vanishing square below zero.
         return sqrt(max(0.0, near * near - 2 * phi * near * far + far * far))
 
-    one, other = (proportion(successes, n, confidence=confidence) for successes in (ours, theirs))
+    mine, other = (proportion(successes, n, confidence=confidence) for successes in (ours, theirs))
     difference = (ours - theirs) / n
-    below = half(one.value - one.low, other.high - other.value)
-    above = half(one.high - one.value, other.value - other.low)
+    below = half(mine.value - mine.low, other.high - other.value)
+    above = half(mine.high - mine.value, other.value - other.low)
     return Estimate(difference, difference - below, difference + above, n, "fraction")

@@ -66,7 +66,10 @@ def assemble(
         examples=[example(task) for task in _with(planned, opened, EXAMPLES)],
         curves=[curve for task in _with(planned, opened, CURVES) for curve in _curves(planned, task, opened)],
         landscapes=[plane for task in _with(planned, opened, LANDSCAPES) for plane in _planes(task, opened)],
-        pictures=[_pictures(planned, task) for task in _with(planned, opened, PICTURES)],
+        pictures=[
+            Pictures(**_source(planned, task), file=_copy_name(task))
+            for task in _with(planned, opened, PICTURES)
+        ],
         failures=failures,
         flags=raise_flags(Facts(planned, records, rows, failures, len(common))),
         environment=environment(records),
@@ -122,12 +125,12 @@ def find_failures(planned: Plan, records: Mapping[str, Record]) -> Iterable[Fail
 
 def example(task: Task) -> Examples:
     """Where a task's adversarial examples are copied to."""
-    what = _attacked(task)
+    subject = _attacked(task)
     return Examples(
-        architecture=what.architecture.name,
-        seed=int(what.seed),
-        attack=what.attack.name if what.attack else "",
-        file=f"{EXAMPLES_FOLDER}/{task.digest()}.npz",
+        architecture=subject.architecture.name,
+        seed=int(subject.seed),
+        attack=subject.attack.name if subject.attack else "",
+        file=_copy_name(task),
     )
 
 
@@ -136,7 +139,7 @@ def copy_examples(planned: Plan, records: Mapping[str, Record], store: Store, fo
     opened = open_records(records, store)
     for artefact in (EXAMPLES, PICTURES):
         for task in _with(planned, opened, artefact):
-            folder.copy(opened[task.digest()][1] / artefact, f"{EXAMPLES_FOLDER}/{task.digest()}.npz")
+            folder.copy(opened[task.digest()][1] / artefact, _copy_name(task))
 
 
 def environment(records: Mapping[str, Record]) -> dict[str, str]:
@@ -202,42 +205,43 @@ def _with(planned: Plan, opened: Opened, file: str) -> list[Any]:
     ]
 
 
+def _copy_name(task: Task) -> str:
+    """Where in the study's folder a task's examples or pictures are copied to."""
+    return f"{EXAMPLES_FOLDER}/{task.digest()}.npz"
+
+
 def _attacked(task: Task) -> Subject:
-    what = subject_of(task)
-    if what is None:
+    subject = subject_of(task)
+    if subject is None:
         raise NasauditError(f"{task.label()} measures nothing that is shown")
-    return what
+    return subject
 
 
-def _named(planned: Plan, task: Task) -> dict[str, Any]:
+def _source(planned: Plan, task: Task) -> dict[str, Any]:
     """Which attack on which victim: what curves and pictures are told apart by."""
-    what = _attacked(task)
-    attack = what.attack
+    subject = _attacked(task)
+    attack = subject.attack
     told_apart = distinguishing(planned.study.attacks).get(attack.digest(), {}) if attack else {}
     return {
-        "architecture": what.architecture.name,
-        "seed": int(what.seed),
-        "family": what.family,
+        "architecture": subject.architecture.name,
+        "seed": int(subject.seed),
+        "family": subject.family,
         "attack": attack.name if attack else "",
         "setting": told_apart,
     }
 
 
 def _curves(planned: Plan, task: Task, opened: Opened) -> Iterator[Curve]:
-    named = _named(planned, task)
+    source = _source(planned, task)
     for curve in json.loads((opened[task.digest()][1] / CURVES).read_text(encoding="utf-8")):
-        setting = {**curve.get("setting", {}), **named["setting"]}
-        yield Curve(**{**named, "setting": setting}, name=curve["name"], x=curve["x"], y=curve["y"])
+        setting = {**curve.get("setting", {}), **source["setting"]}
+        yield Curve(**{**source, "setting": setting}, name=curve["name"], x=curve["x"], y=curve["y"])
 
 
 def _planes(task: Task, opened: Opened) -> Iterator[Landscape]:
-    what = _attacked(task)
+    subject = _attacked(task)
     for plane in json.loads((opened[task.digest()][1] / LANDSCAPES).read_text(encoding="utf-8")):
-        yield Landscape(architecture=what.architecture.name, seed=int(what.seed), **plane)
-
-
-def _pictures(planned: Plan, task: Task) -> Pictures:
-    return Pictures(**_named(planned, task), file=f"{EXAMPLES_FOLDER}/{task.digest()}.npz")
+        yield Landscape(architecture=subject.architecture.name, seed=int(subject.seed), **plane)
 
 
 def _history(task: TrainTask, opened: Opened) -> History:

@@ -1,12 +1,10 @@
 """What a model does on each single image, where records say so: what pairs of models are compared by. No torch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from nasaudit.attacks.evasion.measures import area, figure_grid
 from nasaudit.attacks.poisoning.measures import setting_of
@@ -41,9 +39,9 @@ class ImageValues:
     def accuracy(self, architecture: str) -> dict[int, ByImage]:
         """By seed and test image, whether it is classified correctly."""
         return {
-            victim.seed: dict(zip(*found, strict=True))
+            victim.seed: right
             for victim in self.planned.victims
-            if victim.architecture.name == architecture and (found := self._outcomes(victim)) is not None
+            if victim.architecture.name == architecture and (right := self._outcomes(victim)) is not None
         }
 
     def of(self, row: Row) -> dict[int, ByImage]:
@@ -54,24 +52,25 @@ class ImageValues:
         """
         match row.family, row.metric:
             case "evasion", "curve_area" if row.setting.get("images") == COMMON:
-                found = (self._areas(task) for task in self._tasks(row) if isinstance(task, EvasionTask))
+                by_seed = [self._areas(task) for task in self._tasks(row) if isinstance(task, EvasionTask)]
             case "poisoning", "cad":
-                found = (
+                by_seed = [
                     self._lost(task, row) for task in self._tasks(row) if isinstance(task, PoisoningTask)
-                )
+                ]
             case _:
                 return {}
-        return dict(one for one in found if one is not None)
+        return dict(values for values in by_seed if values is not None)
 
     def _tasks(self, row: Row) -> Iterator[EvasionTask | PoisoningTask]:
         told_apart = distinguishing(self.planned.study.attacks)
         for task in self.planned.tasks:
             if isinstance(task, EvasionTask | PoisoningTask) and task.attack.name == row.attack:
-                said: dict[str, str] = {
+                setting: dict[str, str] = {
                     key: str(getattr(task.attack, key)) for key in ("norm", "goal") if key in row.setting
                 }
-                said |= told_apart.get(task.attack.digest(), {})
-                if task.victim.architecture.name == row.architecture and said.items() <= row.setting.items():
+                setting |= told_apart.get(task.attack.digest(), {})
+                ours = task.victim.architecture.name == row.architecture
+                if ours and setting.items() <= row.setting.items():
                     yield task
 
     def _areas(self, task: EvasionTask) -> tuple[int, ByImage] | None:
@@ -99,16 +98,17 @@ class ImageValues:
         poisoned = self._outcomes(task.trainings[fractions.index(wanted)])
         if clean is None or poisoned is None:
             return None
-        right = dict(zip(*poisoned, strict=True))
-        return task.victim.seed, {
-            image: before - right[image] for image, before in zip(*clean, strict=True) if image in right
-        }
+        lost = {image: clean[image] - poisoned[image] for image in clean if image in poisoned}
+        return task.victim.seed, lost
 
-    def _outcomes(self, training: Task) -> tuple[list[int], list[float]] | None:
+    def _outcomes(self, training: Task) -> ByImage | None:
+        """By test image, whether a training gets it right."""
         if not isinstance(training, TrainTask) or training.digest() not in self.opened:
             return None
         with np.load(self.opened[training.digest()][1] / OUTCOMES, allow_pickle=False) as outcomes:
-            return outcomes["index"].tolist(), outcomes["correct"].astype(np.float64).tolist()
+            return dict(
+                zip(outcomes["index"].tolist(), outcomes["correct"].astype(np.float64).tolist(), strict=True)
+            )
 
 
 def paired_differences(before: Mapping[int, ByImage], after: Mapping[int, ByImage]) -> FloatArray | None:
@@ -118,13 +118,8 @@ def paired_differences(before: Mapping[int, ByImage], after: Mapping[int, ByImag
     array([[0., 1.]])
     """
     seeds = sorted(before.keys() & after.keys())
-    sides: Sequence[ByImage] = [side[seed] for seed in seeds for side in (before, after)]
-    if not sides:
-        return None
-    images = sorted(reduce(lambda some, side: some & side.keys(), sides[1:], set(sides[0])))
+    shared = [before[seed].keys() & after[seed].keys() for seed in seeds]
+    images = sorted(set.intersection(*shared)) if shared else []
     if not images:
         return None
-    table: npt.NDArray[np.float64] = np.array(
-        [[after[seed][image] - before[seed][image] for image in images] for seed in seeds]
-    )
-    return table
+    return np.array([[after[seed][image] - before[seed][image] for image in images] for seed in seeds])

@@ -85,7 +85,11 @@ def spearman_interval(
     n = len(x)
     value = spearman(x, y, controls)
     if 1 - abs(value) < 1e-9:
-        low, high = sorted((value, value * _inner_end(n - len(controls))))
+        # The end towards 0 is Bonett & Wright's, for the largest rank correlation below 1.
+        free = n - len(controls)
+        largest = 1 - 12 / (free * (free**2 - 1))
+        half = float(ndtri(1 - ALPHA / 2)) * sqrt((1 + largest**2 / 2) / (free - 3))
+        low, high = sorted((value, value * tanh(atanh(largest) - half)))
     else:
         low, high = _bca(
             value,
@@ -271,12 +275,6 @@ def _attained(n: int, alpha: float) -> float:
     tails = len(sums) - np.searchsorted(sums, np.unique(sums))  # orders at least as extreme
     ps = 2 * tails / len(sums)
     return float(ps[ps <= alpha * (1 + 1e-9)].max(initial=0.0))
-
-
-def _inner_end(n: int) -> float:
-    """The end towards 0 of Bonett & Wright's interval, for the largest rank correlation below 1."""
-    largest = 1 - 12 / (n * (n**2 - 1))
-    return tanh(atanh(largest) - float(ndtri(1 - ALPHA / 2)) * sqrt((1 + largest**2 / 2) / (n - 3)))
 
 
 @lru_cache(maxsize=8)

@@ -58,7 +58,11 @@ def permutation_test(first: Values, second: Values, *, draws: int = DRAWS, seed:
     if all_splits:
         sums = centred[_splits(len(values), chosen)].sum(axis=1)
     else:
-        sums = _random_sums(centred, chosen, draws, seed)
+        rng = np.random.default_rng(seed)
+        parts = np.array_split(np.arange(draws), draws // 10_000 + 1)
+        sums = np.concatenate(
+            [rng.permuted(np.tile(centred, (len(part), 1)), axis=1)[:, :chosen].sum(axis=1) for part in parts]
+        )
     least = smallest_p(len(first), len(second), draws)
     return PermutationTest.of(sums, observed, tie, smallest_p=least, exact=all_splits)
 
@@ -123,7 +127,14 @@ def cliffs_delta(first: Values, second: Values, confidence: float = 1 - ALPHA) -
         inner = (smaller - quantile**2) / (smaller + quantile**2)
         low, high = sorted((d, d * inner))
     else:
-        low, high = _asymmetric(d, _dominance_variance(dominance), quantile)
+        rows = m**2 * ((dominance.mean(axis=1) - d) ** 2).sum()
+        columns = n**2 * ((dominance.mean(axis=0) - d) ** 2).sum()
+        unbiased = (rows + columns - ((dominance - d) ** 2).sum()) / (n * m * (n - 1) * (m - 1))
+        spread = quantile**2 * float(max(unbiased, (1 - d**2) / (n * m - 1)))
+        # Feng & Cliff (2004), equation 5: stays within [-1, 1].
+        half = sqrt(spread * ((1 - d**2) ** 2 + spread))
+        scale = 1 - d**2 + spread
+        low, high = max(-1.0, (d - d**3 - half) / scale), min(1.0, (d - d**3 + half) / scale)
     return Estimate(d, low, high, n + m, "delta")
 
 
@@ -188,32 +199,3 @@ def _looked_at(n_first: int, n_second: int, draws: int) -> int:
 def _splits(n: int, chosen: int) -> npt.NDArray[np.int16]:
     """Every way to choose: int [comb(n, chosen), chosen]. Kept, as the families of a study have the same sizes."""
     return np.array(list(combinations(range(n), chosen)), dtype=np.int16)
-
-
-def _random_sums(values: FloatArray, chosen: int, draws: int, seed: int) -> FloatArray:
-    """The sum of `chosen` values drawn without replacement: float [draws]."""
-    rng = np.random.default_rng(seed)
-    return np.concatenate(
-        [
-            rng.permuted(np.tile(values, (len(part), 1)), axis=1)[:, :chosen].sum(axis=1)
-            for part in np.array_split(np.arange(draws), draws // 10_000 + 1)
-        ]
-    )
-
-
-def _dominance_variance(dominance: FloatArray) -> float:
-    """Cliff's unbiased estimate of the variance of d, not below what d itself leaves possible."""
-    n, m = dominance.shape
-    d = dominance.mean()
-    rows = m**2 * ((dominance.mean(axis=1) - d) ** 2).sum()
-    columns = n**2 * ((dominance.mean(axis=0) - d) ** 2).sum()
-    unbiased = (rows + columns - ((dominance - d) ** 2).sum()) / (n * m * (n - 1) * (m - 1))
-    return float(max(unbiased, (1 - d**2) / (n * m - 1)))
-
-
-def _asymmetric(d: float, variance: float, quantile: float) -> tuple[float, float]:
-    """Cliff (1996); Feng & Cliff (2004), equation 5: an interval for d that stays within [-1, 1]."""
-    spread = quantile**2 * variance
-    half = sqrt(spread * ((1 - d**2) ** 2 + spread))
-    scale = 1 - d**2 + spread
-    return max(-1.0, (d - d**3 - half) / scale), min(1.0, (d - d**3 + half) / scale)

@@ -17,7 +17,6 @@ from nasaudit.analysis.landscape.directions import (
 from nasaudit.analysis.landscape.interpolation import measure_norms, sample_slice
 from nasaudit.analysis.landscape.planes import (
     Surface,
-    grid,
     image_losses,
     input_losses,
     sample_surface,
@@ -291,7 +290,7 @@ def test_a_grid_of_one_point_is_refused():
     with pytest.raises(SpecError, match="points: expected at least 2 points"):
         sample_surface("input", losses, 0.2, 1)
     with pytest.raises(SpecError, match="reach"):
-        grid(5, 0)
+        sample_surface("input", losses, 0, 5)
     with pytest.raises(SpecError, match="slice_points"):
         sample_slice(plain_net(0), plain_net(1), DOUBLE, LABELS, DOUBLE, 1)
     with pytest.raises(SpecError, match="points"):

@@ -5,12 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from nasaudit.analysis import parameter_loss
-from nasaudit.analysis.parameter_loss import ParameterLoss
-from nasaudit.analysis.smoothness.curvature import FunctionLoss, by_differences, frozen, pixel_loss
+from nasaudit.analysis.frozen import frozen
+from nasaudit.analysis.smoothness import parameter_loss
+from nasaudit.analysis.smoothness.curvature import FunctionLoss, by_differences, pixel_loss
 from nasaudit.analysis.smoothness.hutchinson import hutchinson
-from nasaudit.analysis.smoothness.lanczos import lanczos, power_iteration
+from nasaudit.analysis.smoothness.lanczos import lanczos
 from nasaudit.analysis.smoothness.lipschitz import directions, gradient_lipschitz
+from nasaudit.analysis.smoothness.parameter_loss import ParameterLoss
 from nasaudit.analysis.smoothness.second_derivatives import check_independent, check_second_derivatives
 from nasaudit.errors import MeasurementError, NonFiniteError, SecondDerivativeError
 
@@ -131,13 +132,29 @@ def test_eigenvalues_and_products_by_the_pixels_are_those_of_each_image_alone(na
     assert ((traces.mean(dim=0) - exact).abs() <= 4 * error + 1e-12).all()
 
 
+def power_iteration(product, start, iterations):
+    """The eigenvalues of largest magnitude, [N], of either sign."""
+    vector = start / start.norm(dim=1, keepdim=True)
+    for _ in range(iterations):
+        image = product(vector)
+        value, norm = (image * vector).sum(dim=1), image.norm(dim=1, keepdim=True)
+        vector = torch.where(norm > 0, image / torch.where(norm > 0, norm, 1), vector)
+    return value
+
+
+def test_a_power_iteration_finds_the_largest_in_magnitude():
+    diagonal = torch.tensor([[3.0, -7.0, 2.0]], dtype=torch.float64)
+    value = power_iteration(lambda v: diagonal * v, torch.ones(1, 3, dtype=torch.float64), 60)
+    assert value.item() == pytest.approx(-7)
+
+
 def test_a_power_iteration_and_its_shift_agree_with_lanczos():
     """The largest in magnitude, and then the largest of what is left when that is moved to zero."""
     loss = pixel_loss(NETWORKS["smooth"](), PIXELS, LABELS)
     start = random(*loss.point.shape)
-    largest, _ = power_iteration(loss.product, start, 400)
+    largest = power_iteration(loss.product, start, 400)
     shift = largest.clamp_max(0)[:, None]
-    shifted, _ = power_iteration(lambda v: loss.product(v) - shift * v, start, 400)
+    shifted = power_iteration(lambda v: loss.product(v) - shift * v, start, 400)
     top = lanczos(loss.product, start, 16, 1e-9)
     torch.testing.assert_close(shifted + shift[:, 0], top.value, rtol=1e-4, atol=1e-8)
 

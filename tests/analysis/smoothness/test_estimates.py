@@ -9,14 +9,16 @@ import torch
 from tests.analysis.smoothness.test_curvature import CLASSES, SHAPE, CutOff, Once, layer
 from torch import nn
 
-from nasaudit.analysis.parameter_loss import ParameterLoss
+from nasaudit.analysis.frozen import frozen
 from nasaudit.analysis.smoothness import work as smoothness_work
-from nasaudit.analysis.smoothness.curvature import frozen, pixel_loss
+from nasaudit.analysis.smoothness.curvature import pixel_loss
 from nasaudit.analysis.smoothness.estimates import input_smoothness, largest_change, parameter_smoothness
 from nasaudit.analysis.smoothness.lipschitz import gradient_lipschitz
+from nasaudit.analysis.smoothness.parameter_loss import ParameterLoss
 from nasaudit.analysis.smoothness.work import measure_smoothness
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.network import build
+from nasaudit.data.load import chosen
 from nasaudit.errors import DataError, MeasurementError, NonFiniteError
 from nasaudit.spec.analyses import SmoothnessSpec
 from nasaudit.spec.data import DataSpec
@@ -277,7 +279,7 @@ def test_batch_statistics_and_missing_parameters_are_refused(monkeypatch, tmp_pa
 
 def test_every_architecture_gets_the_same_images_and_few_are_among_many():
     split = synthetic_bundle(40).train
-    few, many = (smoothness_work._chosen(split, n, ("x",), Workspace(None, None))[0] for n in (5, 20))
+    few, many = (chosen(split, n, "x").tensors("cpu")[0] for n in (5, 20))
     assert torch.equal(few, many[:5])
     assert not torch.equal(few, split.pixels()[:5])
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nasaudit.attacks.base import load_attack
-from nasaudit.attacks.evasion.work import measure
+from nasaudit.attacks.evasion.work import run_attack
 from nasaudit.measure.proportion import proportion
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.evasion import CHECKS
@@ -48,7 +48,7 @@ def rows(network, spec, name="victim"):
     """The rows that one seed of a study would have, as pooled."""
     split = synthetic_split(IMAGES, seed=9)
     judge = Classifier(network, 4, folding=False)
-    _, found = measure(load_attack(spec), network, judge, split)
+    _, found = run_attack(load_attack(spec), network, judge, split)
     return [make_row(name, m.metric, m.estimate, attack=spec.name, **dict(m.setting)) for m in found]
 
 

@@ -13,13 +13,14 @@ and a sum; the library's own, mapped, copies all features into another order fir
 time, with 28x28 pixels.)
 """
 
-import copy
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
+from nasaudit.analysis.frozen import frozen
 from nasaudit.errors import NonFiniteError
 
 AUXILIARY = "body.auxiliary."  # the head that serves training only: its logits are not the network's
@@ -50,7 +51,7 @@ class PerSampleGradients:
 
     def __init__(self, network: nn.Module):
         self._network = network
-        self._twin = _frozen(network)
+        self._twin = _mappable(network)
         parameters = trained_parameters(self._twin)
         self.names = tuple(parameters)
         self._sizes = [parameter.numel() for parameter in parameters.values()]
@@ -80,12 +81,12 @@ class PerSampleGradients:
                 rows = self._mapped(pixels, labels)
             except RuntimeError:
                 # What failed may have left half a step behind in the copy. A true error comes again in the loop.
-                self._twin = _frozen(self._network)
+                self._twin = _mappable(self._network)
                 rows = self._looped(pixels, labels)
                 self.how = "loop"
         else:
             rows = self._looped(pixels, labels)
-        self._check(rows)
+        check_finite(torch.split(rows, self._sizes, dim=1), self.names)
         return rows
 
     def _mapped(self, pixels: Tensor, labels: Tensor) -> Tensor:
@@ -105,12 +106,6 @@ class PerSampleGradients:
             torch.cat(_flat(value, parameters), out=row)
         return rows
 
-    def _check(self, rows: Tensor) -> None:
-        if bool(torch.isfinite(rows).all()):
-            return
-        finite = [bool(torch.isfinite(part).all()) for part in torch.split(rows, self._sizes, dim=1)]
-        raise NonFiniteError(non_finite(self.names[finite.index(False)]))
-
 
 def loss_gradient(loss: Tensor, parameters: dict[str, nn.Parameter]) -> Tensor:
     """The gradient of one loss as a vector [P].
@@ -119,28 +114,27 @@ def loss_gradient(loss: Tensor, parameters: dict[str, nn.Parameter]) -> Tensor:
         NonFiniteError: it is NaN or infinite somewhere; the first layer is named.
     """
     parts = _flat(loss, list(parameters.values()))
-    row = torch.cat(parts)
-    if not bool(torch.isfinite(row).all()):
-        finite = [bool(torch.isfinite(part).all()) for part in parts]
-        raise NonFiniteError(non_finite(list(parameters)[finite.index(False)]))
-    return row
+    check_finite(parts, tuple(parameters))
+    return torch.cat(parts)
 
 
-def non_finite(name: str) -> str:
-    """What is said of a parameter whose gradient is no number."""
-    layer, _, kind = name.rpartition(".")
-    return (
-        f"the loss gradient by {kind} of the layer {layer or 'network'!r} is NaN or infinite; expected finite "
-        "gradients: check the weights, or train with a lower training.learning_rate"
-    )
+def check_finite(parts: Sequence[Tensor], names: Sequence[str]) -> None:
+    """Check the gradients by each of these parameters.
+
+    Raises:
+        NonFiniteError: one is NaN or infinite somewhere; the first layer is named.
+    """
+    for part, name in zip(parts, names, strict=True):
+        if not torch.isfinite(part).all():
+            layer, _, kind = name.rpartition(".")
+            raise NonFiniteError(
+                f"the loss gradient by {kind} of the layer {layer or 'network'!r} is NaN or infinite; expected "
+                "finite gradients: check the weights, or train with a lower training.learning_rate"
+            )
 
 
 def _flat(loss: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
-    gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-    return [
-        torch.zeros_like(parameter).flatten() if gradient is None else gradient.flatten()
-        for gradient, parameter in zip(gradients, parameters, strict=True)
-    ]
+    return [gradient.flatten() for gradient in torch.autograd.grad(loss, parameters, materialize_grads=True)]
 
 
 class _FrozenNorm(nn.Module):
@@ -162,9 +156,9 @@ class _FrozenNorm(nn.Module):
         return x * factor + (self.bias[:, None, None] - self.mean * factor)
 
 
-def _frozen(network: nn.Module) -> nn.Module:
-    """A copy in eval mode."""
-    twin = copy.deepcopy(network).eval().requires_grad_(True)
+def _mappable(network: nn.Module) -> nn.Module:
+    """A frozen copy with batch norms that are quick to map."""
+    twin = frozen(network)
     for name, module in list(twin.named_modules()):
         # Exactly this class: one that is derived from it may do more.
         if name and type(module) is nn.BatchNorm2d and module.affine and module.running_mean is not None:

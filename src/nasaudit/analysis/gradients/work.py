@@ -72,7 +72,7 @@ def _published(
 ) -> Measurement:
     spec = cast(GradientsSpec, task.analysis)
     name, split = images_for_std(bundle, spec.images, task.victim.data.seed, spec.seed)
-    pixels, labels = split.pixels().to(workspace.device), split.labels.to(workspace.device)
+    pixels, labels = split.tensors(workspace.device)
     estimate = gradient_std_sum(untrained, pixels, labels, progress=progress)
     return Measurement("gradient_std_sum", estimate, (("checkpoint", "initial"), ("images", name)))
 

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from nasaudit.analysis.frozen import frozen
 from nasaudit.analysis.landscape.planes import BATCH, UNIT, finite, image_losses
-from nasaudit.analysis.smoothness.curvature import frozen
 from nasaudit.errors import MeasurementError, SpecError
 from nasaudit.measure.bootstrap import bootstrap
 from nasaudit.measure.estimate import Estimate, FloatArray

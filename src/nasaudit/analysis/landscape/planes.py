@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nasaudit.analysis.frozen import frozen
 from nasaudit.analysis.landscape.directions import Direction, check_directions
-from nasaudit.analysis.smoothness.curvature import frozen
 from nasaudit.errors import NonFiniteError, SpecError
 from nasaudit.measure.bootstrap import bootstrap, mean
 from nasaudit.measure.estimate import Estimate, FloatArray
@@ -78,27 +78,18 @@ def sample_surface(
         SpecError: the grid would be a single point, or have no size.
         NonFiniteError: the loss is not finite at a point.
     """
-    axis = grid(points, reach)
-    centre = finite(losses(0.0, 0.0), name, "(0, 0)")
-    found = np.empty((points, points, len(centre)))
-    for j, b in enumerate(axis):
-        for i, a in enumerate(axis):
-            found[j, i] = finite(losses(float(a), float(b)), name, f"({a:.3g}, {b:.3g})")
-            progress((j * points + i + 1) / points**2, f"landscape: {name}")
-    return Surface(name, axis, found, centre)
-
-
-def grid(points: int, reach: float) -> FloatArray:
-    """Offsets from -reach to reach.
-
-    Raises:
-        SpecError: fewer than 2 points, or a reach that is not above 0.
-    """
     if points < 2:
         raise SpecError("points", "at least 2 points along an axis: a landscape of one has no slope", points)
     if not 0 < reach < float("inf"):
         raise SpecError("reach", "a finite number above 0", reach)
-    return np.linspace(-reach, reach, points)
+    axis = np.linspace(-reach, reach, points)
+    centre = finite(losses(0.0, 0.0), name, "(0, 0)")
+    values = np.empty((points, points, len(centre)))
+    for j, b in enumerate(axis):
+        for i, a in enumerate(axis):
+            values[j, i] = finite(losses(float(a), float(b)), name, f"({a:.3g}, {b:.3g})")
+            progress((j * points + i + 1) / points**2, f"landscape: {name}")
+    return Surface(name, axis, values, centre)
 
 
 def weight_losses(
@@ -152,13 +143,13 @@ def input_losses(
 @torch.no_grad()
 def image_losses(network: nn.Module, pixels: Tensor, labels: Tensor) -> FloatArray:
     """Cross entropy of each image in nats, float64 [n]."""
-    found = [
+    batches = [
         nn.functional.cross_entropy(
             network(pixels[k : k + BATCH]).double(), labels[k : k + BATCH], reduction="none"
         )
         for k in range(0, len(pixels), BATCH)
     ]
-    losses: FloatArray = torch.cat(found).cpu().numpy()
+    losses: FloatArray = torch.cat(batches).cpu().numpy()
     return losses
 
 

@@ -7,13 +7,11 @@ from torch import Tensor, nn
 
 from nasaudit.analysis.landscape.directions import filter_directions, first_convolution, sign_directions
 from nasaudit.analysis.landscape.interpolation import NAME as SLICE
-from nasaudit.analysis.landscape.interpolation import Slice, sample_slice
-from nasaudit.analysis.landscape.planes import Losses, Surface, input_losses, sample_surface, weight_losses
-from nasaudit.arch.network import Network
+from nasaudit.analysis.landscape.interpolation import sample_slice
+from nasaudit.analysis.landscape.planes import Losses, input_losses, sample_surface, weight_losses
 from nasaudit.data.load import chosen
-from nasaudit.data.split import DataBundle
 from nasaudit.measure.estimate import FloatArray, Measurement
-from nasaudit.progress import Progress, part
+from nasaudit.progress import part
 from nasaudit.spec.analyses import LandscapeSpec
 from nasaudit.spec.tasks import VictimAnalysisTask
 from nasaudit.store.artefacts import CURVES, LANDSCAPES
@@ -29,14 +27,19 @@ def measure_landscape(task: VictimAnalysisTask, workspace: Workspace) -> list[Me
     spec = cast(LandscapeSpec, task.analysis)
     network, bundle = load_victim(task.victim, workspace)
     images = chosen(bundle.test, spec.images, "landscape", task.victim.data.seed, spec.seed)
-    pixels, labels = images.pixels().to(workspace.device), images.labels.to(workspace.device)
+    pixels, labels = images.tensors(workspace.device)
     kinds = [kind for kind in spec.kinds if kind != SLICE or task.other is not None]
     measurements: list[Measurement] = []
     planes: list[dict[str, Any]] = []
     for position, kind in enumerate(kinds):
         progress = part(workspace.progress, position / len(kinds), (position + 1) / len(kinds))
         if kind == SLICE:
-            line = _slice(task, workspace, (network, bundle), pixels, labels, progress)
+            assert task.other is not None
+            other, _ = load_victim(task.other, workspace)
+            train = training_images(task.victim, bundle, workspace)
+            seen = chosen(train, spec.norm_images, "norms", task.victim.data.seed, spec.seed)
+            norm_pixels = seen.pixels().to(workspace.device)
+            line = sample_slice(network, other, pixels, labels, norm_pixels, spec.slice_points, progress)
             measurements.append(Measurement("barrier", line.barrier))
             drawing = {"name": SLICE, "x": _rounded(line.alpha), "y": _rounded(line.heights)}
             (workspace.folder / CURVES).write_text(json.dumps([drawing]), encoding="utf-8")
@@ -44,7 +47,15 @@ def measure_landscape(task: VictimAnalysisTask, workspace: Workspace) -> list[Me
             losses = _plane(kind, network, pixels, labels, spec.seed)
             surface = sample_surface(kind, losses, getattr(spec.reach, kind), spec.points, progress)
             measurements.append(Measurement("loss_rise", surface.loss_rise, (("plane", kind),)))
-            planes.append(_drawing(surface, len(images)))
+            planes.append(
+                {
+                    "name": kind,
+                    "setting": {"images": str(len(images))},
+                    "x": _rounded(surface.axis),
+                    "y": _rounded(surface.axis),
+                    "z": [_rounded(row) for row in surface.heights],
+                }
+            )
     if planes:
         (workspace.folder / LANDSCAPES).write_text(json.dumps(planes), encoding="utf-8")
     return measurements
@@ -60,31 +71,6 @@ def _plane(kind: str, network: nn.Module, pixels: Tensor, labels: Tensor, seed: 
     else:
         directions = filter_directions(network, seed)
     return weight_losses(network, *directions, pixels, labels)
-
-
-def _slice(
-    task: VictimAnalysisTask,
-    workspace: Workspace,
-    victim: tuple[Network, DataBundle],
-    pixels: Tensor,
-    labels: Tensor,
-    progress: Progress,
-) -> Slice:
-    """The loss from the victim to the other one."""
-    assert task.other is not None
-    spec = cast(LandscapeSpec, task.analysis)
-    network, bundle = victim
-    other, _ = load_victim(task.other, workspace)
-    train = training_images(task.victim, bundle, workspace)
-    seen = chosen(train, spec.norm_images, "norms", task.victim.data.seed, spec.seed)
-    norm_pixels = seen.pixels().to(workspace.device)
-    return sample_slice(network, other, pixels, labels, norm_pixels, spec.slice_points, progress)
-
-
-def _drawing(surface: Surface, images: int) -> dict[str, Any]:
-    axis = _rounded(surface.axis)
-    heights = [_rounded(row) for row in surface.heights]
-    return {"name": surface.name, "setting": {"images": str(images)}, "x": axis, "y": axis, "z": heights}
 
 
 def _rounded(numbers: FloatArray) -> list[float]:

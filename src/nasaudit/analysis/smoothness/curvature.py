@@ -18,7 +18,6 @@ derivative 0, and the kinks between pieces do not count. A difference of gradien
 an op has no second derivative at all, `by_differences` stands in for the product.
 """
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -28,11 +27,6 @@ from torch import Tensor, nn
 from nasaudit.errors import NonFiniteError
 
 Product = Callable[[Tensor], Tensor]
-
-
-def frozen(network: nn.Module, device: str | torch.device = "cpu") -> nn.Module:
-    """A private copy in eval mode whose parameters all take gradients; the network itself is never touched."""
-    return copy.deepcopy(network).to(device).eval().requires_grad_(True)
 
 
 def finite(values: Tensor, what: str) -> Tensor:
@@ -53,11 +47,11 @@ class Loss(ABC):
 
     Attributes:
         point: [N, D], where the second derivatives are taken.
-        told: called while something is computed.
+        tick: called while something is computed.
     """
 
     point: Tensor
-    told: Callable[[], None]
+    tick: Callable[[], None]
 
     @abstractmethod
     def gradient(self, at: Tensor) -> Tensor:
@@ -88,12 +82,12 @@ class FunctionLoss(Loss):
     def __init__(self, function: Callable[[Tensor], Tensor], point: Tensor, by: str = "its argument"):
         self._function, self._by = function, by
         self.point = point.detach()
-        self.told: Callable[[], None] = lambda: None
+        self.tick: Callable[[], None] = lambda: None
         self._kept: tuple[Tensor, Tensor] | None = None
 
     def gradient(self, at: Tensor) -> Tensor:  # noqa: D102
         gradient = self._differentiate(at, create_graph=False)[1]
-        self.told()
+        self.tick()
         return finite(gradient, f"the gradient of the loss with respect to {self._by}")
 
     def product(self, vectors: Tensor) -> Tensor:  # noqa: D102
@@ -101,7 +95,7 @@ class FunctionLoss(Loss):
             self._kept = self._differentiate(self.point, create_graph=True)
         at, gradient = self._kept
         (product,) = second_derivative([gradient], [at], [vectors], retain=True)
-        self.told()
+        self.tick()
         return finite(product, f"a Hessian-vector product of the loss with respect to {self._by}")
 
     def _differentiate(self, at: Tensor, create_graph: bool) -> tuple[Tensor, Tensor]:
@@ -113,7 +107,7 @@ def pixel_loss(network: nn.Module, pixels: Tensor, labels: Tensor) -> FunctionLo
     """The cross entropy of each of N images, as a function of its own D = C H W pixels.
 
     Args:
-        network: from `frozen`. It must judge each image by itself (`second_derivatives.check_independent`).
+        network: from `analysis.frozen`. It must judge each image by itself (`second_derivatives.check_independent`).
         pixels: float [N, C, H, W] on the network's device. A step from them may lead out of [0,1], where the
             network is defined as well.
         labels: int64 [N].

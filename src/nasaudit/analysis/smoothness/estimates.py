@@ -27,11 +27,11 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor, nn
 
-from nasaudit.analysis.parameter_loss import ParameterLoss, at_once
 from nasaudit.analysis.smoothness.curvature import Loss, Product, by_differences, pixel_loss
 from nasaudit.analysis.smoothness.hutchinson import hutchinson
 from nasaudit.analysis.smoothness.lanczos import Top, lanczos
 from nasaudit.analysis.smoothness.lipschitz import directions, gradient_changes, gradient_lipschitz
+from nasaudit.analysis.smoothness.parameter_loss import ParameterLoss, at_once
 from nasaudit.errors import DataError
 from nasaudit.measure.bootstrap import bootstrap, mean
 from nasaudit.measure.estimate import Estimate, FloatArray, Measurement
@@ -55,7 +55,7 @@ def parameter_smoothness(
     """The three figures for the mean loss of these images as a function of all parameters.
 
     Args:
-        network: from `curvature.frozen`.
+        network: from `analysis.frozen`.
         pixels: float [M, C, H, W] on its device, M at least 2.
         labels: int64 [M].
         spec: the settings.
@@ -69,7 +69,7 @@ def parameter_smoothness(
     if len(pixels) < 2:
         raise DataError(f"expected at least 2 images, without which there is no interval, got {len(pixels)}")
     whole = ParameterLoss(network, pixels, labels)
-    whole.told = _stage(progress, 0, 0.5, (spec.iterations + 1) * whole.chunks, "parameters: top eigenvalue")
+    whole.tick = _stage(progress, 0, 0.5, (spec.iterations + 1) * whole.chunks, "parameters: top eigenvalue")
     top = _top(whole, exact, spec.iterations, spec.seed)
     gradient = whole.gradient(whole.point)
     whole.release()
@@ -83,7 +83,7 @@ def parameter_smoothness(
         block = ParameterLoss(network, images, classes, whole.size)
         calls = (2 + spec.probes + len(along)) * block.chunks
         begin, end = (0.5 + 0.5 * each / count for each in (number, number + 1))
-        block.told = _stage(
+        block.tick = _stage(
             progress, begin, end, calls, f"parameters: part {number + 1} of {count} of the images"
         )
         product = _product(block, exact)
@@ -123,7 +123,7 @@ def input_smoothness(
         loss = pixel_loss(network, images, classes)
         calls = spec.input_iterations + spec.probes + spec.directions + 2
         begin, end = (each / len(chunks) for each in (number, number + 1))
-        loss.told = _stage(progress, begin, end, calls, "pixels: curvature of each image")
+        loss.tick = _stage(progress, begin, end, calls, "pixels: curvature of each image")
         top = _top(loss, exact, spec.input_iterations, spec.seed)
         generator = _generator(spec.seed, "pixels", number)
         traces.append(hutchinson(_product(loss, exact), loss.point, spec.probes, generator).mean(dim=0))
@@ -206,11 +206,11 @@ def _product(loss: Loss, exact: bool) -> Product:
 
 def _measurements(figures: dict[str, Estimate], space: str, exact: bool) -> list[Measurement]:
     """Rows; those that rest on Hessian-vector products say so when autograd could not give them."""
-    found = []
+    measurements = []
     for name, estimate in figures.items():
         how = () if exact or name == "gradient_lipschitz" else (("how", "finite_difference"),)
-        found.append(Measurement(name, estimate, (("space", space), *how)))
-    return found
+        measurements.append(Measurement(name, estimate, (("space", space), *how)))
+    return measurements
 
 
 def _generator(*parts: object) -> torch.Generator:

@@ -28,11 +28,6 @@ def hutchinson(
     """
     estimates = []
     for _ in range(probes):
-        z = rademacher(like, generator)
+        z = torch.randint(0, 2, like.shape, generator=generator).mul_(2).sub_(1).to(like)
         estimates.append((product(z) * z).double().sum(dim=1).cpu())
     return torch.stack(estimates)
-
-
-def rademacher(like: Tensor, generator: torch.Generator) -> Tensor:
-    """A tensor like this one, with entries of +1 and -1."""
-    return torch.randint(0, 2, like.shape, generator=generator).mul_(2).sub_(1).to(like)

@@ -16,19 +16,18 @@ T, the Ritz vector y = Q s has Rayleigh quotient theta, so theta <= lambda_max, 
 within which of theta there is an eigenvalue of A.
 
 The largest eigenvalue is the largest algebraically: that of the steepest upward curvature. A power iteration finds
-the largest in magnitude, which may be a negative one; `power_iteration` is here as an independent way.
+the largest in magnitude, which may be a negative one; the tests have one as an independent way.
 
 Deviations: every new vector is orthogonalised twice against all earlier ones (full reorthogonalisation), which
 costs little beside a product with a Hessian. N operators run side by side, each with a space of its own.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-Product = Callable[[Tensor], Tensor]
+from nasaudit.analysis.smoothness.curvature import Product
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +78,8 @@ def lanczos(product: Product, start: Tensor, iterations: int, tolerance: float =
             break
         basis.append(torch.where(ended.to(beta.device)[:, None], 0.0, rest / beta.clamp_min(1e-300)[:, None]))
     space = torch.stack(basis[: len(alphas)], dim=1)
-    found = torch.einsum("nk,nkd->nd", weights.to(space), space)
-    return Top(theta, residual, found / found.norm(dim=1, keepdim=True), len(alphas))
+    ritz = torch.einsum("nk,nkd->nd", weights.to(space), space)
+    return Top(theta, residual, ritz / ritz.norm(dim=1, keepdim=True), len(alphas))
 
 
 def _orthogonal(vectors: Tensor, basis: list[Tensor]) -> Tensor:
@@ -105,19 +104,3 @@ def _ritz(alphas: list[Tensor], betas: list[Tensor]) -> tuple[Tensor, Tensor, Te
     values, vectors = torch.linalg.eigh(matrix)
     weights = vectors[:, :, -1]
     return values[:, -1], (beta[:, -1] * weights[:, -1]).abs(), weights
-
-
-def power_iteration(product: Product, start: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
-    """The eigenvalues of largest magnitude, [N], and their eigenvectors [N, D]; of either sign.
-
-    >>> diagonal = torch.tensor([[3.0, -7.0, 2.0]], dtype=torch.float64)
-    >>> value, _ = power_iteration(lambda v: diagonal * v, torch.ones(1, 3, dtype=torch.float64), 60)
-    >>> round(value.item(), 9)
-    -7.0
-    """
-    vector = start / start.norm(dim=1, keepdim=True)
-    for _ in range(iterations):
-        image = product(vector)
-        value, norm = (image * vector).sum(dim=1), image.norm(dim=1, keepdim=True)
-        vector = torch.where(norm > 0, image / torch.where(norm > 0, norm, 1), vector)
-    return value, vector

@@ -32,15 +32,15 @@ def directions(gradient: Tensor, eigenvector: Tensor, count: int, generator: tor
     """
     along = (gradient * eigenvector).sum(dim=1, keepdim=True)
     uphill = torch.where(along < 0, -eigenvector, eigenvector)
-    found = []
+    units = []
     for number in range(count):
         random = torch.randn(gradient.shape, generator=generator, dtype=torch.float64).to(gradient)
         wanted = (gradient, uphill, -uphill)[number] if number < 3 else random
         # By the largest entry first: the square of a tiny one is zero in float32.
         largest = wanted.abs().amax(dim=1, keepdim=True)
         wanted = torch.where(largest > 0, wanted / torch.where(largest > 0, largest, 1), random)
-        found.append(wanted / wanted.norm(dim=1, keepdim=True))
-    return found
+        units.append(wanted / wanted.norm(dim=1, keepdim=True))
+    return units
 
 
 def gradient_changes(loss: Loss, along: list[Tensor], radius: float) -> Iterator[Tensor]:

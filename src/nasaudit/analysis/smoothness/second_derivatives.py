@@ -20,7 +20,7 @@ def check_second_derivatives(network: nn.Module, pixels: Tensor) -> None:
     """Try every layer; the innermost that fails is named.
 
     Args:
-        network: from `curvature.frozen`.
+        network: from `analysis.frozen`.
         pixels: [N, C, H, W] on its device; the first two are used.
 
     Raises:
@@ -60,13 +60,13 @@ def check_independent(network: nn.Module, pixels: Tensor, labels: Tensor) -> Non
 
 def _inputs(network: nn.Module, pixels: Tensor) -> list[tuple[str, nn.Module, Tensor]]:
     """(name, module, its input) of each module that was called with one float tensor, inner ones first."""
-    found: list[tuple[str, nn.Module, Tensor]] = []
+    calls: list[tuple[str, nn.Module, Tensor]] = []
 
     def remember(name: str) -> object:
         def hook(module: nn.Module, given: tuple[object, ...]) -> None:
             if len(given) == 1 and isinstance(given[0], Tensor) and given[0].is_floating_point():
                 # A copy: an in-place layer behind it would change what this one saw.
-                found.append((name, module, given[0].detach().clone()))
+                calls.append((name, module, given[0].detach().clone()))
 
         return hook
 
@@ -78,7 +78,7 @@ def _inputs(network: nn.Module, pixels: Tensor) -> list[tuple[str, nn.Module, Te
         for handle in handles:
             handle.remove()
     # A caller is met before what it calls.
-    return found[::-1]
+    return calls[::-1]
 
 
 def _problem(module: nn.Module, given: Tensor) -> str:

@@ -2,13 +2,10 @@
 
 from typing import cast
 
-from torch import Tensor
-
-from nasaudit.analysis.smoothness.curvature import frozen
+from nasaudit.analysis.frozen import frozen
 from nasaudit.analysis.smoothness.estimates import input_smoothness, parameter_smoothness
 from nasaudit.analysis.smoothness.second_derivatives import check_independent, check_second_derivatives
 from nasaudit.data.load import chosen
-from nasaudit.data.split import Split
 from nasaudit.errors import SecondDerivativeError
 from nasaudit.measure.estimate import Measurement
 from nasaudit.progress import part
@@ -32,10 +29,9 @@ def measure_smoothness(task: VictimAnalysisTask, workspace: Workspace) -> list[M
     spec = cast(SmoothnessSpec, task.analysis)
     victim, bundle = load_victim(task.victim, workspace)
     network = frozen(victim, workspace.device)
-    train = _chosen(bundle.train, spec.images, ("smoothness", task.victim.data.seed, spec.seed), workspace)
-    test = _chosen(
-        bundle.test, spec.input_images, ("smoothness input", task.victim.data.seed, spec.seed), workspace
-    )
+    seeds = (task.victim.data.seed, spec.seed)
+    train = chosen(bundle.train, spec.images, "smoothness", *seeds).tensors(workspace.device)
+    test = chosen(bundle.test, spec.input_images, "smoothness input", *seeds).tensors(workspace.device)
     workspace.progress(0.0, "second derivatives of each layer")
     check_independent(network, *test)
     exact, text = True, ""
@@ -50,11 +46,3 @@ def measure_smoothness(task: VictimAnalysisTask, workspace: Workspace) -> list[M
         network, *test, spec, exact=exact, progress=part(workspace.progress, 0.7, 1.0, text)
     )
     return by_parameters + by_pixels
-
-
-def _chosen(
-    split: Split, count: int, seed: tuple[object, ...], workspace: Workspace
-) -> tuple[Tensor, Tensor]:
-    """Pixels and labels of the first images of a random order, so that few are among many."""
-    images = chosen(split, count, *seed)
-    return images.pixels().to(workspace.device), images.labels.to(workspace.device)

@@ -54,8 +54,8 @@ def receptive_field(spec: ArchSpec, images: int, seed: int = 0) -> Estimate | No
     """
     draws = min(DRAWS, images)
     shares = [images // draws + (draw < images % draws) for draw in range(draws)]
-    draws_of = [_one_draw(spec, share, derive_seed("field", seed, k)) for k, share in enumerate(shares)]
-    maps = np.stack([found for found in draws_of if found is not None] or [np.zeros(0)])
+    fields = [_one_draw(spec, share, derive_seed("field", seed, k)) for k, share in enumerate(shares)]
+    maps = np.stack([field for field in fields if field is not None] or [np.zeros(0)])
     if maps.size == 0:
         return None
     return bootstrap([maps], lambda sample: np.asarray(side(sample.mean(axis=0))), "pixels")

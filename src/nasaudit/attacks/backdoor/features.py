@@ -62,11 +62,11 @@ class FeatureTap:
 
     def take(self) -> Tensor:
         """The noted features, which are then forgotten."""
-        found = self.features
-        if found is None:
+        features = self.features
+        if features is None:
             raise RuntimeError("expected a forward pass before its features are taken")
         self.features = None
-        return found
+        return features
 
     def _note(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self.features = inputs[0].flatten(1)

@@ -55,7 +55,7 @@ def backdoor_measurements(
             f"no test image is of another class than the target {target_class}: there is no ASR"
         )
     drop = paired_difference(victim.clean == labels, model.clean == labels)
-    found = [
+    measurements = [
         Measurement("clean_accuracy", proportion(right, len(labels))),
         Measurement("cad", drop),
         Measurement("asr", proportion(_hits(model.triggered[others], target_class), n), TRIGGERED),
@@ -63,8 +63,8 @@ def backdoor_measurements(
     ]
     if paper_rule:
         hits = 0 if drop.value > PAPER_DROP else _hits(model.triggered, target_class)
-        found.append(Measurement("asr_paper", proportion(hits, len(labels)), (("images", "all"),)))
-    return found
+        measurements.append(Measurement("asr_paper", proportion(hits, len(labels)), (("images", "all"),)))
+    return measurements
 
 
 def _hits(predicted: Classes, target_class: int) -> int:

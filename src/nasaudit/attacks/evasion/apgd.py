@@ -40,9 +40,9 @@ class Apgd(EvasionAttack[Classifier]):
     spec: ApgdSpec
 
     def _perturb(self, victim: Classifier, attempt: Attempt, epsilon: float) -> Perturbed:
-        spec, found = self.spec, Perturbed.begin(attempt.images)
+        spec, outcome = self.spec, Perturbed.begin(attempt.images)
         for restart in range(spec.restarts):
-            rows = (~found.broken).nonzero().squeeze(1)
+            rows = (~outcome.broken).nonzero().squeeze(1)
             ball = Ball.around(attempt.images[rows], spec.norm, epsilon)
             start = random_point(ball, attempt.indices[rows], "apgd", spec.loss, attempt.seed, restart)
             walk, state = Perturbed.begin(start), _State(ball, spec.steps)
@@ -56,8 +56,8 @@ class Apgd(EvasionAttack[Classifier]):
                 progress=part(attempt.progress, restart / spec.restarts, (restart + 1) / spec.restarts),
             ):
                 walk.images[climb.rows] = state.advance(climb)
-            found.add(rows, walk, restart * spec.steps, first=restart == 0)
-        return found
+            outcome.add(rows, walk, restart * spec.steps, first=restart == 0)
+        return outcome
 
 
 class _State:
@@ -119,12 +119,12 @@ def checkpoints(steps: int) -> dict[int, int]:
     [22, 41, 57, 70, 80, 87, 93, 99]
     """
     # In hundredths: sums of .06 and .03 in binary would round up to the next step.
-    share, length, found, last = 22, 22, {}, 0
+    share, length, intervals, last = 22, 22, {}, 0
     while share < 100:
         at = -(-share * steps // 100)
         if last < at < steps:
-            found[at] = at - last
+            intervals[at] = at - last
             last = at
         length = max(length - 3, 6)
         share += length
-    return found
+    return intervals

@@ -58,7 +58,7 @@ class Ddn(MinimalAttack[Classifier]):
     def _walk(
         self, victim: Classifier, x: Tensor, objective: Objective, progress: Progress
     ) -> tuple[Tensor, Tensor]:
-        """The nearest adversarial point of one batch, and its distance (infinity where none was found)."""
+        """The nearest adversarial point of one batch, and its distance (infinity where none was adversarial)."""
         spec = self.spec
         best, best_norm = x.clone(), torch.full((len(x),), torch.inf, dtype=torch.float64, device=x.device)
         point, delta = x.clone(), torch.zeros_like(x)
@@ -84,10 +84,10 @@ class Ddn(MinimalAttack[Classifier]):
             broken = look(victim, point, objective, climb=False).broken
             high = torch.where(broken, middle, high)
             low = torch.where(broken, low, middle)
-        found = best_norm.isfinite()
+        adversarial = best_norm.isfinite()
         pulled = x + high.float()[:, None, None, None] * (best - x)
-        best = torch.where((found & (high < 1))[:, None, None, None], pulled, best)
-        return best, torch.where(found, _length(best - x), torch.inf)
+        best = torch.where((adversarial & (high < 1))[:, None, None, None], pulled, best)
+        return best, torch.where(adversarial, _length(best - x), torch.inf)
 
 
 def _length(change: Tensor) -> Tensor:

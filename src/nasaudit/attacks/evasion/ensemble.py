@@ -28,9 +28,9 @@ class Ensemble(EvasionAttack[Classifier]):
 
     def _perturb(self, victim: Classifier, attempt: Attempt, epsilon: float) -> Perturbed:
         """The steps of earlier members count as well."""
-        found, spent, members = Perturbed.begin(attempt.images), 0, self.spec.members
+        outcome, spent, members = Perturbed.begin(attempt.images), 0, self.spec.members
         for position, spec in enumerate(members):
-            rows = (~found.broken).nonzero().squeeze(1)
+            rows = (~outcome.broken).nonzero().squeeze(1)
             member = cast(EvasionAttack[Classifier], load_attack(spec))
             result = member.perturb(
                 cast(Classifier, open_access(spec, victim)),  # the kind that this member takes
@@ -41,6 +41,6 @@ class Ensemble(EvasionAttack[Classifier]):
                 indices=attempt.indices[rows],
                 progress=part(attempt.progress, position / len(members), (position + 1) / len(members)),
             )
-            found.add(rows, result, spent, first=position == 0)
+            outcome.add(rows, result, spent, first=position == 0)
             spent += spec.most_steps or 0
-        return found
+        return outcome

@@ -126,30 +126,30 @@ def curve_measurements(
             f"the victim gets none of the {len(correct)} images right: there is nothing to attack"
         )
     common: Setting = (("norm", spec.norm), ("goal", spec.goal))
-    found = []
+    measurements = []
     for images, counted in (("all", np.ones_like(correct)), ("correct", correct)):
         n = int(counted.sum())
         for epsilon in spec.epsilons:
             at: Setting = (("epsilon", format_epsilon(epsilon)), *common, ("images", images))
             broken = int((minimal[counted] <= epsilon).sum())
-            found.append(Measurement("asr", proportion(broken, n), at))
+            measurements.append(Measurement("asr", proportion(broken, n), at))
             if images == "all" and spec.goal == "untargeted":
-                found.append(Measurement("robust_accuracy", proportion(n - broken, n), at))
+                measurements.append(Measurement("robust_accuracy", proportion(n - broken, n), at))
     attacked = minimal[correct]
     setting: Setting = (*common, ("images", "correct"))
     grid = figure_grid(spec)
     area = bootstrap([attacked], lambda sample: np.asarray(curve_area(sample, grid)), "fraction", seed)
-    found.append(Measurement("curve_area", area, setting))
-    found.append(_median_measurement(spec, attacked, setting, seed))
+    measurements.append(Measurement("curve_area", area, setting))
+    measurements.append(_median_measurement(spec, attacked, setting, seed))
     if len(spec.epsilons) == 1 and steps_of_failure is not None:
         # With several epsilons the steps of an image belong to the epsilon that broke it, and have no common
         # mean.
         counted_steps = np.where(steps[correct] < 0, steps_of_failure, steps[correct])
         average = bootstrap([counted_steps], mean, "steps", seed)
-        found.append(
+        measurements.append(
             Measurement("mean_steps", average, (("epsilon", format_epsilon(spec.epsilons[0])), *setting))
         )
-    return found
+    return measurements
 
 
 def zero_gradient_share(spec: EvasionSpec, first_gradient: npt.NDArray[np.float32]) -> list[Measurement]:
@@ -181,19 +181,21 @@ def effort_measurements(
         ("epsilon", format_epsilon(pivot)), ("norm", spec.norm), ("goal", spec.goal), ("images", "correct"),
     )  # fmt: skip
     fell = steps[correct] >= 0
-    found = []
+    measurements = []
     if spec.most_steps is not None and spec.most_steps > 1:
         for level in effort_levels(spec.most_steps):
             share = proportion(int((fell & (steps[correct] <= level)).sum()), len(fell))
-            found.append(Measurement("asr_by_steps", share, (("within_steps", str(level)), *setting)))
+            measurements.append(Measurement("asr_by_steps", share, (("within_steps", str(level)), *setting)))
     asked = queries[correct]
     if spec.threat_model == "white_box" or (asked < 0).any():
-        return found
+        return measurements
     if spec.most_queries is not None and spec.most_queries > 1:
         for level in effort_levels(spec.most_queries, least=min(10, spec.most_queries)):
             share = proportion(int((fell & (asked <= level)).sum()), len(fell))
-            found.append(Measurement("asr_by_queries", share, (("within_queries", str(level)), *setting)))
-    return found + (_query_statistics(asked[fell], setting) if fell.any() else [])
+            measurements.append(
+                Measurement("asr_by_queries", share, (("within_queries", str(level)), *setting))
+            )
+    return measurements + (_query_statistics(asked[fell], setting) if fell.any() else [])
 
 
 def spent_queries(spec: EvasionSpec, queries: Whole, correct: npt.NDArray[np.bool_]) -> list[Measurement]:

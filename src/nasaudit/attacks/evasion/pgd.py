@@ -31,9 +31,9 @@ class Pgd(EvasionAttack[Classifier]):
     def _perturb(self, victim: Classifier, attempt: Attempt, epsilon: float) -> Perturbed:
         spec = self.spec
         alpha = 2.5 * epsilon / spec.steps if spec.step_size is None else spec.step_size
-        found = Perturbed.begin(attempt.images)
+        outcome = Perturbed.begin(attempt.images)
         for restart in range(spec.restarts):
-            rows = (~found.broken).nonzero().squeeze(1)
+            rows = (~outcome.broken).nonzero().squeeze(1)
             ball = Ball.around(attempt.images[rows], spec.norm, epsilon)
             start = ball.images
             # Without a random start every restart would repeat the first.
@@ -50,5 +50,5 @@ class Pgd(EvasionAttack[Classifier]):
             ):
                 ahead = climb.points + alpha * ascent_direction(climb.gradient, spec.norm)
                 walk.images[climb.rows] = ball.take(climb.rows).project(ahead)
-            found.add(rows, walk, restart * spec.steps, first=restart == 0)
-        return found
+            outcome.add(rows, walk, restart * spec.steps, first=restart == 0)
+        return outcome

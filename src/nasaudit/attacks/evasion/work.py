@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nasaudit.attacks.base import load_attack
 from nasaudit.attacks.evasion.base import EvasionAttack, MinimalAttack, open_access
@@ -35,7 +34,6 @@ from nasaudit.victim.oracle import Oracle
 AnyAttack = (
     EvasionAttack[Classifier] | EvasionAttack[Oracle] | MinimalAttack[Classifier] | MinimalAttack[Oracle]
 )
-BoolArray = npt.NDArray[np.bool_]
 
 # How many adversarial examples are kept as pictures.
 KEPT_EXAMPLES = 8
@@ -46,7 +44,7 @@ def measure_evasion(task: EvasionTask, workspace: Workspace) -> list[Measurement
 
     Leaves `evasion.npz`, one row an image (index: position in the source, label, correct, minimal_epsilon,
     steps and queries: see `SecurityCurve`, target, and prediction: the class of the adversarial example, or of the
-    clean image where none was found), and `examples.npz` (see `study.results.Examples`).
+    clean image where none was found), and `examples.npz` (see `results.schema.Examples`).
     """
     spec = cast(EvasionSpec, task.attack)
     network, bundle = load_victim(task.victim, workspace)
@@ -58,14 +56,24 @@ def measure_evasion(task: EvasionTask, workspace: Workspace) -> list[Measurement
     chosen = choose_images(bundle, spec, judge, task.victim.data.seed)
     attack = cast(AnyAttack, load_attack(spec, *tools))
     seed = derive_seed(task.digest())
-    curve, found = measure(attack, network, judge, chosen, seed=seed, progress=workspace.progress)
+    curve, measurements = run_attack(attack, network, judge, chosen, seed=seed, progress=workspace.progress)
     correct = (curve.clean_prediction.cpu() == chosen.labels).numpy()
-    _save_outcomes(workspace.folder / EVASION, chosen, correct, curve)
+    np.savez(
+        workspace.folder / EVASION,
+        index=chosen.indices.numpy(),
+        label=chosen.labels.numpy(),
+        correct=correct,
+        minimal_epsilon=curve.minimal_epsilon.cpu().numpy(),
+        steps=curve.steps.cpu().numpy(),
+        queries=curve.queries.cpu().numpy(),
+        target=curve.target.cpu().numpy(),
+        prediction=curve.prediction.cpu().numpy(),
+    )
     _save_examples(workspace.folder / EXAMPLES, chosen, correct, curve)
-    return found
+    return measurements
 
 
-def measure(
+def run_attack(
     attack: AnyAttack,
     network: nn.Module,
     judge: Classifier,
@@ -86,13 +94,13 @@ def measure(
     """
     spec = attack.spec
     classifier = Classifier(network, judge.classes, judge.device)
-    pixels = chosen.pixels().to(judge.device)
+    pixels, labels = chosen.tensors(judge.device)
     curve = security_curve(
         cast(EvasionAttack[Classifier], attack),
         cast(Classifier, open_access(spec, classifier)),  # one of the two kinds; the attack takes the same
         judge,
         pixels,
-        chosen.labels.to(judge.device),
+        labels,
         indices=chosen.indices.to(judge.device),
         seed=seed,
         progress=progress,
@@ -100,20 +108,16 @@ def measure(
     correct = (curve.clean_prediction.cpu() == chosen.labels).numpy()
     minimal, steps = curve.minimal_epsilon.cpu().numpy(), curve.steps.cpu().numpy()
     queries = curve.queries.cpu().numpy()
-    found = curve_measurements(spec, minimal, steps, correct, steps_of_failure=steps_of_failure(spec))
+    measurements = curve_measurements(spec, minimal, steps, correct, steps_of_failure=steps_of_failure(spec))
     if curve.pivot is None:
-        found += spent_queries(spec, queries, correct)
+        measurements += spent_queries(spec, queries, correct)
     else:
         pivot_steps, pivot_queries = curve.pivot_steps.cpu().numpy(), curve.pivot_queries.cpu().numpy()
-        found += effort_measurements(spec, curve.pivot, pivot_steps, pivot_queries, correct)
-    found += zero_gradient_share(spec, curve.first_gradient.cpu().numpy())
-    return curve, found + output_disagreement(spec, disagreement(judge, pixels))
-
-
-def disagreement(judge: Classifier, pixels: Tensor) -> BoolArray:
-    """Bool [N]: for which images two forward passes give other logits, beyond rounding."""
+        measurements += effort_measurements(spec, curve.pivot, pivot_steps, pivot_queries, correct)
+    measurements += zero_gradient_share(spec, curve.first_gradient.cpu().numpy())
     first, second = predict(judge, pixels), predict(judge, pixels)
-    return (~torch.isclose(first, second, rtol=1e-3, atol=1e-4)).any(1).cpu().numpy()
+    differ = (~torch.isclose(first, second, rtol=1e-3, atol=1e-4)).any(1).cpu().numpy()  # beyond rounding
+    return curve, measurements + output_disagreement(spec, differ)
 
 
 def choose_images(bundle: DataBundle, spec: EvasionSpec, judge: Classifier, data_seed: int) -> Split:
@@ -129,20 +133,6 @@ def choose_images(bundle: DataBundle, spec: EvasionSpec, judge: Classifier, data
         predicted = predict(judge, order.pixels().to(judge.device)).argmax(1).cpu()
         wanted &= predicted == order.labels
     return order.take(wanted.nonzero().squeeze(1)[: spec.images])
-
-
-def _save_outcomes(file: Path, chosen: Split, correct: np.ndarray, curve: SecurityCurve) -> None:
-    np.savez(
-        file,
-        index=chosen.indices.numpy(),
-        label=chosen.labels.numpy(),
-        correct=correct,
-        minimal_epsilon=curve.minimal_epsilon.cpu().numpy(),
-        steps=curve.steps.cpu().numpy(),
-        queries=curve.queries.cpu().numpy(),
-        target=curve.target.cpu().numpy(),
-        prediction=curve.prediction.cpu().numpy(),
-    )
 
 
 def _save_examples(file: Path, chosen: Split, correct: np.ndarray, curve: SecurityCurve) -> None:

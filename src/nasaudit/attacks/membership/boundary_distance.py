@@ -50,16 +50,16 @@ class BoundaryDistance(MembershipAttack):
             evaluations=spec.evaluations,
             query_budget=spec.query_budget,
         )
+        pixels, labels = images.tensors(victim.device)
         nearest = HopSkipJump(search).minimise(
             victim,
-            images.pixels().to(victim.device),
-            Objective(images.labels.to(victim.device)),
+            pixels,
+            Objective(labels),
             seed=seed,
             indices=images.indices.to(victim.device),
             progress=progress,
         )
-        pixels = images.images.shape[1:].numel()
-        farthest = math.sqrt(pixels) if spec.norm == "l2" else 1.0
+        farthest = math.sqrt(pixels.shape[1:].numel()) if spec.norm == "l2" else 1.0
         distance = torch.nan_to_num(nearest.distance, posinf=farthest)
         queries = None if nearest.queries is None else nearest.queries.cpu().numpy()
         return Scores(np.asarray(distance.cpu().numpy(), dtype=np.float64), queries)

@@ -99,14 +99,14 @@ def tpr_at_fpr(members: npt.ArrayLike, others: npt.ArrayLike, fpr: float) -> Est
         raise ValueError(f"expected a false positive rate from 1/{n} to below 1, got {fpr:g}")
     highest_first = np.sort(y)[::-1]
 
-    def found(above: int) -> int:
+    def members_above(above: int) -> int:
         """Members above the score that `above` non-members exceed or tie with the first of them."""
         return int((x > highest_first[min(above, n - 1)]).sum())
 
     fewest, most = (int(binom.ppf(tail, n, fpr)) for tail in (0.0125, 0.9875))
-    value = found(allowed) / len(x)
-    low = proportion(found(fewest - 1), len(x), confidence=0.975).low if fewest > 0 else 0.0
-    high = proportion(found(most), len(x), confidence=0.975).high
+    value = members_above(allowed) / len(x)
+    low = proportion(members_above(fewest - 1), len(x), confidence=0.975).low if fewest > 0 else 0.0
+    high = proportion(members_above(most), len(x), confidence=0.975).high
     return Estimate(value, min(low, value), max(high, value), len(x), "fraction")
 
 
@@ -147,19 +147,19 @@ def membership_measurements(
     """
     members, others = scores.score[member], scores.score[~member]
     kind = setting(spec)
-    found = [Measurement("auc", auc(members, others), kind)]
+    measurements = [Measurement("auc", auc(members, others), kind)]
     for fpr in spec.resolved_fprs(len(others)):
-        found.append(
+        measurements.append(
             Measurement("tpr_at_fpr", tpr_at_fpr(members, others, fpr), (("fpr", f"{fpr:g}"), *kind))
         )
     if scores.queries is None:
         queries = exact(asked / len(member), "queries", len(member))
     else:
         queries = bootstrap([scores.queries], mean, "queries", seed)
-    found.append(Measurement("queries", queries, kind))
+    measurements.append(Measurement("queries", queries, kind))
     if spec.shadow_models:
-        found.append(Measurement("shadow_models", exact(spec.shadow_models, "models"), kind))
-    return found
+        measurements.append(Measurement("shadow_models", exact(spec.shadow_models, "models"), kind))
+    return measurements
 
 
 def roc_curves(spec: MembershipSpec, scores: Scores, member: Mask) -> list[dict[str, object]]:

@@ -60,8 +60,8 @@ class Surrogate:
         """Of the mean cross entropy with respect to the weights: one tensor for each that takes part."""
         loss = nn.functional.cross_entropy(self.network(pixels), classes)
         weights = tuple(self.network.parameters())
-        found = torch.autograd.grad(loss, weights, create_graph=create_graph, allow_unused=True)
-        return [gradient for gradient in found if gradient is not None]
+        gradients = torch.autograd.grad(loss, weights, create_graph=create_graph, allow_unused=True)
+        return [gradient for gradient in gradients if gradient is not None]
 
 
 def mismatch(gradient: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:

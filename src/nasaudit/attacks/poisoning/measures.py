@@ -35,21 +35,21 @@ def accuracy_measurements(
     Raises:
         MeasurementError: at fraction 0 the model is not the clean one.
     """
-    found = []
+    measurements = []
     for fraction, correct in poisoned.items():
         at = setting_of(fraction)
         if fraction == 0 and not np.array_equal(correct, clean):
             raise MeasurementError("at fraction 0 the clean model was expected, and another one came")
-        found.append(Measurement("clean_accuracy", proportion(int(correct.sum()), len(correct)), at))
+        measurements.append(Measurement("clean_accuracy", proportion(int(correct.sum()), len(correct)), at))
         # Without poison nothing is trained anew: the drop is zero by definition, not by measurement.
         drop = paired_difference(clean, correct) if fraction > 0 else exact(0.0, "fraction", len(clean))
-        found.append(Measurement("cad", drop, at))
+        measurements.append(Measurement("cad", drop, at))
     fractions = [fraction for fraction in poisoned if fraction > 0]
     if len(fractions) > 1:
         lost = np.stack([clean.astype(float) - poisoned[fraction] for fraction in fractions], axis=1)
         area = bootstrap([lost], lambda images: drop_area(images.mean(axis=0), fractions), "fraction", seed)
-        found.append(Measurement("cad_area", area))
-    return found
+        measurements.append(Measurement("cad_area", area))
+    return measurements
 
 
 def drop_area(drops: FloatArray, fractions: Sequence[float]) -> FloatArray:

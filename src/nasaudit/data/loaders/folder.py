@@ -90,8 +90,8 @@ def _official(train: Path, test: Path) -> _Listing:
 def _classes(root: Path) -> _Listing:
     folders = _folders(root)
     if len(folders) < 2:
-        found = f"only {folders[0].name}" if folders else "none"
-        raise DataError(f"{root}: expected a folder for each of two classes or more, got {found}")
+        present = f"only {folders[0].name}" if folders else "none"
+        raise DataError(f"{root}: expected a folder for each of two classes or more, got {present}")
     pictures: list[Path] = []
     labels: list[int] = []
     for label, folder in enumerate(folders):

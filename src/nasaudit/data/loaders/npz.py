@@ -120,7 +120,7 @@ def _class_names(path: Path, arrays: dict[str, npt.NDArray[Any]], labels: Labels
                 f"{path}: expected class_names as text [classes], got {names.dtype} {list(names.shape)}"
             )
         check_labels(str(path), labels, len(names))
-        found = tuple(str(name) for name in names)
+        written = tuple(str(name) for name in names)
     else:
         # Checked before a name is made for each: one stray label of a million is not a million classes.
         present = np.unique(labels)
@@ -131,5 +131,5 @@ def _class_names(path: Path, arrays: dict[str, npt.NDArray[Any]], labels: Labels
                 f"{path}: expected labels 0..k-1, each with an image, got {stray} at position "
                 f"{int(np.argmax(labels == stray))} but no {gaps[0]}"
             )
-        found = tuple(str(label) for label in present)
-    return found
+        written = tuple(str(label) for label in present)
+    return written

@@ -1,6 +1,6 @@
 """When a figure of an analysis does not explain what it seems to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from nasaudit.results.flags.base import Check, Facts, Remark
 from nasaudit.results.schema import Row
@@ -22,7 +22,7 @@ def few_units(facts: Facts) -> Iterator[Remark]:
         ("smoothness", "hessian_top", FEW_SMOOTHNESS, "input_images"),
     )
     for family, metric, least, field in wanted:
-        rows = [row for row in facts.of_family(family) if row.metric == metric and row.seed != "all"]
+        rows = facts.by_seed(family, metric)
         if field == "input_images":
             rows = [row for row in rows if row.setting.get("space") == "input"]
         fewest = min((row.n for row in rows), default=least)
@@ -37,10 +37,9 @@ def few_units(facts: Facts) -> Iterator[Remark]:
 def threshold_not_reached(facts: Facts) -> Iterator[Remark]:
     """A training that ends below a threshold that others reach: its steps are those of the whole training."""
     by_threshold: dict[str, dict[bool, dict[str, None]]] = {}
-    for row in facts.of_family("convergence"):
-        if row.metric == "steps_to_accuracy" and row.seed != "all":
-            sides = by_threshold.setdefault(row.setting["accuracy"], {True: {}, False: {}})
-            sides[not row.bound][row.architecture] = None
+    for row in facts.by_seed("convergence", "steps_to_accuracy"):
+        sides = by_threshold.setdefault(row.setting["accuracy"], {True: {}, False: {}})
+        sides[not row.bound][row.architecture] = None
     for threshold, sides in by_threshold.items():
         if sides[True] and sides[False]:
             slow = tuple(sides[False])
@@ -77,13 +76,13 @@ def kinks(facts: Facts) -> Iterator[Remark]:
 
 def hessian_by_differences(facts: Facts) -> Iterator[Remark]:
     """Networks with a layer that has no second derivative."""
-    rows = facts.of_family("smoothness")
-    found = dict.fromkeys(row.architecture for row in rows if row.setting.get("how") == "finite_difference")
-    if found:
+    rows = [row for row in facts.of_family("smoothness") if row.setting.get("how") == "finite_difference"]
+    architectures = tuple(dict.fromkeys(row.architecture for row in rows))
+    if architectures:
         yield Remark(
-            f"{_named(tuple(found))} has a layer without a second derivative, so its Hessian was taken from "
+            f"{_named(architectures)} has a layer without a second derivative, so its Hessian was taken from "
             "differences of gradients: do not compare it with others to more than two digits",
-            tuple(found),
+            architectures,
         )
 
 
@@ -94,7 +93,7 @@ def _place(row: Row) -> tuple[str, str]:
     return row.architecture, row.setting.get("space", "")
 
 
-def _named(architectures: tuple[str, ...] | list[str]) -> str:
+def _named(architectures: Sequence[str]) -> str:
     """`darts`, `darts and resnet`, or `darts, resnet and 14 others`."""
     names = list(architectures)
     if len(names) > 3:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from nasaudit.results.flags.base import Check, Facts, Remark
+from nasaudit.results.flags.base import Check, Facts, Remark, source_of
 from nasaudit.results.schema import Row
 
 FAMILY = "backdoor"
@@ -12,8 +12,10 @@ HIGH_FLOOR = 0.25  # the trigger calls up the class by itself
 
 def backdoor_not_learned(facts: Facts) -> Iterator[Remark]:
     """A rate that the trigger reaches by itself: the attack failed, which is not robustness."""
-    for asr, floor in _pairs(facts, "asr", "floor"):
-        if asr.low <= floor.high:
+    floors = {source_of(row): row for row in facts.pooled(FAMILY, "floor")}
+    for asr in facts.pooled(FAMILY, "asr"):
+        floor = floors.get(source_of(asr))
+        if floor is not None and asr.low <= floor.high:
             yield Remark(
                 f"the backdoor {_named(asr)} did not take in {asr.architecture}: its success rate "
                 f"({asr.value:.1%}) is not clearly above what the trigger does to the model without it "
@@ -48,19 +50,7 @@ def trigger_is_adversarial(facts: Facts) -> Iterator[Remark]:
 CHECKS: tuple[Check, ...] = (backdoor_not_learned, backdoor_visible, trigger_is_adversarial)
 
 
-def _pairs(facts: Facts, metric: str, other: str) -> Iterator[tuple[Row, Row]]:
-    """Rows of two metrics of the same backdoor."""
-    others = {_key(row): row for row in facts.pooled(FAMILY, other)}
-    for row in facts.pooled(FAMILY, metric):
-        if _key(row) in others:
-            yield row, others[_key(row)]
-
-
-def _key(row: Row) -> tuple[object, ...]:
-    return row.architecture, row.attack, tuple(sorted(row.setting.items()))
-
-
 def _named(row: Row) -> str:
     """E.g. `badnets (size 2)`."""
-    told = ", ".join(f"{key} {value}" for key, value in row.setting.items() if key != "images")
-    return f"{row.attack} ({told})" if told else row.attack
+    details = ", ".join(f"{key} {value}" for key, value in row.setting.items() if key != "images")
+    return f"{row.attack} ({details})" if details else row.attack

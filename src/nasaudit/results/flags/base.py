@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from nasaudit.measure.estimate import Setting
 from nasaudit.planning.plan import Plan
 from nasaudit.results.schema import Failure, Flag, Row
+from nasaudit.results.selection import setting_of
 from nasaudit.store.records import Record
 
 
@@ -31,12 +33,25 @@ class Facts:
         """The rows of one metric over all seeds."""
         return [row for row in self.of_family(family) if row.metric == metric and row.seed == "all"]
 
+    def by_seed(self, family: str, metric: str) -> list[Row]:
+        """The rows of one metric of single seeds."""
+        return [row for row in self.of_family(family) if row.metric == metric and row.seed != "all"]
+
+    def measured(self, family: str) -> list[str]:
+        """The architectures with rows of one family, each once."""
+        return list(dict.fromkeys(row.architecture for row in self.of_family(family)))
+
 
 class Remark(NamedTuple):
     """What a reader must know, and of which architectures; none: of the study."""
 
     message: str
     architectures: tuple[str, ...] = ()
+
+
+def source_of(row: Row, *without: str) -> tuple[str, str, Setting]:
+    """Architecture, attack and setting of a row, without some keys of the setting."""
+    return row.architecture, row.attack, tuple(pair for pair in setting_of(row) if pair[0] not in without)
 
 
 # The name of the function is the kind of the flags.

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from nasaudit.attacks.evasion.measures import late
-from nasaudit.results.flags.base import Check, Facts, Remark
+from nasaudit.measure.estimate import Setting
+from nasaudit.results.flags.base import Check, Facts, Remark, source_of
 from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import ATTACKS, EvasionSpec, ThreatModel
 
@@ -40,14 +41,15 @@ def black_box_wins(facts: Facts) -> Iterator[Remark]:
     """Who knows the weights can do all that others can: if they do worse, the white-box attack is at fault."""
     rows = facts.pooled("evasion", "asr")
     white = [row for row in rows if _access(row) == "white_box"]
-    told = set()
+    remarked = set()
     for row in rows:
-        if _access(row) in ("white_box", None) or (row.architecture, row.attack) in told:
+        if _access(row) in ("white_box", None) or (row.architecture, row.attack) in remarked:
             continue
-        rivals = [rival for rival in white if _question(rival) == _question(row)]
+        question = _question(row)
+        rivals = (rival for rival in white if _question(rival) == question)
         best = max(rivals, key=lambda rival: rival.value, default=None)
         if best is not None and row.low > best.high:
-            told.add((row.architecture, row.attack))
+            remarked.add((row.architecture, row.attack))
             yield Remark(
                 f"at {row.setting['epsilon']} {row.attack}, which does not see the weights of "
                 f"{row.architecture}, breaks {row.value:.1%} of the images and {best.attack}, which does, "
@@ -62,21 +64,19 @@ def steps_not_converged(facts: Facts) -> Iterator[Remark]:
 
     Of a black-box attack the queries are part of the threat: that more of them would break more is no defect.
     """
-    by_attack: dict[tuple[str, str, tuple[tuple[str, str], ...]], dict[int, Row]] = {}
+    by_attack: dict[tuple[str, str, Setting], dict[int, Row]] = {}
     for row in facts.pooled("evasion", "asr_by_steps"):
         if _access(row) == "white_box":
-            rest = tuple(sorted((key, text) for key, text in row.setting.items() if key != "within_steps"))
-            by_attack.setdefault((row.architecture, row.attack, rest), {})[
-                int(row.setting["within_steps"])
-            ] = row
-    for (architecture, attack, rest), by_steps in by_attack.items():
+            by_steps = by_attack.setdefault(source_of(row, "within_steps"), {})
+            by_steps[int(row.setting["within_steps"])] = row
+    for (architecture, attack, _), by_steps in by_attack.items():
         most = max(by_steps)
         three_quarters = by_steps.get(late(most))
         if three_quarters is None:
             continue
         gain = by_steps[most].value - three_quarters.value
         if gain > STILL_RISING:
-            setting = dict(rest)
+            setting = by_steps[most].setting
             yield Remark(
                 f"{gain:.1%} of the images of {architecture} fell in the last quarter of the {most} steps of "
                 f"{attack} ({setting['goal']}, {setting['epsilon']}): more would break more, so set its `steps` "

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from nasaudit.results.flags.base import Check, Facts, Remark
+from nasaudit.measure.estimate import Setting
+from nasaudit.results.flags.base import Check, Facts, Remark, source_of
 from nasaudit.results.schema import Row
 from nasaudit.spec.attacks import ExtractionSpec
 from nasaudit.spec.attacks.extraction import OWN_POOLS
@@ -14,8 +15,14 @@ BARELY_ABOVE_CHANCE = 0.1
 
 def surrogate_near_chance(facts: Facts) -> Iterator[Remark]:
     """A surrogate that learned nothing from the largest budget says nothing about the victim."""
-    for architecture, row in _largest_budgets(facts):
-        if row.value >= _near_chance(_classes(facts, architecture)) or row.setting["budget"] == "0":
+    # The agreement at the largest budget of each attack as it was set.
+    largest: dict[tuple[str, str, Setting], Row] = {}
+    for row in facts.pooled(FAMILY, "agreement"):
+        known = largest.setdefault(source_of(row, "budget"), row)
+        if int(row.setting["budget"]) > int(known.setting["budget"]):
+            largest[source_of(row, "budget")] = row
+    for (architecture, _, _), row in largest.items():
+        if row.value >= _near_chance(facts, architecture) or row.setting["budget"] == "0":
             continue
         pool = row.setting.get("pool", "pool")
         cause = (
@@ -35,9 +42,9 @@ def surrogate_near_chance(facts: Facts) -> Iterator[Remark]:
 def nothing_to_steal(facts: Facts) -> Iterator[Remark]:
     """A victim that guesses has nothing to steal."""
     accuracies = facts.accuracies()
-    for architecture in dict.fromkeys(row.architecture for row in facts.of_family(FAMILY)):
+    for architecture in facts.measured(FAMILY):
         accuracy = accuracies.get(architecture)
-        if accuracy is not None and accuracy < _near_chance(_classes(facts, architecture)):
+        if accuracy is not None and accuracy < _near_chance(facts, architecture):
             yield Remark(
                 f"{architecture} is {accuracy:.1%} accurate, hardly more than chance: its extraction figures "
                 "say how well noise is copied; train it longer",
@@ -47,8 +54,8 @@ def nothing_to_steal(facts: Facts) -> Iterator[Remark]:
 
 def queries_not_the_budget(facts: Facts) -> Iterator[Remark]:
     """Fewer images were answered than the row says."""
-    for row in facts.of_family(FAMILY):
-        if row.metric == "queries" and row.seed != "all" and row.value != float(row.setting["budget"]):
+    for row in facts.by_seed(FAMILY, "queries"):
+        if row.value != float(row.setting["budget"]):
             yield Remark(
                 f"{row.attack} asked {row.architecture} (seed {row.seed}) about {row.value:.0f} images with a "
                 f"budget of {row.setting['budget']}: compare by `queries`",
@@ -75,21 +82,6 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _largest_budgets(facts: Facts) -> Iterator[tuple[str, Row]]:
-    """The agreement at the largest budget of each attack as it was set, all seeds pooled."""
-    largest: dict[tuple[str, ...], Row] = {}
-    for row in facts.pooled(FAMILY, "agreement"):
-        others = (f"{key}={value}" for key, value in sorted(row.setting.items()) if key != "budget")
-        key = (row.architecture, row.attack, *others)
-        if key not in largest or int(row.setting["budget"]) > int(largest[key].setting["budget"]):
-            largest[key] = row
-    for row in largest.values():
-        yield row.architecture, row
-
-
-def _near_chance(classes: int) -> float:
-    return 1 / classes + BARELY_ABOVE_CHANCE * (1 - 1 / classes)
-
-
-def _classes(facts: Facts, architecture: str) -> int:
-    return next(spec.classes for spec in facts.planned.architectures if spec.name == architecture)
+def _near_chance(facts: Facts, architecture: str) -> float:
+    chance = 1 / next(spec.classes for spec in facts.planned.architectures if spec.name == architecture)
+    return chance + BARELY_ABOVE_CHANCE * (1 - chance)

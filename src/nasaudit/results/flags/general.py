@@ -5,7 +5,6 @@ from itertools import combinations
 
 from nasaudit.results.flags.base import Check, Facts, Remark
 from nasaudit.results.replicates import subject_of
-from nasaudit.spec.tasks import Task
 
 ACCURACY_GAP = 0.02  # vulnerability and accuracy are confounded beyond this difference
 FEW_SEEDS = 3
@@ -18,19 +17,20 @@ def failed_task(facts: Facts) -> Iterator[Remark]:
     """A task that left no result."""
     tasks = {task.digest(): task for task in facts.planned.tasks}
     for failure in facts.failures:
+        task = tasks.get(failure.digest)
+        subject = None if task is None else subject_of(task)
         yield Remark(
             f"{failure.label} failed ({failure.type}: {failure.message}); its figures are missing",
-            _architectures(tasks.get(failure.digest)),
+            () if subject is None else (subject.architecture.name,),
         )
 
 
 def accuracy_gap(facts: Facts) -> Iterator[Remark]:
     """Two architectures whose comparison says as much about accuracy as about vulnerability."""
-    accuracies = facts.accuracies()
-    for (first, one), (second, other) in combinations(accuracies.items(), 2):
-        if abs(one - other) > ACCURACY_GAP:
+    for (first, accuracy), (second, other) in combinations(facts.accuracies().items(), 2):
+        if abs(accuracy - other) > ACCURACY_GAP:
             yield Remark(
-                f"{first} ({one:.1%} accurate) and {second} ({other:.1%}) differ by more than "
+                f"{first} ({accuracy:.1%} accurate) and {second} ({other:.1%}) differ by more than "
                 f"{ACCURACY_GAP * 100:.0f} points of clean accuracy, so a difference in vulnerability "
                 "between them may come from that",
                 (first, second),
@@ -91,10 +91,11 @@ def picked_on_test(facts: Facts) -> Iterator[Remark]:
 
 def mixed_versions(facts: Facts) -> Iterator[Remark]:
     """Records that different code or hardware made."""
-    for what in ("nasaudit", "torch", "device"):
-        made_by = {_kind_of(record.versions.get(what, "")) for record in facts.records.values()} - {""}
-        if len(made_by) > 1:
-            yield Remark(f"the records were made with different {what}: {', '.join(sorted(made_by))}")
+    for part in ("nasaudit", "torch", "device"):
+        # `cuda:0` and `cuda:1` are one kind of device.
+        versions = {record.versions.get(part, "").partition(":")[0] for record in facts.records.values()}
+        if len(versions - {""}) > 1:
+            yield Remark(f"the records were made with different {part}: {', '.join(sorted(versions - {''}))}")
 
 
 CHECKS: tuple[Check, ...] = (
@@ -107,13 +108,3 @@ CHECKS: tuple[Check, ...] = (
     picked_on_test,
     mixed_versions,
 )
-
-
-def _architectures(task: Task | None) -> tuple[str, ...]:
-    what = None if task is None else subject_of(task)
-    return () if what is None else (what.architecture.name,)
-
-
-def _kind_of(version: str) -> str:
-    """`cuda:0` and `cuda:1` are one kind of device."""
-    return version.partition(":")[0]

@@ -16,11 +16,10 @@ FEW_SHADOWS = 16
 def few_false_positives(facts: Facts) -> Iterator[Remark]:
     """A true positive rate at a false positive rate that means a handful of non-members."""
     fewest: dict[float, int] = {}
-    for row in facts.of_family(FAMILY):
-        if row.metric == "tpr_at_fpr" and row.seed != "all":
-            fpr = float(row.setting["fpr"])
-            # As many non-members as members were examined.
-            fewest[fpr] = min(row.n, fewest.get(fpr, row.n))
+    for row in facts.by_seed(FAMILY, "tpr_at_fpr"):
+        fpr = float(row.setting["fpr"])
+        # As many non-members as members were examined.
+        fewest[fpr] = min(row.n, fewest.get(fpr, row.n))
     for fpr, n in sorted(fewest.items()):
         expected = fpr * n
         if expected < FEW_FALSE_POSITIVES:
@@ -62,8 +61,9 @@ def few_shadow_models(facts: Facts) -> Iterator[Remark]:
 def nothing_to_infer(facts: Facts) -> Iterator[Remark]:
     """A victim that guesses has learned nothing, also not its members."""
     classes = {architecture.name: architecture.classes for architecture in facts.planned.architectures}
-    for name in _attacked(facts):
-        accuracy = _training_row(facts, name, "clean_accuracy")
+    accuracies = _by_name(facts, "clean_accuracy")
+    for name in facts.measured(FAMILY):
+        accuracy = accuracies.get(name)
         if accuracy is not None and accuracy.low <= 1 / classes[name]:
             yield Remark(
                 f"{name} is {accuracy.value:.1%} accurate, which may be guessing among {classes[name]} classes: "
@@ -74,9 +74,9 @@ def nothing_to_infer(facts: Facts) -> Iterator[Remark]:
 
 def no_generalisation_gap(facts: Facts) -> Iterator[Remark]:
     """A victim that is as good on other images as on its own gives attacks little to find."""
-    for name in _attacked(facts):
-        train = _training_row(facts, name, "train_accuracy")
-        test = _training_row(facts, name, "clean_accuracy")
+    trained, tested = _by_name(facts, "train_accuracy"), _by_name(facts, "clean_accuracy")
+    for name in facts.measured(FAMILY):
+        train, test = trained.get(name), tested.get(name)
         if train is not None and test is not None and train.value <= test.high:
             yield Remark(
                 f"{name} is as accurate on test images ({test.value:.1%}) as on its training images "
@@ -95,12 +95,6 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _attacked(facts: Facts) -> list[str]:
-    """Architectures with rows of this family, each once."""
-    return list(dict.fromkeys(row.architecture for row in facts.of_family(FAMILY)))
-
-
-def _training_row(facts: Facts, architecture: str, metric: str) -> Row | None:
-    """A victim's accuracy over all its seeds."""
-    rows = facts.pooled("training", metric)
-    return next((row for row in rows if row.architecture == architecture), None)
+def _by_name(facts: Facts, metric: str) -> dict[str, Row]:
+    """The victims' accuracies over all their seeds."""
+    return {row.architecture: row for row in facts.pooled("training", metric)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from nasaudit.results.flags.base import Check, Facts, Remark
+from nasaudit.results.flags.base import Check, Facts, Remark, source_of
 from nasaudit.results.schema import Row
 
 FAMILY = "poisoning"
@@ -44,9 +44,9 @@ def poison_not_optimised(facts: Facts) -> Iterator[Remark]:
     """An optimised poison that matches no better than unchanged images: the attack did not get off the ground."""
     for architecture in facts.planned.architectures:
         rows = _of_one(facts, "matching_loss", architecture.name)
-        before = {_where(row): row for row in rows if row.setting["poison"] == "before"}
+        before = {source_of(row, "poison"): row for row in rows if row.setting["poison"] == "before"}
         for row in rows:
-            start = before.get(_where(row))
+            start = before.get(source_of(row, "poison"))
             if row.setting["poison"] == "after" and start is not None and row.value >= start.value:
                 yield Remark(
                     f"the poison of {row.attack} for {architecture.name} at {row.setting['fraction']} matches no "
@@ -73,7 +73,3 @@ CHECKS: tuple[Check, ...] = (poisoning_near_chance, wide_cad, poison_not_optimis
 
 def _of_one(facts: Facts, metric: str, architecture: str) -> list[Row]:
     return [row for row in facts.pooled(FAMILY, metric) if row.architecture == architecture]
-
-
-def _where(row: Row) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return row.attack, tuple(sorted(pair for pair in row.setting.items() if pair[0] != "poison"))

@@ -52,24 +52,24 @@ class Nes(EvasionAttack[Oracle]):
         """When the oracle's budget is used up the attack ends, and returns what it has."""
         spec, objective = self.spec, attempt.objective
         questions = Questions(victim, len(attempt.images), self.batch_size, attempt.progress)
-        found = Perturbed.begin(attempt.images, questions.queries)
+        outcome = Perturbed.begin(attempt.images, questions.queries)
         ball = Ball.around(attempt.images, spec.norm, epsilon)
         steps = spec.steps if ball.epsilon > 0 else 0
         alpha = 2.5 * ball.epsilon / spec.steps if spec.step_size is None else spec.step_size
-        velocity = torch.zeros_like(found.images) if spec.momentum > 0 else None
-        live = torch.arange(len(found.images), device=found.images.device)
+        velocity = torch.zeros_like(outcome.images) if spec.momentum > 0 else None
+        live = torch.arange(len(outcome.images), device=outcome.images.device)
         with suppress(QueryBudgetError):
             for step in range(steps + 1):
                 questions.done = step / (steps + 1)
                 for rows in torch.split(live, questions.batch_size):
-                    broken = objective.take(rows).reached(questions.logits(rows, found.images[rows]))
-                    found.steps[rows[broken]] = step
-                live = live[found.steps[live] < 0]
+                    broken = objective.take(rows).reached(questions.logits(rows, outcome.images[rows]))
+                    outcome.steps[rows[broken]] = step
+                live = live[outcome.steps[live] < 0]
                 if step == steps or len(live) == 0:
                     break
                 # As many images at a time as fill a batch with their samples.
                 for rows in torch.split(live, max(1, questions.batch_size // spec.samples)):
-                    points = found.images[rows]
+                    points = outcome.images[rows]
                     u = gaussians(
                         attempt.indices[rows], spec.samples // 2, points.shape[1:], attempt.seed, step
                     )
@@ -78,8 +78,8 @@ class Nes(EvasionAttack[Oracle]):
                         velocity[rows] = spec.momentum * velocity[rows] + (1 - spec.momentum) * gradient
                         gradient = velocity[rows]
                     ahead = points + alpha * ascent_direction(gradient, spec.norm)
-                    found.images[rows] = ball.take(rows).project(ahead)
-        return found
+                    outcome.images[rows] = ball.take(rows).project(ahead)
+        return outcome
 
 
 def gaussians(indices: Tensor, pairs: int, shape: torch.Size, seed: int, step: int) -> Tensor:

@@ -55,10 +55,10 @@ class Square(EvasionAttack[Oracle]):
     def _perturb(self, victim: Oracle, attempt: Attempt, epsilon: float) -> Perturbed:
         """When the oracle's budget is used up the attack ends, and returns what it has."""
         questions = Questions(victim, len(attempt.images), self.batch_size, attempt.progress)
-        found = Perturbed.begin(attempt.images, questions.queries)
+        outcome = Perturbed.begin(attempt.images, questions.queries)
         ball = Ball.around(attempt.images, self.spec.norm, epsilon)
-        lowest = torch.full((len(found.images),), torch.inf, device=found.images.device)
-        live = torch.arange(len(found.images), device=found.images.device)
+        lowest = torch.full((len(outcome.images),), torch.inf, device=outcome.images.device)
+        live = torch.arange(len(outcome.images), device=outcome.images.device)
         # Without room to move, one look at the image says all.
         queries = self.spec.queries if ball.epsilon > 0 else 1
         with suppress(QueryBudgetError):
@@ -67,20 +67,20 @@ class Square(EvasionAttack[Oracle]):
                 for rows in torch.split(live, questions.batch_size):
                     objective = attempt.objective.take(rows)
                     proposal = self._propose(
-                        ball.take(rows), found.images[rows], query, attempt.indices[rows], attempt.seed
+                        ball.take(rows), outcome.images[rows], query, attempt.indices[rows], attempt.seed
                     )
                     logits = questions.logits(rows, proposal)
                     # L, to be lowered
                     loss = -objective.loss(logits) if objective.targeted else -margin(objective, logits)
                     broken = objective.reached(logits)
                     better = broken | (loss < lowest[rows])
-                    found.images[rows[better]] = proposal[better]
+                    outcome.images[rows[better]] = proposal[better]
                     lowest[rows[better]] = loss[better]
-                    found.steps[rows[broken]] = query
-                live = live[found.steps[live] < 0]
+                    outcome.steps[rows[broken]] = query
+                live = live[outcome.steps[live] < 0]
                 if len(live) == 0:
                     break
-        return found
+        return outcome
 
     def _propose(self, ball: Ball, current: Tensor, query: int, indices: Tensor, seed: int) -> Tensor:
         """The start, or the current points changed within a square."""

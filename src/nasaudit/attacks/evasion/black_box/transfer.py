@@ -46,7 +46,7 @@ class Transfer(EvasionAttack[Oracle]):
         images, steps = attempt.images, self.spec.steps if epsilon > 0 else 0
         whole = Ball.around(images, self.spec.norm, epsilon)
         queries = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-        found = Perturbed.begin(images, queries)
+        outcome = Perturbed.begin(images, queries)
         batches = torch.split(
             torch.arange(len(images), device=images.device), self.batch_size or batch_size_for(victim.device)
         )
@@ -60,11 +60,11 @@ class Transfer(EvasionAttack[Oracle]):
                 length = gradient.flatten(1).double().abs().sum(1).clamp_min(1e-300)
                 velocity = self.spec.decay * velocity + (gradient / length[:, None, None, None]).float()
                 point = ball.project(point + ball.epsilon / steps * velocity.sign())
-            found.images[rows] = point
+            outcome.images[rows] = point
             try:
                 broken = objective.reached_by(victim(point))
             except QueryBudgetError:
                 break
             queries[rows] = 1
-            found.steps[rows[broken]] = steps
-        return found
+            outcome.steps[rows[broken]] = steps
+        return outcome

@@ -28,13 +28,13 @@ class ParameterLoss(Loss):
     """Mean cross entropy over images, as one function of all parameters: N = 1.
 
     Args:
-        network: from `frozen`; eval mode, so that batch normalisation uses its running statistics.
+        network: from `analysis.frozen`; eval mode, so that batch normalisation uses its running statistics.
         pixels: float [M, C, H, W] on the network's device.
         labels: int64 [M].
         size: bytes of the graph of one image, if that is known from another loss of the same network.
 
     Attributes:
-        told: called after each chunk of images, so that nobody waits in silence.
+        tick: called after each chunk of images, so that nobody waits in silence.
         size: as above.
 
     Raises:
@@ -50,7 +50,7 @@ class ParameterLoss(Loss):
         self._network, self._images = network, len(pixels)
         self._names, self._parameters = tuple(parameters), tuple(parameters.values())
         self.point = _flat([p.detach() for p in self._parameters])
-        self.told: Callable[[], None] = lambda: None
+        self.tick: Callable[[], None] = lambda: None
         self.size = self._image_bytes(pixels[:1], labels[:1]) if size is None else size
         count = at_once(self.size)
         self._chunks = list(zip(torch.split(pixels, count), torch.split(labels, count), strict=True))
@@ -72,7 +72,7 @@ class ParameterLoss(Loss):
         ]
         for pixels, labels in self._chunks:
             total += _flat(self._differentiate(moved, pixels, labels, create_graph=False))
-            self.told()
+            self.tick()
         return finite(total, "the gradient of the loss with respect to the parameters")
 
     def product(self, vectors: Tensor) -> Tensor:  # noqa: D102
@@ -88,7 +88,7 @@ class ParameterLoss(Loss):
             if self._keep:
                 self._kept[number] = gradients
             total += _flat(second_derivative(gradients, self._parameters, parts, retain=self._keep))
-            self.told()
+            self.tick()
         return finite(total, "a Hessian-vector product of the loss with respect to the parameters")
 
     def release(self) -> None:
