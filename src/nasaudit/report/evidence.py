@@ -66,13 +66,6 @@ class Evidence:
         return format.listing(list(self.titles.values()))
 
     @cached_property
-    def _families(self) -> dict[str, list[Row]]:
-        families: dict[str, list[Row]] = defaultdict(list)
-        for row in self.results.rows:
-            families[row.family].append(row)
-        return families
-
-    @cached_property
     def _index(self) -> dict[tuple[str, str, str], list[Row]]:
         index: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
         for row in self.results.rows:
@@ -119,7 +112,7 @@ class Evidence:
 
     def of_family(self, family: str) -> list[Row]:
         """All rows of a family, of any architecture."""
-        return self._families.get(family, [])
+        return [row for row in self.results.rows if row.family == family]
 
     def accuracy(self, architecture: str) -> Row | None:
         """Clean accuracy on the test split, over all replicates."""

@@ -3,7 +3,6 @@
 from nasaudit.measure.catalogue import metric_of
 from nasaudit.results.schema import Row
 
-MILLION = 1_000_000
 MOST_LISTED = 24  # words in a sentence
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
 INTERVAL = f"95{NBSP}% interval"
@@ -160,7 +159,7 @@ def millions(count: float) -> str:
     >>> millions(14_120_000).replace(NBSP, " ")
     '14.1 M'
     """
-    return f"{count / MILLION:,.1f}{NBSP}M"
+    return f"{count / 1e6:,.1f}{NBSP}M"
 
 
 def measured_epsilon(epsilon: float, norm: str) -> str:
@@ -213,18 +212,15 @@ def value(row: Row, more_than: str = "more than") -> str:
 
 
 def interval(row: Row) -> str:
-    """The 95 % interval, e.g. `[37.0, 45.1]`, in the unit of `value`; empty for an exact quantity."""
-    return "" if is_exact(row) else f"[{bounds(row)}]"
-
-
-def bounds(row: Row) -> str:
-    """The ends of the interval without brackets; percents and grey levels without their unit."""
+    """The 95 % interval, e.g. `[37.0, 45.1]`; percents and grey levels without their unit; empty if exact."""
+    if is_exact(row):
+        return ""
     if metric_of(row.metric, row.unit).shown == "epsilon":
         norm = row.setting.get("norm", "")
         ends = [measured_epsilon(end, norm).removesuffix("/255") for end in (row.low, row.high)]
     else:
         ends = [amount(end, row.metric, row.unit) for end in (row.low, row.high)]
-    return f",{NBSP}".join(ends)
+    return f"[{ends[0]},{NBSP}{ends[1]}]"
 
 
 def sample_size(row: Row) -> str:
@@ -239,5 +235,5 @@ def interval_and_n(row: Row) -> str:
 
 def estimate(row: Row, whole_of: str = "") -> str:
     """A row in a sentence, and what it is a share of: `41.5 % of all images [37.0, 45.1; n = 500]`."""
-    inside = "; ".join(part for part in ("" if is_exact(row) else bounds(row), sample_size(row)) if part)
+    inside = "; ".join(part for part in (interval(row).strip("[]"), sample_size(row)) if part)
     return " ".join(part for part in (value(row), whole_of, f"[{inside}]" if inside else "") if part)

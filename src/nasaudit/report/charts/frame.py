@@ -31,11 +31,7 @@ Spec = dict[str, object]  # Vega-Lite, as JSON has it
 def vega_lite(chart: Drawn, records: Records, title: str = "", legend: bool = False) -> Spec:
     """A chart with the type and the rules that all share, and its records.
 
-    Args:
-        chart: without its records.
-        records: what it draws.
-        title: above a chart that stands alone; without, it is as wide as its place on the page.
-        legend: whether it draws one; the page has its own.
+    One with a title stands alone; without, it is as wide as its place on the page, which has its own legend.
     """
     if title:
         chart = chart.properties(title=title)
@@ -86,16 +82,14 @@ def share_y(field: str, title: str) -> alt.Y:
     return alt.Y(f"{field}:Q").title(title).scale(domain=[0, 1]).axis(format=".0%", tickCount=5)
 
 
-def share_x(field: str, title: str) -> alt.X:
-    """A share along x in percent, from where the values begin."""
-    return alt.X(f"{field}:Q").title(title).scale(zero=False, padding=8).axis(format="~%", tickCount=6)
-
-
-def quantity(title: str, log: bool) -> alt.X:
-    """`value` along x, from where the values begin; with `log` by factors."""
-    scale = alt.Scale(type="log", padding=10) if log else alt.Scale(zero=False, padding=10)
-    x = alt.X("value:Q").title(title).scale(scale)
-    return x.axis(format="~g", tickCount=5) if log else x.axis(tickCount=5)
+def value_x(title: str, *, shares: bool = False, log: bool = False) -> alt.X:
+    """`value` along x, from where the values begin: in percent, by factors, or as it is."""
+    scale, axis = alt.Scale(zero=False, padding=10), alt.Axis(tickCount=5)
+    if shares:
+        scale, axis = alt.Scale(zero=False, padding=8), alt.Axis(format="~%", tickCount=6)
+    elif log:
+        scale, axis = alt.Scale(type="log", padding=10), alt.Axis(format="~g", tickCount=5)
+    return alt.X("value:Q").title(title).scale(scale).axis(axis)
 
 
 def colour_of(subjects: Sequence[Subject]) -> alt.Color:
@@ -117,9 +111,7 @@ def shape_of(subjects: Sequence[Subject]) -> alt.Shape:
     return alt.Shape("label:N").scale(domain=titles, range=shapes)
 
 
-def emphasis(shown: float = 1.0, faded: float = 0.12) -> dict[str, object]:
-    """Full strength unless another architecture was picked in the legend."""
-    return {
-        "condition": {"test": f"!{CHOSEN} || datum.label === {CHOSEN}", "value": shown},
-        "value": faded,
-    }
+def emphasis(shown: float = 1.0, faded: float = 0.12, field: str = "label") -> dict[str, object]:
+    """Full strength unless another architecture, by its name in `field`, was picked in the legend."""
+    chosen = {"test": f"!{CHOSEN} || datum.{field} === {CHOSEN}", "value": shown}
+    return {"condition": chosen, "value": faded}

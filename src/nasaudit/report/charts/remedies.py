@@ -38,15 +38,9 @@ def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
     """A vulnerability over the clean accuracy, both with intervals; what no other beats is ringed and joined.
 
     Records: `label`, `remedy`, `accuracy`, `accuracy_low`, `accuracy_high`, `value`, `low`, `high`, `front` (bool),
-    and for the tooltip `accuracy_text`, `estimate` and `beaten` (in words).
-
-    Args:
-        points: their looks, by label.
-        y_title: the vulnerability; higher is worse.
-        shares: whether it is said in percent.
+    and for the tooltip `accuracy_text`, `estimate` and `beaten` (in words). `points` gives the looks by label.
     """
-    labels = [one.label for one in points]
-    axis = alt.Axis(format="~%" if shares else "~g", tickCount=5)
+    labels = [look.label for look in points]
     x = (
         alt.X("accuracy:Q")
         .title("clean accuracy \N{RIGHTWARDS ARROW} better")
@@ -57,10 +51,10 @@ def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
         alt.Y("value:Q")
         .title(f"{y_title} \N{DOWNWARDS ARROW} better")
         .scale(zero=False, padding=12)
-        .axis(axis)
+        .axis(format="~%" if shares else "~g", tickCount=5)
     )
     base = alt.Chart(DATA).encode(
-        color=alt.Color("label:N").scale(domain=labels, range=[one.colour for one in points])
+        color=alt.Color("label:N").scale(domain=labels, range=[look.colour for look in points])
     )
     across = base.mark_rule(strokeWidth=1.4).encode(
         x=alt.X("accuracy_low:Q"), x2="accuracy_high:Q", y=y, opacity=emphasis(shown=0.5)
@@ -79,7 +73,7 @@ def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
     point = base.mark_point(filled=True, size=110, stroke="white", strokeWidth=0.7).encode(
         x=x,
         y=y,
-        shape=alt.Shape("label:N").scale(domain=labels, range=[one.shape for one in points]),
+        shape=alt.Shape("label:N").scale(domain=labels, range=[look.shape for look in points]),
         opacity=emphasis(),
         tooltip=tooltip(
             remedy="remedy",
@@ -95,21 +89,16 @@ def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
 def dose_curve(lines: Sequence[Look], most: int, y_title: str, *, shares: bool) -> Chart:
     """A figure by how much of a remedy was applied, one line for each remedy, with the interval as a band.
 
-    Records: `line`, `dose` (0: the original), `value`, `low`, `high`, `name` (of the model), `estimate`.
-
-    Args:
-        lines: their looks, by `line`.
-        most: the largest dose drawn.
-        y_title: the figure.
-        shares: whether it is said in percent.
+    Records: `line`, `dose` (0: the original; `most`: the largest), `value`, `low`, `high`, `name` (of the model),
+    `estimate`. `lines` gives the looks by `line`.
     """
-    labels = [one.label for one in lines]
+    labels = [look.label for look in lines]
     base = alt.Chart(DATA).encode(
         x=alt.X("dose:Q")
         .title("dose (nodes or skips of each cell)")
         .scale(domain=[0, most], nice=False, padding=8)
         .axis(values=list(range(most + 1)), format="d", grid=False),
-        color=alt.Color("line:N").scale(domain=labels, range=[one.colour for one in lines]),
+        color=alt.Color("line:N").scale(domain=labels, range=[look.colour for look in lines]),
     )
     y = (
         alt.Y("value:Q")
@@ -121,12 +110,11 @@ def dose_curve(lines: Sequence[Look], most: int, y_title: str, *, shares: bool) 
     line = base.mark_line(strokeWidth=2).encode(y=y)
     point = base.mark_point(filled=True, size=60, stroke="white", strokeWidth=0.7, opacity=1).encode(
         y=y,
-        shape=alt.Shape("line:N").scale(domain=labels, range=[one.shape for one in lines]),
+        shape=alt.Shape("line:N").scale(domain=labels, range=[look.shape for look in lines]),
         tooltip=[
-            alt.Tooltip("line:N", title="remedy"),
-            alt.Tooltip("name:N", title="architecture"),
+            *tooltip(line="remedy", name="architecture"),
             alt.Tooltip("dose:Q", title="dose"),
-            alt.Tooltip("estimate:N", title=y_title),
+            *tooltip(estimate=y_title),
         ],
     )
     return framed(Chart(layer=[band, line, point]), height=HEIGHT)

@@ -166,16 +166,15 @@ def _slice(evidence: Evidence) -> Figure | None:
 
 
 def _table(evidence: Evidence) -> Table | None:
-    rows = evidence.of_family(FAMILY)
-    if not rows:
+    if not evidence.of_family(FAMILY):
         return None
-    planes = [name for name in ABOUT if any(row.setting.get("plane") == name for row in rows)]
-    columns = [
-        column(ABOUT[name].column, evidence.by_name(FAMILY, "loss_rise", plane=name)) for name in planes
+    planes = [
+        column(about.column, evidence.by_name(FAMILY, "loss_rise", plane=name))
+        for name, about in ABOUT.items()
     ]
     barrier = column("barrier", evidence.by_name(FAMILY, "barrier"))
     return table(
         evidence,
         "Mean rise of the loss on each plane, and the barrier between two trainings (nats)",
-        [*columns, barrier],
+        [*planes, barrier],
     )

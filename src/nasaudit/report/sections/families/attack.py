@@ -48,11 +48,12 @@ class MeasuredAttack:
     @classmethod
     def measured(cls, evidence: Evidence) -> list[Self]:
         """Every one that has rows, in their order."""
-        rows = evidence.of_family(cls.family)
-        return evidence.once(
-            (cls, "measured"),
-            lambda: list(dict.fromkeys(cls.of(row) for row in rows if row.metric == cls.metric)),
-        )
+
+        def attacks() -> list[Self]:
+            rows = evidence.of_family(cls.family)
+            return list(dict.fromkeys(cls.of(row) for row in rows if row.metric == cls.metric))
+
+        return evidence.once((cls, "measured"), attacks)
 
     @classmethod
     def judged(cls, headline: Headline) -> Self:
@@ -102,10 +103,12 @@ class MeasuredAttack:
     def rows(self, evidence: Evidence, metric: str = "") -> list[Row]:
         """Its rows of a metric ("": the family's), of any architecture."""
         wanted = metric or self.metric
-        rows = evidence.of_family(self.family)
-        return evidence.once(
-            (self, wanted), lambda: [row for row in rows if row.metric == wanted and self.of(row) == self]
-        )
+
+        def own() -> list[Row]:
+            rows = evidence.of_family(self.family)
+            return [row for row in rows if row.metric == wanted and self.of(row) == self]
+
+        return evidence.once((self, wanted), own)
 
     def values(self, evidence: Evidence, key: str, metric: str = "") -> list[str]:
         """What a key that varies was set to, ascending, as the rows of a metric ("": the family's) write it."""
@@ -142,15 +145,9 @@ class MeasuredAttack:
         scale: float = 1,
         **where: str,
     ) -> list[dict[str, object]]:
-        """Records of `curves.curve`: a metric over all values of what varies.
+        """Records of `curves.curve`: a metric over all values of `key`, at the settings `where`.
 
-        Args:
-            evidence: whose architectures.
-            metric: of the rows.
-            key: what varies.
-            place: of a value on the axis, and how it is written.
-            scale: the chart's unit is 1 / `scale`.
-            where: other settings of the rows.
+        `place` tells where a value is on the axis and how it is written; the chart's unit is 1 / `scale`.
         """
         return [
             point(subject, row, *place(text), scale)

@@ -183,8 +183,8 @@ def _draw(images: Images) -> Iterator[Picture]:
 
 def _needs(evidence: Evidence, attack: str) -> str:
     """What the attacker must hold in hands, of all runs of the attack the most, as a clause after "who"."""
-    asked = [spec for spec in evidence.results.study.attacks if spec.name == attack]
-    specs = [spec for spec in asked if isinstance(spec, BackdoorSpec)]
+    asked = evidence.results.study.attacks
+    specs = [spec for spec in asked if spec.name == attack and isinstance(spec, BackdoorSpec)]
     if not specs:
         return f"uses {attack_title(attack)}"
     return max(specs, key=lambda spec: spec.trained_by_attacker).needs

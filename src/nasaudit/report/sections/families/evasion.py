@@ -128,12 +128,25 @@ def section(evidence: Evidence) -> Section | None:
 def _block(evidence: Evidence, threat: Threat, is_folded: bool) -> Block:
     """Curve and single numbers are those of the fairest denominator."""
     shown, *others = threat.denominators(evidence)
+    epsilon = threat.quoted_epsilon(evidence)
+    scalars = threat.table(
+        evidence,
+        f"The curve in single numbers, {DENOMINATORS.get(shown, shown)}",
+        [
+            ("half of the images fall at", "median_minimal_epsilon", {"images": shown}),
+            ("area under the curve", "curve_area", {"images": shown}),
+            (f"robust accuracy at {epsilon} (all images)", "robust_accuracy", {"epsilon": epsilon}),
+            ("", "mean_steps", {}),
+            ("", "median_queries", {}),
+            ("", "zero_gradient_share", {}),
+        ],
+    )
     return Block.of(
         threat.title,
         threat.anchor,
         threat.summary,
         _curve_figure(evidence, threat, shown),
-        _scalar_table(evidence, threat, shown),
+        scalars,
         _curve_table(evidence, threat, shown),
         _effort_figure(evidence, threat),
         folded(
@@ -237,22 +250,6 @@ def _curve_table(evidence: Evidence, threat: Threat, images: str) -> Table:
         lines.append((subject, sizes[0] if len(sizes) == 1 else "", cells))
     caption = f"Attack success rate by epsilon, {DENOMINATORS.get(images, images)}"
     return listed(caption, grid, lines)
-
-
-def _scalar_table(evidence: Evidence, threat: Threat, images: str) -> Table:
-    epsilon = threat.quoted_epsilon(evidence)
-    return threat.table(
-        evidence,
-        f"The curve in single numbers, {DENOMINATORS.get(images, images)}",
-        [
-            ("half of the images fall at", "median_minimal_epsilon", {"images": images}),
-            ("area under the curve", "curve_area", {"images": images}),
-            (f"robust accuracy at {epsilon} (all images)", "robust_accuracy", {"epsilon": epsilon}),
-            ("", "mean_steps", {}),
-            ("", "median_queries", {}),
-            ("", "zero_gradient_share", {}),
-        ],
-    )
 
 
 EVASION = Family(Threat.family, section, quote, wording)

@@ -56,16 +56,12 @@ class Theft(MeasuredAttack):
         return f"{kind} ({self.setting['answers']})" if "answers" in self.setting else kind
 
     @property
-    def asks(self) -> str:
-        """What the thief asks for, about which images."""
-        pool = self.setting.get("pool", "pool")
-        return f"{self.answers} on {POOLS.get(pool, f'images of {pool}')}"
-
-    @property
     def title(self) -> str:
         """E.g. `knockoff, probabilities on images it was not trained on; surrogate: resnet for every victim`."""
+        pool = self.setting.get("pool", "pool")
+        images = POOLS.get(pool, f"images of {pool}")
         others = "".join(f", {key} {text}" for key, text in self.identity if key not in WORDED)
-        return f"{self.name}, {self.asks}; surrogate: {self.surrogate}{others}"
+        return f"{self.name}, {self.answers} on {images}; surrogate: {self.surrogate}{others}"
 
 
 def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:

@@ -5,7 +5,7 @@ import math
 from nasaudit.report import format
 from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Block, Cell, Figure, Section, Table, Tile
+from nasaudit.report.parts import Block, Cell, Figure, Section, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack
 from nasaudit.report.sections.families.base import Family, Quote, Wording, published
 from nasaudit.report.sections.tables import column, table
@@ -40,11 +40,6 @@ class Inference(MeasuredAttack):
         """E.g. `LiRA, online`."""
         others = [text if key == "mode" else f"{key} {text}" for key, text in self.identity]
         return ", ".join([self.name, *others])
-
-    @property
-    def is_graded(self) -> bool:
-        """Whether its scores have more than two values; the ROC of two is one corner."""
-        return self.spec is None or not issubclass(self.spec, MembershipSpec) or self.spec.graded
 
 
 def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
@@ -125,13 +120,32 @@ def section(evidence: Evidence) -> Section | None:
 
 
 def _block(evidence: Evidence, inference: Inference) -> Block:
+    title, spec = format.first_up(inference.title), inference.spec
+    # The ROC of scores that have only two values is one corner.
+    graded = spec is None or not issubclass(spec, MembershipSpec) or spec.graded
+    rates = [
+        column(
+            f"found at {format.round_percent(fpr)} false alarms",
+            inference.by_name(evidence, "tpr_at_fpr", fpr=fpr),
+        )
+        for fpr in reversed(inference.values(evidence, "fpr", "tpr_at_fpr"))
+    ]
     return Block.of(
-        format.first_up(inference.title),
+        title,
         inference.anchor,
         inference.summary,
         _learned(evidence, inference),
-        _table(evidence, inference),
-        _figure(evidence, inference) if inference.is_graded else None,
+        table(
+            evidence,
+            f"{title}: AUC, share of the members found, and cost",
+            [
+                column("AUC", inference.by_name(evidence, "auc")),
+                *rates,
+                column("queries an image", inference.by_name(evidence, "queries"), _cost),
+                column("own models", inference.by_name(evidence, "shadow_models"), _cost),
+            ],
+        ),
+        _figure(evidence, inference) if graded else None,
     )
 
 
@@ -148,26 +162,6 @@ def _learned(evidence: Evidence, inference: Inference) -> str:
         else "gains nothing that stands out from guessing"
     )
     return f"An attacker who {_effort(evidence, subjects[0], inference)} {learns}."
-
-
-def _table(evidence: Evidence, inference: Inference) -> Table:
-    rates = [
-        column(
-            f"found at {format.round_percent(fpr)} false alarms",
-            inference.by_name(evidence, "tpr_at_fpr", fpr=fpr),
-        )
-        for fpr in reversed(inference.values(evidence, "fpr", "tpr_at_fpr"))
-    ]
-    return table(
-        evidence,
-        f"{format.first_up(inference.title)}: AUC, share of the members found, and cost",
-        [
-            column("AUC", inference.by_name(evidence, "auc")),
-            *rates,
-            column("queries an image", inference.by_name(evidence, "queries"), _cost),
-            column("own models", inference.by_name(evidence, "shadow_models"), _cost),
-        ],
-    )
 
 
 def _cost(row: Row) -> Cell:

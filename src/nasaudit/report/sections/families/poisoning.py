@@ -98,10 +98,24 @@ def section(evidence: Evidence) -> Section | None:
 def _block(evidence: Evidence, threat: Threat) -> Block:
     grid = threat.values(evidence, "fraction")
     poisoned = [fraction for fraction in grid if float(fraction) > 0]
-    optimised = [
-        _targets_table(evidence, threat, fraction)
-        for fraction in poisoned
-        if threat.by_name(evidence, "asr", fraction=fraction)
+    # What an optimised poison reaches, and costs.
+    tables = [
+        threat.table(
+            evidence,
+            f"Targets, with {format.round_percent(at['fraction'])} of the training images poisoned",
+            [
+                ("targets reached", "asr", at),
+                ("reached without poison", "floor", at),
+                ("", "confidence_gain", at),
+                ("mismatch of unchanged images", "matching_loss", {**at, "poison": "before"}),
+                ("of the poison", "matching_loss", {**at, "poison": "after"}),
+                ("", "cad", at),
+                ("accuracy left", "clean_accuracy", at),
+            ],
+            keep_empty=True,
+        )
+        for at in ({"fraction": fraction} for fraction in poisoned)
+        if threat.by_name(evidence, "asr", **at)
     ]
     pictures = threat.pictures(evidence)
     return Block.of(
@@ -111,7 +125,7 @@ def _block(evidence: Evidence, threat: Threat) -> Block:
         _costs(evidence, threat, grid[-1]),
         _figure(evidence, threat) if len(grid) > 1 else None,
         *(
-            optimised
+            tables
             or (
                 _table(evidence, threat, "Clean accuracy lost", "cad", poisoned, average="cad_area"),
                 _table(evidence, threat, "Clean accuracy that is left", "clean_accuracy", grid),
@@ -176,28 +190,6 @@ def _table(
         columns.append(("on average", average, {}))
     return threat.table(
         evidence, f"{caption}, by poisoned share of the training images", columns, keep_empty=True
-    )
-
-
-def _targets_table(evidence: Evidence, threat: Threat, fraction: str) -> Table:
-    """What an optimised poison reaches, and costs.
-
-    The mismatch is one minus the cosine between the gradients of poison and target.
-    """
-    at = {"fraction": fraction}
-    return threat.table(
-        evidence,
-        f"Targets, with {format.round_percent(fraction)} of the training images poisoned",
-        [
-            ("targets reached", "asr", at),
-            ("reached without poison", "floor", at),
-            ("", "confidence_gain", at),
-            ("mismatch of unchanged images", "matching_loss", {**at, "poison": "before"}),
-            ("of the poison", "matching_loss", {**at, "poison": "after"}),
-            ("", "cad", at),
-            ("accuracy left", "clean_accuracy", at),
-        ],
-        keep_empty=True,
     )
 
 
