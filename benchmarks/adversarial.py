@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from benchmarks.table import Table
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.network import Network, build
-from nasaudit.spec.defences import PgdTrainingSpec
+from nasaudit.spec.remedies.defences import PgdTrainingSpec
 from nasaudit.spec.study import ArchChoice
 from nasaudit.training.adversarial import worst
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.network import Network
-from nasaudit.data import load_data
+from nasaudit.data.load import load_data
 from nasaudit.data.split import DataBundle
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.recipes import recipe
@@ -31,7 +31,7 @@ def trained_victim(folder: Path, architecture: str = "darts") -> tuple[Network, 
     bundle = load_data(DATA, folder)
     task = TrainTask(
         architecture=resolve(
-            ArchChoice(name=architecture), "mini", len(bundle.class_names), bundle.input_shape
+            ArchChoice(name=architecture), "mini", len(bundle.class_names), bundle.train.shape
         ),
         data=DATA,
         training=recipe("mini", "sound", DATA.name),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nasaudit.errors import NasauditError
     from nasaudit.running.run import RunOptions
     from nasaudit.spec.genotype import Genotype
-    from nasaudit.spec.mitigation import MitigationSpec
+    from nasaudit.spec.remedies.mitigation import MitigationSpec
     from nasaudit.spec.study import StudySpec
 
 __version__ = "0.1.0"
@@ -49,7 +49,7 @@ __all__ = [
 _HOMES = {
     "Audit": "nasaudit.api",
     "Genotype": "nasaudit.spec.genotype",
-    "MitigationSpec": "nasaudit.spec.mitigation",
+    "MitigationSpec": "nasaudit.spec.remedies.mitigation",
     "NasauditError": "nasaudit.errors",
     "RunOptions": "nasaudit.running.run",
     "StudySpec": "nasaudit.spec.study",

@@ -13,8 +13,8 @@ from nasaudit.running.run import DEFAULT_OPTIONS, RunOptions, run
 from nasaudit.spec.arch import IMAGE_SIDE, Protocol, Scale
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.spec.model import Normalisation
+from nasaudit.spec.remedies.mitigation import MitigationSpec
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.store.files import write_atomically
 

@@ -12,7 +12,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,13 +34,15 @@ def contained(seed: int, *, quiet: bool = True) -> Iterator[None]:
         quiet: what is printed inside, and warnings, go nowhere.
     """
     with contextlib.ExitStack() as stack:
-        if quiet:
-            nowhere = _Nowhere()
-            stack.enter_context(contextlib.redirect_stdout(nowhere))
-            stack.enter_context(contextlib.redirect_stderr(nowhere))
+        nowhere = _Nowhere()
+        stack.enter_context(contextlib.redirect_stdout(nowhere if quiet else sys.stdout))
+        stack.enter_context(contextlib.redirect_stderr(nowhere if quiet else sys.stderr))
+        stack.enter_context(contextlib.chdir("."))
         stack.enter_context(warnings.catch_warnings(action="ignore" if quiet else None))
+        stack.callback(random.setstate, random.getstate())
+        stack.callback(np.random.set_state, np.random.get_state(legacy=True))
         for get, put in _states():
-            stack.callback(put, get())
+            stack.callback(_put_back, get, put, get())
         torch = sys.modules.get("torch")
         if torch is not None:
             stack.enter_context(torch.random.fork_rng())
@@ -50,73 +52,45 @@ def contained(seed: int, *, quiet: bool = True) -> Iterator[None]:
         yield
 
 
+def _put_back(get: Callable[[], Any], put: Callable[[Any], object], before: Any) -> None:
+    """Put back what changed; some of it costs something even where nothing did."""
+    if get() != before:
+        put(before)
+
+
 def _states() -> Iterator[tuple[Callable[[], Any], Callable[[Any], object]]]:
     """How to get, and how to put back, each piece of global state."""
-    yield random.getstate, random.setstate
-    yield lambda: np.random.get_state(legacy=True), np.random.set_state
     yield np.geterr, lambda handling: np.seterr(**handling)
     yield lambda: list(sys.path), lambda path: sys.path.__setitem__(slice(None), path)
-    yield lambda: (sys.stdout, sys.stderr), _restore_streams
     yield sys.getrecursionlimit, sys.setrecursionlimit
-    yield _signal_handlers, _restore_signal_handlers
-    yield Path.cwd, os.chdir
-    yield lambda: dict(os.environ), _restore_environment
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is not None:  # a handler that Python does not know of cannot be put back
+            yield partial(signal.getsignal, number), partial(signal.signal, number)
+    yield lambda: dict(os.environ), _set_environment
     torch = sys.modules.get("torch")
     if torch is None:
         return
     yield torch.get_default_dtype, torch.set_default_dtype
+    yield torch.get_default_device, lambda _: torch.set_default_device(None)
+    yield torch.get_num_threads, torch.set_num_threads
     yield torch.is_grad_enabled, torch._C._set_grad_enabled
     yield torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly
     yield torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
     yield torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode
     yield lambda: torch.is_autocast_enabled("cpu"), lambda on: torch.set_autocast_enabled("cpu", on)
     yield (
-        lambda: float(torch.tensor(SUBNORMAL, device="cpu") * 1.0) == 0.0,
+        lambda: float(torch.tensor(SUBNORMAL, dtype=torch.float32, device="cpu") * 1.0) == 0.0,
         torch.set_flush_denormal,
     )
     for backend, switches in SWITCHES.items():
         for name in switches:
-            yield _attribute(getattr(torch.backends, backend), name)
-    yield (
-        torch.get_num_threads,
-        lambda count: _unless_equal(torch.get_num_threads, torch.set_num_threads, count),
-    )
-    yield (
-        torch.get_default_device,
-        lambda was: _unless_equal(torch.get_default_device, lambda _: torch.set_default_device(None), was),
-    )
+            owner = getattr(torch.backends, backend)
+            yield partial(getattr, owner, name), partial(setattr, owner, name)
 
 
-def _attribute(owner: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
-    return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
-
-
-def _unless_equal(get: Callable[[], Any], put: Callable[[Any], object], value: Any) -> None:
-    """Put back what changed; both calls cost something even where nothing did."""
-    if get() != value:
-        put(value)
-
-
-def _restore_streams(before: tuple[Any, Any]) -> None:
-    sys.stdout, sys.stderr = before
-
-
-def _signal_handlers() -> dict[int, Any]:
-    """Those that Python knows of; others cannot be put back."""
-    handlers = {int(number): signal.getsignal(number) for number in signal.valid_signals()}
-    return {number: handler for number, handler in handlers.items() if handler is not None}
-
-
-def _restore_signal_handlers(before: dict[int, Any]) -> None:
-    for number, handler in before.items():
-        if signal.getsignal(number) is not handler:
-            signal.signal(number, handler)
-
-
-def _restore_environment(before: dict[str, str]) -> None:
-    if dict(os.environ) != before:
-        os.environ.clear()
-        os.environ.update(before)
+def _set_environment(variables: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
 
 
 class _Nowhere(io.TextIOBase):

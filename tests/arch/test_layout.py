@@ -1,7 +1,7 @@
 import torch
 
 from nasaudit.arch.cells import dense_gradient
-from nasaudit.arch.layout import channels_last
+from nasaudit.arch.depthwise import channels_last
 
 
 def test_the_layout_is_torchs_and_is_copied_only_where_needed():

@@ -15,8 +15,8 @@ from nasaudit.arch.network import build
 from nasaudit.arch.rewiring import SCOPES, deepen, drop_skips, rewire
 from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.spec.genotype import CELL_INPUTS, OPS, Cell, Edge, Genotype
-from nasaudit.spec.mitigation import PUBLISHED_REPLACEMENTS
-from nasaudit.spec.remedies import Rewiring, remedies_of
+from nasaudit.spec.remedies.catalogue import Rewiring, remedies_of
+from nasaudit.spec.remedies.mitigation import PUBLISHED_REPLACEMENTS
 from nasaudit.spec.study import ArchChoice
 
 HOWS = tuple(remedies_of(Rewiring))
@@ -155,20 +155,26 @@ def test_a_rewired_network_can_be_built_and_run(how):
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"how": "widen"}, r"unknown rewiring 'widen'.*deepen"),
+        ({"remedy": "widen"}, r"unknown rewiring 'widen'.*deepen"),
         (
-            {"how": "deepen", "scope": "normals"},
+            {"remedy": "deepen", "scope": "normals"},
             "scope: expected one of normal, reduction, all, got 'normals'",
         ),
-        ({"how": "deepen", "dose": -1}, "dose: expected a number of nodes or skips, 0 or more, got -1"),
+        ({"remedy": "deepen", "dose": -1}, "dose: expected a number of nodes or skips, 0 or more, got -1"),
         (
-            {"how": "both", "replacements": ["skip_connect"]},
+            {"remedy": "both", "replacements": ["skip_connect"]},
             "replacements: expected ops other than a skip.*'skip",
         ),
-        ({"how": "both", "replacements": ["none"]}, "replacements: .*'none'"),
-        ({"how": "drop_skips", "replacements": ["sep_conv_9x9"]}, "replacements: .*'sep_conv_9x9'"),
-        ({"how": "drop_skips", "replacements": []}, "replacements: expected a sequence of ops, at least one"),
-        ({"how": "drop_skips", "replacements": "sep_conv_3x3"}, "replacements: expected a sequence of ops"),
+        ({"remedy": "both", "replacements": ["none"]}, "replacements: .*'none'"),
+        ({"remedy": "drop_skips", "replacements": ["sep_conv_9x9"]}, "replacements: .*'sep_conv_9x9'"),
+        (
+            {"remedy": "drop_skips", "replacements": []},
+            "replacements: expected a sequence of ops, at least one",
+        ),
+        (
+            {"remedy": "drop_skips", "replacements": "sep_conv_3x3"},
+            "replacements: expected a sequence of ops",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused(wrong, told):

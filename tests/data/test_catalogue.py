@@ -100,7 +100,6 @@ def test_planning_is_light():
     """Listing needs no numpy; naming, fingerprinting and describing an embedded set need no torch."""
     code = (
         "import sys; from pathlib import Path\n"
-        "import nasaudit.data\n"
         "from nasaudit.data.catalogue import DATA, class_names, describe, fingerprint, parse_data, read_raw\n"
         "[DATA[name].title for name in DATA]\n"
         "print('numpy' in sys.modules)\n"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from nasaudit import data
+from nasaudit.data import load
 from nasaudit.data.catalogue import fingerprint, parse_data, read_raw
 from nasaudit.data.raw import RawData
 from nasaudit.errors import DataError
@@ -11,7 +11,7 @@ from nasaudit.spec.data import DataSpec
 
 @pytest.fixture(scope="module")
 def bundle():
-    return data.load_data(parse_data("digits"), None)
+    return load.load_data(parse_data("digits"), None)
 
 
 def test_splits_hold_the_source_images_that_their_indices_name(bundle):
@@ -25,25 +25,25 @@ def test_splits_hold_the_source_images_that_their_indices_name(bundle):
         seen += split.indices.tolist()
     assert sorted(seen) == list(range(1797))
     assert bundle.class_names == raw.class_names
-    assert bundle.input_shape == (1, 8, 8)
+    assert bundle.train.shape == (1, 8, 8)
 
 
 def test_the_same_spec_gives_the_same_bundle(bundle):
-    again = data.load_data(DataSpec(name="Digits"), None)
-    other = data.load_data(DataSpec(name="digits", seed=1), None)
+    again = load.load_data(DataSpec(name="Digits"), None)
+    other = load.load_data(DataSpec(name="digits", seed=1), None)
     assert again.train.digest == bundle.train.digest
     assert again.test.digest == bundle.test.digest
     assert other.test.digest != bundle.test.digest
 
 
 def test_the_same_test_images_for_everyone(bundle):
-    few, many = data.test_images(bundle, 20, seed=0), data.test_images(bundle, 200, seed=0)
+    few, many = load.test_images(bundle, 20, seed=0), load.test_images(bundle, 200, seed=0)
     assert few.tolist() == many[:20].tolist()
-    assert few.tolist() != data.test_images(bundle, 20, seed=1).tolist()
-    everything = data.test_images(bundle, 10**6, seed=0)
+    assert few.tolist() != load.test_images(bundle, 20, seed=1).tolist()
+    everything = load.test_images(bundle, 10**6, seed=0)
     assert sorted(everything.tolist()) == list(range(len(bundle.test)))
     with pytest.raises(ValueError, match="at least one image"):
-        data.test_images(bundle, 0, seed=0)
+        load.test_images(bundle, 0, seed=0)
 
 
 def test_files_that_changed_since_planning_are_refused(tmp_path):
@@ -51,11 +51,11 @@ def test_files_that_changed_since_planning_are_refused(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
     np.savez(path, images=images, labels=np.arange(40) % 2)
     spec = fingerprint(parse_data(f"npz:{path}"), tmp_path)
-    assert len(data.load_data(spec, tmp_path).train) == 24
+    assert len(load.load_data(spec, tmp_path).train) == 24
     np.savez(path, images=255 - images, labels=np.arange(40) % 2)
     with pytest.raises(DataError, match="changed since the study was planned"):
-        data.load_data(spec, tmp_path)
-    data.load_data(parse_data(f"npz:{path}"), tmp_path)  # without a fingerprint there is nothing to compare
+        load.load_data(spec, tmp_path)
+    load.load_data(parse_data(f"npz:{path}"), tmp_path)  # without a fingerprint there is nothing to compare
 
 
 def test_download_is_only_on_request(tmp_path, monkeypatch):
@@ -65,7 +65,7 @@ def test_download_is_only_on_request(tmp_path, monkeypatch):
     )
     for download in (False, True):
         with pytest.raises(DataError, match="expected train, test, meta in"):
-            data.load_data(parse_data("cifar100"), tmp_path, download=download)
+            load.load_data(parse_data("cifar100"), tmp_path, download=download)
         assert len(asked) == download
 
 
@@ -74,10 +74,10 @@ def test_an_official_test_set_reaches_the_bundle(tmp_path):
     path = tmp_path / "a.npz"
     labels = np.arange(50) % 2
     np.savez(path, images=images[:40], labels=labels[:40], test_images=images[40:], test_labels=labels[40:])
-    bundle = data.load_data(parse_data(f"npz:{path}"), tmp_path)
+    bundle = load.load_data(parse_data(f"npz:{path}"), tmp_path)
     assert bundle.test.indices.tolist() == list(range(40, 50))
     np.testing.assert_array_equal(bundle.test.images.numpy(), images[40:].transpose(0, 3, 1, 2))
-    assert bundle.input_shape == (3, 8, 9)
+    assert bundle.train.shape == (3, 8, 9)
 
 
 def test_raw_data_checks_itself():
@@ -94,8 +94,3 @@ def test_raw_data_checks_itself():
     ):
         with pytest.raises(DataError, match=match):
             RawData("here", *arguments)
-
-
-def test_unknown_attributes_are_unknown():
-    with pytest.raises(AttributeError, match="no attribute 'loads'"):
-        _ = data.loads

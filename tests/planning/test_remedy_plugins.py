@@ -16,13 +16,13 @@ from nasaudit.errors import NasauditError, UnknownNameError
 from nasaudit.planning.experiments import Build, extraction
 from nasaudit.planning.hardening import hardened, variants
 from nasaudit.planning.plan import plan
+from nasaudit.report.remedy_names import hardened_title
 from nasaudit.report.sections.claim_rows import _asked
-from nasaudit.report.sections.remedies.names import hardened_title
 from nasaudit.results.schema import Claim
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import KnockoffSpec
-from nasaudit.spec.mitigation import MitigationSpec
-from nasaudit.spec.remedies import REMEDIES
+from nasaudit.spec.remedies.catalogue import REMEDIES
+from nasaudit.spec.remedies.mitigation import MitigationSpec
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import ExtractionTask, TrainTask
 from nasaudit.spec.training import TrainingSpec
@@ -34,10 +34,10 @@ PLUGIN = '''
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from nasaudit.spec.answers import LimitSpec
-from nasaudit.spec.defences import DefenceSpec
+from nasaudit.spec.remedies.answers import LimitSpec
+from nasaudit.spec.remedies.defences import DefenceSpec
 from nasaudit.spec.genotype import Cell, Edge
-from nasaudit.spec.remedies import AnswersRemedy, Rewiring, TrainingRemedy
+from nasaudit.spec.remedies.catalogue import AnswersRemedy, Rewiring, TrainingRemedy
 from nasaudit.training.seams import Defence
 
 
@@ -204,7 +204,7 @@ def test_the_thief_is_told_what_the_limit_leaves(plugin: None, monkeypatch: pyte
 
 def fresh(task, workspace):
     from nasaudit.arch.network import build
-    from nasaudit.data import load_data
+    from nasaudit.data.load import load_data
 
     return build(task.architecture), load_data(task.data, None)
 

@@ -3,23 +3,28 @@
 from collections.abc import Sequence
 from statistics import NormalDist
 
-from nasaudit.report.sections.remedies.names import Names
+from nasaudit.measure.catalogue import worse_direction
+from nasaudit.report.remedy_names import Names
 from nasaudit.report.sections.remedies.words import Hardening
 from nasaudit.results.base import Span
+from nasaudit.results.flags import FEW_SEEDS
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.selection import clean_accuracies
 from nasaudit.results.verdict_models import Effect, Remedied
 from nasaudit.stats.holm import ALPHA
-from nasaudit.verdicts.advice import advice_of, advise, make_fronts
+from nasaudit.verdicts.advice import advice_of, advise, make_fronts, rank
+from nasaudit.verdicts.finding import finding_of
+from nasaudit.verdicts.headlines import DIRECTIONS
+from nasaudit.verdicts.remedies import expect
 
-# Of each family: measure, attack, metric, and which way is worse.
+# Of each family: measure, attack, metric.
 HEADLINES = {
-    "training": ("clean accuracy", "", "clean_accuracy", "lower"),
-    "evasion": ("area under the security curve", "pgd", "curve_area", "higher"),
-    "poisoning": ("accuracy lost to wrong labels", "label_flip", "cad", "higher"),
-    "backdoor": ("success rate of the trigger", "badnets", "asr", "higher"),
-    "extraction": ("agreement of the stolen model", "knockoff", "agreement", "higher"),
-    "membership": ("AUC of finding members", "loss_threshold", "auc", "higher"),
+    "training": ("clean accuracy", "", "clean_accuracy"),
+    "evasion": ("area under the security curve", "pgd", "curve_area"),
+    "poisoning": ("accuracy lost to wrong labels", "label_flip", "cad"),
+    "backdoor": ("success rate of the trigger", "badnets", "asr"),
+    "extraction": ("agreement of the stolen model", "knockoff", "agreement"),
+    "membership": ("AUC of finding members", "loss_threshold", "auc"),
 }
 TITLES = {"darts": "DARTS", "darts-i": "DARTS-i", "darts-ii": "DARTS-ii", "darts-iii": "DARTS-iii"}
 
@@ -32,24 +37,16 @@ def effect(
     **changes: object,
 ) -> Effect:
     """A figure whose difference has an interval of +- `half`; p is the normal one of that."""
-    measure, attack, metric, worse = HEADLINES[family]
+    measure, attack, metric = HEADLINES[family]
     low, high = difference - half, difference + half
     p = 1.0 if difference == 0 else 0.0 if half == 0 else 2 * NormalDist().cdf(-1.96 * abs(difference) / half)
-    finding = (
-        "same"
-        if low == high == 0
-        else "undecided"
-        if low <= 0 <= high
-        else "worse"
-        if (difference > 0) == (worse == "higher")
-        else "better"
-    )
+    change = Span(value=difference, low=low, high=high)
     fields = {
         "family": family, "measure": measure, "attack": attack, "setting": {}, "metric": metric, "unit": "fraction",
         "before": Span(value=before, low=before - half, high=before + half),
         "after": Span(value=before + difference, low=before + difference - half, high=before + difference + half),
-        "difference": Span(value=difference, low=low, high=high), "n": 3, "how": "seeds", "p": p,
-        "p_holm": None if family == "training" else p, "finding": finding,
+        "difference": change, "n": 3, "how": "seeds", "p": p,
+        "p_holm": None if family == "training" else p, "finding": finding_of(change, worse_direction(metric)),
     }  # fmt: skip
     fields |= changes
     certain = fields["p_holm"] is not None and fields["p_holm"] <= ALPHA
@@ -71,12 +68,15 @@ def remedied(remedy: str = "deepen", variant: str = "darts-i", **changes: object
         "most": 3, "accuracy": effect("training", 0.976, -0.003, 0.005), "max_drop": 0.01, "drop": "within",
     }  # fmt: skip
     made = Remedied.model_validate({**fields, **changes})
-    return made.model_copy(update={"advice": advice_of(made)})
+    published = {family: direction.sign for family, direction in DIRECTIONS.items()}
+    return expect(made.model_copy(update={"advice": advice_of(made)}), published)
 
 
 def hardening(*remedies: Remedied, seeds: int = 3, own: Sequence[str] = ()) -> Hardening:
     """These, of one original."""
-    return Hardening(remedies[0].original, remedies, Names(TITLES, frozenset(own)), seeds)
+    general = {"general": seeds >= FEW_SEEDS}
+    ranked = [remedied.model_copy(update=general) for remedied in rank(remedies)]
+    return Hardening(remedies[0].original, ranked, Names(TITLES, frozenset(own)), seeds)
 
 
 def full_study(results: StudyResults) -> StudyResults:

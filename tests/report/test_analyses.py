@@ -164,7 +164,7 @@ def figures(section: Section | None) -> dict[str, dict]:
 
 def test_without_their_rows_the_sections_are_left_out(make_study: MakeStudy, tmp_path: Path) -> None:
     bare = make_study(attacks=False)
-    bare = Evidence(bare.model_copy(update={"rows": [], "histories": [], "measures": []}), tmp_path)
+    bare = Evidence(bare.model_copy(update={"rows": [], "histories": [], "variables": []}), tmp_path)
     assert [one.section(bare) for one in (topology, gradients, smoothness, convergence)] == [None] * 4
     assert {section.anchor for section in sections(bare)} == {"verdict", "accuracy", "methods", "reproduce"}
 
@@ -288,7 +288,7 @@ def test_the_claim_on_early_ranking_is_told(
 ) -> None:
     claim = Claim(
         kind="correlation", cause="early_accuracy", effect="clean_accuracy", other="", sample="random cells",
-        predicted="higher", estimate=estimate, n=60, p=None, p_corrected=None, detectable=None, finding=finding,
+        predicted="higher", estimate=estimate, n=60, p=None, p_holm=None, detectable=None, finding=finding,
         why="too few cells",
     )  # fmt: skip
     other = claim.model_copy(update={"effect": "evasion", "finding": "contradicted"})

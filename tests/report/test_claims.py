@@ -13,7 +13,7 @@ from nasaudit.report.sections.claim_rows import Line
 from nasaudit.report.sections.claims import FINDINGS, LINKS, Block, section, summary
 from nasaudit.results.base import Span
 from nasaudit.results.schema import StudyResults
-from nasaudit.results.verdict_models import Claim, Measure
+from nasaudit.results.verdict_models import Claim, Variable
 from nasaudit.verdicts.links import judge_links
 
 TITLES = {
@@ -26,7 +26,7 @@ TITLES = {
     "clean_accuracy": ("clean test accuracy", "control", "fraction"),
 }
 MEASURES = [
-    Measure(key=key, title=title, part=part, unit=unit, metric=key, values={"darts": 1.0})
+    Variable(key=key, title=title, part=part, favoured="higher", unit=unit, metric=key, values={"darts": 1.0})
     for key, (title, part, unit) in TITLES.items()
 ]
 HOSTILE = "<script>alert(1)</script>'\"&amp;{{7*7}}"
@@ -38,22 +38,22 @@ def claim(finding: str = "undecided", value: float = 0.4, **changes: object) -> 
     fields = {
         "kind": "correlation", "cause": "depth", "effect": "loss_area", "other": "", "sample": "random cells",
         "predicted": "higher", "estimate": Span(value=value, low=value - 0.1, high=value + 0.2), "n": 60, "p": 0.0123,
-        "p_corrected": 0.0456, "tested": 6, "detectable": 0.44, "finding": finding,
+        "p_holm": 0.0456, "tested": 6, "detectable": 0.44, "finding": finding,
     }  # fmt: skip
     return Claim.model_validate({**fields, **changes})
 
 
 def nothing(**changes: object) -> Claim:
-    absent = {"estimate": None, "p": None, "p_corrected": None, "detectable": None}
+    absent = {"estimate": None, "p": None, "p_holm": None, "detectable": None}
     return claim(**{"why": "the depth is the same for all 7", **absent, **changes})
 
 
 @pytest.fixture
 def study(make_study) -> Shown:
-    def make(*claims: Claim, measures: list[Measure] = MEASURES, **changes: object) -> StudyResults:
+    def make(*claims: Claim, measures: list[Variable] = MEASURES, **changes: object) -> StudyResults:
         made = make_study(**{"architectures": ("darts",), "attacks": False, "histories": False, **changes})
         return made.model_copy(
-            update={"measures": measures, "claims": list(claims), "links": judge_links(claims, measures)}
+            update={"variables": measures, "claims": list(claims), "links": judge_links(claims, measures)}
         )
 
     return make

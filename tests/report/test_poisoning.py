@@ -138,10 +138,11 @@ def test_the_headline_is_the_drop_at_the_largest_fraction(make) -> None:
     )
     assert wording.illustration["resnet"].value == 0.8
     alone = make(flip=False)
-    assert (
-        "of the training images poisoned"
-        in POISONING.wording(alone, alone.results.headline("poisoning")).measure
-    )
+    # A few targets are aimed at: the accuracy lost is not what the attack is judged by, and nothing is claimed of it.
+    assert alone.results.headline("poisoning") is None
+    assert alone.results.comparisons == []
+    assert "published direction" not in words(alone)
+    assert "What attacks on it did stands below" in words(alone)
 
 
 def test_the_curve_is_in_points_and_starts_where_nothing_is_poisoned(make) -> None:

@@ -20,7 +20,7 @@ from nasaudit.report.parts import Section
 from nasaudit.report.sections.population import LEAST_CELLS, section
 from nasaudit.results.base import Span
 from nasaudit.results.schema import StudyResults
-from nasaudit.results.verdict_models import Claim, Measure
+from nasaudit.results.verdict_models import Claim, Variable
 from nasaudit.spec.study import ArchChoice, PopulationSpec
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"&datum.m0"
@@ -81,10 +81,11 @@ def with_population(
         else:
             values = np.exp(2 * mixed)
         measures.append(
-            Measure(
+            Variable(
                 key=key,
                 title=title,
                 part=part,
+                favoured="higher",
                 unit=unit,
                 metric=METRICS.get(key, key),
                 values=dict(zip(named, map(float, values), strict=True)),
@@ -98,7 +99,7 @@ def with_population(
         for cause in explanations
         if cause.part != effect.part
     ]
-    return results.model_copy(update={"architectures": specs, "measures": measures, "claims": claims})
+    return results.model_copy(update={"architectures": specs, "variables": measures, "claims": claims})
 
 
 def correlation(cause: str, effect: str, rho: float) -> Claim:
@@ -106,7 +107,7 @@ def correlation(cause: str, effect: str, rho: float) -> Claim:
     return Claim(
         kind="correlation", cause=cause, effect=effect, other="", sample="random cells", predicted="higher",
         estimate=Span(value=rho, low=rho - 0.22, high=rho + 0.22), partial=None, everywhere=0.9 * rho, n=60,
-        p=0.01, p_corrected=0.04 if finding != "undecided" else 0.4, detectable=0.44, finding=finding,
+        p=0.01, p_holm=0.04 if finding != "undecided" else 0.4, detectable=0.44, finding=finding,
     )  # fmt: skip
 
 
@@ -151,7 +152,7 @@ def test_one_record_for_each_cell_with_what_was_measured_and_no_drawing(results,
     records = section_.content["matrix"].records
     assert len(records) == len({record["cell"] for record in records}) == 16
     assert section_.content["explorer"].records == records
-    depth, skips = results.measures[0], results.measures[2]
+    depth, skips = results.variables[0], results.variables[2]
     for record in records:
         assert record["m0"] == depth.values[record["cell"]]
         assert record["m2"] == pytest.approx(100 * skips.values[record["cell"]], rel=1e-3)  # in percent
@@ -166,7 +167,7 @@ def test_what_spans_decades_is_drawn_by_factors_and_counts_in_whole_steps(result
     axes = {axis.field: axis for axis in section_.content["axes"]}
     decades = {
         f"m{k}": max(one.values.values()) > 30 * min(one.values.values())
-        for k, one in enumerate(results.measures[:6])
+        for k, one in enumerate(results.variables[:6])
         if one.unit != "fraction"
     }
     assert True in decades.values()
@@ -211,8 +212,8 @@ def test_only_a_population_is_drawn(make_study: MakeStudy, tmp_path: Path, cells
 
 def test_what_was_not_measured_is_not_drawn(results: StudyResults, tmp_path: Path) -> None:
     def without(*parts: str) -> Section | None:
-        left = [one for one in results.measures if one.part not in parts]
-        return section(Evidence(results.model_copy(update={"measures": left, "claims": []}), tmp_path))
+        left = [one for one in results.variables if one.part not in parts]
+        return section(Evidence(results.model_copy(update={"variables": left, "claims": []}), tmp_path))
 
     assert without("topology", "convergence", "gradients", "smoothness") is None
     assert without("convergence", "gradients", "smoothness", "vulnerability") is None
@@ -226,7 +227,7 @@ def test_what_was_not_measured_is_not_drawn(results: StudyResults, tmp_path: Pat
 def test_a_measure_that_few_have_or_that_never_varies_is_left_out(
     results: StudyResults, tmp_path: Path
 ) -> None:
-    depth, width, *others = results.measures
+    depth, width, *others = results.variables
     few = dict(list(depth.values.items())[: LEAST_CELLS - 1])
     changed = [
         depth.model_copy(update={"values": few}),
@@ -234,7 +235,7 @@ def test_a_measure_that_few_have_or_that_never_varies_is_left_out(
         others[0].model_copy(update={"values": dict(list(others[0].values.items())[:9])}),
         *others[1:],
     ]
-    section_ = shown(results.model_copy(update={"measures": changed}), tmp_path)
+    section_ = shown(results.model_copy(update={"variables": changed}), tmp_path)
     assert section_.content["axes"][0].title == "Share of skips in the normal cell (%)"
     assert sum(record["m0"] is None for record in section_.content["matrix"].records) == 7
 
@@ -252,8 +253,8 @@ def test_whatever_a_cell_is_called_stays_text(make_study: MakeStudy, tmp_path: P
 
 
 def test_the_charts_are_files_too(results: StudyResults, tmp_path: Path) -> None:
-    few = [one for one in results.measures if one.key in ("depth", "loss_area", "evasion")]
-    results = results.model_copy(update={"measures": few})
+    few = [one for one in results.variables if one.key in ("depth", "loss_area", "evasion")]
+    results = results.model_copy(update={"variables": few})
     paths = {path.stem: path for path in write_figures(results, tmp_path, tmp_path / "png")}
     for name, width, height in (("matrix", 2, 2), ("explorer", 4, 2)):
         with Image.open(paths[f"population-{name}"]) as picture:

@@ -12,9 +12,9 @@ from nasaudit.report import write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.parts import Section
+from nasaudit.report.remedy_names import hardened_title
 from nasaudit.report.sections.remedies import method as remedy_method
 from nasaudit.report.sections.remedies import words as remedy_words
-from nasaudit.report.sections.remedies.names import hardened_title
 from nasaudit.report.sections.remedies.section import section
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.verdict_models import Remedied
@@ -30,8 +30,9 @@ def line(one: Remedied, *others: Remedied, seeds: int = 3) -> str:
 
 
 def against(*remedies: Remedied) -> str:
-    (said,) = remedy_words.threats(hardening(*remedies))
-    return said.replace(NBSP, " ")
+    tried = hardening(*remedies)
+    (family,) = tried.families
+    return remedy_words.threat(tried, family).replace(NBSP, " ")
 
 
 def shown(results: StudyResults, tmp_path: Path) -> Section:
@@ -338,7 +339,8 @@ def test_no_verdict_word_goes_further_than_the_results() -> None:
             said = remedy_words.sentence(of_one, one)
             assert ("; recommended if" in said) == bool(one.recommended)
             assert ("promising against" in said) == bool(one.promising)
-        for family, said in zip(of_one.families, remedy_words.threats(of_one), strict=True):
+        for family in of_one.families:
+            said = remedy_words.threat(of_one, family)
             any_sure = any(family in one.recommended for one in remedies)
             assert (
                 bool(re.search(r"(is|are) recommended[:,]", said.replace("no remedy is recommended", "")))

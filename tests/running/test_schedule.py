@@ -7,8 +7,8 @@ from nasaudit.planning.plan import Plan
 from nasaudit.running.execute import death
 from nasaudit.running.schedule import Schedule
 from nasaudit.spec.arch import OP_TIME
-from nasaudit.spec.defences import INNER_STEP, MICROBATCHES
 from nasaudit.spec.genotype import OPS
+from nasaudit.spec.remedies.defences import INNER_STEP, MICROBATCHES
 from nasaudit.spec.tasks import TrainTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.records import Problem, Record

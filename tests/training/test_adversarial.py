@@ -15,7 +15,7 @@ from nasaudit.attacks.evasion.pgd import Pgd
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import PgdSpec
-from nasaudit.spec.defences import PgdTrainingSpec, TradesSpec
+from nasaudit.spec.remedies.defences import PgdTrainingSpec, TradesSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.victims import LinearVictim, trained_conv_net

@@ -33,7 +33,7 @@ def test_a_checkpoint_rebuilds_the_same_function_without_the_catalogue(saved):
     images = torch.rand(2, 1, 8, 8)
     assert loaded.spec == network.spec
     assert torch.equal(loaded(images), network.eval()(images))
-    assert checkpoint.read_metadata(path)["clean_accuracy"] == "0.5"
+    assert checkpoint._read(path)[0]["clean_accuracy"] == "0.5"
 
 
 def test_another_architecture_is_named(saved):
@@ -45,7 +45,7 @@ def test_another_architecture_is_named(saved):
 
 def test_missing_and_misshapen_tensors_are_counted_and_named(saved):
     _, path = saved
-    state, metadata = load_file(path), checkpoint.read_metadata(path)
+    state, metadata = load_file(path), checkpoint._read(path)[0]
     state["body.classifier.bias"] = torch.zeros(11)
     del state["body.classifier.weight"]
     save_file(state, path, metadata)

@@ -12,7 +12,7 @@ from nasaudit.arch.catalogue import choose, resolve
 from nasaudit.arch.network import Network, Normalise, build
 from nasaudit.errors import SpecError
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.defences import PrivateSpec, TradesSpec
+from nasaudit.spec.remedies.defences import PrivateSpec, TradesSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.testing.data import synthetic_split
 from nasaudit.training.loop import _backward, fit

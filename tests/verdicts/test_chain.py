@@ -3,10 +3,9 @@
 import pytest
 
 from nasaudit.results.schema import Row
-from nasaudit.results.verdict_models import Measure
-from nasaudit.spec.attacks import FAMILIES
+from nasaudit.results.verdict_models import Variable
 from nasaudit.testing.rows import make_row
-from nasaudit.verdicts.chain import CONTROLS, FAVOURED, WANTED, make_measures
+from nasaudit.verdicts.chain import CONTROLS, DEFINITIONS, make_variables
 from nasaudit.verdicts.headlines import DIRECTIONS, find_headlines
 
 
@@ -25,8 +24,8 @@ def row(
     )
 
 
-def only(*rows: Row) -> Measure:
-    (measure,) = make_measures(rows, find_headlines(rows))
+def only(*rows: Row) -> Variable:
+    (measure,) = make_variables(rows, find_headlines(rows))
     return measure
 
 
@@ -48,20 +47,22 @@ ROWS = (
 
 
 def test_a_study_with_every_analysis_has_every_measure_in_the_order_of_the_chain() -> None:
-    keys = [measure.key for measure in make_measures(ROWS, find_headlines(ROWS))]
-    chain, controls = [wanted.key for wanted in WANTED], [wanted.key for wanted in CONTROLS]
+    keys = [measure.key for measure in make_variables(ROWS, find_headlines(ROWS))]
+    chain, controls = (
+        [definition.key for definition in DEFINITIONS],
+        [definition.key for definition in CONTROLS],
+    )
     assert keys == [*chain, "poisoning", *controls]
     assert len(set(keys)) == len(keys)
 
 
 def test_every_measure_has_a_direction_and_families_the_published_one() -> None:
-    assert {measure.key for measure in make_measures(ROWS, find_headlines(ROWS))} <= set(FAVOURED)
-    assert {family: FAVOURED[family] for family in FAMILIES} == {
-        family: DIRECTIONS[family].sign for family in FAMILIES
-    }
+    favoured = {variable.key: variable.favoured for variable in make_variables(ROWS, find_headlines(ROWS))}
+    assert favoured["poisoning"] == DIRECTIONS["poisoning"].sign == "lower"
+    assert None not in favoured.values()
     expected = {"depth": "lower", "width": "higher", "skip_share": "higher", "loss_area": "lower",
                 "early_accuracy": "higher", "gradient_std_sum": "lower", "lipschitz_input": "lower"}  # fmt: skip
-    assert {key: FAVOURED[key] for key in expected} == expected
+    assert {key: favoured[key] for key in expected} == expected
 
 
 @pytest.mark.parametrize("position", range(len(ROWS)))
@@ -70,10 +71,10 @@ def test_rows_of_another_setting_are_not_taken(position: int) -> None:
     one = ROWS[position]
     if one.setting and one.family != "poisoning":
         changed = {key: "other" for key in one.setting if key != "images"}
-        assert make_measures([one.model_copy(update={"setting": {**one.setting, **changed}})], []) == []
+        assert make_variables([one.model_copy(update={"setting": {**one.setting, **changed}})], []) == []
     if one.family != "poisoning":
-        assert make_measures([one.model_copy(update={"attack": "pgd"})], []) == []
-    assert make_measures([one.model_copy(update={"family": "other"})], []) == []
+        assert make_variables([one.model_copy(update={"attack": "pgd"})], []) == []
+    assert make_variables([one.model_copy(update={"family": "other"})], []) == []
 
 
 def test_validation_images_are_preferred_and_all_architectures_get_the_same() -> None:
@@ -98,7 +99,7 @@ def test_what_is_not_finite_is_left_out() -> None:
     rows = [row("convergence", "loss_area", value, architecture=name)
             for name, value in (("darts", float("nan")), ("vgg", 1.0), ("bit", float("inf")))]  # fmt: skip
     assert only(*rows).values == {"vgg": 1}
-    assert make_measures(rows[:1], find_headlines(rows[:1])) == []
+    assert make_variables(rows[:1], find_headlines(rows[:1])) == []
 
 
 def test_a_family_is_measured_by_its_headline() -> None:

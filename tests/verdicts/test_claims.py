@@ -10,21 +10,25 @@ from scipy import stats
 
 from nasaudit.arch.catalogue import CATALOGUE, resolve
 from nasaudit.planning.population import population
-from nasaudit.results.verdict_models import Claim, Measure, Part
+from nasaudit.results.verdict_models import Claim, Part, Variable
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import FAMILIES
 from nasaudit.spec.study import ArchChoice, PopulationSpec
 from nasaudit.stats.holm import holm
 from nasaudit.testing.rows import make_row
-from nasaudit.verdicts.chain import CONTROLS, WANTED
+from nasaudit.verdicts.chain import CONTROLS, DEFINITIONS
 from nasaudit.verdicts.claims import make_claims
 from nasaudit.verdicts.groups import compare_groups
-from nasaudit.verdicts.headlines import find_headlines
+from nasaudit.verdicts.headlines import DIRECTIONS, find_headlines
 
 PARTS: dict[str, Part] = {
-    **{wanted.key: wanted.part for wanted in (*WANTED, *CONTROLS)},
+    **{definition.key: definition.part for definition in (*DEFINITIONS, *CONTROLS)},
     **dict.fromkeys(FAMILIES, "vulnerability"),
 }  # fmt: skip
+FAVOURED = {
+    **{definition.key: definition.favoured for definition in (*DEFINITIONS, *CONTROLS)},
+    **{family: direction.sign for family, direction in DIRECTIONS.items()},
+}
 ORDER = list(PARTS)
 Values = Mapping[str, float]
 
@@ -48,11 +52,13 @@ MANUAL = tuple(name for name in CATALOGUE if CATALOGUE[name].group == "manual")
 NAS = tuple(name for name in CATALOGUE if CATALOGUE[name].group == "nas")
 
 
-def measure(key: str, values: Values) -> Measure:
-    return Measure(key=key, title=key, part=PARTS[key], unit="u", metric="m", values=dict(values))
+def measure(key: str, values: Values) -> Variable:
+    return Variable(
+        key=key, title=key, part=PARTS[key], favoured=FAVOURED[key], unit="u", metric="m", values=dict(values)
+    )
 
 
-def measures(values: Mapping[str, np.ndarray], architectures: Sequence[ArchSpec]) -> list[Measure]:
+def measures(values: Mapping[str, np.ndarray], architectures: Sequence[ArchSpec]) -> list[Variable]:
     names = [one.name for one in architectures]
     return [
         measure(key, dict(zip(names, values[key].tolist(), strict=True)))
@@ -217,7 +223,7 @@ def test_a_constant_measure_has_no_correlation_and_says_so() -> None:
     values["evasion"][:] = 1.0
     found = claims_of(values, cells(60), "correlation")
     claim = found["depth", "evasion"]
-    assert (claim.estimate, claim.p, claim.p_corrected, claim.detectable) == (None, None, None, None)
+    assert (claim.estimate, claim.p, claim.p_holm, claim.detectable) == (None, None, None, None)
     assert (claim.partial, claim.everywhere, claim.finding) == (None, None, "undecided")
     assert claim.why == "the evasion is the same for all 60"
     assert found["depth", "loss_area"].tested == 1
@@ -263,7 +269,7 @@ def test_the_numbers_are_those_of_the_comparison_of_groups() -> None:
     (comparison,) = compare_groups(rows, find_headlines(rows))
     test = comparison.test
     assert test is not None
-    assert (claim.estimate, claim.p, claim.p_corrected) == (test.difference, test.p, test.p_holm)
+    assert (claim.estimate, claim.p, claim.p_holm) == (test.difference, test.p, test.p_holm)
     assert claim.detectable == test.detectable_difference
     assert (claim.predicted, claim.n) == (comparison.published, comparison.n_nas + comparison.n_manual)
 
@@ -359,7 +365,7 @@ def test_holm_corrects_within_a_kind_and_a_link() -> None:
     assert len(links) == 10 + 10 + 4
     for claims in links.values():
         ps = [claim.p or 0 for claim in claims]
-        assert [claim.p_corrected for claim in claims] == holm(ps)
+        assert [claim.p_holm for claim in claims] == holm(ps)
         assert {claim.tested for claim in claims} == {len(claims)}
     assert {claim.finding for claims in links.values() for claim in claims} == {
         "supported",

@@ -140,6 +140,11 @@ def test_the_gap_of_clean_accuracy_is_stated() -> None:
     rows += [row("darts", 0.5, seed=0, **clean), row("darts", 0.2, **poisoned)]
     found = only(rows)
     assert found.accuracy_gap == pytest.approx(0.97 - 0.94)
+    assert found.unequal
+    level = [
+        one.model_copy(update={"value": 0.93}) if one.metric == "clean_accuracy" else one for one in rows
+    ]
+    assert not only(level).unequal
     assert only(study([0.5, 0.6], [0.1, 0.2])).accuracy_gap is None
 
 

@@ -185,14 +185,36 @@ def test_seeds_that_nobody_pooled_are_no_estimate() -> None:
     assert compare_groups(lonely, find_headlines(lonely)) == []
 
 
+def test_an_attack_on_a_few_targets_is_not_judged_by_the_accuracy_lost() -> None:
+    poison = {"family": "poisoning", "metric": "cad", "setting": {"fraction": "0.01"}}
+    aimed = [row(name, 0.1, attack="gradient_matching", **poison) for name in ("darts", "resnet")]
+    results = studied(aimed)
+    assert results.headlines == results.standings == results.comparisons == results.variables == []
+    blind = row("darts", 0.2, attack="a_plugin", **poison)
+    assert headline_rows([*aimed, blind], "poisoning") == {"darts": blind}
+
+
+def test_a_published_sign_is_claimed_only_for_what_was_published() -> None:
+    poison = {"family": "poisoning", "metric": "cad", "setting": {"fraction": "0.4"}}
+    values = {"darts": 0.1, "enas": 0.11, "nasnet": 0.12, "snas": 0.13}
+    values |= {"resnet": 0.3, "vgg": 0.31, "bit": 0.32, "dla": 0.33}
+    for attack, published, finding in (("label_flip", "lower", "supports"), ("a_plugin", None, "differs")):
+        rows = [row(name, value, attack=attack, **poison) for name, value in values.items()]
+        results = studied(rows, list(values))
+        (headline,), (comparison,), (standing,) = results.headlines, results.comparisons, results.standings
+        assert headline.published == comparison.published == results.variables[0].favoured == published
+        assert comparison.test is not None
+        assert comparison.test.finding == finding
+        assert (standing.pairs, standing.agree) == ((16, 16) if published else (0, 0))
+        said = said_of(results, "poisoning")
+        assert ("published direction" in said) is (published is not None)
+        assert ("nothing was published" in said.lower()) is (published is None)
+        assert [claim.effect for claim in results.claims] == ["poisoning"] * (published is not None)
+
+
 def test_any_attack_of_a_family_makes_a_headline() -> None:
     brewed = row(
-        "darts",
-        0.1,
-        family="poisoning",
-        attack="gradient_matching",
-        metric="cad",
-        setting={"fraction": "0.01"},
+        "darts", 0.1, family="poisoning", attack="a_poison", metric="cad", setting={"fraction": "0.01"}
     )
     planted = badnets("darts", 0.8).model_copy(update={"attack": "a_plugin"})
     stolen = knockoff("darts", 0.7, budget="100").model_copy(update={"attack": "another_plugin"})
@@ -316,14 +338,16 @@ def test_report_gate_api_and_results_name_the_same_headline(
     assert loaded.results.headlines == results.headlines
     evidence = Evidence(loaded.results, folder)
     measured = {
-        key.family for key in figures(results.rows) if key.metric in {"asr", "curve_area", *METRICS.values()}
+        key.family
+        for key in figures(results.rows)
+        if key.metric in {"asr", "curve_area", *METRICS.values()} and key.attack != "gradient_matching"
     }
     assert [headline.family for headline in results.headlines] == [one for one in FAMILIES if one in measured]
     for shown in SHOWN:
         family: Family = next(one for one in FAMILIES if one == shown.name)
         headline = loaded.results.headline(family)
         compared = {one.family: one for one in results.comparisons}
-        variables = {one.key: one for one in results.measures}
+        variables = {one.key: one for one in results.variables}
         if headline is None:
             assert family not in compared
             assert family not in variables

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nasaudit.errors import QueryBudgetError, SpecError
-from nasaudit.spec.answers import RoundedSpec, TopSpec
+from nasaudit.spec.remedies.answers import RoundedSpec, TopSpec
 from nasaudit.testing.victims import TinyConvNet
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.limits import Largest, Rounded

@@ -12,7 +12,7 @@ from nasaudit.errors import NasauditError, SpecError
 from nasaudit.registry import Registry
 from nasaudit.spec.arch import CELL_SIZE, PAPER_DROP_PATH, ArchSpec, Group, Scale
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.model import ModelSpec, Normalisation
+from nasaudit.spec.model import ModelSpec
 from nasaudit.spec.study import ArchChoice
 
 
@@ -95,7 +95,15 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
         SpecError: the name is the catalogue's and the genotype is another one; or an option that only cell
             networks have was given for a manual family.
     """
-    name, group, genotype = _identify(choice)
+    name, group, genotype, family = _identify(choice)
+    model = choice.model
+    if model is not None and model.builder == "python":  # code that changes is another model
+        model = model.model_copy(update={"sha256": code_digest(model.target)})
+    normalise = choice.normalise
+    if normalise is None:
+        # Weights that were trained elsewhere keep the normalisation of their training.
+        has_own = model is not None and model.builder != "nasbench201"
+        normalise = "own" if has_own and choice.weights is not None else "dataset"
     channels, cells = CELL_SIZE[scale] if genotype is not None else (None, None)
     drop_path = choice.drop_path
     if drop_path is None:
@@ -112,21 +120,23 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
             "n_cells": cells,
             "auxiliary": choice.auxiliary,
             "drop_path": drop_path,
-            "model": _located(choice.model),
-            "normalise": _normalisation(choice),
-            "family": _family(choice),
+            "model": model,
+            "normalise": normalise,
+            "family": family,
         },
         where=choice.name,
     )
 
 
-def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None]:
-    brought = choice.genotype is not None or choice.model is not None
+def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None, str | None]:
+    """Name, group and genotype; and the manual family that an architecture of another name is."""
     if choice.name not in CATALOGUE:
-        if brought:
-            return choice.name, choice.group or "custom", choice.genotype
+        if choice.genotype is not None or choice.model is not None:
+            return choice.name, choice.group or "custom", choice.genotype, None
         if choice.hardens is not None:  # the network of another one
-            return choice.name, choice.group or "hardened", CATALOGUE[choice.hardens].genotype
+            genotype = CATALOGUE[choice.hardens].genotype
+            family = CATALOGUE.canonical(choice.hardens) if genotype is None else None
+            return choice.name, choice.group or "hardened", genotype, family
     entry = CATALOGUE[choice.name]
     if choice.model is not None:
         raise SpecError("name", f"another name ({entry.title} is in the catalogue)", choice.name)
@@ -136,30 +146,7 @@ def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None]:
         )
     if choice.group not in (None, entry.group):
         raise SpecError("group", f"{entry.group}, as the catalogue has it", choice.group)
-    return CATALOGUE.canonical(choice.name), entry.group, entry.genotype
-
-
-def _family(choice: ArchChoice) -> str | None:
-    """The manual family that an architecture of another name is."""
-    brought = choice.genotype is not None or choice.model is not None
-    if brought or choice.hardens is None or choice.name in CATALOGUE:
-        return None
-    return CATALOGUE.canonical(choice.hardens) if CATALOGUE[choice.hardens].genotype is None else None
-
-
-def _located(model: ModelSpec | None) -> ModelSpec | None:
-    """The model, a Python one with the digest of its code: code that changes is another model."""
-    if model is None or model.builder != "python":
-        return model
-    return model.model_copy(update={"sha256": code_digest(model.target)})
-
-
-def _normalisation(choice: ArchChoice) -> Normalisation:
-    """What the choice says; else weights that were trained elsewhere keep the normalisation of their training."""
-    if choice.normalise is not None:
-        return choice.normalise
-    has_own = choice.model is not None and choice.model.builder != "nasbench201"
-    return "own" if has_own and choice.weights is not None else "dataset"
+    return CATALOGUE.canonical(choice.name), entry.group, entry.genotype, None
 
 
 def choose(architecture: str) -> ArchChoice:

@@ -10,8 +10,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nasaudit.arch.layout import channels_last
-from nasaudit.arch.ops import FactorizedReduce, build_op, conv_bn, reads_rectified
+from nasaudit.arch.depthwise import channels_last
+from nasaudit.arch.ops import BUILDERS, FactorizedReduce, conv_bn, reads_rectified
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.genotype import CELL_INPUTS
 from nasaudit.spec.genotype import Cell as CellGenotype
@@ -102,7 +102,7 @@ class Cell(nn.Module):
         self.preprocess1 = conv_bn(previous, channels)
         self.nodes = nn.ModuleList(
             nn.ModuleList(
-                build_op(edge.op, channels, stride=2 if reduction and edge.source < CELL_INPUTS else 1)
+                BUILDERS[edge.op](channels, 2 if reduction and edge.source < CELL_INPUTS else 1)
                 for edge in node
             )
             for node in genotype.nodes
@@ -119,10 +119,7 @@ class Cell(nn.Module):
         for position, node in enumerate(self.genotype.nodes):
             ops = cast(nn.ModuleList, self.nodes[position])
             terms = [self._edge(op, states[edge.source]) for edge, op in zip(node, ops, strict=True)]
-            total = terms[0]
-            for term in terms[1:]:
-                total = total + term
-            states.append(State(total))
+            states.append(State(sum(terms[1:], terms[0])))
         return State(torch.cat([dense_gradient(states[node].raw) for node in self.genotype.concat], dim=1))
 
     def _edge(self, op: nn.Module, state: State) -> Tensor:

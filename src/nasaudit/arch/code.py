@@ -78,10 +78,21 @@ def load(target: str, sha256: str | None) -> Callable[..., Any]:
         with _path(Path.cwd()):
             module = importlib.import_module(place)
     else:
-        module = _run_file(code, code.file)
+        stem = code.file.stem
+        spec = importlib.util.spec_from_file_location(stem, code.file)
+        if spec is None or spec.loader is None:
+            raise ModelError(f"{code.file}: is not loaded as Python")
+        module = importlib.util.module_from_spec(spec)
+        with _path(code.folder), _own_modules((stem, *code.beside)):
+            sys.modules[stem] = module
+            spec.loader.exec_module(module)
     factory = getattr(module, name, None)
     if not callable(factory) or isinstance(factory, ModuleType):
-        known = [key for key, value in vars(module).items() if _is_own(value, module)]
+        known = [
+            key
+            for key, value in vars(module).items()
+            if callable(value) and getattr(value, "__module__", None) == module.__name__
+        ]
         raise UnknownNameError(f"function or class of {place}", name, known)
     return factory  # type: ignore[no-any-return]
 
@@ -148,18 +159,6 @@ def _file(path: Path) -> Code:
     return Code(path.resolve(), folder, (path.resolve(), *sorted(beside - {path.resolve()})), tuple(modules))
 
 
-def _run_file(code: Code, file: Path) -> ModuleType:
-    name = file.stem
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise ModelError(f"{file}: is not loaded as Python")
-    module = importlib.util.module_from_spec(spec)
-    with _path(code.folder), _own_modules((name, *code.beside)):
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return module
-
-
 @contextmanager
 def _path(folder: Path) -> Iterator[None]:
     """Imports look into this folder first."""
@@ -181,7 +180,3 @@ def _own_modules(names: tuple[str, ...]) -> Iterator[None]:
         for name in names:
             sys.modules.pop(name, None)
         sys.modules.update(before)
-
-
-def _is_own(value: object, module: ModuleType) -> bool:
-    return callable(value) and getattr(value, "__module__", None) == module.__name__

@@ -1,7 +1,7 @@
 """What a network costs: its parameters, the operations of one forward pass, and which ops they belong to."""
 
 import copy
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 
 import torch
@@ -54,7 +54,12 @@ def cost_by_op(network: Network, input_shape: Shape) -> dict[str, Cost]:
 
     The sums over the parts are `count_parameters` and `count_flops`; what these leave out is left out here.
     """
-    part = _cell_parts(network.body) if isinstance(network.body, CellNetwork) else _layer_kinds(network.body)
+    body = network.body
+    if isinstance(body, CellNetwork):
+        part = _cell_parts(body)
+    else:  # only layers that have weights of their own
+        layers = body.named_modules()
+        part = {name: _kind(layer) for name, layer in layers if any(True for _ in layer.parameters(False))}
     flops = _flops_by_layer(network, input_shape)
     costs: dict[str, Cost] = {}
     counted: set[int] = set()
@@ -70,35 +75,20 @@ def cost_by_op(network: Network, input_shape: Shape) -> dict[str, Cost]:
 
 def _cell_parts(body: CellNetwork) -> dict[str, str]:
     """The part that each module of a cell network belongs to, by its name."""
-    return {
-        name: op
-        for prefix, op in _named_parts(body)
-        for name, _ in body.get_submodule(prefix).named_modules(prefix=prefix)
-    }
-
-
-def _named_parts(body: CellNetwork) -> Iterator[tuple[str, str]]:
-    """The module in which each part begins, and the part's name."""
-    yield "stem", "stem"
+    begins = {"stem": "stem", "classifier": "classifier"}  # the module in which each part begins
+    if body.auxiliary is not None:
+        begins["auxiliary"] = "auxiliary"
     for position, cell in enumerate(body.cells):
         assert isinstance(cell, Cell)
-        yield f"cells.{position}.preprocess0", "preprocess"
-        yield f"cells.{position}.preprocess1", "preprocess"
+        begins[f"cells.{position}.preprocess0"] = begins[f"cells.{position}.preprocess1"] = "preprocess"
         for number, node in enumerate(cell.genotype.nodes):
             for slot, edge in enumerate(node):
                 if edge.op != "none":
-                    yield f"cells.{position}.nodes.{number}.{slot}", edge.op
-    yield "classifier", "classifier"
-    if body.auxiliary is not None:
-        yield "auxiliary", "auxiliary"
-
-
-def _layer_kinds(body: nn.Module) -> dict[str, str]:
-    """The kind of every layer that has weights of its own."""
+                    begins[f"cells.{position}.nodes.{number}.{slot}"] = edge.op
     return {
-        name: _kind(layer)
-        for name, layer in body.named_modules()
-        if next(layer.parameters(recurse=False), None) is not None
+        name: op
+        for prefix, op in begins.items()
+        for name, _ in body.get_submodule(prefix).named_modules(prefix=prefix)
     }
 
 
@@ -125,28 +115,20 @@ def _flops_by_layer(module: nn.Module, input_shape: Shape) -> dict[str, int]:
 def _watched(shapes: nn.Module, image: Tensor) -> dict[str, int]:
     flops: dict[str, int] = {}
 
-    def watch(name: str, layer: nn.Module) -> None:
-        def count(layer: nn.Module, _: object, output: Tensor) -> None:
-            flops[name] = flops.get(name, 0) + _layer_flops(layer, output)
-
-        layer.register_forward_hook(count)
+    def count(name: str, inputs: int, output: Tensor) -> None:
+        flops[name] = flops.get(name, 0) + 2 * output.numel() * inputs
 
     for name, layer in shapes.named_modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            watch(name, layer)
+        if isinstance(layer, nn.Conv2d):  # each output is a weighted sum of so many inputs
+            inputs = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+        elif isinstance(layer, nn.Linear):
+            inputs = layer.in_features
+        else:
+            continue
+        layer.register_forward_hook(lambda _m, _x, y, name=name, inputs=inputs: count(name, inputs, y))
     with torch.no_grad():
         shapes(image)
     return flops
-
-
-def _layer_flops(layer: nn.Module, output: Tensor) -> int:
-    """2 x outputs x (inputs that each output is a weighted sum of)."""
-    if isinstance(layer, nn.Conv2d):
-        height, width = layer.kernel_size
-        return 2 * output.numel() * (layer.in_channels // layer.groups) * height * width
-    if isinstance(layer, nn.Linear):
-        return 2 * output.numel() * layer.in_features
-    raise TypeError(f"expected a convolution or a linear layer, got {type(layer).__name__}")
 
 
 def _without_data(module: nn.Module) -> nn.Module:

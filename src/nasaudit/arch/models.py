@@ -7,7 +7,8 @@ tried here with two images, so that what does not fit is said before anything is
 
 import copy
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,12 +34,8 @@ def model_body(spec: ArchSpec, model: ModelSpec) -> nn.Module:
         UnknownNameError: the library has no model of this name, or the code no such factory.
         ModelError: it cannot be built for these images and classes.
     """
-    try:
+    with _explained(spec, model, "cannot be built"):
         body = _BUILDERS[model.builder](spec, model)
-    except NasauditError:
-        raise
-    except Failure as error:
-        raise ModelError(f"{spec.name}: cannot be built: {_told(error, model)}") from error
     if not isinstance(body, nn.Module):
         raise ModelError(f"{spec.name}: expected a torch.nn.Module, got {type(body).__name__}")
     body = body.float().cpu()
@@ -105,7 +102,8 @@ def reads_channels_last(spec: ArchSpec, model: ModelSpec, network: nn.Module) ->
         network.eval()
         try:
             try_forward(spec, model, network, plain)
-            twin = _copied(spec, model, network).to(memory_format=torch.channels_last)
+            with _explained(spec, model, "cannot be copied"):  # as attacks and analyses do
+                twin = copy.deepcopy(network).to(memory_format=torch.channels_last)
         finally:
             network.train(mode)
         try:
@@ -122,15 +120,16 @@ def try_forward(spec: ArchSpec, model: ModelSpec, network: nn.Module, pixels: Te
     Raises:
         ModelError: the forward pass raises, or returns anything else.
     """
-    shape = "x".join(map(str, spec.input_shape))
-    try:
+    shape, advice = "x".join(map(str, spec.input_shape)), ""
+    if model.builder == "timm":
+        import timm
+
+        published = timm.get_pretrained_cfg(model.target)
+        if published:
+            size = "x".join(map(str, published.input_size))
+            advice = f"; it is made for {size}: take larger images, or another model"
+    with _explained(spec, model, f"does not work on images of {shape}", advice):
         logits = network(pixels)
-    except Failure as error:
-        size = _published_size(model)
-        raise ModelError(
-            f"{spec.name}: does not work on images of {shape}: {_told(error, model)}"
-            + (f"; it is made for {size}: take larger images, or another model" if size else "")
-        ) from error
     if not isinstance(logits, Tensor):
         raise ModelError(f"{spec.name}: expected logits as one tensor, got {type(logits).__name__}")
     if logits.shape != (len(pixels), spec.classes):
@@ -154,13 +153,20 @@ def check_model(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> None:
         ModelError: something of it fails; the message says what.
     """
     with contained(0):
-        twin = _copied(spec, model, network)
+        with _explained(spec, model, "cannot be copied"):
+            twin = copy.deepcopy(network)
         pixels = torch.rand(4, *spec.input_shape, requires_grad=True)
         logits = try_forward(spec, model, twin.train(), pixels)
-        by_pixels = _gradient(spec, model, logits, pixels)
+        by_pixels = None
+        if logits.requires_grad:
+            with _explained(spec, model, "cannot be differentiated"):
+                (by_pixels,) = torch.autograd.grad(logits.square().sum(), pixels, allow_unused=True)
     if by_pixels is None:
         raise ModelError(f"{spec.name}: expected logits that can be differentiated by the pixels, got none")
-    unread = [_unread(by_pixels.abs().sum(dim=(0, 1)).amax(dim=1 - side)) for side in (0, 1)]
+    # How many pixels at the end of each side nothing hangs on; 0 where nothing hangs on any.
+    read = [by_pixels.abs().sum(dim=(0, 1)).amax(dim=1 - side).nonzero() for side in (0, 1)]
+    sides = zip(spec.input_shape[1:], read, strict=True)
+    unread = [size - 1 - int(positions.max()) if len(positions) else 0 for size, positions in sides]
     if model.builder != "python" and max(unread) > 1:
         height, width = (size - left for size, left in zip(spec.input_shape[1:], unread, strict=True))
         raise ModelError(
@@ -168,30 +174,6 @@ def check_model(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> None:
             f"{spec.input_shape[1]}x{spec.input_shape[2]}, since its patches do not divide the image; take images of "
             "another size, or another model"
         )
-
-
-def _gradient(spec: ArchSpec, model: ModelSpec, logits: Tensor, pixels: Tensor) -> Tensor | None:
-    """By the pixels; None where the logits do not hang on them."""
-    if not logits.requires_grad:
-        return None
-    try:
-        return torch.autograd.grad(logits.square().sum(), pixels, allow_unused=True)[0]
-    except Failure as error:
-        raise ModelError(f"{spec.name}: cannot be differentiated: {_told(error, model)}") from error
-
-
-def _copied(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> nn.Module:
-    """Attacks and analyses work on copies."""
-    try:
-        return copy.deepcopy(network)
-    except Failure as error:
-        raise ModelError(f"{spec.name}: cannot be copied: {_told(error, model)}") from error
-
-
-def _unread(influence: Tensor) -> int:
-    """How many pixels at the end of a side nothing hangs on; 0 where nothing hangs on any."""
-    read = influence.nonzero()
-    return len(influence) - 1 - int(read.max()) if len(read) else 0
 
 
 def _timm(spec: ArchSpec, model: ModelSpec) -> nn.Module:
@@ -226,10 +208,6 @@ def _torchvision(spec: ArchSpec, model: ModelSpec) -> nn.Module:
     return _transformable(create(model.target, weights=None, num_classes=spec.classes, **options))
 
 
-def _nasbench201(spec: ArchSpec, model: ModelSpec) -> nn.Module:
-    return Network201(spec, model.target)
-
-
 def _python(spec: ArchSpec, model: ModelSpec) -> nn.Module:
     factory = code.load(model.target, model.sha256)
     known = {"classes": spec.classes, "input_shape": spec.input_shape}
@@ -242,7 +220,7 @@ def _python(spec: ArchSpec, model: ModelSpec) -> nn.Module:
 _BUILDERS: dict[Builder, Callable[[ArchSpec, ModelSpec], nn.Module]] = {
     "timm": _timm,
     "torchvision": _torchvision,
-    "nasbench201": _nasbench201,
+    "nasbench201": lambda spec, model: Network201(spec, model.target),
     "python": _python,
 }
 
@@ -257,24 +235,25 @@ def _transformable(body: nn.Module) -> nn.Module:
     return body
 
 
-def _published_size(model: ModelSpec) -> str:
-    if model.builder != "timm":
-        return ""
-    import timm
+@contextmanager
+def _explained(spec: ArchSpec, model: ModelSpec, trouble: str, advice: str = "") -> Iterator[None]:
+    """A failure of somebody's code becomes a ModelError.
 
-    published = timm.get_pretrained_cfg(model.target)
-    return "x".join(map(str, published.input_size)) if published else ""
-
-
-def _told(error: BaseException, model: ModelSpec) -> str:
-    """The error's type and first line, and of a user's own code the line where it came from."""
-    if isinstance(error, SystemExit):
-        what = "it calls exit"
-    else:
-        lines = str(error).strip().splitlines()
-        what = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    file = Path(model.target.rpartition(":")[0]).name
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == file
-    ]
-    return what + (f" ({file}, line {frames[-1].lineno})" if model.builder == "python" and frames else "")
+    It has the failure's type and first line, and of a user's own code the line where it came from.
+    """
+    try:
+        yield
+    except NasauditError:
+        raise
+    except Failure as error:
+        reason = "it calls exit"
+        if not isinstance(error, SystemExit):
+            lines = str(error).strip().splitlines()
+            reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        file = Path(model.target.rpartition(":")[0]).name
+        frames = [
+            frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == file
+        ]
+        if model.builder == "python" and frames:
+            reason += f" ({file}, line {frames[-1].lineno})"
+        raise ModelError(f"{spec.name}: {trouble}: {reason}{advice}") from error

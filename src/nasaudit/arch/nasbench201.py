@@ -7,6 +7,7 @@ Deviations: at `mini` scale 8 channels and N = 1 (`spec.arch.SIZE_201`); odd sid
 round up.
 """
 
+from collections.abc import Callable
 from typing import cast
 
 from torch import Tensor, nn
@@ -25,17 +26,13 @@ def relu_conv_bn(channels_in: int, channels_out: int, kernel: int, stride: int =
     )
 
 
-def _op(name: str, channels: int) -> nn.Module:
-    match name:
-        case "nor_conv_1x1":
-            return relu_conv_bn(channels, channels, 1)
-        case "nor_conv_3x3":
-            return relu_conv_bn(channels, channels, 3)
-        case "avg_pool_3x3":
-            return Pool("avg", 1)
-        case "skip_connect":
-            return nn.Identity()
-    return Zero(1)
+OPS: dict[str, Callable[[int], nn.Module]] = {
+    "none": lambda channels: Zero(1),
+    "skip_connect": lambda channels: nn.Identity(),
+    "nor_conv_1x1": lambda channels: relu_conv_bn(channels, channels, 1),
+    "nor_conv_3x3": lambda channels: relu_conv_bn(channels, channels, 3),
+    "avg_pool_3x3": lambda channels: Pool("avg", 1),
+}
 
 
 class Cell201(nn.Module):
@@ -43,16 +40,13 @@ class Cell201(nn.Module):
 
     def __init__(self, nodes: tuple[tuple[str, ...], ...], channels: int):
         super().__init__()
-        self.nodes = nn.ModuleList(nn.ModuleList(_op(op, channels) for op in node) for node in nodes)
+        self.nodes = nn.ModuleList(nn.ModuleList(OPS[op](channels) for op in node) for node in nodes)
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         states = [x]
         for node in self.nodes:
             terms = [op(state) for op, state in zip(cast(nn.ModuleList, node), states, strict=True)]
-            total = terms[0]
-            for term in terms[1:]:
-                total = total + term
-            states.append(total)
+            states.append(sum(terms[1:], terms[0]))
         return states[-1]
 
 

@@ -80,7 +80,11 @@ def build(spec: ArchSpec, seed: int = 0, moments: tuple[Tensor, Tensor] | None =
     """
     # Layers initialise themselves from the global generators: these are borrowed here, and given back.
     with contained(seed):
-        body = _body(spec)
+        body: nn.Module
+        if spec.model is not None:
+            body = model_body(spec, spec.model)
+        else:
+            body = CellNetwork(spec) if spec.genotype is not None else manual_body(spec)
         network = Network(spec, Normalise(*moments_of(spec, moments)), body)
     if spec.model is not None and not reads_channels_last(spec, spec.model, network):
         network.memory_format = torch.contiguous_format
@@ -101,9 +105,3 @@ def check(spec: ArchSpec) -> Network:
     if spec.model is not None:
         check_model(spec, spec.model, network)
     return network
-
-
-def _body(spec: ArchSpec) -> nn.Module:
-    if spec.model is not None:
-        return model_body(spec, spec.model)
-    return CellNetwork(spec) if spec.genotype is not None else manual_body(spec)

@@ -14,14 +14,9 @@ from torch import Tensor, nn
 from nasaudit.arch.depthwise import DepthwiseConv
 
 
-def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Affine batch normalisation, at training and at test time."""
-    return nn.BatchNorm2d(channels)
-
-
 def conv_bn(channels_in: int, channels_out: int) -> nn.Sequential:
     """A 1x1 convolution and BN: how a cell brings its (rectified) inputs to its own width."""
-    return nn.Sequential(nn.Conv2d(channels_in, channels_out, 1, bias=False), batch_norm(channels_out))
+    return nn.Sequential(nn.Conv2d(channels_in, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out))
 
 
 class FactorizedReduce(nn.Module):
@@ -37,7 +32,7 @@ class FactorizedReduce(nn.Module):
         first = channels_out // 2
         self.even = nn.Conv2d(channels_in, first, 1, stride=2, bias=False)
         self.odd = nn.Conv2d(channels_in, channels_out - first, 1, stride=2, bias=False)
-        self.norm = batch_norm(channels_out)
+        self.norm = nn.BatchNorm2d(channels_out)
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         # An odd side has no pixel after its last: zeros stand in, so that both halves have one shape.
@@ -59,7 +54,7 @@ def _round(channels_in: int, channels_out: int, kernel: int, stride: int, dilati
     return [
         DepthwiseConv(channels_in, kernel, stride=stride, dilation=dilation),
         nn.Conv2d(channels_in, channels_out, 1, bias=False),
-        batch_norm(channels_out),
+        nn.BatchNorm2d(channels_out),
     ]
 
 
@@ -82,7 +77,7 @@ def conv_7x1_1x7(channels: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(channels, channels, (1, 7), stride=(1, stride), padding=(0, 3), bias=False),
         nn.Conv2d(channels, channels, (7, 1), stride=(stride, 1), padding=(3, 0), bias=False),
-        batch_norm(channels),
+        nn.BatchNorm2d(channels),
     )
 
 
@@ -110,14 +105,12 @@ class Zero(nn.Module):
         return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
 
 
-def skip_connect(channels: int, stride: int) -> nn.Module:
-    """Nothing at stride 1; a factorized reduce at stride 2."""
-    return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels)
-
-
+# (channels, stride) -> the op of a genotype's edge.
 BUILDERS: dict[str, Callable[[int, int], nn.Module]] = {
     "none": lambda channels, stride: Zero(stride),
-    "skip_connect": skip_connect,
+    "skip_connect": lambda channels, stride: (
+        nn.Identity() if stride == 1 else FactorizedReduce(channels, channels)
+    ),
     "max_pool_3x3": lambda channels, stride: Pool("max", stride),
     "avg_pool_3x3": lambda channels, stride: Pool("avg", stride),
     "sep_conv_3x3": lambda channels, stride: separable_conv(channels, 3, stride),
@@ -127,11 +120,6 @@ BUILDERS: dict[str, Callable[[int, int], nn.Module]] = {
     "dil_conv_5x5": lambda channels, stride: dilated_conv(channels, 5, stride),
     "conv_7x1_1x7": conv_7x1_1x7,
 }
-
-
-def build_op(name: str, channels: int, stride: int) -> nn.Module:
-    """The op of a genotype's edge, at this width and stride."""
-    return BUILDERS[name](channels, stride)
 
 
 def reads_rectified(op: nn.Module) -> bool:

@@ -24,8 +24,8 @@ from pkgutil import resolve_name
 
 from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.spec.genotype import CELL_INPUTS, SKIP, Cell, Edge, Genotype, Node
-from nasaudit.spec.mitigation import REPLACEMENTS, Scope, check_replacements
-from nasaudit.spec.remedies import Rewiring, remedies_of
+from nasaudit.spec.remedies.catalogue import Rewiring, remedies_of
+from nasaudit.spec.remedies.mitigation import REPLACEMENTS, Scope, check_replacements
 
 SCOPES: dict[Scope, tuple[str, ...]] = {
     "normal": ("normal",),
@@ -49,7 +49,8 @@ def deepen(cell: Cell, dose: int | None = None, replacements: Sequence[str] = ()
     nodes: list[Node] = []
     chain: list[int] = []  # the nodes so far that a path reaches
     for number, node in enumerate(cell.nodes, start=CELL_INPUTS):
-        reached = any(_carries(edge, chain) for edge in node)
+        carrying = [edge.source for edge in node if edge.op != "none"]
+        reached = any(source < CELL_INPUTS or source in chain for source in carrying)
         if reached and chain and (dose is None or len(chain) <= dose):
             nodes.append(tuple(Edge(edge.op, chain[-1]) for edge in node))
         else:
@@ -92,7 +93,7 @@ def both(cell: Cell, dose: int | None = None, replacements: Sequence[str] = REPL
 
 def rewire(
     genotype: Genotype,
-    how: str,
+    remedy: str,
     scope: Scope = "normal",
     dose: int | None = None,
     replacements: Sequence[str] = REPLACEMENTS,
@@ -101,7 +102,7 @@ def rewire(
 
     Args:
         genotype: as searched.
-        how: a remedy of the cell, by name.
+        remedy: of the cell, by name.
         scope: which of the cells; the other one stays as it is.
         dose: how many nodes or skips of each cell; None: all. More than there are is all.
         replacements: see `drop_skips`.
@@ -111,19 +112,15 @@ def rewire(
         SpecError: see `drop_skips`; or the scope is none of `SCOPES`.
     """
     rewirings = remedies_of(Rewiring)
-    if how not in rewirings:
-        raise UnknownNameError("rewiring", how, rewirings)
+    if remedy not in rewirings:
+        raise UnknownNameError("rewiring", remedy, rewirings)
     if scope not in SCOPES:
         raise SpecError("scope", f"one of {', '.join(SCOPES)}", scope)
     cells = {"normal": genotype.normal, "reduction": genotype.reduction}
-    rewired = resolve_name(rewirings[how].implementation)
+    rewired = resolve_name(rewirings[remedy].implementation)
     for kind in SCOPES[scope]:
         cells[kind] = rewired(cells[kind], dose, replacements)
     return Genotype(**cells)
-
-
-def _carries(edge: Edge, reached: Sequence[int]) -> bool:
-    return edge.op != "none" and (edge.source < CELL_INPUTS or edge.source in reached)
 
 
 def _check_dose(dose: int | None) -> None:

@@ -13,7 +13,7 @@ differ in the numbering of their nodes alone compute the same and are both in th
 """
 
 from collections.abc import Collection
-from math import comb
+from math import comb, prod
 from random import Random
 
 from nasaudit.errors import SpecError
@@ -38,10 +38,7 @@ def count_cells(nodes: int = NODES, ops: int = len(SPACE_OPS)) -> int:
     >>> count_cells(nodes=1), count_cells(nodes=2, ops=3)
     (49, 243)
     """
-    cells = 1
-    for k in range(nodes):
-        cells *= comb(k + CELL_INPUTS, EDGES_OF_A_NODE) * ops**EDGES_OF_A_NODE
-    return cells
+    return prod(comb(k + CELL_INPUTS, EDGES_OF_A_NODE) * ops**EDGES_OF_A_NODE for k in range(nodes))
 
 
 def count_genotypes() -> int:

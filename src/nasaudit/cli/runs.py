@@ -91,7 +91,7 @@ def mitigate(
 ) -> None:
     """Harden an architecture, and prove it: retrain, attack again, compare by seed and image."""
     from nasaudit.planning.requests import make_study
-    from nasaudit.spec.mitigation import MitigationSpec
+    from nasaudit.spec.remedies.mitigation import MitigationSpec
 
     asked = MitigationSpec.parse(
         {

@@ -80,54 +80,33 @@ def apply(images: Tensor, offsets: Offsets, crop: int, cutout: int, fill: Tensor
     _check(images, crop, cutout)
     changed = images.clone() if offsets.crop is None else _crop(images, offsets.crop, crop)
     if offsets.flip is not None:
-        changed = _flip(changed, offsets.flip)
+        mirrored = offsets.flip.nonzero().squeeze(1).to(images.device)
+        changed.index_copy_(0, mirrored, changed[mirrored].flip(3))
     if offsets.cutout is not None:
-        changed = _blank(changed, offsets.cutout, cutout, fill)
+        sides = []  # bool [N, H] and [N, W]: which rows and columns lie in the square
+        for centre, size in zip(offsets.cutout.to(images.device), images.shape[2:], strict=True):
+            distance = torch.arange(size, device=images.device) - centre[:, None] + cutout // 2
+            sides.append((distance >= 0) & (distance < cutout))
+        square = sides[0][:, None, :, None] & sides[1][:, None, None, :]
+        if fill is None:
+            return changed.masked_fill_(square, 0)
+        return torch.where(square, fill.to(changed).view(1, -1, 1, 1), changed)
     return changed
 
 
 def _crop(images: Tensor, starts: Tensor, padding: int) -> Tensor:
     """Windows [N, C, H, W] of the padded batch, one for each image, at (row, column) = starts[:, n]."""
     height, width = images.shape[2:]
-    channels_last = _is_channels_last(images)
     padded = F.pad(images, (padding, padding, padding, padding))
     # Every window at once, as strides: [N, C, 2p+1, 2p+1, H, W], without a copy.
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)
     batch = torch.arange(len(images), device=images.device)
     row, column = starts.to(images.device)
-    # The order of the trailing dimensions is the memory order of what indexing returns.
-    if channels_last:
+    # The order of the trailing dimensions is the memory order of what indexing returns. One-channel batches are of
+    # both orders; the plain one is as good for them.
+    if not images.is_contiguous() and images.is_contiguous(memory_format=torch.channels_last):
         return windows.permute(0, 2, 3, 4, 5, 1)[batch, row, column].permute(0, 3, 1, 2)
     return windows.permute(0, 2, 3, 1, 4, 5)[batch, row, column]
-
-
-def _flip(images: Tensor, flipped: Tensor) -> Tensor:
-    """Mirror the chosen images left to right, in place."""
-    mirrored = flipped.nonzero().squeeze(1).to(images.device)
-    return images.index_copy_(0, mirrored, images[mirrored].flip(3))
-
-
-def _blank(images: Tensor, centres: Tensor, side: int, fill: Tensor | None) -> Tensor:
-    """Paint a square of `side` pixels around each centre, in place; rows centre - side//2 and on."""
-    rows, columns = (
-        _in_range(centre.to(images.device), side, size)
-        for centre, size in zip(centres, images.shape[2:], strict=True)
-    )
-    square = rows[:, None, :, None] & columns[:, None, None, :]
-    if fill is None:
-        return images.masked_fill_(square, 0)
-    return torch.where(square, fill.to(images).view(1, -1, 1, 1), images)
-
-
-def _in_range(centre: Tensor, side: int, size: int) -> Tensor:
-    """Bool [N, size]: which positions of a line of pixels lie in the square."""
-    distance = torch.arange(size, device=centre.device) - centre[:, None] + side // 2
-    return (distance >= 0) & (distance < side)
-
-
-def _is_channels_last(images: Tensor) -> bool:
-    # One-channel batches are both; the plain order is as good for them.
-    return not images.is_contiguous() and images.is_contiguous(memory_format=torch.channels_last)
 
 
 def _check(images: Tensor, crop: int, cutout: int) -> None:

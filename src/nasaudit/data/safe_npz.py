@@ -1,7 +1,7 @@
 """Read .npz archives of plain arrays; archives with pickled objects are refused."""
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from nasaudit.errors import DataError, UnsafeFileError
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def load_arrays(path: Path, required: Iterable[str], optional: Iterable[str] = ()) -> Arrays:
+def load_arrays(path: Path, required: Collection[str], optional: Collection[str] = ()) -> Arrays:
     """The named arrays of an archive; an optional one that is absent is left out.
 
     Raises:
@@ -25,20 +25,16 @@ def load_arrays(path: Path, required: Iterable[str], optional: Iterable[str] = (
         if not isinstance(opened, np.lib.npyio.NpzFile):
             raise DataError(f"{path}: expected an .npz archive (numpy.savez), got a single array")
         with opened as archive:
-            return _read_named(path, archive, tuple(required), tuple(optional))
+            absent = [name for name in required if name not in archive.files]
+            if absent:
+                names = ", ".join(archive.files) or "nothing"
+                raise DataError(f"{path}: expected an array {absent[0]!r}, found {names}")
+            present = [name for name in optional if name in archive.files]
+            return {name: _read(path, archive, name) for name in (*required, *present)}
     except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read, or truncated ({error})") from error
     except ValueError as error:
         raise _refusal(path, error) from error
-
-
-def _read_named(path: Path, archive: Any, required: tuple[str, ...], optional: tuple[str, ...]) -> Arrays:
-    for name in required:
-        if name not in archive.files:
-            found = ", ".join(archive.files) or "nothing"
-            raise DataError(f"{path}: expected an array {name!r}, found {found}")
-    wanted = [*required, *(name for name in optional if name in archive.files)]
-    return {name: _read(path, archive, name) for name in wanted}
 
 
 def _read(path: Path, archive: Any, name: str) -> npt.NDArray[Any]:

@@ -140,8 +140,3 @@ class DataBundle:
     test: Split
     pool: Split
     class_names: tuple[str, ...]
-
-    @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width)."""
-        return self.train.shape

@@ -7,14 +7,11 @@ split does not change with an upgrade of NumPy or torch.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from nasaudit.data.raw import Labels, RawData
 from nasaudit.errors import DataError
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.data import DataSpec
-
-Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +24,7 @@ class Roles:
     pool: Labels
 
 
-def random_order(n: int, *seed_parts: object) -> npt.NDArray[np.int64]:
+def random_order(n: int, *seed_parts: object) -> Labels:
     """A permutation of 0..n-1 that depends on `n` and `derive_seed(*seed_parts)` alone."""
     keys = np.random.PCG64(derive_seed(*seed_parts)).random_raw(n)
     return np.argsort(keys, kind="stable").astype(np.int64)
@@ -50,19 +47,30 @@ def assign_roles(raw: RawData, spec: DataSpec) -> Roles:
     labels = raw.labels[:divided]
     available = np.bincount(labels, minlength=len(raw.class_names))
     counts = _role_counts(available, spec, with_test=not official)
-    _check_train(raw, available - counts.sum(axis=0))
+    for label in np.flatnonzero(available - counts.sum(axis=0) < 1):
+        n = int((raw.labels == label).sum())
+        raise DataError(
+            f"{raw.where}: class {raw.class_names[label]!r} has {n} {'image' if n == 1 else 'images'}, "
+            "too few for one in training and one in the test set; add images or remove the class"
+        )
 
-    by_class, rank = _shuffled_within_class(labels, available, spec.seed)
+    # Positions sorted by class and in random order within it, and the rank of each within its class.
+    order = random_order(len(labels), "split", spec.seed)
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    starts = np.cumsum(available) - available
+    rank = np.arange(len(labels)) - starts[labels[by_class]]
     # Within each class, the first images are for testing, the next for validation, then the pool.
     role = (rank >= np.cumsum(counts, axis=0)[:, labels[by_class]]).sum(axis=0)
     test, validation, pool, train = (np.sort(by_class[role == number]) for number in range(4))
     if official:
         test = np.arange(divided, len(raw.labels))
-    _check_test(raw, test)
+    for label in np.flatnonzero(np.bincount(raw.labels[test], minlength=len(raw.class_names)) == 0):
+        advice = "the official test set has none" if official else "raise test_fraction"
+        raise DataError(f"{raw.where}: class {raw.class_names[label]!r} has no test image; {advice}")
     return Roles(train=train, validation=validation, test=test, pool=pool)
 
 
-def _role_counts(available: Counts, spec: DataSpec, with_test: bool) -> Counts:
+def _role_counts(available: Labels, spec: DataSpec, with_test: bool) -> Labels:
     """How many images of each class go to test, validation and pool: [3, classes]."""
     test = np.zeros_like(available)
     if with_test and spec.test_fraction > 0:
@@ -75,35 +83,11 @@ def _role_counts(available: Counts, spec: DataSpec, with_test: bool) -> Counts:
     return np.stack([test, validation, pool])
 
 
-def _shares(available: Counts, fraction: float) -> Counts:
+def _shares(available: Labels, fraction: float) -> Labels:
     """How many images of each class a role gets: each within one of its share, the total rounded once.
 
     Rounding the running total, not each class, keeps a share of .05 alive when every class has 8 images.
     """
     running = np.floor(np.cumsum(available) * fraction + 0.5).astype(np.int64)
-    shares: Counts = np.diff(running, prepend=0)
+    shares: Labels = np.diff(running, prepend=0)
     return shares
-
-
-def _shuffled_within_class(labels: Labels, available: Counts, seed: int) -> tuple[Counts, Counts]:
-    """Positions sorted by class and in random order within it, and the rank of each within its class."""
-    order = random_order(len(labels), "split", seed)
-    by_class = order[np.argsort(labels[order], kind="stable")]
-    starts = np.cumsum(available) - available
-    return by_class, np.arange(len(labels)) - starts[labels[by_class]]
-
-
-def _check_train(raw: RawData, train: Counts) -> None:
-    for label in np.flatnonzero(train < 1):
-        n = int((raw.labels == label).sum())
-        raise DataError(
-            f"{raw.where}: class {raw.class_names[label]!r} has {n} {'image' if n == 1 else 'images'}, "
-            "too few for one in training and one in the test set; add images or remove the class"
-        )
-
-
-def _check_test(raw: RawData, test: Labels) -> None:
-    tested = np.bincount(raw.labels[test], minlength=len(raw.class_names))
-    for label in np.flatnonzero(tested == 0):
-        advice = "raise test_fraction" if raw.official_train is None else "the official test set has none"
-        raise DataError(f"{raw.where}: class {raw.class_names[label]!r} has no test image; {advice}")

@@ -14,8 +14,8 @@ from nasaudit.arch.space import ordered
 from nasaudit.errors import NasauditError, SpecError
 from nasaudit.planning.population import JOINT, hardened_name
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.mitigation import PUBLISHED_REPLACEMENTS, REPLACEMENTS, MitigationSpec, Scope
-from nasaudit.spec.remedies import RemedyKind, Rewiring, remedies_of
+from nasaudit.spec.remedies.catalogue import RemedyKind, Rewiring, remedies_of
+from nasaudit.spec.remedies.mitigation import PUBLISHED_REPLACEMENTS, REPLACEMENTS, MitigationSpec, Scope
 from nasaudit.spec.study import ArchChoice, StudySpec
 
 

@@ -10,8 +10,8 @@ from nasaudit.spec.analyses import analyses_for
 from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.choice import SURVEY, attacks_for
 from nasaudit.spec.data import DataSpec
-from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.spec.model import Normalisation
+from nasaudit.spec.remedies.mitigation import MitigationSpec
 from nasaudit.spec.study import ArchChoice, StudySpec
 
 DEFAULT_SEEDS = 3

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.report import format
 from nasaudit.report.palette import CROWD, Style, styles
-from nasaudit.report.sections.remedies.names import hardened_title
+from nasaudit.report.remedy_names import hardened_title
 from nasaudit.results.schema import Row, StudyResults
 from nasaudit.spec.arch import ArchSpec
 

@@ -11,6 +11,17 @@ class Plain(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Measured(Plain):
+    """The figure that a verdict is about."""
+
+    family: str  # of an attack; "training" for the clean accuracy
+    measure: str  # in words, as in a sentence
+    attack: str
+    setting: dict[str, str]
+    metric: str
+    unit: str
+
+
 class Span(Plain):
     """A value with its 95 % interval."""
 

@@ -4,15 +4,15 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nasaudit.results.base import Plain
+from nasaudit.results.base import Measured, Plain
 from nasaudit.results.verdict_models import (
     Claim,
     Front,
     GroupComparison,
     LinkVerdict,
-    Measure,
     Remedied,
     Standing,
+    Variable,
 )
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import Family
@@ -128,19 +128,15 @@ class Landscape(Plain):
     z: list[list[float]]
 
 
-class Headline(Plain):
+class Headline(Measured):
     """The one figure by which a family's architectures are judged, higher being worse to defend.
 
-    `rows` is not written, but follows from `positions`.
+    `setting` is what all its rows have in common. `rows` is not written, but follows from `positions`.
     """
 
     family: Family
-    measure: str  # in words, as in a sentence
-    attack: str  # of all its rows
-    setting: dict[str, str]  # what all its rows have in common
-    metric: str
-    unit: str
-    published: Literal["higher", "lower"]  # the sign of NAS-designed minus hand-made that was published
+    # The sign of NAS-designed minus hand-made that was published; None: of this attack nothing was.
+    published: Literal["higher", "lower"] | None
     published_size: str  # in words; may be empty
     positions: dict[str, int]  # in the results' rows, by architecture: over its seeds; at least one
     models: dict[str, int]  # trainings behind each of these
@@ -166,7 +162,7 @@ class StudyResults(Plain):
     headlines_between: list[Headline] = Field(default=[])
     standings: list[Standing] = Field(default=[])  # of the families with two architectures or more
     comparisons: list[GroupComparison] = Field(default=[])
-    measures: list[Measure] = Field(default=[])
+    variables: list[Variable] = Field(default=[])
     claims: list[Claim] = Field(default=[])
     links: list[LinkVerdict] = Field(default=[])  # of the published chain
     remedies: list[Remedied] = Field(default=[])

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from nasaudit.results.base import Plain, Span
-from nasaudit.spec.remedies import RemedyKind
+from nasaudit.results.base import Measured, Plain, Span
+from nasaudit.spec.remedies.catalogue import RemedyKind
 
 
 class AccuracyGap(Plain):
@@ -27,11 +27,9 @@ class Standing(Plain):
     ranked: list[str]  # the easiest to attack first
     easier_than: dict[str, list[str]]
     difference: float  # of the first and the last
-    allowed: (
-        Span | None
-    )  # what their two intervals leave to it, wider than a 95 % interval; None without them
+    allowed: Span | None  # what their intervals leave to it, wider than a 95 % interval; None without them
     general: bool  # said of architectures, not of these models alone: there are trainings enough
-    pairs: int  # of a NAS-designed and a hand-made architecture
+    pairs: int  # of a NAS-designed and a hand-made architecture; 0 where no sign was published
     agree: int  # of these with the published sign
     against: int
     accuracy_gap: AccuracyGap | None
@@ -71,31 +69,27 @@ class GroupTest(Plain):
     # Found with power .8 at the level that the correction asks of the smallest p; None: no difference could be.
     detectable_difference: float | None
     families: int  # tested in this study
-    finding: Literal["supports", "contradicts", "neither"]  # on the published sign, by p_holm
+    # On the published sign, by p_holm; without one, whether the groups differ.
+    finding: Literal["supports", "contradicts", "neither", "differs"]
 
 
-class GroupComparison(Plain):
+class GroupComparison(Measured):
     """NAS-designed against hand-made architectures by one family's headline measure; higher is worse to defend.
 
     The unit is the architecture. Random and custom cells are among `values` and in neither group. Where no test
     could be made, `test` is None and `why` says why not.
     """
 
-    family: str
-    measure: str  # in words
-    attack: str
-    setting: dict[str, str]
-    metric: str
-    unit: str
     values: list[ArchitectureValue]
     n_nas: int  # architectures
     n_manual: int
     n_models: int  # trainings behind both groups
     means: dict[str, float]  # over the architectures of each group that has any
     accuracy_gap: float | None  # mean clean test accuracy, NAS minus hand-made
-    published: Literal["higher", "lower"]  # the sign of the difference that was published
+    unequal: bool  # the gap is so wide that a difference may come from it alone
+    published: Literal["higher", "lower"] | None  # the sign of the difference that was published
     published_size: str  # in words; may be empty
-    test: GroupTest | None
+    test: GroupTest | None = None
     why: str = ""
 
     @property
@@ -111,18 +105,21 @@ class GroupComparison(Plain):
 Part = Literal["topology", "convergence", "gradients", "smoothness", "vulnerability", "control"]
 
 
-class Measure(Plain):
+class Variable(Plain):
     """One figure for each architecture, the mean over its trainings: what claims and scatter plots are made of."""
 
     key: str
     title: str  # in words, as in a sentence
     part: Part
+    # The end of the scale where the chain puts architectures found by search; None: nothing was published.
+    favoured: Literal["higher", "lower"] | None
     unit: str
     metric: str
     values: dict[str, float]  # by architecture
 
 
 ClaimKind = Literal["group", "correlation", "intervention"]
+ClaimFinding = Literal["supported", "contradicted", "undecided"]
 
 
 class Claim(Plain):
@@ -136,24 +133,22 @@ class Claim(Plain):
     """
 
     kind: ClaimKind
-    cause: str  # key of a Measure; "nas"; or a rewiring
-    effect: str  # key of a Measure
-    other: str  # the group that NAS is compared with ("manual", "random"); "" elsewhere
+    cause: str  # key of a Variable; "nas"; or a rewiring
+    effect: str  # key of a Variable
+    other: str = ""  # the group that NAS is compared with: "manual" or "random"
     sample: str  # which architectures, in words: "random cells"
-    predicted: Literal[
-        "higher", "lower"
-    ]  # the talk's direction: of the difference, or the sign of the correlation
-    estimate: Span | None
+    predicted: Literal["higher", "lower"]  # by the talk: the sign of the difference or of the correlation
+    estimate: Span | None = None
     partial: Span | None = None  # the correlation with accuracy and FLOPs held fixed
     partial_p: float | None = None  # of the partial correlation, two-sided and not corrected
     everywhere: float | None = None  # the correlation over all cells of the study, of whatever origin
     n_everywhere: int = 0  # how many these are
     n: int
-    p: float | None
-    p_corrected: float | None  # Holm's, over the claims of the same kind and link
+    p: float | None = None
+    p_holm: float | None = None  # corrected for the claims of the same kind and link
     tested: int = 0  # claims that Holm's correction counts, this one among them
-    detectable: float | None  # the smallest true effect found with power .8; None: none could be
-    finding: Literal["supported", "contradicted", "undecided"]
+    detectable: float | None = None  # the smallest true effect found with power .8; None: none could be
+    finding: ClaimFinding = "undecided"
     why: str = ""
 
 
@@ -185,28 +180,24 @@ Advice = Literal["recommended", "promising", "too costly", "cost unknown", "no h
 Finding = Literal["worse", "better", "higher", "lower", "undecided", "same"]
 
 
-class Effect(Plain):
+class Effect(Measured):
     """What a remedy changed: one figure of the hardened model, minus the same figure of its original."""
 
-    family: str  # of an attack; "training" for the clean accuracy
-    measure: str  # in words
-    attack: str
-    setting: dict[str, str]
-    metric: str
-    unit: str
     before: Span
     after: Span
     difference: Span
     n: int  # pairs: images x seeds, images or seeds; the smaller n where nothing could be paired
     how: Pairing
     p: float  # two-sided, not corrected
-    p_holm: float | None = (
-        None  # corrected for all headlines of the same original; None: no headline of an attack
-    )
+    p_holm: float | None = None  # corrected for all headlines of the same original; None: no headline
     certain: bool = False  # `p_holm` is small enough
     finding: Finding  # by the interval of the difference
     rows: tuple[int, int] | None = None  # positions in the results' rows, before and after
     headline: bool = True  # whether the family is judged by it; other figures are shown and decide nothing
+    rank: int = 0  # of a headline: of the original's remedies, 0 gains the defender most
+    # Of a rewiring in full: what was published of NAS-designed models, undone; None: nothing to undo.
+    expected: Literal["better", "worse"] | None = None
+    agrees: bool | None = None  # with what is expected; None: undecided, or nothing is
 
 
 class Remedied(Plain):
@@ -225,12 +216,17 @@ class Remedied(Plain):
     effects: list[Effect] = Field(default=[])  # of each family that was measured, its headline first
     max_drop: float  # of the accuracy, a fraction: what a recommended remedy may cost
     drop: Drop  # whether it costs no more: for certain; as far as was seen; no; not measured
-    recommended: list[str] = Field(
-        default=[]
-    )  # families against which it helps for certain, at no more than `max_drop`
+    # Families against which it helps for certain, at no more than `max_drop`.
+    recommended: list[str] = Field(default=[])
     # Families against which it seems to help, or at a price that is not clear.
     promising: list[str] = Field(default=[])
+    general: bool = True  # said of other trainings as well: there are enough of each
     advice: Advice = "not measured"
+
+    @property
+    def decisive(self) -> list[Effect]:
+        """The effects by which it is judged, one a family."""
+        return [effect for effect in self.effects if effect.headline]
 
     @property
     def full(self) -> bool:

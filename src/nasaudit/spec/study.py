@@ -11,8 +11,8 @@ from nasaudit.spec.attacks import AnyAttack, ExtractionSpec
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.mitigation import MitigationSpec
 from nasaudit.spec.model import ModelSpec, Normalisation
+from nasaudit.spec.remedies.mitigation import MitigationSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.spec.units import Fractional
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from nasaudit.errors import SpecError
 from nasaudit.spec.base import Spec
-from nasaudit.spec.remedies import AnyDefence
+from nasaudit.spec.remedies.catalogue import AnyDefence
 from nasaudit.spec.units import Fractional
 
 

@@ -49,12 +49,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_format(number: object, what: Path, remedy: str) -> None:
+def check_format(number: object, place: Path, remedy: str) -> None:
     """Refuse what another version wrote.
 
     Args:
         number: the format that it names; None where it names none.
-        what: file or folder.
+        place: file or folder.
         remedy: what to do about it.
 
     Raises:
@@ -63,7 +63,7 @@ def check_format(number: object, what: Path, remedy: str) -> None:
     if number != FORMAT:
         age = "a newer" if isinstance(number, int) and number > FORMAT else "an earlier"
         raise FormatError(
-            f"{what} was written by {age} version of nasaudit, whose format this version does not read; {remedy}"
+            f"{place} was written by {age} version of nasaudit, whose format this version does not read; {remedy}"
         )
 
 

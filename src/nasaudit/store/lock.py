@@ -35,7 +35,8 @@ def hold(folder: Path) -> Iterator[None]:
                 f"another run {_holder(descriptor)} is writing to {folder}; "
                 "wait until it ends, stop it, or choose another folder"
             ) from None
-        owner = {"process": os.getpid(), "host": socket.gethostname(), "since": _now()}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        owner = {"process": os.getpid(), "host": socket.gethostname(), "since": now}
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(owner).encode(), 0)
         yield
@@ -49,7 +50,3 @@ def _holder(descriptor: int) -> str:
         return f"(process {owner['process']} on {owner['host']}, since {owner['since']})"
     except (ValueError, KeyError, TypeError):
         return "(which has only just started)"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -47,11 +47,11 @@ class Record(BaseModel):
 
     def measured(self, metric: str, **setting: str) -> Estimate:
         """The one measurement of that name and setting (other keys of the setting may be anything)."""
-        found = [
+        estimates = [
             measurement.estimate
             for measurement in self.measurements
             if measurement.metric == metric and set(setting.items()) <= set(measurement.setting)
         ]
-        if len(found) != 1:
-            raise LookupError(f"expected one measurement {metric!r} {setting}, found {len(found)}")
-        return found[0]
+        if len(estimates) != 1:
+            raise LookupError(f"expected one measurement {metric!r} {setting}, found {len(estimates)}")
+        return estimates[0]

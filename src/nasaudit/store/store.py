@@ -124,7 +124,8 @@ class Store:
         with explain_full_disk(self.folder):
             try:
                 if record.state == "failed":  # half of an artefact is worse than none
-                    _empty(workspace)
+                    shutil.rmtree(workspace)
+                    workspace.mkdir()
                 stored = record.model_copy(update={"artefacts": _artefacts(workspace)})
                 write_atomically(workspace / RECORD_FILE, stored.model_dump_json(indent=1))
                 self._publish(workspace, self.path(record.digest))
@@ -181,20 +182,17 @@ def _read(folder: Path, digest: str, deep: bool) -> Record:
     if record.digest != digest:
         raise _DistrustError(f"is of another task ({record.label})")
     for artefact in record.artefacts.values():
-        _check(folder / artefact.file, artefact, deep)
+        path = folder / artefact.file
+        try:
+            size = path.stat().st_size
+            altered = size == artefact.bytes and deep and sha256(path) != artefact.sha256
+        except OSError as error:
+            raise _DistrustError(f"lacks its artefact {artefact.file} ({error.strerror})") from error
+        if size != artefact.bytes:
+            raise _DistrustError(f"has {size} bytes of {artefact.file} instead of {artefact.bytes}")
+        if altered:
+            raise _DistrustError(f"has another content in {artefact.file} than was recorded")
     return record
-
-
-def _check(path: Path, artefact: Artefact, deep: bool) -> None:
-    try:
-        size = path.stat().st_size
-        altered = size == artefact.bytes and deep and sha256(path) != artefact.sha256
-    except OSError as error:
-        raise _DistrustError(f"lacks its artefact {artefact.file} ({error.strerror})") from error
-    if size != artefact.bytes:
-        raise _DistrustError(f"has {size} bytes of {artefact.file} instead of {artefact.bytes}")
-    if altered:
-        raise _DistrustError(f"has another content in {artefact.file} than was recorded")
 
 
 def _artefacts(workspace: Path) -> dict[str, Artefact]:
@@ -208,8 +206,3 @@ def _artefacts(workspace: Path) -> dict[str, Artefact]:
         name = path.relative_to(workspace).as_posix()
         artefacts[name] = Artefact(file=name, sha256=sha256(path), bytes=path.stat().st_size)
     return artefacts
-
-
-def _empty(folder: Path) -> None:
-    shutil.rmtree(folder)
-    folder.mkdir()

@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 @cache
 def versions() -> dict[str, str]:
     """Versions of what a result depends on; none of it is imported to find out."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in ("nasaudit", "torch", "torchvision", "timm", "numpy", "scipy"):
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            installed[package] = "not installed"
+    return installed

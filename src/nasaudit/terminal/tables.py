@@ -8,7 +8,7 @@ from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.data.catalogue import DATA
 from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.attacks import ATTACKS
-from nasaudit.spec.remedies import REMEDIES
+from nasaudit.spec.remedies.catalogue import REMEDIES
 
 Entry = dict[str, Any]
 

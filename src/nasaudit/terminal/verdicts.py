@@ -90,9 +90,9 @@ def remedied(results: StudyResults) -> str:
     """What a study's remedies did, for the terminal: the advice in sentences, then every figure before and after."""
     from nasaudit.report.evidence import Evidence
     from nasaudit.report.format import NBSP
+    from nasaudit.report.remedy_names import Names
     from nasaudit.report.sections.remedies.method import method, talk
-    from nasaudit.report.sections.remedies.names import Names
-    from nasaudit.report.sections.remedies.words import hardenings, sentence, summary, threats, title
+    from nasaudit.report.sections.remedies.words import hardenings, sentence, summary, threat, title
 
     names = Names.of(results, Evidence(results, Path()).titles)
     found = hardenings(results.remedies, names, len(results.study.seeds))
@@ -102,7 +102,10 @@ def remedied(results: StudyResults) -> str:
     for of_one in found:
         items = [
             _wrapped(said, "- ")
-            for said in (*threats(of_one), *(sentence(of_one, one) for one in of_one.remedies))
+            for said in (
+                *(threat(of_one, family) for family in of_one.families),
+                *(sentence(of_one, one) for one in of_one.remedies),
+            )
         ]
         rows = [row for one in of_one.remedies for row in _changes(one, of_one.names.full(one))]
         measures = dict.fromkeys(_explained(effect) for one in of_one.remedies for effect in one.effects)

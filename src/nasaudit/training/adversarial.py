@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasaudit.randomness import derive_seed
-from nasaudit.spec.defences import AdversarialSpec, PgdTrainingSpec, TradesSpec
+from nasaudit.spec.remedies.defences import AdversarialSpec, PgdTrainingSpec, TradesSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.training.seams import Defence, Loss, Seams
 
@@ -109,15 +109,12 @@ def worst(
         Like `pixels`, within epsilon of them and within [0,1].
     """
     start = pixels + torch.empty_like(pixels).uniform_(-spec.epsilon, spec.epsilon, generator=generator)
+
+    def loss(logits: Tensor) -> Tensor:
+        return F.cross_entropy(logits, targets, reduction="sum")
+
     with as_it_predicts(network):
-        return climb(
-            network,
-            pixels,
-            start,
-            lambda logits: F.cross_entropy(logits, targets, reduction="sum"),
-            spec,
-            bf16,
-        )
+        return climb(network, pixels, start, loss, spec, bf16)
 
 
 def divergent(

@@ -44,7 +44,7 @@ def load(path: Path, spec: ArchSpec | None = None) -> Network:
         UnsafeFileError: the file is a pickle, which could execute code; or it alone names Python code to build with.
         CheckpointError: missing, truncated, of another architecture, or with other tensors.
     """
-    metadata = read_metadata(path)
+    metadata, state = _read(path)
     stored = _stored_spec(metadata, path)
     if spec is not None and spec != stored:
         raise CheckpointError(f"{path}: holds another architecture: {_difference(spec, stored)}")
@@ -54,7 +54,7 @@ def load(path: Path, spec: ArchSpec | None = None) -> Network:
             "if you trust it, say the architecture: load(path, spec)"
         )
     network = build(stored)
-    _fill(network, _tensors(path), path)
+    _fill(network, state, path)
     return network.eval()
 
 
@@ -84,8 +84,8 @@ def load_given(given: WeightsFile, network: Network) -> Network:
     if content.startswith(_PICKLE_STARTS) and not _plausible_header(content[:8], path):
         state = _unpickled(content, path)
     else:
-        _check_same_network(read_metadata(path), network.spec, path)
-        state = _tensors(path)
+        metadata, state = _read(path)
+        _check_same_network(metadata, network.spec, path)
     broken = [name for name, value in state.items() if not torch.isfinite(value).all()]
     if broken:
         raise CheckpointError(
@@ -149,14 +149,6 @@ def _unpickled(content: bytes, path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from error
-
-
 def _fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     """Load the tensors, if every one fits."""
     expected, given = (
@@ -177,8 +169,8 @@ def _fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     module.load_state_dict(state)
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file, after the checks that need no tensor."""
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a safetensors file."""
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -191,7 +183,8 @@ def read_metadata(path: Path) -> dict[str, str]:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            return dict(file.metadata() or {}), tensors
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: expected a whole safetensors file, got: {error}") from error
 

@@ -1,7 +1,7 @@
 """The one training loop: images -> loss -> step. A special loss is an argument of it, never another loop."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pkgutil import resolve_name
@@ -85,8 +85,7 @@ def fit(
     batch_size = min(spec.batch_size, len(train))
     steps_per_epoch = len(train) // batch_size
     total_steps = max(1, spec.epochs * steps_per_epoch)
-    optimizer = _optimizer(network, spec)
-    schedule = _schedule(optimizer, spec, total_steps)
+    optimizer, schedule = _descent(network, spec, total_steps)
     images = train.images.to(device)
     targets = (train.labels if targets is None else targets).to(device)
     generator = torch.Generator().manual_seed(derive_seed("training", seed))
@@ -95,11 +94,15 @@ def fit(
     # Cutout paints the mean colour, which is zero after normalisation, as its authors do.
     mean_colour = network.mean_colour * 255
 
-    history = History(images_per_step=batch_size)
+    history = History(images_per_step=batch_size, kept_epoch=spec.epochs)
     best: dict[str, Tensor] | None = None
     for epoch in range(spec.epochs):
-        _set_drop_path(network, spec, epoch)
-        for positions in _batches(len(train), batch_size, generator):
+        if network.drop_path is not None:  # Zoph et al. 2018: the probability grows with the epoch
+            share = epoch / spec.epochs if spec.drop_path_schedule == "linear" else 1.0
+            network.drop_path.probability = network.spec.drop_path * share
+        # A last incomplete batch is left out, as its BN statistics would be noise.
+        order = torch.randperm(len(train), generator=generator)[: steps_per_epoch * batch_size]
+        for positions in order.reshape(-1, batch_size):
             batch = augment(images[positions], generator, spec.crop, spec.flip, spec.cutout, fill=mean_colour)
             pixels = batch.to(torch.float32, memory_format=torch.channels_last).div_(255)
             pixels, wanted = seams.prepare(pixels, targets[positions], generator)
@@ -126,9 +129,7 @@ def fit(
         if after_epoch is not None:
             after_epoch(epoch + 1)
             network.train()
-    if best is None:
-        history.kept_epoch = spec.epochs
-    else:
+    if best is not None:
         network.load_state_dict(best)
     if network.drop_path is not None:
         network.drop_path.generator = None
@@ -154,34 +155,19 @@ def _backward(
     return value.detach(), correct
 
 
-def _batches(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Positions in random order; a last incomplete batch is left out, as its BN statistics would be noise."""
-    order = torch.randperm(n, generator=generator)
-    yield from order[: n // batch_size * batch_size].reshape(-1, batch_size)
-
-
-def _optimizer(network: nn.Module, spec: TrainingSpec) -> torch.optim.Optimizer:
+def _descent(
+    network: nn.Module, spec: TrainingSpec, total_steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """The optimiser of the recipe, and the schedule of its learning rate."""
+    rate, decay = spec.learning_rate, spec.weight_decay
+    optimizer: torch.optim.Optimizer
     if spec.optimizer == "adamw":
-        return torch.optim.AdamW(network.parameters(), spec.learning_rate, weight_decay=spec.weight_decay)
-    return torch.optim.SGD(
-        network.parameters(), spec.learning_rate, spec.momentum, weight_decay=spec.weight_decay
-    )
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, spec: TrainingSpec, total_steps: int
-) -> torch.optim.lr_scheduler.LRScheduler:
+        optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=decay)
+    else:
+        optimizer = torch.optim.SGD(network.parameters(), rate, spec.momentum, weight_decay=decay)
     if spec.schedule == "cosine":
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total_steps)
+        return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total_steps)
     # One more step than is taken: the scheduler steps once after the last one.
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, spec.learning_rate, total_steps=total_steps + 1, cycle_momentum=False
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rate, total_steps=total_steps + 1, cycle_momentum=False
     )
-
-
-def _set_drop_path(network: Network, spec: TrainingSpec, epoch: int) -> None:
-    """Scheduled drop-path (Zoph et al. 2018): the probability grows linearly with the epoch."""
-    if network.drop_path is None:
-        return
-    share = epoch / spec.epochs if spec.drop_path_schedule == "linear" else 1.0
-    network.drop_path.probability = network.spec.drop_path * share

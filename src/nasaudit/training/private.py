@@ -35,7 +35,7 @@ from torch import Tensor, nn
 
 from nasaudit.errors import SpecError
 from nasaudit.randomness import derive_seed
-from nasaudit.spec.defences import PrivateSpec
+from nasaudit.spec.remedies.defences import PrivateSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.training.seams import Backward, Defence, Seams
 
@@ -92,7 +92,18 @@ class PrivateGradient:
         for rows in parts:
             loss_and_correct = backward(torch.cat([view[rows] for view in views]), targets[rows])
             measured += torch.stack(loss_and_correct) * ((rows.stop - rows.start) / len(targets))
-            self._add_clipped(total)
+            # The microbatch's gradient joins the sum, no longer than the clip, and leaves the parameters.
+            pairs = [
+                (whole, parameter.grad)
+                for whole, parameter in zip(total, self._parameters, strict=True)
+                if parameter.grad is not None
+            ]
+            gradients = [gradient for _, gradient in pairs]
+            length = torch.nn.utils.get_total_norm(gradients)
+            torch._foreach_mul_(gradients, (self.spec.clip / length).clamp(max=1))
+            torch._foreach_add_([whole for whole, _ in pairs], gradients)
+            for parameter in self._parameters:
+                parameter.grad = None
         for parameter, gradient in zip(self._parameters, total, strict=True):
             if self.spec.noise_multiplier > 0:
                 noise = torch.empty_like(gradient).normal_(generator=self._generator)
@@ -100,20 +111,6 @@ class PrivateGradient:
             parameter.grad = gradient.div_(len(parts))
         loss, correct = measured
         return loss, correct
-
-    def _add_clipped(self, total: list[Tensor]) -> None:
-        """Add a microbatch's gradient to the sum, no longer than `clip`, and take it from the parameters."""
-        pairs = [
-            (whole, parameter.grad)
-            for whole, parameter in zip(total, self._parameters, strict=True)
-            if parameter.grad is not None
-        ]
-        gradients = [gradient for _, gradient in pairs]
-        length = torch.nn.utils.get_total_norm(gradients)
-        torch._foreach_mul_(gradients, (self.spec.clip / length).clamp(max=1))
-        torch._foreach_add_([whole for whole, _ in pairs], gradients)
-        for parameter in self._parameters:
-            parameter.grad = None
 
 
 def _parts(images: int, largest: int) -> list[slice]:

@@ -1,12 +1,13 @@
 """The work of a TrainTask, and the way back from its record to a network."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import torch
 
 from nasaudit.arch.network import Network, build, check
-from nasaudit.data import load_data
+from nasaudit.data.load import load_data
 from nasaudit.data.shadows import shadow_train
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.errors import CheckpointError
@@ -30,7 +31,24 @@ def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
     network = build(task.architecture, derive_seed("weights", task.seed), bundle.train.moments)
     train = training_images(task, bundle, workspace)
     if task.weights is None:
-        _train(network, train, bundle, task, workspace)
+
+        def after_epoch(done: int) -> None:
+            if done == 1 and task.poison is None and task.subset is None:  # a victim
+                early = accuracy(network, bundle.test, workspace.device)
+                checkpoint.save(network, workspace.folder / EARLY_WEIGHTS, early)
+
+        history = fit(
+            network,
+            train,
+            task.training,
+            task.seed,
+            {"best_validation": bundle.validation, "best_test": bundle.test}.get(task.training.keep),
+            after_epoch=after_epoch,
+            device=workspace.device,
+            progress=workspace.progress,
+        )
+        steps = list(range(1, len(history.loss) + 1))
+        (workspace.folder / HISTORY).write_text(json.dumps({"step": steps, **asdict(history)}))
     else:
         network = checkpoint.load_given(task.weights, network).to(workspace.device)
     measurements = []
@@ -60,38 +78,6 @@ def try_network(task: TrialTask, workspace: Workspace) -> list[Measurement]:
     if task.weights is not None:
         checkpoint.load_given(task.weights, network)
     return []
-
-
-def _train(network: Network, train: Split, bundle: DataBundle, task: TrainTask, workspace: Workspace) -> None:
-    """Train in place; leave the history, and of a victim the weights after its first epoch."""
-    early = workspace.folder / EARLY_WEIGHTS
-
-    def after_epoch(done: int) -> None:
-        if done == 1 and task.poison is None and task.subset is None:
-            checkpoint.save(network, early, accuracy(network, bundle.test, workspace.device))
-
-    history = fit(
-        network,
-        train,
-        task.training,
-        task.seed,
-        {"best_validation": bundle.validation, "best_test": bundle.test}.get(task.training.keep),
-        after_epoch=after_epoch,
-        device=workspace.device,
-        progress=workspace.progress,
-    )
-    (workspace.folder / HISTORY).write_text(
-        json.dumps(
-            {
-                "images_per_step": history.images_per_step,
-                "step": list(range(1, len(history.loss) + 1)),
-                "loss": history.loss,
-                "accuracy": history.accuracy,
-                "selection": history.selection,
-                "kept_epoch": history.kept_epoch,
-            }
-        )
-    )
 
 
 def training_images(task: TrainTask, bundle: DataBundle, workspace: Workspace) -> Split:

@@ -5,7 +5,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from nasaudit.results.verdict_models import Advice, Effect, Front, Remedied
+from nasaudit.measure.catalogue import worse_direction
+from nasaudit.results.verdict_models import Advice, Front, Remedied
 from nasaudit.spec.attacks import FAMILIES
 from nasaudit.stats.holm import ALPHA, holm
 
@@ -14,46 +15,64 @@ def advise(remedies: Sequence[Remedied]) -> list[Remedied]:
     """The remedies by what they harden, with p corrected for how many questions were asked of each original.
 
     Args:
-        remedies: without p_holm and advice.
+        remedies: without what the correction and the other remedies decide.
     """
     advised = []
-    for original in dict.fromkeys(one.original for one in remedies):
-        of_one = [one for one in remedies if one.original == original]
-        corrected = iter(holm([effect.p for one in of_one for effect in one.effects if effect.headline]))
-        for one in of_one:
+    for original in dict.fromkeys(remedied.original for remedied in remedies):
+        tried = [remedied for remedied in remedies if remedied.original == original]
+        corrected = iter(holm([effect.p for remedied in tried for effect in remedied.decisive]))
+        for remedied in rank(tried):
             effects = [
-                _corrected(effect, next(corrected)) if effect.headline else effect for effect in one.effects
+                effect.model_copy(update={"p_holm": (p := next(corrected)), "certain": p <= ALPHA})
+                if effect.headline
+                else effect
+                for effect in remedied.effects
             ]
-            advised.append(_advised(one.model_copy(update={"effects": effects})))
+            helped = [effect for effect in effects if effect.headline and effect.finding == "better"]
+            if remedied.drop in ("exceeds", "not measured"):
+                helped = []
+            sure = [effect.family for effect in helped if remedied.drop == "within" and effect.certain]
+            promising = [effect.family for effect in helped if effect.family not in sure]
+            judged = remedied.model_copy(
+                update={"effects": effects, "recommended": sure, "promising": promising}
+            )
+            advised.append(judged.model_copy(update={"advice": advice_of(judged)}))
     return advised
 
 
-def _corrected(effect: Effect, p: float) -> Effect:
-    return effect.model_copy(update={"p_holm": p, "certain": p <= ALPHA})
+def rank(remedies: Sequence[Remedied]) -> list[Remedied]:
+    """The remedies of one original, each ranked by every family's headline; of equals the first stays first."""
+    ranks: dict[tuple[str, int], int] = {}
+    for family in FAMILIES:
+        harms = [
+            # With the sign by which it is worse for the defender if above 0.
+            ((1 if worse_direction(effect.metric) == "higher" else -1) * effect.difference.value, place)
+            for place, remedied in enumerate(remedies)
+            for effect in remedied.decisive
+            if effect.family == family
+        ]
+        ranks |= {(family, place): k for k, (_, place) in enumerate(sorted(harms))}
+    ranked = []
+    for place, remedied in enumerate(remedies):
+        effects = [
+            effect.model_copy(update={"rank": ranks[effect.family, place]}) if effect.headline else effect
+            for effect in remedied.effects
+        ]
+        ranked.append(remedied.model_copy(update={"effects": effects}))
+    return ranked
 
 
-def _advised(one: Remedied) -> Remedied:
-    helped = [effect for effect in one.effects if effect.headline and effect.finding == "better"]
-    if one.drop in ("exceeds", "not measured"):
-        helped = []
-    sure = [effect.family for effect in helped if one.drop == "within" and effect.certain]
-    promising = [effect.family for effect in helped if effect.family not in sure]
-    one = one.model_copy(update={"recommended": sure, "promising": promising})
-    return one.model_copy(update={"advice": advice_of(one)})
-
-
-def advice_of(one: Remedied) -> Advice:
+def advice_of(remedied: Remedied) -> Advice:
     """What a remedy comes to, in a word or two."""
-    decisive = [effect for effect in one.effects if effect.headline]
-    if one.recommended:
+    if remedied.recommended:
         return "recommended"
-    if one.promising:
+    if remedied.promising:
         return "promising"
-    if not decisive:
+    if not remedied.decisive:
         return "not measured"
-    if one.drop == "exceeds":
+    if remedied.drop == "exceeds":
         return "too costly"
-    if one.drop == "not measured" and any(effect.finding == "better" for effect in decisive):
+    if remedied.drop == "not measured" and any(effect.finding == "better" for effect in remedied.decisive):
         return "cost unknown"
     return "no help"
 
@@ -66,36 +85,36 @@ def make_fronts(remedies: Sequence[Remedied], accuracy: Mapping[str, float]) -> 
         accuracy: clean test accuracy of each architecture, for originals whose answers alone were changed.
     """
     fronts = []
-    for original in dict.fromkeys(one.original for one in remedies):
-        of_one = [(place, one) for place, one in enumerate(remedies) if one.original == original]
-        known = (one.accuracy.before.value for _, one in of_one if one.accuracy is not None)
+    for original in dict.fromkeys(remedied.original for remedied in remedies):
+        tried = {place: remedied for place, remedied in enumerate(remedies) if remedied.original == original}
+        known = (
+            remedied.accuracy.before.value for remedied in tried.values() if remedied.accuracy is not None
+        )
         base = next(known, accuracy.get(original))
-        if base is not None:
-            fronts += [_front(original, family, base, of_one) for family in FAMILIES]
-    return [front for front in fronts if front is not None]
-
-
-def _front(original: str, family: str, base: float, of_one: Sequence[tuple[int, Remedied]]) -> Front | None:
-    points = {}
-    before = None
-    for place, one in of_one:
-        for effect in one.effects:
-            reached = (
-                base if one.kind == "answers" else None if one.accuracy is None else one.accuracy.after.value
+        if base is None:
+            continue
+        for family in FAMILIES:
+            points: dict[int, tuple[float, float]] = {}
+            before = None
+            for place, remedied in tried.items():
+                after = None if remedied.accuracy is None else remedied.accuracy.after.value
+                reached = base if remedied.kind == "answers" else after
+                for effect in remedied.effects:
+                    if effect.headline and effect.family == family and reached is not None:
+                        points[place] = (reached, effect.after.value)
+                        before = effect.before.value if before is None else before
+            if before is None:
+                continue
+            original_free, *free = unbeaten([(base, before), *points.values()])
+            front = Front(
+                original=original,
+                family=family,
+                remedies=list(points),
+                original_unbeaten=original_free,
+                unbeaten=[place for place, is_free in zip(points, free, strict=True) if is_free],
             )
-            if effect.headline and effect.family == family and reached is not None:
-                points[place] = (reached, effect.after.value)
-                before = effect.before.value if before is None else before
-    if before is None:
-        return None
-    kept = list(unbeaten([(base, before), *points.values()]))
-    return Front(
-        original=original,
-        family=family,
-        remedies=list(points),
-        original_unbeaten=kept[0],
-        unbeaten=[place for place, free in zip(points, kept[1:], strict=True) if free],
-    )
+            fronts.append(front)
+    return fronts
 
 
 def unbeaten(points: Sequence[tuple[float, float]]) -> Iterator[bool]:

@@ -3,31 +3,30 @@
 The chain (Pang et al., "On the Security Risks of AutoML", USENIX Security 2022): search favours cells that converge
 fast, which are shallow, wide and full of skip connections; so their loss is smooth and their gradients vary little;
 so attacks that follow gradients, and training on bad data, work better. A step can be measured in dozens of ways, and
-whoever picks one after looking finds a link in some of them. So the measures are fixed here, as the headlines of the
+whoever picks one after looking finds a link in some of them. So the variables are fixed here, as the headlines of the
 attack families are in `verdicts.headlines`, each with the end of its scale where the chain puts NAS.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
 from nasaudit.measure.estimate import Setting
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import over_seeds, setting_of
-from nasaudit.results.verdict_models import Measure, Part
-from nasaudit.spec.attacks import FAMILIES
-from nasaudit.verdicts.headlines import DIRECTIONS, Sign
+from nasaudit.results.verdict_models import Part, Variable
+from nasaudit.verdicts.headlines import Sign
 
 # Gradients are judged in the untrained network, as published: what is known of a cell before it is trained.
 INITIAL = {"checkpoint": "initial"}
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which rows a measure is made of.
+class Definition:
+    """Which rows a variable is made of.
 
     Attributes:
-        key: of the measure.
+        key: of the variable.
         title: in words, as in a sentence.
         part: step of the chain; `control` is held fixed.
         family: of the rows.
@@ -47,42 +46,42 @@ class Wanted:
     preferred: Mapping[str, str] = field(default_factory=dict)
 
     def fits(self, row: Row) -> bool:
-        """Whether the row could be the measure's."""
+        """Whether the row could be the variable's."""
         named = (row.family, row.attack, row.metric) == (self.family, "", self.metric)
         return named and self.setting.items() <= row.setting.items()
 
     def rank(self, setting: Setting) -> tuple[int, int]:
         """The smaller, the sooner it is taken."""
-        said = dict(setting)
-        return sum(said.get(key) != text for key, text in self.preferred.items()), len(said)
+        return len(self.preferred.items() - dict(setting).items()), len(setting)
 
 
 # fmt: off
-WANTED: tuple[Wanted, ...] = (
-    Wanted("depth", "depth of the normal cell", "topology", "topology", "depth", "lower", {"cell": "normal"}),
-    Wanted("width", "width of the normal cell", "topology", "topology", "width", "higher", {"cell": "normal"}),
-    Wanted("skip_share", "share of skip connections in the normal cell", "topology", "topology", "skip_share",
-           "higher", {"cell": "normal"}),
-    Wanted("loss_area", "mean training loss over the training", "convergence", "convergence", "loss_area", "lower"),
-    Wanted("early_accuracy", "training accuracy after a quarter of the training", "convergence", "convergence",
-           "early_accuracy", "higher", {"share": "0.25"}),
-    Wanted("gradient_std_sum", "sum of the gradients' standard deviations, untrained, as published", "gradients",
-           "gradients", "gradient_std_sum", "lower", INITIAL, {"images": "validation"}),
-    Wanted("gradient_variance", "variance of the gradient over batches, untrained", "gradients", "gradients",
-           "gradient_variance", "lower", INITIAL),
-    Wanted("relative_gradient_variance", "variance of the gradient relative to its size, untrained", "gradients",
-           "gradients", "relative_gradient_variance", "lower", INITIAL),
-    Wanted("lipschitz_parameters", "Lipschitz constant of the loss gradient, by weights", "smoothness", "smoothness",
-           "gradient_lipschitz", "lower", {"space": "parameters"}),
-    Wanted("lipschitz_input", "Lipschitz constant of the loss gradient, by pixels", "smoothness", "smoothness",
-           "gradient_lipschitz", "lower", {"space": "input"}),
-    Wanted("hessian_top", "largest curvature of the loss, by weights", "smoothness", "smoothness", "hessian_top",
-           "lower", {"space": "parameters"}),
+DEFINITIONS: tuple[Definition, ...] = (
+    Definition("depth", "depth of the normal cell", "topology", "topology", "depth", "lower", {"cell": "normal"}),
+    Definition("width", "width of the normal cell", "topology", "topology", "width", "higher", {"cell": "normal"}),
+    Definition("skip_share", "share of skip connections in the normal cell", "topology", "topology", "skip_share",
+               "higher", {"cell": "normal"}),
+    Definition("loss_area", "mean training loss over the training", "convergence", "convergence", "loss_area",
+               "lower"),
+    Definition("early_accuracy", "training accuracy after a quarter of the training", "convergence", "convergence",
+               "early_accuracy", "higher", {"share": "0.25"}),
+    Definition("gradient_std_sum", "sum of the gradients' standard deviations, untrained, as published", "gradients",
+               "gradients", "gradient_std_sum", "lower", INITIAL, {"images": "validation"}),
+    Definition("gradient_variance", "variance of the gradient over batches, untrained", "gradients", "gradients",
+               "gradient_variance", "lower", INITIAL),
+    Definition("relative_gradient_variance", "variance of the gradient relative to its size, untrained",
+               "gradients", "gradients", "relative_gradient_variance", "lower", INITIAL),
+    Definition("lipschitz_parameters", "Lipschitz constant of the loss gradient, by weights", "smoothness",
+               "smoothness", "gradient_lipschitz", "lower", {"space": "parameters"}),
+    Definition("lipschitz_input", "Lipschitz constant of the loss gradient, by pixels", "smoothness", "smoothness",
+               "gradient_lipschitz", "lower", {"space": "input"}),
+    Definition("hessian_top", "largest curvature of the loss, by weights", "smoothness", "smoothness", "hessian_top",
+               "lower", {"space": "parameters"}),
 )
-CONTROLS: tuple[Wanted, ...] = (
-    Wanted("clean_accuracy", "clean test accuracy", "control", "training", "clean_accuracy", "higher",
-           {"split": "test"}),
-    Wanted("flops", "FLOPs of an image", "control", "topology", "flops", "higher"),
+CONTROLS: tuple[Definition, ...] = (
+    Definition("clean_accuracy", "clean test accuracy", "control", "training", "clean_accuracy", "higher",
+               {"split": "test"}),
+    Definition("flops", "FLOPs of an image", "control", "topology", "flops", "higher"),
 )
 # fmt: on
 
@@ -101,15 +100,9 @@ LINKS: tuple[tuple[Part, Part], ...] = (
     ("smoothness", "vulnerability"),
 )
 
-# Where the chain puts architectures found by search, by the key of the measure; of a family, the published sign.
-FAVOURED: Mapping[str, Sign] = {
-    **{wanted.key: wanted.favoured for wanted in (*WANTED, *CONTROLS)},
-    **{family: DIRECTIONS[family].sign for family in FAMILIES},
-}
 
-
-def make_measures(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[Measure]:
-    """The measures that a study has, in the order of the chain; an architecture counts with the mean over its seeds.
+def make_variables(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[Variable]:
+    """The variables that a study has, in the order of the chain; an architecture counts with the mean over its seeds.
 
     Every architecture gets the same setting. A figure that is not finite is left out.
 
@@ -117,43 +110,42 @@ def make_measures(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[Me
         rows: of the study.
         headlines: of its families.
     """
-    made = [_measure(rows, wanted) for wanted in WANTED]
-    made += list(_vulnerabilities(headlines))
-    made += [_measure(rows, wanted) for wanted in CONTROLS]
-    return [measure for measure in made if measure is not None]
-
-
-def _measure(rows: Sequence[Row], wanted: Wanted) -> Measure | None:
-    fitting = [row for row in rows if wanted.fits(row)]
-    if not fitting:
-        return None
-    settings = dict.fromkeys(setting_of(row) for row in fitting)
-    chosen = min(settings, key=wanted.rank)
-    by_name: dict[str, list[Row]] = {}
-    for row in fitting:
-        if setting_of(row) == chosen:
-            by_name.setdefault(row.architecture, []).append(row)
-    pooled = {name: over_seeds(of_one) for name, of_one in by_name.items()}
-    values = {name: row.value for name, row in pooled.items() if row is not None and isfinite(row.value)}
-    if not values:
-        return None
-    return Measure(
-        key=wanted.key,
-        title=wanted.title,
-        part=wanted.part,
-        unit=fitting[0].unit,
-        metric=wanted.metric,
-        values=values,
-    )
-
-
-def _vulnerabilities(headlines: Sequence[Headline]) -> Iterator[Measure]:
-    for headline in headlines:
-        yield Measure(
+    variables = [_variable(rows, definition) for definition in DEFINITIONS]
+    variables += [
+        Variable(
             key=headline.family,
             title=headline.measure,
             part="vulnerability",
+            favoured=headline.published,
             unit=headline.unit,
             metric=headline.metric,
             values={name: row.value for name, row in headline.rows.items() if isfinite(row.value)},
         )
+        for headline in headlines
+    ]
+    variables += [_variable(rows, definition) for definition in CONTROLS]
+    return [variable for variable in variables if variable is not None]
+
+
+def _variable(rows: Sequence[Row], definition: Definition) -> Variable | None:
+    fitting = [row for row in rows if definition.fits(row)]
+    if not fitting:
+        return None
+    chosen = min(dict.fromkeys(setting_of(row) for row in fitting), key=definition.rank)
+    by_name: dict[str, list[Row]] = {}
+    for row in fitting:
+        if setting_of(row) == chosen:
+            by_name.setdefault(row.architecture, []).append(row)
+    pooled = {name: over_seeds(replicates) for name, replicates in by_name.items()}
+    values = {name: row.value for name, row in pooled.items() if row is not None and isfinite(row.value)}
+    if not values:
+        return None
+    return Variable(
+        key=definition.key,
+        title=definition.title,
+        part=definition.part,
+        favoured=definition.favoured,
+        unit=fitting[0].unit,
+        metric=definition.metric,
+        values=values,
+    )

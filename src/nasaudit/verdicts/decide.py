@@ -11,7 +11,7 @@ from nasaudit.results.selection import clean_accuracies
 from nasaudit.store.records import Record
 from nasaudit.store.store import Store
 from nasaudit.verdicts.advice import make_fronts
-from nasaudit.verdicts.chain import make_measures
+from nasaudit.verdicts.chain import make_variables
 from nasaudit.verdicts.claims import make_claims
 from nasaudit.verdicts.groups import compare_groups
 from nasaudit.verdicts.headlines import find_headlines
@@ -43,17 +43,17 @@ def decide(results: StudyResults, values: ImageValues | None = None) -> StudyRes
         values: what the study's models did on single images; None: there are no remedies to judge.
     """
     headlines = find_headlines(results.rows)
-    measures = make_measures(results.rows, headlines)
-    claims = make_claims(measures, results.architectures)
+    variables = make_variables(results.rows, headlines)
+    claims = make_claims(variables, results.architectures)
     remedies = [] if values is None else make_remedies(values, results.rows, headlines)
     verdicts = {
         "headlines": headlines,
         "headlines_between": find_headlines(results.rows, between_studies=True),
         "standings": make_standings(headlines, results.rows, results.study.seeds),
         "comparisons": compare_groups(results.rows, headlines),
-        "measures": measures,
+        "variables": variables,
         "claims": claims,
-        "links": judge_links(claims, measures),
+        "links": judge_links(claims, variables),
         "remedies": remedies,
         "fronts": make_fronts(remedies, clean_accuracies(results.rows)),
     }

@@ -1,9 +1,10 @@
 """From rows to a comparison of NAS-designed with hand-made architectures, family by family. No torch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from nasaudit.results.base import Span
+from nasaudit.results.base import Measured, Span
+from nasaudit.results.flags import ACCURACY_GAP
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import clean_accuracies
 from nasaudit.results.verdict_models import ArchitectureValue, GroupComparison, GroupTest
@@ -29,58 +30,60 @@ def compare_groups(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[G
         headlines: of its families.
     """
     accuracy = clean_accuracies(rows)
-    plain = [_values(headline, accuracy) for headline in headlines]
-    testable = [one for one in plain if min(one.n_nas, one.n_manual) >= FEWEST]
-    permuted = [permutation_test(*_groups(one)) for one in testable]
+    comparisons = [_untested(headline, accuracy) for headline in headlines]
+    testable = [groups for groups in comparisons if min(groups.n_nas, groups.n_manual) >= FEWEST]
+    permuted = [permutation_test(*_values(groups)) for groups in testable]
     adjusted = holm([test.p for test in permuted])
     tests = {
-        one.family: _test(one, test, p_holm, len(testable))
-        for one, test, p_holm in zip(testable, permuted, adjusted, strict=True)
+        groups.family: _test(groups, test, p_holm, len(testable))
+        for groups, test, p_holm in zip(testable, permuted, adjusted, strict=True)
     }
     return [
-        one.model_copy(
-            update={"test": tests[one.family]}
-            if one.family in tests
-            else {"why": _why_not(one.n_nas, one.n_manual)}
+        groups.model_copy(
+            update={"test": tests[groups.family]}
+            if groups.family in tests
+            else {"why": _why_not(groups.n_nas, groups.n_manual)}
         )
-        for one in plain
+        for groups in comparisons
     ]
 
 
-def _values(headline: Headline, accuracy: dict[str, float]) -> GroupComparison:
-    """The values of both groups, not yet tested."""
+def _untested(headline: Headline, accuracy: Mapping[str, float]) -> GroupComparison:
     values = [
         ArchitectureValue(architecture=name, group=row.group, value=row.value, models=headline.models[name])
         for name, row in headline.rows.items()
     ]
-    nas = [one for one in values if one.group == "nas"]
-    manual = [one for one in values if one.group == "manual"]
+    by_group: dict[str, list[ArchitectureValue]] = {"nas": [], "manual": []}
+    for value in values:
+        by_group.setdefault(value.group, []).append(value)
+    nas, manual = by_group["nas"], by_group["manual"]
+    known = [
+        [accuracy[value.architecture] for value in group if value.architecture in accuracy]
+        for group in (nas, manual)
+    ]
+    accuracy_gap = fmean(known[0]) - fmean(known[1]) if all(known) else None
     return GroupComparison(
-        family=headline.family,
-        measure=headline.measure,
-        attack=headline.attack,
-        setting=headline.setting,
-        metric=headline.metric,
-        unit=headline.unit,
+        **{name: getattr(headline, name) for name in Measured.model_fields},
         values=values,
         n_nas=len(nas),
         n_manual=len(manual),
-        n_models=sum(one.models for one in (*nas, *manual)),
+        n_models=sum(value.models for value in (*nas, *manual)),
         means={
-            group: fmean(one.value for one in values if one.group == group)
-            for group in dict.fromkeys(one.group for one in values)
+            group: fmean(value.value for value in of_group)
+            for group, of_group in by_group.items()
+            if of_group
         },
-        accuracy_gap=_accuracy_gap(nas, manual, accuracy),
+        accuracy_gap=accuracy_gap,
+        unequal=accuracy_gap is not None and abs(accuracy_gap) > ACCURACY_GAP,
         published=headline.published,
         published_size=headline.published_size,
-        test=None,
     )
 
 
-def _test(one: GroupComparison, permuted: PermutationTest, p_holm: float, families: int) -> GroupTest:
-    nas, manual = _groups(one)
-    difference = mean_difference(nas, manual, one.unit)
-    agrees = (difference.value > 0) == (one.published == "higher")
+def _test(groups: GroupComparison, permuted: PermutationTest, p_holm: float, families: int) -> GroupTest:
+    nas, manual = _values(groups)
+    difference = mean_difference(nas, manual, groups.unit)
+    agrees = (difference.value > 0) == (groups.published == "higher")
     return GroupTest(
         difference=Span.of(difference),
         p=permuted.p,
@@ -93,12 +96,18 @@ def _test(one: GroupComparison, permuted: PermutationTest, p_holm: float, famili
             pooled_sd(nas, manual), len(nas), len(manual), alpha=ALPHA / families
         ),
         families=families,
-        finding="neither" if p_holm > ALPHA else "supports" if agrees else "contradicts",
+        finding="neither"
+        if p_holm > ALPHA
+        else "differs"
+        if groups.published is None
+        else "supports"
+        if agrees
+        else "contradicts",
     )
 
 
-def _groups(one: GroupComparison) -> tuple[list[float], list[float]]:
-    nas, manual = ([value.value for value in one.of_group(group)] for group in ("nas", "manual"))
+def _values(groups: GroupComparison) -> tuple[list[float], list[float]]:
+    nas, manual = ([value.value for value in groups.of_group(group)] for group in ("nas", "manual"))
     return nas, manual
 
 
@@ -107,13 +116,3 @@ def _why_not(n_nas: int, n_manual: int) -> str:
         f"{n_nas} NAS-designed architecture{'s' * (n_nas != 1)} and {n_manual} hand-made: a test over architectures "
         f"needs at least {FEWEST} of each; the comparison of single architectures speaks of these models"
     )
-
-
-def _accuracy_gap(
-    nas: Sequence[ArchitectureValue], manual: Sequence[ArchitectureValue], accuracy: dict[str, float]
-) -> float | None:
-    known = [
-        [accuracy[one.architecture] for one in group if one.architecture in accuracy]
-        for group in (nas, manual)
-    ]
-    return fmean(known[0]) - fmean(known[1]) if all(known) else None

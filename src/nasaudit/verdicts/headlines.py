@@ -13,7 +13,7 @@ from typing import Literal
 from nasaudit.measure.estimate import Setting
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import COMMON, Key, key_of, on_common_images, over_seeds
-from nasaudit.spec.attacks import FAMILIES, Family
+from nasaudit.spec.attacks import ATTACKS, FAMILIES, Family, ModelPoisoningSpec
 
 Sign = Literal["higher", "lower"]
 Identity = tuple[str, Setting]  # of a figure in all architectures: with the attack
@@ -30,8 +30,9 @@ class Wish:
     Attributes:
         measure: in words, as in a sentence; an epsilon of the setting is added to it.
         metric: of the rows; higher is worse for the defender.
-        attacks: that may stand for the family, the preferred one first.
+        attacks: that may stand for the family, the preferred one first. The published sign is about these alone.
         others: whether any other attack may too, after these.
+        untargeted: whether poisons aimed at single images may not: they are judged by the targets they reach.
         setting: what the rows' setting must say.
         preferred: what it should say rather than anything else.
         avoided: what it should not say if another choice exists.
@@ -45,6 +46,7 @@ class Wish:
     attacks: tuple[str, ...] = ()
     setting: Mapping[str, str] = field(default_factory=dict)
     others: bool = False
+    untargeted: bool = False
     preferred: Mapping[str, str] = field(default_factory=dict)
     avoided: Mapping[str, str] = field(default_factory=dict)
     unsaid: tuple[str, ...] = ()
@@ -53,8 +55,10 @@ class Wish:
 
     def fits(self, row: Row) -> bool:
         """Whether the row could be the headline's."""
+        aimed = row.attack in ATTACKS and issubclass(ATTACKS[row.attack], ModelPoisoningSpec)
         return (
             row.metric == self.metric
+            and not (self.untargeted and aimed)
             and (self.others or row.attack in self.attacks)
             and self.setting.items() <= row.setting.items()
             and self.protocol in ("", row.protocol)
@@ -126,7 +130,7 @@ WISHES: Mapping[Family, tuple[Wish, ...]] = {
     ),
     "poisoning": (
         Wish("accuracy lost to wrong labels", "cad", ("label_flip",), largest="fraction"),
-        Wish("accuracy lost to poison", "cad", ("gradient_matching",), others=True, largest="fraction"),
+        Wish("accuracy lost to poison", "cad", others=True, untargeted=True, largest="fraction"),
     ),
     "backdoor": (
         Wish(
@@ -188,8 +192,8 @@ def find_headlines(rows: Sequence[Row], *, between_studies: bool = False) -> lis
         chosen = over_seeds([rows[place] for place in of_figure])
         if chosen is not None and not (between_studies and on_common_images(key)):
             pooled[key.family][key] = next(place for place in of_figure if rows[place] is chosen)
-    found = [_find(rows, family, pooled[family], places) for family in FAMILIES]
-    return [headline for headline in found if headline is not None]
+    headlines = [_find(rows, family, pooled[family], places) for family in FAMILIES]
+    return [headline for headline in headlines if headline is not None]
 
 
 def _find(
@@ -206,6 +210,7 @@ def _find(
     setting = dict(pairs)
     seeds = {name: {rows[place].seed for place in places[key]} - {"all"} for name, key in taken.items()}
     by_name = {name: rows[pooled[key]] for name, key in taken.items()}
+    published = DIRECTIONS[family] if attack in wish.attacks else None
     return Headline(
         family=family,
         measure=f"{wish.measure} at {setting['epsilon']}" if "epsilon" in setting else wish.measure,
@@ -213,8 +218,8 @@ def _find(
         setting=setting,
         metric=wish.metric,
         unit=next(iter(by_name.values())).unit,
-        published=DIRECTIONS[family].sign,
-        published_size=DIRECTIONS[family].size,
+        published=None if published is None else published.sign,
+        published_size="" if published is None else published.size,
         positions={name: pooled[key] for name, key in taken.items()},
         models={name: len(of_name) or 1 for name, of_name in seeds.items()},
         rows=by_name,

@@ -1,12 +1,12 @@
 """What the claims of each link of the published chain come to. No torch.
 
-What a claim is filed under follows from its cause and effect alone, so that a new measure finds its place by itself.
+What a claim is filed under follows from its cause and effect alone, so that a new variable finds its place by itself.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from nasaudit.results.verdict_models import Claim, LinkVerdict, Measure, Outcome
+from nasaudit.results.verdict_models import Claim, LinkVerdict, Outcome, Variable
 
 # A link is what its decided claims are where these are enough of all; of fewer than half it is so "in part".
 ENOUGH, HALF = 0.25, 0.5
@@ -23,14 +23,14 @@ LINKS: Mapping[str, Callable[[str, str], bool]] = {
 }
 
 
-def judge_links(claims: Sequence[Claim], measures: Sequence[Measure]) -> list[LinkVerdict]:
+def judge_links(claims: Sequence[Claim], variables: Sequence[Variable]) -> list[LinkVerdict]:
     """One verdict for each link, in the order of the chain; its claims by kind.
 
     Args:
         claims: of the study.
-        measures: that the claims are about, of which one may be missing.
+        variables: that the claims are about, of which one may be missing.
     """
-    parts: dict[str, str] = {measure.key: measure.part for measure in measures}
+    parts: dict[str, str] = {variable.key: variable.part for variable in variables}
     filed: dict[str, list[int]] = {name: [] for name in LINKS}
     for place in sorted(range(len(claims)), key=lambda place: KINDS.index(claims[place].kind)):
         cause, effect = (parts.get(key, "") for key in (claims[place].cause, claims[place].effect))

@@ -21,20 +21,23 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from nasaudit.measure.catalogue import worse_direction
-from nasaudit.measure.estimate import Estimate, FloatArray
+from nasaudit.measure.estimate import Estimate
 from nasaudit.planning.hardening import Variant, variants
+from nasaudit.planning.population import HARDENED
 from nasaudit.results.base import Span
+from nasaudit.results.flags import FEW_SEEDS
 from nasaudit.results.image_values import ByImage, ImageValues, paired_differences
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import Figure, estimate_of, figures, key_of
 from nasaudit.results.verdict_models import Drop, Effect, Pairing, Remedied
 from nasaudit.spec.attacks import ExtractionSpec
-from nasaudit.spec.mitigation import MitigationSpec
+from nasaudit.spec.remedies.mitigation import MitigationSpec
 from nasaudit.stats.crossed import PairedTest, crossed_mean
 from nasaudit.stats.differences import independent_change, possible
 from nasaudit.stats.holm import ALPHA
 from nasaudit.verdicts.advice import advise
 from nasaudit.verdicts.finding import finding_of
+from nasaudit.verdicts.headlines import Sign
 
 ACCURACY = "clean accuracy"
 NORMAL = NormalDist()
@@ -64,12 +67,12 @@ def make_remedies(values: ImageValues, rows: Sequence[Row], headlines: Sequence[
     """
     study = values.planned.study
     judge = _Judge(values, rows, headlines, (study.mitigation or MitigationSpec()).max_drop)
-    judged = [judge.architecture(variant) for variant in variants(study)]
-    originals = dict.fromkeys(one.original for one in judged) or dict.fromkeys(
+    remedies = [judge.architecture(variant) for variant in variants(study)]
+    originals = dict.fromkeys(remedied.original for remedied in remedies) or dict.fromkeys(
         architecture.name for architecture in values.planned.architectures if study.mitigation is not None
     )
-    judged += [one for original in originals for one in judge.answers(original)]
-    return advise(judged)
+    remedies += [remedied for original in originals for remedied in judge.answers(original)]
+    return advise(remedies)
 
 
 class _Judge:
@@ -79,6 +82,7 @@ class _Judge:
         self, values: ImageValues, rows: Sequence[Row], headlines: Sequence[Headline], max_drop: float
     ):
         self._values, self._rows, self._max_drop = values, rows, max_drop
+        self._general = len(values.planned.study.seeds) >= FEW_SEEDS
         self._figures = figures(rows)
         self._places = {id(row): place for place, row in enumerate(rows)}
         self._headlines = {headline.family: headline for headline in headlines}
@@ -87,7 +91,7 @@ class _Judge:
         """A hardened architecture against the one that it was."""
         names = variant.original, variant.name
         accuracy = self._accuracy(*names)
-        return Remedied(
+        remedied = Remedied(
             original=variant.original,
             variant=variant.name,
             remedy=variant.remedy,
@@ -103,7 +107,9 @@ class _Judge:
             ],
             max_drop=self._max_drop,
             drop=_drop(accuracy, self._max_drop),
+            general=self._general,
         )
+        return expect(remedied, {family: headline.published for family, headline in self._headlines.items()})
 
     def answers(self, original: str) -> Iterator[Remedied]:
         """The same model where a thief gets less than the probabilities in full."""
@@ -121,6 +127,7 @@ class _Judge:
                 effects=[effect],
                 max_drop=self._max_drop,
                 drop="within",
+                general=self._general,
             )
 
     def _limited(self, plain: Row) -> Iterator[tuple[str, Row]]:
@@ -128,32 +135,23 @@ class _Judge:
         for attack in self._values.planned.study.attacks:
             if not isinstance(attack, ExtractionSpec) or attack.name != plain.attack or not attack.answers:
                 continue
-            wanted = {**plain.setting, "answers": attack.told("answers")}
-            row = next(
-                (
-                    figure.row
-                    for figure in self._figures.values()
-                    if (figure.row.architecture, figure.row.attack, figure.row.metric)
-                    == (plain.architecture, plain.attack, plain.metric)
-                    and dict(figure.key.setting) == wanted
-                ),
-                None,
-            )
-            if row is not None:
-                yield attack.answers[0].name, row
+            setting = {**plain.setting, "answers": attack.told("answers")}
+            key = key_of(plain.model_copy(update={"setting": setting}))
+            if key in self._figures:
+                yield attack.answers[0].name, self._figures[key].row
 
     def _accuracy(self, original: str, variant: str) -> Effect | None:
         sides = []
         for name in (original, variant):
-            found = [
+            accuracies = [
                 figure
                 for key, figure in self._figures.items()
                 if (key.architecture, key.family, key.metric) == (name, "training", "clean_accuracy")
                 and figure.row.setting.get("split") == "test"
             ]
-            if not found:
+            if not accuracies:
                 return None
-            sides.append(self._side(found[0], self._values.accuracy(name)))
+            sides.append(self._side(accuracies[0], self._values.accuracy(name)))
         return _compared(sides[0], sides[1], ACCURACY)
 
     def _effects(self, headline: Headline, original: str, variant: str) -> Iterator[Effect]:
@@ -181,6 +179,29 @@ class _Judge:
             if row.family == "topology" and row.metric == metric and not row.setting
         }
         return (sizes[original], sizes[variant]) if {original, variant} <= sizes.keys() else None
+
+
+def expect(remedied: Remedied, published: Mapping[str, Sign | None]) -> Remedied:
+    """The remedy beside what the talk expects of it.
+
+    A rewiring in full undoes what search prefers, and with it what was published of architectures found by search.
+
+    Args:
+        remedied: judged.
+        published: the sign of NAS-designed minus hand-made, by family.
+    """
+    if remedied.remedy not in HARDENED or remedied.kind != "rewiring" or not remedied.full:
+        return remedied
+    effects = []
+    for effect in remedied.effects:
+        sign = published.get(effect.family)
+        if effect.headline and sign is not None:
+            expected = "better" if sign == "higher" else "worse"
+            agrees = effect.finding == expected if effect.finding in ("better", "worse") else None
+            effects.append(effect.model_copy(update={"expected": expected, "agrees": agrees}))
+        else:
+            effects.append(effect)
+    return remedied.model_copy(update={"effects": effects})
 
 
 def _compared(before: _Side, after: _Side, measure: str) -> Effect:
@@ -212,16 +233,13 @@ def _difference(before: _Side, after: _Side) -> tuple[Pairing, PairedTest]:
     if by_image is not None and (tested := crossed_mean(by_image, row.unit)) is not None:
         how: Pairing = "images and seeds" if len(by_image) > 1 else "images"
         return how, PairedTest(possible(tested.estimate), tested.p)
-    by_seed = _by_seed(before.figure, after.figure)
+    by_seed = paired_differences(
+        *({seed: {0: row.value} for seed, row in side.figure.by_seed.items()} for side in (before, after))
+    )
     if by_seed is not None and (tested := crossed_mean(by_seed, row.unit)) is not None:
         return "seeds", PairedTest(possible(tested.estimate), tested.p)
     change = independent_change(estimate_of(before.figure.row), estimate_of(row)).estimate
     return "independent", PairedTest(change, _normal_p(change))
-
-
-def _by_seed(before: Figure, after: Figure) -> FloatArray | None:
-    values = [{seed: {0: row.value} for seed, row in side.by_seed.items()} for side in (before, after)]
-    return paired_differences(*values)
 
 
 def _normal_p(change: Estimate) -> float:

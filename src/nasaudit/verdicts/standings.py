@@ -1,6 +1,6 @@
 """Which architecture is easier to attack than which other, by each family's headline. No torch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 
 from nasaudit.results.base import Span
@@ -8,9 +8,6 @@ from nasaudit.results.flags import ACCURACY_GAP, FEW_SEEDS
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import clean_accuracies
 from nasaudit.results.verdict_models import AccuracyGap, Standing
-from nasaudit.verdicts.headlines import Sign
-
-Pair = tuple[str, str]
 
 
 def make_standings(
@@ -38,7 +35,11 @@ def _standing(headline: Headline, accuracy: Mapping[str, float], seeds: Sequence
     high, low = rows[ranked[0]], rows[ranked[-1]]
     known = not (_without_interval(high) or _without_interval(low))
     groups = {group: [name for name in rows if rows[name].group == group] for group in ("nas", "manual")}
-    signs = [_sign(rows, pair) for pair in product(groups["nas"], groups["manual"])]
+    signs = [
+        "higher" if higher(rows[nas], rows[manual]) else "lower" if higher(rows[manual], rows[nas]) else None
+        for nas, manual in product(groups["nas"], groups["manual"])
+        if headline.published is not None
+    ]
     agree, undecided = signs.count(headline.published), signs.count(None)
     return Standing(
         family=headline.family,
@@ -56,24 +57,16 @@ def _standing(headline: Headline, accuracy: Mapping[str, float], seeds: Sequence
     )
 
 
-def _sign(rows: Mapping[str, Row], pair: Pair) -> Sign | None:
-    first, second = (rows[name] for name in pair)
-    return "higher" if higher(first, second) else "lower" if higher(second, first) else None
-
-
 def _accuracy_gap(names: Sequence[str], accuracy: Mapping[str, float]) -> AccuracyGap | None:
-    gaps = list(_gaps(names, accuracy))
+    gaps = {
+        (first, second): difference
+        for first, second in combinations([name for name in names if name in accuracy], 2)
+        if (difference := abs(accuracy[first] - accuracy[second])) > ACCURACY_GAP
+    }
     if not gaps:
         return None
-    widest = max(gaps, key=lambda gap: gap[0])
-    return AccuracyGap(difference=widest[0], architectures=widest[1], pairs=len(gaps))
-
-
-def _gaps(names: Sequence[str], accuracy: Mapping[str, float]) -> Iterator[tuple[float, Pair]]:
-    for pair in combinations([name for name in names if name in accuracy], 2):
-        difference = abs(accuracy[pair[0]] - accuracy[pair[1]])
-        if difference > ACCURACY_GAP:
-            yield difference, pair
+    widest = max(gaps, key=gaps.__getitem__)
+    return AccuracyGap(difference=gaps[widest], architectures=widest, pairs=len(gaps))
 
 
 def _without_interval(row: Row) -> bool:

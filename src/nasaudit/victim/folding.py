@@ -29,35 +29,30 @@ def fold(network: nn.Module, input_shape: tuple[int, int, int]) -> nn.Module | N
     device = next((tensor.device for tensor in network.parameters()), torch.device("cpu"))
     noise = torch.rand(4, *input_shape, generator=torch.Generator().manual_seed(0)).to(device)
     folded = copy.deepcopy(network)
-    if not _fold_in_place(folded, noise):
+    pairs = _pairs(folded, noise)
+    for convolution_name, norm_name in pairs:
+        convolution, norm = folded.get_submodule(convolution_name), folded.get_submodule(norm_name)
+        rest = _rest(norm)
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert rest is not None
+        folded.set_submodule(convolution_name, fuse_conv_bn_eval(convolution, norm))
+        folded.set_submodule(norm_name, rest)
+    reduces = [(name, part) for name, part in folded.named_modules() if isinstance(part, FactorizedReduce)]
+    for name, reduce in reduces:
+        folded.set_submodule(name, FoldedReduce(reduce))
+    if not pairs and not reduces:
         return None
     # Layers may compute in another way when gradients are on: attacks use both.
-    try:
-        same = all(_agree(network, folded, noise, gradients) for gradients in (False, True))
-    except (AttributeError, TypeError, RuntimeError):  # code that looks into the layers which are gone
-        return None
-    return folded if same else None
-
-
-def _agree(network: nn.Module, folded: nn.Module, pixels: Tensor, gradients: bool) -> bool:
-    with torch.set_grad_enabled(gradients):
-        expected, got = network(pixels).detach(), folded(pixels).detach()
-    return bool((expected - got).abs().max() <= TOLERANCE * (1 + expected.abs().max()))
-
-
-def _fold_in_place(network: nn.Module, pixels: Tensor) -> int:
-    """Fold what can be folded; returns how many BNs are gone."""
-    pairs = _pairs(network, pixels)
-    for convolution, norm in pairs:
-        merged, rest = _merge(network.get_submodule(convolution), network.get_submodule(norm))
-        network.set_submodule(convolution, merged)
-        network.set_submodule(norm, rest)
-    reduces = [
-        (name, module) for name, module in network.named_modules() if isinstance(module, FactorizedReduce)
-    ]
-    for name, reduce in reduces:
-        network.set_submodule(name, FoldedReduce(reduce))
-    return len(pairs) + len(reduces)
+    for gradients in (False, True):
+        try:
+            with torch.set_grad_enabled(gradients):
+                expected, got = network(noise).detach(), folded(noise).detach()
+            if not (expected - got).abs().max() <= TOLERANCE * (1 + expected.abs().max()):
+                return None
+        except (AttributeError, TypeError, RuntimeError):  # code that looks into the layers which are gone
+            return None
+    return folded
 
 
 def _pairs(network: nn.Module, pixels: Tensor) -> list[tuple[str, str]]:
@@ -83,7 +78,7 @@ def _pairs(network: nn.Module, pixels: Tensor) -> list[tuple[str, str]]:
             hooks.append(
                 module.register_forward_hook(lambda _m, _x, y, name=name: after_convolution(name, y))
             )
-        elif _is_frozen_norm(module):
+        elif _rest(module) is not None:
             hooks.append(module.register_forward_pre_hook(lambda _m, x, name=name: before_norm(name, x[0])))
     try:
         with torch.no_grad():
@@ -95,26 +90,17 @@ def _pairs(network: nn.Module, pixels: Tensor) -> list[tuple[str, str]]:
     return [(convolution, norm) for convolution, norm in once if [c for c, _ in once].count(convolution) == 1]
 
 
-def _is_frozen_norm(module: nn.Module) -> bool:
-    return (
-        isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and _rest(module) is not None
-    )
+def _rest(module: nn.Module) -> nn.Module | None:
+    """What a frozen BN does besides normalising: nothing, or the activation of timm's BatchNormAct2d.
 
-
-def _rest(norm: nn.Module) -> nn.Module | None:
-    """What a BN does besides normalising: nothing, or the activation of timm's BatchNormAct2d."""
-    if type(norm) is nn.BatchNorm2d:
+    None for any other module, which is not folded.
+    """
+    if not isinstance(module, nn.BatchNorm2d) or module.running_mean is None:
+        return None
+    if type(module) is nn.BatchNorm2d:
         return nn.Identity()
-    activation = getattr(norm, "act", None)
+    activation = getattr(module, "act", None)
     return activation if isinstance(activation, nn.Module) else None
-
-
-def _merge(convolution: nn.Module, norm: nn.Module) -> tuple[nn.Module, nn.Module]:
-    rest = _rest(norm)
-    assert isinstance(convolution, nn.Conv2d)
-    assert isinstance(norm, nn.BatchNorm2d)
-    assert rest is not None
-    return fuse_conv_bn_eval(convolution, norm), rest
 
 
 class FoldedReduce(nn.Module):

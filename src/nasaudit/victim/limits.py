@@ -1,11 +1,11 @@
-"""What limits do to a victim's probabilities; `spec.answers` has their sources."""
+"""What limits do to a victim's probabilities; `spec.remedies.answers` has their sources."""
 
 from typing import final
 
 import torch
 from torch import Tensor
 
-from nasaudit.spec.answers import RoundedSpec, TopSpec
+from nasaudit.spec.remedies.answers import RoundedSpec, TopSpec
 
 
 @final

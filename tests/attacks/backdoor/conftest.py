@@ -7,7 +7,7 @@ import pytest
 
 from nasaudit.arch.catalogue import resolve
 from nasaudit.attacks.backdoor.base import Ground
-from nasaudit.data import load_data
+from nasaudit.data.load import load_data
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import TrainTask

@@ -20,8 +20,8 @@ from nasaudit.spec.attacks import (
     WaNetSpec,
 )
 from nasaudit.spec.data import DataSpec
-from nasaudit.spec.defences import PgdTrainingSpec, PrivateSpec
 from nasaudit.spec.recipes import backdoor_training, recipe
+from nasaudit.spec.remedies.defences import PgdTrainingSpec, PrivateSpec
 from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import BackdoorTask
 from nasaudit.spec.training import TrainingSpec

@@ -7,7 +7,7 @@ import torch
 from nasaudit.arch.catalogue import resolve
 from nasaudit.attacks.evasion.curve import predict
 from nasaudit.attacks.evasion.work import choose_images, measure_evasion
-from nasaudit.data import load_data
+from nasaudit.data.load import load_data
 from nasaudit.data.load import test_images as attacked_positions
 from nasaudit.errors import CheckpointError
 from nasaudit.measure.estimate import Measurement

@@ -159,7 +159,7 @@ def test_wishes_that_make_no_sense_are_refused():
 @pytest.mark.slow
 def test_a_plain_loop_over_the_same_transfer_set_comes_to_the_same_agreement():
     """An SGD loop of its own, no augmentation, three starts each: the means are within 2 points."""
-    from nasaudit.data import load_data
+    from nasaudit.data.load import load_data
     from nasaudit.spec.data import DataSpec
     from nasaudit.training.loop import fit
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from nasaudit.attacks.extraction.pool import fit_to, planned_budgets, thief_pool
-from nasaudit.data import load_data
+from nasaudit.data.load import load_data
 from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.planning.plan import plan
 from nasaudit.spec.attacks import KnockoffSpec

@@ -6,10 +6,10 @@ import torch
 from nasaudit.attacks.extraction.base import ask, rescaled
 from nasaudit.errors import DataError
 from nasaudit.results.replicates import distinguishing
-from nasaudit.spec.answers import RoundedSpec, TopSpec
 from nasaudit.spec.attacks import KnockoffSpec
-from nasaudit.spec.defences import PgdTrainingSpec, PrivateSpec
 from nasaudit.spec.recipes import surrogate_training
+from nasaudit.spec.remedies.answers import RoundedSpec, TopSpec
+from nasaudit.spec.remedies.defences import PgdTrainingSpec, PrivateSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.victims import trained_conv_net

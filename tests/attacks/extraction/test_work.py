@@ -8,7 +8,7 @@ import torch
 from nasaudit.arch.catalogue import choose, resolve
 from nasaudit.attacks.extraction import transfer
 from nasaudit.attacks.extraction.work import measure_extraction
-from nasaudit.data import load_data
+from nasaudit.data.load import load_data
 from nasaudit.data.split import Split
 from nasaudit.planning.experiments import Build, extraction
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec, KnockoffSpec

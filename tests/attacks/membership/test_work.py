@@ -12,7 +12,7 @@ from nasaudit.arch.network import build
 from nasaudit.attacks.membership import work
 from nasaudit.attacks.membership.measures import auc
 from nasaudit.attacks.membership.work import choose_images, measure_membership
-from nasaudit.data import load_data
+from nasaudit.data.load import load_data
 from nasaudit.data.shadows import shadow_train
 from nasaudit.data.split import DataBundle
 from nasaudit.planning.experiments import Build, membership

@@ -11,7 +11,7 @@ from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.network import build
 from nasaudit.attacks.poisoning.base import choose_aims
 from nasaudit.attacks.poisoning.work import craft_poison
-from nasaudit.data import load_data
+from nasaudit.data.load import load_data
 from nasaudit.errors import SpecError
 from nasaudit.measure.estimate import exact
 from nasaudit.planning.experiments import EXPERIMENTS, Build, poisoned_training

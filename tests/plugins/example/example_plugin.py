@@ -8,11 +8,11 @@ from nasaudit.data.catalogue import DataSource
 from nasaudit.data.raw import RawData
 from nasaudit.measure.catalogue import Metric
 from nasaudit.spec.analyses import AnalysisSpec
-from nasaudit.spec.answers import LimitSpec
 from nasaudit.spec.attacks import EvasionSpec, ModelPoisoningSpec, ThreatModel
-from nasaudit.spec.defences import DefenceSpec, Seam
 from nasaudit.spec.genotype import Cell, Edge
-from nasaudit.spec.remedies import AnswersRemedy, Rewiring, TrainingRemedy
+from nasaudit.spec.remedies.answers import LimitSpec
+from nasaudit.spec.remedies.catalogue import AnswersRemedy, Rewiring, TrainingRemedy
+from nasaudit.spec.remedies.defences import DefenceSpec, Seam
 
 
 class SignStepSpec(EvasionSpec):

@@ -202,7 +202,14 @@ def _paint(layout: _Layout) -> Iterator[str]:
     for position, node in enumerate(layout.cell.nodes):
         x, y = layout.circles[position]
         for edge, chip in zip(node, layout.chips[position], strict=True):
-            yield from _paint_op(edge.op, chip, (x, y))
+            label, family = _STYLE[edge.op]
+            (left, middle), (width, height) = chip, _CHIP
+            yield f'<path stroke="{family.colour}" d="M{left + width:.1f} {middle:.1f}L{x:.1f} {y:.1f}"/>'
+            yield (
+                f'<rect x="{left:.1f}" y="{middle - height / 2:.1f}" width="{width:g}" height="{height:g}" '
+                f'rx="7" fill="{family.colour}"/>'
+            )
+            yield f'<text class="w" x="{left + width / 2:.1f}" y="{middle + 3.7:.1f}">{label}</text>'
         yield f'<circle class="b" cx="{x:.1f}" cy="{y:.1f}" r="{_RADIUS:g}"/>'
         yield f'<text x="{x:.1f}" y="{y + 3.8:.1f}">{position}</text>'
     for (x, y), index in zip(layout.exits, ("k−2", "k−1"), strict=False):
@@ -212,17 +219,6 @@ def _paint(layout: _Layout) -> Iterator[str]:
     yield _box((layout.output, layout.top), _OUTPUT, layout.bottom - layout.top)
     x, y = layout.output + _OUTPUT / 2, (layout.top + layout.bottom) / 2
     yield f'<text transform="translate({x:g} {y:g}) rotate(-90)" dy="3.5">output</text>'
-
-
-def _paint_op(op: str, chip: Point, circle: Point) -> Iterator[str]:
-    label, family = _STYLE[op]
-    (x, y), (width, height) = chip, _CHIP
-    yield f'<path stroke="{family.colour}" d="M{x + width:.1f} {y:.1f}L{circle[0]:.1f} {circle[1]:.1f}"/>'
-    yield (
-        f'<rect x="{x:.1f}" y="{y - height / 2:.1f}" width="{width:g}" height="{height:g}" rx="7" '
-        f'fill="{family.colour}"/>'
-    )
-    yield f'<text class="w" x="{x + width / 2:.1f}" y="{y + 3.7:.1f}">{label}</text>'
 
 
 def _route(start: Point, turn: float, end: Point) -> str:

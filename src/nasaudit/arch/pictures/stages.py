@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from nasaudit.arch.manual.families import FAMILIES, Aggregated, Dense, Plain, Plan, PreActivation, Residual
+from nasaudit.arch.manual.families import FAMILIES, Aggregated, Dense, Plain, PreActivation, Residual
 from nasaudit.arch.pictures.svg import FONT, picture, safe
 from nasaudit.errors import UnknownNameError
 from nasaudit.spec.arch import Scale
@@ -16,18 +16,18 @@ class Stage:
     """One part of a network between two changes of resolution.
 
     Attributes:
-        what: its layers, e.g. `2 basic blocks`.
+        layers: in words, e.g. `2 basic blocks`.
         channels: that it puts out.
         halvings: how often the image's side was halved before its output.
     """
 
-    what: str
+    layers: str
     channels: int
     halvings: int
 
     def __str__(self) -> str:
         side = "full side" if self.halvings == 0 else f"1/{2**self.halvings} of the side"
-        return f"{self.what}: {self.channels} channels, {side}"
+        return f"{self.layers}: {self.channels} channels, {side}"
 
 
 def family_stages(name: str, scale: Scale) -> list[Stage]:
@@ -38,33 +38,7 @@ def family_stages(name: str, scale: Scale) -> list[Stage]:
     """
     if name not in FAMILIES:
         raise UnknownNameError("manual family", name, FAMILIES)
-    return _stages(FAMILIES[name][scale])
-
-
-def describe_family(name: str, scale: Scale) -> str:
-    """The stages as lines of text; raises like `family_stages`."""
-    return "\n".join(f"  {stage}" for stage in family_stages(name, scale))
-
-
-def draw_family_svg(name: str, scale: Scale, title: str) -> str:
-    """The stages from top to bottom, each with a bar as long as it has channels; raises like `family_stages`."""
-    stages = family_stages(name, scale)
-    most = max(stage.channels for stage in stages)
-    parts = []
-    for row, stage in enumerate(stages):
-        top = _MARGIN + row * _ROW
-        length = (_WIDTH - 2 * _MARGIN) * stage.channels / most
-        parts.append(f'<text x="{_MARGIN:g}" y="{top + 10:g}">{safe(str(stage))}</text>')
-        parts.append(
-            f'<rect class="b" x="{_MARGIN:g}" y="{top + 15:g}" width="{length:.1f}" height="9" rx="3"/>'
-        )
-    key = "stages-" + hashlib.sha256(f"{title}:{name}:{scale}".encode()).hexdigest()[:10]
-    rules = {"text": f"font-family:{FONT};font-size:12px;fill:#1f2430", ".b": "fill:#0b63b0"}
-    size = (_WIDTH, 2 * _MARGIN + _ROW * len(stages) - 8)
-    return picture(key, f"Stages of {title}", describe_family(name, scale), rules, size, parts)
-
-
-def _stages(plan: Plan) -> list[Stage]:
+    plan = FAMILIES[name][scale]
     match plan:
         case Residual():
             kind = "bottleneck" if plan.bottleneck else "basic block"
@@ -88,14 +62,37 @@ def _stages(plan: Plan) -> list[Stage]:
         case Aggregated():
             stages = _stem(plan.widths[0])
             for k, (depth, width) in enumerate(zip(plan.levels, plan.widths, strict=True)):
-                what = _count(depth, "convolution") if k < 2 else f"tree of depth {depth}"
-                stages.append(Stage(what, width, max(0, k - 2)))
+                level = _count(depth, "convolution") if k < 2 else f"tree of depth {depth}"
+                stages.append(Stage(level, width, max(0, k - 2)))
             return stages
         case Plain():
             return [
                 Stage(_count(convolutions, "convolution"), width, k)
                 for k, (convolutions, width) in enumerate(zip(plan.convolutions, plan.widths, strict=True))
             ]
+
+
+def describe_family(name: str, scale: Scale) -> str:
+    """The stages as lines of text; raises like `family_stages`."""
+    return "\n".join(f"  {stage}" for stage in family_stages(name, scale))
+
+
+def draw_family_svg(name: str, scale: Scale, title: str) -> str:
+    """The stages from top to bottom, each with a bar as long as it has channels; raises like `family_stages`."""
+    stages = family_stages(name, scale)
+    most = max(stage.channels for stage in stages)
+    parts = []
+    for row, stage in enumerate(stages):
+        top = _MARGIN + row * _ROW
+        length = (_WIDTH - 2 * _MARGIN) * stage.channels / most
+        parts.append(f'<text x="{_MARGIN:g}" y="{top + 10:g}">{safe(str(stage))}</text>')
+        parts.append(
+            f'<rect class="b" x="{_MARGIN:g}" y="{top + 15:g}" width="{length:.1f}" height="9" rx="3"/>'
+        )
+    key = "stages-" + hashlib.sha256(f"{title}:{name}:{scale}".encode()).hexdigest()[:10]
+    rules = {"text": f"font-family:{FONT};font-size:12px;fill:#1f2430", ".b": "fill:#0b63b0"}
+    size = (_WIDTH, 2 * _MARGIN + _ROW * len(stages) - 8)
+    return picture(key, f"Stages of {title}", describe_family(name, scale), rules, size, parts)
 
 
 def _stem(channels: int) -> list[Stage]:

@@ -12,7 +12,7 @@ from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored, Ground
 from nasaudit.attacks.backdoor.measures import Predictions, backdoor_measurements
 from nasaudit.attacks.backdoor.trigger import stamped
 from nasaudit.attacks.base import load_attack
-from nasaudit.data import test_images
+from nasaudit.data.load import test_images
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.measure.estimate import Measurement
 from nasaudit.randomness import derive_seed

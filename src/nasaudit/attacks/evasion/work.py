@@ -18,7 +18,7 @@ from nasaudit.attacks.evasion.measures import (
     steps_of_failure,
     zero_gradient_share,
 )
-from nasaudit.data import test_images
+from nasaudit.data.load import test_images
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.measure.estimate import Measurement
 from nasaudit.progress import Progress, silent

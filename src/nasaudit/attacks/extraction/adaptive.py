@@ -42,6 +42,7 @@ from torch.nn import functional as F
 from nasaudit.arch.network import Network
 from nasaudit.attacks.extraction.base import FEWEST_TO_TRAIN_ON, ExtractionAttack, TransferSet, ask
 from nasaudit.data.split import Split
+from nasaudit.measure.estimate import FloatArray
 from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec
@@ -51,7 +52,6 @@ from nasaudit.training.evaluate import predict
 from nasaudit.training.loop import fit
 from nasaudit.victim.oracle import Oracle
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -103,7 +103,9 @@ class AdaptiveKnockoff(ExtractionAttack):
                 break  # the oracle's own budget was smaller
             used[walk[1]] += len(leaf)
             left -= len(leaf)
-            answers = as_probabilities(transfer.answers, oracle.classes)
+            answers = transfer.answers
+            if answers.ndim == 1:  # hard ones: all probability on the class
+                answers = F.one_hot(answers, oracle.classes).float()
             chosen = pool.take(transfer.positions)
             logits = predict(online, chosen, str(oracle.device))
             values = rewards(answers, list(recent), logits)
@@ -130,10 +132,10 @@ class TreePolicy:
         self.group = group
         sizes = np.bincount(group)
         # H and N of the root's children, and of the groups' children. At first every label is as probable.
-        self.preference: tuple[Floats, Floats] = (np.log(sizes), np.zeros(len(group)))
+        self.preference: tuple[FloatArray, FloatArray] = (np.log(sizes), np.zeros(len(group)))
         self.taken: tuple[Ints, Ints] = (np.zeros(len(sizes), np.int64), np.zeros(len(group), np.int64))
 
-    def probabilities(self, open_labels: Bools) -> tuple[Floats, Floats]:
+    def probabilities(self, open_labels: Bools) -> tuple[FloatArray, FloatArray]:
         """Of each group, and of each label within its group; 0 for what has no images left."""
         open_groups = np.bincount(self.group, weights=open_labels, minlength=len(self.preference[0])) > 0
         groups = _softmax(self.preference[0], open_groups)
@@ -222,11 +224,6 @@ def group_labels(pool: Split, groups: int | None) -> Ints:
     return np.asarray(fcluster(ward(means), wanted, criterion="maxclust") - 1, dtype=np.int64)
 
 
-def as_probabilities(answers: Tensor, classes: int) -> Tensor:
-    """Soft answers as they are; hard ones with all probability on the class."""
-    return answers if answers.ndim == 2 else F.one_hot(answers, classes).float()
-
-
-def _softmax(preference: Floats, allowed: Bools) -> Floats:
+def _softmax(preference: FloatArray, allowed: Bools) -> FloatArray:
     weights = np.where(allowed, np.exp(preference - preference[allowed].max()), 0.0)
     return np.asarray(weights / weights.sum())

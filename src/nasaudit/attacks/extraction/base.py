@@ -156,11 +156,13 @@ def ask(oracle: Oracle, pool: Split, positions: Tensor, progress: Progress = sil
     return TransferSet(positions, rescaled(answers) if oracle.limits else answers)
 
 
-def rescaled(told: Tensor) -> Tensor:
+def rescaled(answers: Tensor) -> Tensor:
     """Each row divided by its sum; a row of zeros, in which no class was worth a digit, becomes uniform.
 
     Args:
-        told: float32 [n, classes], not negative.
+        answers: float32 [n, classes], not negative.
     """
-    total = told.sum(1, keepdim=True)
-    return torch.where(total > 0, told / total.clamp_min(torch.finfo(told.dtype).tiny), 1 / told.shape[1])
+    total = answers.sum(1, keepdim=True)
+    return torch.where(
+        total > 0, answers / total.clamp_min(torch.finfo(answers.dtype).tiny), 1 / answers.shape[1]
+    )

@@ -11,8 +11,6 @@ from nasaudit.measure.bootstrap import bootstrap, mean
 from nasaudit.measure.estimate import FloatArray, Measurement, Setting
 from nasaudit.measure.proportion import proportion
 
-NATS = "nats"
-
 
 def cross_entropy(victim: npt.ArrayLike, surrogate: npt.ArrayLike) -> FloatArray:
     """H(victim, surrogate) = -sum_k p_k log s_k of each image, float64 [N], in nats, from logits [N, classes]."""
@@ -57,8 +55,8 @@ def likeness(
     says, copies = np.argmax(victim, axis=1), np.argmax(surrogate, axis=1)
     n = len(says)
     means: tuple[tuple[str, Callable[..., FloatArray], str], ...] = (
-        ("cross_entropy", cross_entropy, NATS),
-        ("kl", kl_divergence, NATS),
+        ("cross_entropy", cross_entropy, "nats"),
+        ("kl", kl_divergence, "nats"),
         ("mean_absolute_error", absolute_error, "probability"),
     )
     return [

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nasaudit.data import load_data
+from nasaudit.data.load import load_data
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.errors import SpecError
 from nasaudit.spec.attacks import ExtractionSpec
@@ -29,7 +29,7 @@ def thief_pool(spec: ExtractionSpec, victim_data: str, bundle: DataBundle, works
         return bundle.train if spec.pool == "train" else bundle.pool
     other = load_data(DataSpec(name=name), workspace.downloads)
     whole = other.train.joined(other.validation, other.test, other.pool)
-    return whole.with_images(fit_to(whole.images, bundle.input_shape))
+    return whole.with_images(fit_to(whole.images, bundle.train.shape))
 
 
 def planned_budgets(spec: ExtractionSpec, bundle: DataBundle, pool: Split) -> tuple[int, ...]:

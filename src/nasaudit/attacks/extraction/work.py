@@ -1,7 +1,6 @@
 """The work of an ExtractionTask: let a thief ask a victim with every budget, and judge the surrogates."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import cast
 
@@ -13,9 +12,9 @@ from nasaudit.attacks.extraction import transfer
 from nasaudit.attacks.extraction.base import ExtractionAttack, Stolen
 from nasaudit.attacks.extraction.measures import likeness
 from nasaudit.attacks.extraction.pool import planned_budgets, thief_pool
-from nasaudit.data import test_images
-from nasaudit.data.split import DataBundle, Split
-from nasaudit.measure.estimate import Estimate, Measurement, Setting, exact
+from nasaudit.data.load import test_images
+from nasaudit.data.split import DataBundle
+from nasaudit.measure.estimate import Measurement, Setting, exact
 from nasaudit.progress import Progress, part
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import ExtractionSpec
@@ -45,7 +44,7 @@ def measure_extraction(task: ExtractionTask, workspace: Workspace) -> list[Measu
     budgets = planned_budgets(spec, bundle, pool)
     victim = Classifier(network, task.victim.architecture.classes, workspace.device)
     seed = derive_seed("extraction", spec.seed, task.victim.seed)
-    judge = _Judge.of(task, victim, bundle)
+    judge = _Judge(task, victim, bundle)
     measurements = judge.floor(seed)
     trainings = [surrogate_training(spec, task.victim.training, budget) for budget in budgets]
     costs = [
@@ -69,45 +68,36 @@ def measure_extraction(task: ExtractionTask, workspace: Workspace) -> list[Measu
     return measurements
 
 
-@dataclass(frozen=True, eq=False)
 class _Judge:
-    """What surrogates are compared with.
+    """What surrogates are compared with: the victim's logits on its test images.
+
+    Args:
+        task: the theft.
+        victim: the white box, which only the judge sees.
+        bundle: the victim's data.
 
     Attributes:
-        spec: of the attack.
-        victim: the white box, which only the judge sees.
-        test: the victim's test images.
-        logits: float32 [N, classes], the victim's.
         correct: the common test images that the victim gets right, for adversarial examples.
         setting: of all rows.
     """
 
-    spec: ExtractionSpec
-    victim: Classifier
-    test: Split
-    logits: torch.Tensor
-    correct: Split
-    setting: Setting
-
-    @classmethod
-    def of(cls, task: ExtractionTask, victim: Classifier, bundle: DataBundle) -> "_Judge":
-        spec = cast(ExtractionSpec, task.attack)
-        logits = predict(victim.network, bundle.test, str(victim.device))
+    def __init__(self, task: ExtractionTask, victim: Classifier, bundle: DataBundle):
+        self.spec = spec = cast(ExtractionSpec, task.attack)
+        self.victim, self.test = victim, bundle.test
+        self.logits = predict(victim.network, bundle.test, str(victim.device))
         rows = test_images(bundle, spec.transfer_images, task.victim.data.seed)
-        rows = rows[logits[rows].argmax(1) == bundle.test.labels[rows]]
+        self.correct = bundle.test.take(rows[self.logits[rows].argmax(1) == bundle.test.labels[rows]])
         surrogate = SAME if spec.surrogate == SAME else task.surrogate.name
-        setting: Setting = (("surrogate", surrogate), ("labels", spec.labels), ("pool", spec.pool))
+        self.setting: Setting = (("surrogate", surrogate), ("labels", spec.labels), ("pool", spec.pool))
         if spec.answers:  # said also when no other theft of the study needs telling apart
-            setting = (*setting, ("answers", spec.told("answers")))
-        return cls(spec, victim, bundle.test, logits, bundle.test.take(rows), setting)
+            self.setting = (*self.setting, ("answers", spec.told("answers")))
 
     def floor(self, seed: int) -> list[Measurement]:
         """How often noise of the same size fools the victim; empty when it gets no image right."""
         if not len(self.correct):
             return []
         noisy = transfer.sign_noise(self.correct, self.spec.transfer_epsilon, seed=seed)
-        share = transfer.fooled(self.victim, noisy, self.correct.labels)
-        return list(self._of_examples("floor", share, self.setting))
+        return list(self._fooling("floor", noisy, self.setting))
 
     def verdicts(self, stolen: Stolen, at: Setting, seed: int, progress: Progress) -> Iterator[Measurement]:
         """What one surrogate is worth."""
@@ -119,10 +109,10 @@ class _Judge:
         examples = transfer.transfer_examples(
             copy, self.correct, spec.transfer_epsilon, spec.transfer_steps, seed=seed, progress=progress
         )
-        share = transfer.fooled(self.victim, examples, self.correct.labels)
-        yield from self._of_examples("transfer_asr", share, at)
+        yield from self._fooling("transfer_asr", examples, at)
 
-    def _of_examples(self, metric: str, share: Estimate | None, setting: Setting) -> Iterator[Measurement]:
+    def _fooling(self, metric: str, images: torch.Tensor, setting: Setting) -> Iterator[Measurement]:
+        share = transfer.fooled(self.victim, images, self.correct.labels)
         if share is not None:
             at = (("epsilon", format_epsilon(self.spec.transfer_epsilon)), ("images", "correct"))
             yield Measurement(metric, share, (*setting, *at))

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
 
 from nasaudit.attacks.base import load_attack
-from nasaudit.attacks.membership.base import Knowledge, MembershipAttack, Scores, ShadowModels
+from nasaudit.attacks.membership.base import Knowledge, MembershipAttack, ShadowModels
 from nasaudit.attacks.membership.measures import Mask, membership_measurements, roc_curves
 from nasaudit.data.load import chosen
 from nasaudit.data.shadows import trained_on
@@ -41,7 +40,10 @@ def measure_membership(task: MembershipTask, workspace: Workspace) -> list[Measu
     scores = attack.score(
         victim, images, knowledge, seed=derive_seed(task.digest()), progress=workspace.progress
     )
-    _save_scores(workspace.folder / SCORES, images, member, scores)
+    arrays = {"index": images.indices.numpy(), "member": member, "score": scores.score}
+    if scores.queries is not None:
+        arrays["queries"] = scores.queries
+    np.savez(workspace.folder / SCORES, **arrays)  # type: ignore[arg-type]
     (workspace.folder / CURVES).write_text(json.dumps(roc_curves(spec, scores, member)), encoding="utf-8")
     return membership_measurements(spec, scores, member, victim.queries)
 
@@ -78,10 +80,3 @@ def shadow_models(task: MembershipTask, bundle: DataBundle, workspace: Workspace
         return trained_on(bundle, subset.models, subset.seed, indices)
 
     return ShadowModels([loader(shadow) for shadow in task.shadows], seen)
-
-
-def _save_scores(file: Path, images: Split, member: Mask, scores: Scores) -> None:
-    arrays = {"index": images.indices.numpy(), "member": member, "score": scores.score}
-    if scores.queries is not None:
-        arrays["queries"] = scores.queries
-    np.savez(file, **arrays)  # type: ignore[arg-type]

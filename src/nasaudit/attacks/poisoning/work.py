@@ -16,7 +16,7 @@ from nasaudit.attacks.poisoning.measures import (
     setting_of,
     target_measurements,
 )
-from nasaudit.data import load_data
+from nasaudit.data.load import load_data
 from nasaudit.data.split import DataBundle
 from nasaudit.errors import SpecError
 from nasaudit.measure.estimate import Measurement, exact

@@ -1,11 +1,12 @@
 """What the published batches of CIFAR and ImageNet32 have in common: rows of flattened pixels, and labels."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nasaudit.data.raw import Labels, Pixels
+from nasaudit.data.raw import Labels, Pixels, RawData
 from nasaudit.errors import DataError
 
 
@@ -42,3 +43,14 @@ def unpack_rows(
             f"{path}: expected {len(rows)} whole-numbered labels, got {labels.dtype} {list(labels.shape)}"
         )
     return rows.reshape(-1, *shape), labels.astype(np.int64)
+
+
+def join(folder: Path, batches: Sequence[tuple[Pixels, Labels]], class_names: tuple[str, ...]) -> RawData:
+    """All images of the batches, of which the last one is the official test set."""
+    return RawData(
+        where=str(folder),
+        images=np.concatenate([images for images, _ in batches]),
+        labels=np.concatenate([labels for _, labels in batches]),
+        class_names=class_names,
+        official_train=sum(len(labels) for _, labels in batches[:-1]),
+    )

@@ -10,9 +10,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from nasaudit.data.loaders.batches import unpack_rows
+from nasaudit.data.loaders.batches import join, unpack_rows
 from nasaudit.data.raw import RawData
 from nasaudit.data.safe_pickle import load_batch
 from nasaudit.errors import DataError
@@ -39,76 +37,83 @@ class _Layout:
         return f"https://www.cs.toronto.edu/~kriz/{self.archive}"
 
 
-_CIFAR10 = _Layout(
-    folder="cifar-10-batches-py",
-    archive="cifar-10-python.tar.gz",
-    archive_md5="c58f30108f718f92721af3b95e74349a",
-    train={
-        "data_batch_1": "c99cafc152244af753f735de768cd75f",
-        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-        "data_batch_4": "634d18415352ddfa80567beed471001a",
-        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-    },
-    test={"test_batch": "40351d587109b95175f43aff81a1287e"},
-    meta="batches.meta",
-    labels_key="labels",
-    names_key="label_names",
-)
-
-_CIFAR100 = _Layout(
-    folder="cifar-100-python",
-    archive="cifar-100-python.tar.gz",
-    archive_md5="eb9058c3a382ffc7106e4002c42a8d85",
-    train={"train": "16019d7e3df5f24257cddd939b257f8d"},
-    test={"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
-    meta="meta",
-    labels_key="fine_labels",
-    names_key="fine_label_names",
-)
-
-
-_LAYOUTS = {"cifar10": _CIFAR10, "cifar100": _CIFAR100}
+_LAYOUTS = {
+    "cifar10": _Layout(
+        folder="cifar-10-batches-py",
+        archive="cifar-10-python.tar.gz",
+        archive_md5="c58f30108f718f92721af3b95e74349a",
+        train={
+            "data_batch_1": "c99cafc152244af753f735de768cd75f",
+            "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+            "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+            "data_batch_4": "634d18415352ddfa80567beed471001a",
+            "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+        },
+        test={"test_batch": "40351d587109b95175f43aff81a1287e"},
+        meta="batches.meta",
+        labels_key="labels",
+        names_key="label_names",
+    ),
+    "cifar100": _Layout(
+        folder="cifar-100-python",
+        archive="cifar-100-python.tar.gz",
+        archive_md5="eb9058c3a382ffc7106e4002c42a8d85",
+        train={"train": "16019d7e3df5f24257cddd939b257f8d"},
+        test={"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
+        meta="meta",
+        labels_key="fine_labels",
+        names_key="fine_label_names",
+    ),
+}
 
 
 def load(spec: DataSpec, downloads: Path) -> RawData:
     """All images; those of the published test batch are the official test set."""
     layout = _LAYOUTS[spec.name]
-    folder = _folder(spec, downloads)
-    _require(spec, downloads)
-    _warn_of_other_files(spec.name, folder)
-    paths = [folder / name for name in (*layout.train, *layout.test)]
+    *paths, _ = files(spec, downloads)
+    folder = paths[0].parent
+    differing = []
+    for path, published in zip(paths, (layout.train | layout.test).values(), strict=True):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+        if digest.hexdigest() != published:
+            differing.append(path.name)
+    if differing:
+        warnings.warn(
+            f"{spec.name}: {', '.join(differing)} in {folder} differ from the published files; "
+            "results will not compare with those of others",
+            stacklevel=2,
+        )
     batches = [unpack_rows(path, load_batch(path), layout.labels_key, SHAPE) for path in paths]
-    return RawData(
-        where=str(folder),
-        images=np.concatenate([images for images, _ in batches]),
-        labels=np.concatenate([labels for _, labels in batches]),
-        class_names=class_names(spec, downloads),
-        official_train=sum(len(labels) for _, labels in batches[: len(layout.train)]),
-    )
+    return join(folder, batches, class_names(spec, downloads))
 
 
 def files(spec: DataSpec, downloads: Path) -> list[Path]:
     """The batches and the file of names. Raises DataError that says how to get them."""
-    _require(spec, downloads)
-    return [_folder(spec, downloads) / name for name in _wanted(spec)]
+    paths = _paths(spec, downloads)
+    absent = [path.name for path in paths if not path.is_file()]
+    if absent:
+        raise DataError(
+            f"{spec.name}: expected {', '.join(absent)} in {paths[0].parent}; add --download, "
+            f"or unpack {_LAYOUTS[spec.name].url} so that they are there"
+        )
+    return paths
 
 
 def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
     """The names in the order of the labels."""
-    layout = _LAYOUTS[spec.name]
-    _require(spec, downloads)
-    path = _folder(spec, downloads) / layout.meta
-    names = load_batch(path).get(layout.names_key)
+    key = _LAYOUTS[spec.name].names_key
+    *_, path = files(spec, downloads)
+    names = load_batch(path).get(key)
     if not isinstance(names, list) or not all(isinstance(name, str | bytes) for name in names):
-        raise DataError(f"{path}: expected a list of names under {layout.names_key!r}")
+        raise DataError(f"{path}: expected a list of names under {key!r}")
     return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
 
 
 def fetch(spec: DataSpec, downloads: Path) -> None:
     """Download and unpack the published archive (170 MB), unless its files are there."""
     layout = _LAYOUTS[spec.name]
-    if not _absent(spec, downloads):
+    if all(path.is_file() for path in _paths(spec, downloads)):
         return
     from torchvision.datasets.utils import download_and_extract_archive
 
@@ -120,44 +125,9 @@ def fetch(spec: DataSpec, downloads: Path) -> None:
         raise DataError(f"{spec.name}: {layout.url} could not be downloaded to {root} ({error})") from error
 
 
-def _folder(spec: DataSpec, downloads: Path) -> Path:
-    """The folder with the batches: `path` may be it or contain it."""
+def _paths(spec: DataSpec, downloads: Path) -> list[Path]:
+    """Where the batches and then the file of names are expected: `path` may be their folder or contain it."""
     layout = _LAYOUTS[spec.name]
     root = Path(spec.path) if spec.path else downloads
-    return root if (root / layout.meta).is_file() else root / layout.folder
-
-
-def _wanted(spec: DataSpec) -> list[str]:
-    layout = _LAYOUTS[spec.name]
-    return [*layout.train, *layout.test, layout.meta]
-
-
-def _absent(spec: DataSpec, downloads: Path) -> list[str]:
-    folder = _folder(spec, downloads)
-    return [name for name in _wanted(spec) if not (folder / name).is_file()]
-
-
-def _require(spec: DataSpec, downloads: Path) -> None:
-    if absent := _absent(spec, downloads):
-        raise DataError(
-            f"{spec.name}: expected {', '.join(absent)} in {_folder(spec, downloads)}; add --download, "
-            f"or unpack {_LAYOUTS[spec.name].url} so that they are there"
-        )
-
-
-def _warn_of_other_files(name: str, folder: Path) -> None:
-    """Warn when the batches are not the published ones: their results compare with nobody's."""
-    layout = _LAYOUTS[name]
-    published = layout.train | layout.test
-    differing = [batch for batch, md5 in published.items() if _md5(folder / batch) != md5]
-    if differing:
-        warnings.warn(
-            f"{name}: {', '.join(differing)} in {folder} differ from the published files; "
-            "results will not compare with those of others",
-            stacklevel=3,
-        )
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    folder = root if (root / layout.meta).is_file() else root / layout.folder
+    return [folder / name for name in (*layout.train, *layout.test, layout.meta)]

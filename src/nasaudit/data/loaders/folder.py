@@ -62,36 +62,27 @@ def _list(root: Path) -> _Listing:
         raise DataError(
             f"{root}: expected a folder, " + ("got a file" if root.exists() else "no such folder")
         )
-    folders = _folders(root)
-    parts = {folder.name: folder for folder in folders}
+    parts = {folder.name: folder for folder in _folders(root)}
     if {"train", "test"} <= set(parts) and _folders(parts["train"]):
         if len(parts) > 2:
             others = ", ".join(sorted(set(parts) - {"train", "test"}))
             raise DataError(f"{root}: expected nothing beside the folders train and test, got {others}")
-        return _official(parts["train"], parts["test"])
+        train, test = _classes(parts["train"]), _classes(parts["test"])
+        if train.class_names != test.class_names:
+            differing = sorted(set(train.class_names) ^ set(test.class_names))
+            raise DataError(
+                f"{root}: expected the same classes in train and test, {differing[0]} is in one only"
+            )
+        pictures, labels = train.pictures + test.pictures, train.labels + test.labels
+        return _Listing(train.class_names, pictures, labels, len(train.pictures))
     return _classes(root)
-
-
-def _official(train: Path, test: Path) -> _Listing:
-    first, second = _classes(train), _classes(test)
-    if first.class_names != second.class_names:
-        differing = sorted(set(first.class_names) ^ set(second.class_names))
-        raise DataError(
-            f"{train.parent}: expected the same classes in train and test, {differing[0]} is in one only"
-        )
-    return _Listing(
-        first.class_names,
-        first.pictures + second.pictures,
-        first.labels + second.labels,
-        len(first.pictures),
-    )
 
 
 def _classes(root: Path) -> _Listing:
     folders = _folders(root)
     if len(folders) < 2:
-        present = f"only {folders[0].name}" if folders else "none"
-        raise DataError(f"{root}: expected a folder for each of two classes or more, got {present}")
+        names = f"only {folders[0].name}" if folders else "none"
+        raise DataError(f"{root}: expected a folder for each of two classes or more, got {names}")
     pictures: list[Path] = []
     labels: list[int] = []
     for label, folder in enumerate(folders):

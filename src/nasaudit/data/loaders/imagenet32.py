@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasaudit.data.loaders.batches import unpack_rows
+from nasaudit.data.loaders.batches import join, unpack_rows
 from nasaudit.data.raw import Labels, Pixels, RawData
 from nasaudit.data.safe_npz import load_arrays
 from nasaudit.data.safe_pickle import load_batch
@@ -32,13 +32,7 @@ def load(spec: DataSpec, downloads: Path) -> RawData:
     new_label = np.full(CLASSES, -1, dtype=np.int64)
     new_label[drawn] = np.arange(len(drawn))
     batches = [_read(_batch_file(folder, name), new_label) for name in (*TRAIN_BATCHES, TEST_BATCH)]
-    return RawData(
-        where=str(folder),
-        images=np.concatenate([images for images, _ in batches]),
-        labels=np.concatenate([labels for _, labels in batches]),
-        class_names=class_names(spec, downloads),
-        official_train=sum(len(labels) for _, labels in batches[:-1]),
-    )
+    return join(folder, batches, class_names(spec, downloads))
 
 
 def files(spec: DataSpec, downloads: Path) -> list[Path]:

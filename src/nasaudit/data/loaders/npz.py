@@ -53,38 +53,44 @@ def _part(path: Path, arrays: dict[str, npt.NDArray[Any]], prefix: str) -> tuple
         if name not in arrays:
             raise DataError(f"{path}: expected both {prefix}images and {prefix}labels, {name} is missing")
     images = _as_pixels(f"{path}: {prefix}images", arrays[f"{prefix}images"])
-    labels = _as_labels(f"{path}: {prefix}labels", arrays[f"{prefix}labels"])
+    labels = arrays[f"{prefix}labels"]
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: {prefix}labels: expected whole numbers [N], got {labels.dtype} {list(labels.shape)}"
+        )
+    negative = np.flatnonzero(labels < 0)
+    if len(negative):
+        raise DataError(
+            f"{path}: {prefix}labels: expected labels from 0, got {labels[negative[0]]} at position {negative[0]}"
+        )
     if len(images) != len(labels):
         raise DataError(
             f"{path}: expected as many {prefix}labels as {prefix}images, got {len(labels)} and {len(images)}"
         )
-    return images, labels
+    return images, labels.astype(np.int64)
 
 
 def _as_pixels(where: str, values: npt.NDArray[Any]) -> Pixels:
     """uint8 [N, C, H, W] from any of the accepted layouts and number types."""
     if values.size == 0:
         raise DataError(f"{where}: expected images, got an empty array {list(values.shape)}")
-    laid_out = _channels_first(where, values)
+    if values.ndim == 3:
+        laid_out = values[:, None]
+    elif values.ndim == 4 and values.shape[1] in CHANNELS:
+        laid_out = values
+    elif values.ndim == 4 and values.shape[3] in CHANNELS:
+        laid_out = values.transpose(0, 3, 1, 2)
+    else:
+        raise DataError(
+            f"{where}: expected [N, H, W], [N, H, W, C] or [N, C, H, W] with 1 or 3 channels, "
+            f"got {list(values.shape)}"
+        )
     if laid_out.dtype.kind == "f":
         laid_out = _from_unit_floats(where, laid_out)
     elif laid_out.dtype != np.uint8:
         raise DataError(f"{where}: expected uint8 (0..255) or floats in [0,1], got {values.dtype}")
     check_images(where, laid_out)
     return np.ascontiguousarray(laid_out)
-
-
-def _channels_first(where: str, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if values.ndim == 3:
-        return values[:, None]
-    if values.ndim == 4 and values.shape[1] in CHANNELS:
-        return values
-    if values.ndim == 4 and values.shape[3] in CHANNELS:
-        return values.transpose(0, 3, 1, 2)
-    raise DataError(
-        f"{where}: expected [N, H, W], [N, H, W, C] or [N, C, H, W] with 1 or 3 channels, "
-        f"got {list(values.shape)}"
-    )
 
 
 def _from_unit_floats(where: str, values: npt.NDArray[Any]) -> Pixels:
@@ -100,17 +106,6 @@ def _from_unit_floats(where: str, values: npt.NDArray[Any]) -> Pixels:
     return grey
 
 
-def _as_labels(where: str, values: npt.NDArray[Any]) -> Labels:
-    if values.ndim != 1 or values.dtype.kind not in "iu":
-        raise DataError(f"{where}: expected whole numbers [N], got {values.dtype} {list(values.shape)}")
-    negative = np.flatnonzero(values < 0)
-    if len(negative):
-        raise DataError(
-            f"{where}: expected labels from 0, got {values[negative[0]]} at position {negative[0]}"
-        )
-    return values.astype(np.int64)
-
-
 def _class_names(path: Path, arrays: dict[str, npt.NDArray[Any]], labels: Labels) -> tuple[str, ...]:
     """The names in the file, or the labels themselves; every class must have an image."""
     if "class_names" in arrays:
@@ -120,16 +115,14 @@ def _class_names(path: Path, arrays: dict[str, npt.NDArray[Any]], labels: Labels
                 f"{path}: expected class_names as text [classes], got {names.dtype} {list(names.shape)}"
             )
         check_labels(str(path), labels, len(names))
-        written = tuple(str(name) for name in names)
-    else:
-        # Checked before a name is made for each: one stray label of a million is not a million classes.
-        present = np.unique(labels)
-        gaps = np.flatnonzero(present != np.arange(len(present)))
-        if len(gaps):
-            stray = present[gaps[0]]
-            raise DataError(
-                f"{path}: expected labels 0..k-1, each with an image, got {stray} at position "
-                f"{int(np.argmax(labels == stray))} but no {gaps[0]}"
-            )
-        written = tuple(str(label) for label in present)
-    return written
+        return tuple(str(name) for name in names)
+    # Checked before a name is made for each: one stray label of a million is not a million classes.
+    present = np.unique(labels)
+    gaps = np.flatnonzero(present != np.arange(len(present)))
+    if len(gaps):
+        stray = present[gaps[0]]
+        raise DataError(
+            f"{path}: expected labels 0..k-1, each with an image, got {stray} at position "
+            f"{int(np.argmax(labels == stray))} but no {gaps[0]}"
+        )
+    return tuple(str(label) for label in present)

@@ -26,7 +26,7 @@ class Look:
     note: str = ""
 
 
-def looks(labels: Sequence[str]) -> list[Look]:
+def line_looks(labels: Sequence[str]) -> list[Look]:
     """One look for each of a few lines that are no architectures."""
     return [
         Look(label, COLOURS[k % len(COLOURS)], SHAPES[k // len(COLOURS) % len(SHAPES)])

@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from nasaudit.measure.catalogue import FRACTION
 from nasaudit.report import format
 from nasaudit.report.parts import ABSENT
 from nasaudit.results.base import Span
-from nasaudit.results.verdict_models import Claim, Measure
-from nasaudit.spec.remedies import Rewiring, remedies_of
-
-Finding = Literal["supported", "contradicted", "undecided"]
+from nasaudit.results.verdict_models import Claim, ClaimFinding, Variable
+from nasaudit.spec.remedies.catalogue import Rewiring, remedies_of
 
 COLUMNS = (
     "verdict", "talk", "measured", "effect", "n", "accuracy and FLOPs held fixed", "p after Holm", "could see",
@@ -39,27 +36,28 @@ class Line:
 
     kind: str  # in words
     asked: str
-    finding: Finding
+    finding: ClaimFinding
     talk: tuple[str, str]  # arrow and word
     measured: tuple[str, str]
     cells: tuple[Entry, ...]  # the other columns
     why: str
 
 
-def line_of(claim: Claim, measures: Mapping[str, Measure]) -> Line:
-    """The claim in words; `measures` by key, of which one may be missing."""
+def line_of(claim: Claim, variables: Mapping[str, Variable]) -> Line:
+    """The claim in words; `variables` by key, of which one may be missing."""
+    effect = variables.get(claim.effect)
     return Line(
         kind=_kind(claim),
-        asked=_asked(claim, measures),
+        asked=_asked(claim, variables),
         finding=claim.finding,
         talk=WORDS[claim.kind][claim.predicted],
         measured=_measured(claim),
         cells=(
-            _effect(claim, measures.get(claim.effect)),
+            _effect(claim, effect),
             Entry(format.whole(claim.n) if claim.n else ABSENT, (claim.sample,)),
             _partial(claim),
             _p(claim),
-            Entry(_could_see(claim, measures.get(claim.effect))),
+            Entry(_could_see(claim, effect)),
         ),
         why=format.first_up(claim.why),
     )
@@ -67,32 +65,27 @@ def line_of(claim: Claim, measures: Mapping[str, Measure]) -> Line:
 
 def _kind(claim: Claim) -> str:
     if claim.kind == "group":
-        return {"manual": "NAS against hand-made", "random": "NAS against random cells"}.get(
-            claim.other, f"NAS against {claim.other}"
-        )
+        against = {"manual": "hand-made"}.get(claim.other, AGAINST.get(claim.other, claim.other))
+        return f"NAS against {against}"
     return {"correlation": "across cells", "intervention": "rewired minus original"}[claim.kind]
 
 
-def _asked(claim: Claim, measures: Mapping[str, Measure]) -> str:
-    effect = _title(claim.effect, measures)
+def _asked(claim: Claim, variables: Mapping[str, Variable]) -> str:
+    cause, effect = (
+        variables[key].title if key in variables else key.replace("_", " ")
+        for key in (claim.cause, claim.effect)
+    )
     if claim.kind == "group":
         against = AGAINST.get(claim.other, claim.other)
         return f"NAS-designed models against {against}: a {claim.predicted} {effect}"
     if claim.kind == "correlation":
-        return f"The higher the {_title(claim.cause, measures)}, the {claim.predicted} the {effect}"
+        return f"The higher the {cause}, the {claim.predicted} the {effect}"
     verb = "raises" if claim.predicted == "higher" else "lowers"
     rewiring = remedies_of(Rewiring).get(claim.cause)
-    title = _words(claim.cause) if rewiring is None else rewiring.title
-    doing = "" if rewiring is None else rewiring.doing
-    return f"{doing or f'The rewiring {title}'} {verb} the {effect}"
-
-
-def _title(key: str, measures: Mapping[str, Measure]) -> str:
-    return measures[key].title if key in measures else _words(key)
-
-
-def _words(key: str) -> str:
-    return key.replace("_", " ")
+    doing = (
+        f"The rewiring {cause}" if rewiring is None else rewiring.doing or f"The rewiring {rewiring.title}"
+    )
+    return f"{doing} {verb} the {effect}"
 
 
 def _measured(claim: Claim) -> tuple[str, str]:
@@ -104,19 +97,18 @@ def _measured(claim: Claim) -> tuple[str, str]:
     return WORDS[claim.kind]["higher" if claim.estimate.value > 0 else "lower"]
 
 
-def _effect(claim: Claim, measure: Measure | None) -> Entry:
+def _effect(claim: Claim, variable: Variable | None) -> Entry:
     if claim.estimate is None:
         return Entry()
     if claim.kind == "correlation":
         cells = f"all {claim.n_everywhere} cells" if claim.n_everywhere else "all cells"
         over_all = () if claim.everywhere is None else (f"{cells}: {claim.everywhere:+.2f}",)
         return Entry(f"ρ{format.NBSP}{claim.estimate.value:+.2f}", (_ends(claim.estimate), *over_all))
-    metric, unit = _metric(measure)
+    metric, unit = _metric(variable)
     low, high = (format.amount(end, metric, unit) for end in (claim.estimate.low, claim.estimate.high))
-    said = "" if unit == FRACTION else f" {unit}"
-    return Entry(
-        format.change(claim.estimate.value, metric, unit), (f"[{low},{format.NBSP}{high}]{said}".rstrip(),)
-    )
+    in_unit = "" if unit == FRACTION else f" {unit}"
+    note = f"[{low},{format.NBSP}{high}]{in_unit}".rstrip()
+    return Entry(format.change(claim.estimate.value, metric, unit), (note,))
 
 
 def _partial(claim: Claim) -> Entry:
@@ -127,23 +119,23 @@ def _partial(claim: Claim) -> Entry:
 
 
 def _p(claim: Claim) -> Entry:
-    if claim.p_corrected is None:
+    if claim.p_holm is None:
         return Entry()
     tested = (f"{claim.tested} tests",) if claim.tested > 1 else ()
     alone = () if claim.p is None else (f"alone {format.p_value(claim.p)}",)
-    return Entry(format.p_value(claim.p_corrected), (*alone, *tested))
+    return Entry(format.p_value(claim.p_holm), (*alone, *tested))
 
 
-def _could_see(claim: Claim, measure: Measure | None) -> str:
+def _could_see(claim: Claim, variable: Variable | None) -> str:
     if claim.detectable is None:
         return ABSENT if claim.estimate is None else "nothing"
     if claim.kind == "correlation":
         return f"ρ{format.NBSP}{claim.detectable:.2f}"
-    return format.size(claim.detectable, *_metric(measure))
+    return format.size(claim.detectable, *_metric(variable))
 
 
-def _metric(measure: Measure | None) -> tuple[str, str]:
-    return ("", "") if measure is None else (measure.metric, measure.unit)
+def _metric(variable: Variable | None) -> tuple[str, str]:
+    return ("", "") if variable is None else (variable.metric, variable.unit)
 
 
 def _ends(span: Span) -> str:

@@ -27,7 +27,7 @@ class Finding:
 def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
     """One finding for a pair of architectures, or one for the whole field; none for less."""
     headline = evidence.results.headline(family.name)
-    standing = next((one for one in evidence.results.standings if one.family == family.name), None)
+    standing = next((each for each in evidence.results.standings if each.family == family.name), None)
     if headline is None or standing is None:
         return
     wording = family.wording(evidence, headline)
@@ -40,22 +40,35 @@ def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
         numbers = [
             f"{format.first_up(wording.measure)}: {format.estimate(high)} for {titles[worst]}, "
             f"{format.estimate(low)} for {titles[best]}; {difference}.",
-            *_why_undecided(standing),
         ]
+        if not standing.decided:
+            numbers.append(
+                "A value without an interval may be chance, so this study cannot tell them apart."
+                if standing.allowed is None
+                else f"The {format.INTERVAL}s overlap, so this study cannot tell them apart."
+            )
     else:
         title = _field_title(family, standing, titles)
         numbers = [
             f"{format.first_up(wording.measure)}: from {format.estimate(low)} ({titles[best]}) "
             f"to {format.estimate(high)} ({titles[worst]}); {difference}.",
-            *_ties(standing, titles),
         ]
+        # Of those at either end, who is not alone there.
+        for extreme in (worst, best) if standing.decided else ():
+            if tied := [titles[name] for name in standing.tied(extreme)]:
+                numbers.append(f"Not clearly apart from {titles[extreme]}: {format.listing(tied)}.")
+    if standing.decided and not standing.general:
+        seeds = len(evidence.results.study.seeds)
+        trainings = "one training" if seeds == 1 else f"{seeds} trainings"
+        numbers.append(
+            f"With {trainings} of each, that holds for these models; another training may come out otherwise."
+        )
     yield Finding(
         title,
         decided=standing.decided,
         sentences=(
             *_illustrated(wording, worst, best, titles),
             *numbers,
-            *_only_these_models(standing, len(evidence.results.study.seeds)),
             _direction(evidence, family, headline, standing),
             *_accuracies(standing, titles),
         ),
@@ -80,38 +93,15 @@ def _field_title(family: Family, standing: Standing, titles: Mapping[str, str]) 
     return f"{easiest} easiest to {family.verb}: {titles[worst]}. {hardest} hardest: {titles[best]}."
 
 
-def _ties(standing: Standing, titles: Mapping[str, str]) -> Iterator[str]:
-    """Of those at either end, who is not alone there."""
-    for extreme in (standing.ranked[0], standing.ranked[-1]) if standing.decided else ():
-        tied = [titles[name] for name in standing.tied(extreme)]
-        if tied:
-            yield f"Not clearly apart from {titles[extreme]}: {format.listing(tied)}."
-
-
-def _only_these_models(standing: Standing, seeds: int) -> Iterator[str]:
-    if standing.decided and not standing.general:
-        trainings = "one training" if seeds == 1 else f"{seeds} trainings"
-        yield f"With {trainings} of each, that holds for these models; another training may come out otherwise."
-
-
-def _why_undecided(standing: Standing) -> Iterator[str]:
-    if standing.decided:
-        return
-    if standing.allowed is None:
-        yield "A value without an interval may be chance, so this study cannot tell them apart."
-    else:
-        yield f"The {format.INTERVAL}s overlap, so this study cannot tell them apart."
-
-
 def _difference(standing: Standing, headline: Headline) -> str:
     """The difference, and the bounds that the two intervals leave to it."""
     metric, unit = headline.metric, headline.unit
     points = f"{format.NBSP}points" if format.in_points(metric, unit) else ""
-    said = f"{format.amount(standing.difference, metric, unit)}{points}"
+    difference = f"{format.amount(standing.difference, metric, unit)}{points}"
     if standing.allowed is None:
-        return said
+        return difference
     least, most = (format.amount(end, metric, unit) for end in (standing.allowed.low, standing.allowed.high))
-    return f"{said} (the intervals allow {least} to {most})"
+    return f"{difference} (the intervals allow {least} to {most})"
 
 
 def _illustrated(wording: Wording, worse: str, better: str, titles: Mapping[str, str]) -> list[str]:
@@ -135,6 +125,8 @@ def _direction(evidence: Evidence, family: Family, headline: Headline, standing:
     tested = group_verdict(evidence, family)
     if tested is not None:
         return f"{here}, {tested}"
+    if headline.published is None:
+        return "Nothing was published of NAS-designed models under this attack."
     claim = family.claim(headline.published)
     undecided = standing.pairs - standing.agree - standing.against
     if not standing.pairs:
@@ -153,11 +145,11 @@ def _accuracies(standing: Standing, titles: Mapping[str, str]) -> list[str]:
     gap = standing.accuracy_gap
     if gap is None:
         return []
-    one, other = (titles[name] for name in gap.architectures)
+    first, second = (titles[name] for name in gap.architectures)
     others = (
         f" ({gap.pairs} pairs differ by more than {format.points(ACCURACY_GAP)})" if gap.pairs > 1 else ""
     )
     return [
-        f"Caution: the clean accuracies of {one} and {other} differ by {format.points(gap.difference)}{others}. "
+        f"Caution: the clean accuracies of {first} and {second} differ by {format.points(gap.difference)}{others}. "
         "A model that is less accurate is often easier to attack for that reason alone."
     ]

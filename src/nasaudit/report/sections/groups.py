@@ -14,7 +14,6 @@ from nasaudit.report.palette import GROUP_COLOURS, GROUP_TITLES
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table
 from nasaudit.report.sections.families.base import Family
 from nasaudit.results.base import Span
-from nasaudit.results.flags import ACCURACY_GAP
 from nasaudit.results.verdict_models import GroupComparison, GroupTest
 from nasaudit.spec.arch import Group
 from nasaudit.stats.holm import ALPHA
@@ -25,6 +24,11 @@ OUTCOMES = {
     "supports": "supports",
     "contradicts": "contradicts",
     "neither": "neither supports nor contradicts",
+}
+# Of an attack of which nothing was published.
+UNPUBLISHED = {
+    "differs": "finds a difference between the groups, of which nothing was published",
+    "neither": "can show no difference between the groups, of which nothing was published",
 }
 FOUND = "4 of 5 such studies"  # power .8
 
@@ -42,17 +46,24 @@ def section(evidence: Evidence, families: Sequence[Family]) -> Section | None:
     """A table of all families; for each that was tested, a sentence and a strip. None without both groups."""
     known: dict[str, Family] = {family.name: family for family in families}
     compared = [
-        one for one in evidence.results.comparisons if one.n_nas and one.n_manual and one.family in known
+        pair for pair in evidence.results.comparisons if pair.n_nas and pair.n_manual and pair.family in known
     ]
     if not compared:
         return None
-    blocks = [_block(evidence, known[one.family], one, one.test) for one in compared if one.test is not None]
+    blocks = [
+        _block(evidence, known[pair.family], pair, pair.test) for pair in compared if pair.test is not None
+    ]
+    measured = []  # which measure, of which attack, at which setting
+    for pair in compared:
+        setting = [f"{key.replace('_', ' ')} {text}" for key, text in pair.setting.items()]
+        attack = ", ".join([pair.attack.replace("_", " "), *setting])
+        measured.append(f"{known[pair.family].title} by the {pair.measure} ({attack})")
     content = {
         "table": _table(evidence, known, compared),
         "blocks": blocks,
-        "why": unique(f"{format.first_up(one.why)}." for one in compared if one.why),
-        "measured": format.listing([_measured(known[one.family], one) for one in compared]),
-        "method": _method([one.test for one in compared if one.test is not None]),
+        "why": unique(f"{format.first_up(pair.why)}." for pair in compared if pair.why),
+        "measured": format.listing(measured),
+        "method": _method([pair.test for pair in compared if pair.test is not None]),
     }
     figures = tuple(block.figure for block in blocks)
     return Section("groups", "NAS against hand-made", "groups.html.j2", content, figures)
@@ -60,78 +71,69 @@ def section(evidence: Evidence, families: Sequence[Family]) -> Section | None:
 
 def group_verdict(evidence: Evidence, family: Family) -> str | None:
     """What the test over architectures says on the published direction, as a clause; None where none was made."""
-    for one in evidence.results.comparisons:
-        if one.family == family.name and one.test is not None:
-            return f"{_over(one)}, this study {_stance(family, one, one.test)}. {_numbers(one, one.test)}"
+    for pair in evidence.results.comparisons:
+        if pair.family == family.name and pair.test is not None:
+            return _verdict(family, pair, pair.test)
     return None
 
 
-def _block(evidence: Evidence, family: Family, one: GroupComparison, test: GroupTest) -> Block:
-    published = [f"Published: {one.published_size}."] if one.published_size else []
-    return Block(
-        title=f"{format.first_up(family.title)}: {OUTCOMES[test.finding]} the published direction",
-        sentences=(
-            f"{format.first_up(_over(one))}, this study {_stance(family, one, test)}. {_numbers(one, test)}",
-            *published,
-            *_could_have_seen(one, test),
-            *_missing(evidence, one),
-            *_accuracy(one),
-        ),
-        figure=_figure(evidence, family, one),
-    )
+def _verdict(family: Family, pair: GroupComparison, test: GroupTest) -> str:
+    over = f"{pair.n_nas} NAS-designed and {pair.n_manual} hand-made architectures"
+    finding = _finding(pair, test, family.claim(pair.published))
+    return f"over {over} ({pair.n_models} models), this study {finding}. {_numbers(pair, test)}"
 
 
-def _over(one: GroupComparison) -> str:
-    return f"over {one.n_nas} NAS-designed and {one.n_manual} hand-made architectures ({one.n_models} models)"
+def _finding(pair: GroupComparison, test: GroupTest, direction: str) -> str:
+    return UNPUBLISHED[test.finding] if pair.published is None else f"{OUTCOMES[test.finding]} {direction}"
 
 
-def _stance(family: Family, one: GroupComparison, test: GroupTest) -> str:
-    return f"{OUTCOMES[test.finding]} {family.claim(one.published)}"
-
-
-def _numbers(one: GroupComparison, test: GroupTest) -> str:
-    if test.difference.low == test.difference.high == 0:
-        return f"All have the same {one.measure}, so it tells none of them apart."
-    corrected = f" after Holm's correction for {test.families} families" if test.families > 1 else ""
-    return (
-        f"The {one.measure} differs by {_span(test.difference, one)} (NAS-designed minus hand-made; "
-        f"p{format.NBSP}{_equals(test.p_holm)}{corrected})."
-    )
-
-
-def _could_have_seen(one: GroupComparison, test: GroupTest) -> list[str]:
-    """So that the silence of a test is not taken for a proof of equality."""
-    if test.detectable_difference is None:
-        return [
-            f"With so few architectures the smallest p that this test can give is {format.p_value(test.smallest_p)}: "
-            "no difference, however large, could have been found."
-        ]
-    if test.detectable_difference == 0:
-        return []
-    size = format.size(test.detectable_difference, one.metric, one.unit)
-    return [
-        f"A true difference of {size} would have been found in {FOUND}; of smaller ones the test says little."
-    ]
-
-
-def _missing(evidence: Evidence, one: GroupComparison) -> list[str]:
-    have = {value.architecture for value in one.values}
-    absent = [
+def _block(evidence: Evidence, family: Family, pair: GroupComparison, test: GroupTest) -> Block:
+    values = {value.architecture for value in pair.values}
+    missing = [
         subject.title
         for subject in evidence.subjects
-        if subject.spec.group in ("nas", "manual") and subject.name not in have
+        if subject.spec.group in ("nas", "manual") and subject.name not in values
     ]
-    return [f"Without {format.listing(absent)}: no such measurement."] if absent else []
+    sentences = [format.first_up(_verdict(family, pair, test))]
+    if pair.published_size:
+        sentences.append(f"Published: {pair.published_size}.")
+    # So that the silence of a test is not taken for a proof of equality.
+    if test.detectable_difference is None:
+        sentences.append(
+            f"With so few architectures the smallest p that this test can give is {format.p_value(test.smallest_p)}: "
+            "no difference, however large, could have been found."
+        )
+    elif test.detectable_difference:
+        size = format.size(test.detectable_difference, pair.metric, pair.unit)
+        sentences.append(
+            f"A true difference of {size} would have been found in {FOUND}; of smaller ones the test says little."
+        )
+    if missing:
+        sentences.append(f"Without {format.listing(missing)}: no such measurement.")
+    if pair.unequal and pair.accuracy_gap is not None:
+        better = "more" if pair.accuracy_gap > 0 else "less"
+        sentences.append(
+            f"Caution: on average the NAS-designed architectures are {format.points(pair.accuracy_gap)} "
+            f"{better} accurate, and a difference may come from that alone."
+        )
+    return Block(
+        title=f"{format.first_up(family.title)}: {_finding(pair, test, 'the published direction')}",
+        sentences=tuple(sentences),
+        figure=_figure(evidence, family, pair),
+    )
 
 
-def _accuracy(one: GroupComparison) -> list[str]:
-    if one.accuracy_gap is None or abs(one.accuracy_gap) <= ACCURACY_GAP:
-        return []
-    better = "more" if one.accuracy_gap > 0 else "less"
-    return [
-        f"Caution: on average the NAS-designed architectures are {format.points(one.accuracy_gap)} {better} "
-        "accurate, and a difference may come from that alone."
-    ]
+def _numbers(pair: GroupComparison, test: GroupTest) -> str:
+    difference = test.difference
+    if difference.low == difference.high == 0:
+        return f"All have the same {pair.measure}, so it tells none of them apart."
+    corrected = f" after Holm's correction for {test.families} families" if test.families > 1 else ""
+    p = format.p_value(test.p_holm)
+    return (
+        f"The {pair.measure} differs by "
+        f"{format.change(difference.value, pair.metric, pair.unit)} {_bounds(difference, pair)} "
+        f"(NAS-designed minus hand-made; p{format.NBSP}{p if p.startswith('<') else f'= {p}'}{corrected})."
+    )
 
 
 def _method(tests: Sequence[GroupTest]) -> str:
@@ -150,102 +152,90 @@ def _method(tests: Sequence[GroupTest]) -> str:
 
 
 def _table(evidence: Evidence, known: dict[str, Family], compared: Sequence[GroupComparison]) -> Table:
-    tested = any(one.test is not None for one in compared)
-    groups = [group for group in SHOWN if any(one.of_group(group) for one in compared)]
+    tested = any(pair.test is not None for pair in compared)
+    groups = [group for group in SHOWN if any(pair.of_group(group) for pair in compared)]
     rows = [
         (
-            Cell(format.first_up(known[one.family].title), one.measure),
-            *(_group_cell(evidence, one, group) for group in groups),
-            *(_test_cells(one) if tested else ()),
+            Cell(format.first_up(known[pair.family].title), pair.measure),
+            *(_group_cell(evidence, pair, group) for group in groups),
+            *(_test_cells(pair) if tested else ()),
         )
-        for one in compared
+        for pair in compared
     ]
     columns = ("", *(GROUP_TITLES[group] for group in groups), *(TESTED if tested else ()))
     caption = "Mean over architectures, with their number; higher is worse for the defender"
     return Table(caption, columns, tuple(rows))
 
 
-def _group_cell(evidence: Evidence, one: GroupComparison, group: Group) -> Cell:
-    values = one.of_group(group)
+def _group_cell(evidence: Evidence, pair: GroupComparison, group: Group) -> Cell:
+    values = pair.of_group(group)
     if not values:
         return Cell(ABSENT)
     models = sum(value.models for value in values)
     alone = evidence.titles.get(values[0].architecture, values[0].architecture)
     who = alone if len(values) == 1 and group != "random" else str(len(values))
     return Cell(
-        format.quantity(one.means[group], one.metric, one.unit),
+        format.quantity(pair.means[group], pair.metric, pair.unit),
         f"{who} ({models} model{'s' * (models != 1)})",
     )
 
 
-def _test_cells(one: GroupComparison) -> tuple[Cell, ...]:
-    test = one.test
+def _test_cells(pair: GroupComparison) -> tuple[Cell, ...]:
+    test = pair.test
     if test is None:
         return (Cell(ABSENT),) * len(TESTED)
     seen = test.detectable_difference
     delta = test.cliffs_delta
     return (
-        Cell(format.change(test.difference.value, one.metric, one.unit), _bounds(test.difference, one)),
+        Cell(
+            format.change(test.difference.value, pair.metric, pair.unit),
+            _bounds(test.difference, pair),
+        ),
         Cell(f"{delta.value:+.2f}", f"[{delta.low:.2f},{format.NBSP}{delta.high:.2f}]"),
         Cell(
             format.p_value(test.p), f"\N{GREATER-THAN OR EQUAL TO} {format.significant(test.smallest_p, 2)}"
         ),
         Cell(format.p_value(test.p_holm)),
-        Cell("nothing" if seen is None else format.size(seen, one.metric, one.unit)),
+        Cell("nothing" if seen is None else format.size(seen, pair.metric, pair.unit)),
     )
 
 
-def _figure(evidence: Evidence, family: Family, one: GroupComparison) -> Figure:
-    points = format.in_points(one.metric, one.unit)
-    shown = {title: group for group, title in GROUP_TITLES.items() if one.of_group(group)}
+def _figure(evidence: Evidence, family: Family, pair: GroupComparison) -> Figure:
+    points = format.in_points(pair.metric, pair.unit)
+    shown = {title: group for group, title in GROUP_TITLES.items() if pair.of_group(group)}
     records = []
     for title, group in shown.items():
         marks = [
             ("architecture", evidence.titles.get(value.architecture, value.architecture), value.value)
-            for value in one.of_group(group)
+            for value in pair.of_group(group)
         ]
         if len(marks) > 1:
-            marks.append(("mean", f"mean of {len(marks)}", one.means[group]))
+            marks.append(("mean", f"mean of {len(marks)}", pair.means[group]))
         records += [
             {
                 "kind": kind,
                 "group": title,
                 "label": label,
                 "value": 100 * value if points else value,
-                "estimate": format.quantity(value, one.metric, one.unit),
+                "estimate": format.quantity(value, pair.metric, pair.unit),
             }
             for kind, label, value in marks
         ]
     return Figure(
-        name=f"groups-{one.family}",
-        title=format.first_up(one.measure),
+        name=f"groups-{pair.family}",
+        title=format.first_up(pair.measure),
         about=family.title,
         caption="One point for each architecture, the mean over its trainings; the tick is the mean of its group.",
-        alt=f"Strip plot of the {one.measure} of each architecture by group; the means are in the table above.",
+        alt=f"Strip plot of the {pair.measure} of each architecture by group; the means are in the table above.",
         records=records,
         chart=categories.group_strip(
             {title: GROUP_COLOURS[group] for title, group in shown.items()},
-            f"{one.measure}{' (%)' if points else ''}",
+            f"{pair.measure}{' (%)' if points else ''}",
         ),
         legend=False,
     )
 
 
-def _measured(family: Family, one: GroupComparison) -> str:
-    """Which measure, of which attack, at which setting."""
-    setting = [f"{key.replace('_', ' ')} {text}" for key, text in one.setting.items()]
-    return f"{family.title} by the {one.measure} ({', '.join([one.attack.replace('_', ' '), *setting])})"
-
-
-def _span(span: Span, one: GroupComparison) -> str:
-    return f"{format.change(span.value, one.metric, one.unit)} {_bounds(span, one)}"
-
-
-def _bounds(span: Span, one: GroupComparison) -> str:
-    low, high = (format.amount(end, one.metric, one.unit) for end in (span.low, span.high))
+def _bounds(span: Span, pair: GroupComparison) -> str:
+    low, high = (format.amount(end, pair.metric, pair.unit) for end in (span.low, span.high))
     return f"[{low},{format.NBSP}{high}]"
-
-
-def _equals(p: float) -> str:
-    said = format.p_value(p)
-    return said if said.startswith("<") else f"= {said}"

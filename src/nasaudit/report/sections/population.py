@@ -1,7 +1,8 @@
 """A population of cells as scatter plots: every explanation against every vulnerability, and one to choose freely."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from nasaudit.measure.catalogue import FRACTION
 from nasaudit.report import format
@@ -11,8 +12,10 @@ from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.palette import GROUP_COLOURS, GROUP_TITLES, group_style
 from nasaudit.report.parts import Figure, Section
 from nasaudit.report.sections.cells import drawings
-from nasaudit.results.verdict_models import Claim, Measure
+from nasaudit.results.verdict_models import Claim, Variable
 from nasaudit.spec.arch import Group
+
+Claims = Mapping[tuple[str, str], Claim]  # correlations by cause and effect
 
 LEAST_CELLS = 8
 MOST_DRAWINGS = 400  # about 12 kB each
@@ -24,17 +27,16 @@ DEPTH: tuple[Group, ...] = ("random", "hardened", "custom", "manual", "nas")
 
 @dataclass(frozen=True)
 class Shown:
-    """A measure with its axis."""
+    """A variable with its axis."""
 
-    measure: Measure
+    variable: Variable
     axis: Axis
+    share: bool  # shown in percent
 
     def value(self, name: str) -> float | None:
         """Of one cell, in the axis's unit, to four digits: more cannot be seen."""
-        found = self.measure.values.get(name)
-        if found is None:
-            return None
-        return float(f"{100 * found if _points(self.measure) else found:.4g}")
+        value = self.variable.values.get(name)
+        return None if value is None else float(f"{100 * value if self.share else value:.4g}")
 
 
 def section(evidence: Evidence) -> Section | None:
@@ -43,13 +45,37 @@ def section(evidence: Evidence) -> Section | None:
     explanations = _shown(evidence, cells, EXPLANATIONS)
     harms = _shown(evidence, cells, ("vulnerability",), start=len(explanations))
     measured = [cell for cell in cells if any(shown.value(cell.name) is not None for shown in explanations)]
-    few = _few(explanations)
-    rows = [*_against(evidence, few, harms), *_among(evidence, few)]
+    # Topology in full, and the first variable of each other part: panels of all pairs would be a hundred.
+    parts = [shown.variable.part for shown in explanations]
+    few = [
+        shown
+        for place, shown in enumerate(explanations)
+        if shown.variable.part == "topology" or parts.index(shown.variable.part) == place
+    ]
+    # The harms by every explanation, then each explanation that is no topology by those before it in the chain.
+    pairs = [(few, harm) for harm in harms]
+    pairs += [(few[:k], effect) for k, effect in enumerate(few) if effect.variable.part != "topology"]
+    claims = {
+        (claim.cause, claim.effect): claim
+        for claim in evidence.results.claims
+        if claim.kind == "correlation" and claim.estimate is not None
+    }
+    rows = [[_panel(claims, cause, effect) for cause in causes] for causes, effect in pairs if causes]
     if len(measured) < LEAST_CELLS or not rows:
         return None
     groups = [group for group in GROUP_TITLES if any(cell.spec.group == group for cell in measured)]
     every = [*explanations, *harms]
-    records = _records(measured, every)
+    records = [
+        {
+            "cell": cell.name,
+            "label": cell.title,
+            "group": GROUP_TITLES[cell.spec.group],
+            **{shown.axis.field: shown.value(cell.name) for shown in every},
+        }
+        for cell in sorted(measured, key=lambda cell: DEPTH.index(cell.spec.group))
+    ]
+    samples = list(dict.fromkeys(claim.sample for claim in claims.values() if claim.sample))
+    over = f" over {format.listing(samples)}" if samples else ""
     start = (rows[0][0].x, rows[0][0].y)
     names = f"{len(measured)} cells"
     key = tuple((GROUP_TITLES[group], GROUP_COLOURS[group]) for group in groups)
@@ -59,14 +85,15 @@ def section(evidence: Evidence) -> Section | None:
         title="Any measure against any other",
         caption=f"One point for each of {names}, the mean over its trainings.",
         alt=f"Scatter plot of {names}; its two axes are chosen above it.",
-        chart=scatter.explorer(groups, [shown.axis for shown in every], start, _notes(evidence, every)),
+        chart=scatter.explorer(groups, [shown.axis for shown in every], start, _notes(claims, every)),
         records=records,
         key=key,
     )
     matrix = Figure(
         name="population-matrix",
         title="All of them side by side",
-        caption=f"The same {names} in every panel. {rest}{_captioned(evidence)}",
+        caption=f"The same {names} in every panel. {rest}ρ: Spearman's rank correlation{over}, "
+        "with the verdict on the published direction.",
         alt=f"Matrix of {sum(map(len, rows))} scatter plots of {names}: the vulnerabilities by topology, "
         "convergence, gradient variance and smoothness, then these by each other.",
         chart=scatter.matrix(groups, rows),
@@ -79,123 +106,54 @@ def section(evidence: Evidence) -> Section | None:
         "axes": [shown.axis for shown in every],
         "start": [axis.field for axis in start],
         "signals": (scatter.ACROSS, scatter.UP),
-        "legend": [(GROUP_TITLES[group], group_style(group), _count(measured, group)) for group in groups],
-        "drawings": _drawings(evidence, measured),
+        "legend": [
+            (GROUP_TITLES[group], group_style(group), sum(cell.spec.group == group for cell in measured))
+            for group in groups
+        ],
+        # The picture of each cell, as a data URI by name.
+        "drawings": {
+            cell.name: drawing.uri
+            for cell in measured[:MOST_DRAWINGS]
+            for drawing in drawings(evidence, cell)[:1]
+        },
         "undrawn": max(0, len(measured) - MOST_DRAWINGS),
     }
     return Section("population", "Population", "population.html.j2", content, (explorer, matrix))
 
 
 def _shown(evidence: Evidence, cells: Sequence[Subject], parts: Sequence[str], start: int = 0) -> list[Shown]:
-    """Measures that enough cells have and that tell at least two of them apart, in the order of `parts`."""
-    wanted = [measure for part in parts for measure in evidence.results.measures if measure.part == part]
-    found: list[Shown] = []
-    for measure in wanted:
-        values = [measure.values[cell.name] for cell in cells if cell.name in measure.values]
-        if len(values) >= LEAST_CELLS and min(values) < max(values):
-            found.append(Shown(measure, _axis(measure, f"m{start + len(found)}", values)))
-    return found
+    """Variables that enough cells have and that tell at least two of them apart, in the order of `parts`."""
+    measured: list[Shown] = []
+    for variable in sorted(
+        (variable for variable in evidence.results.variables if variable.part in parts),
+        key=lambda variable: parts.index(variable.part),
+    ):
+        values = [variable.values[cell.name] for cell in cells if cell.name in variable.values]
+        if len(values) < LEAST_CELLS or min(values) == max(values):
+            continue
+        share = format.in_points(variable.metric, variable.unit)
+        fraction = variable.unit == FRACTION
+        log = not fraction and min(values) > 0 and max(values) > LOG_RANGE * min(values)
+        whole = not fraction and not log and all(float(value).is_integer() for value in values)
+        title = format.first_up(variable.title) + (" (%)" if share else "")
+        measured.append(Shown(variable, Axis(f"m{start + len(measured)}", title, log, whole), share))
+    return measured
 
 
-def _few(explanations: Sequence[Shown]) -> list[Shown]:
-    """Topology in full, and the first measure of each other part: panels of all pairs would be a hundred."""
-    parts = [shown.measure.part for shown in explanations]
-    return [
-        shown
-        for position, shown in enumerate(explanations)
-        if shown.measure.part == "topology" or parts.index(shown.measure.part) == position
-    ]
-
-
-def _axis(measure: Measure, field: str, values: Sequence[float]) -> Axis:
-    title = format.first_up(measure.title) + (" (%)" if _points(measure) else "")
-    shares = measure.unit == FRACTION
-    log = not shares and min(values) > 0 and max(values) > LOG_RANGE * min(values)
-    whole = not shares and all(float(value).is_integer() for value in values)
-    return Axis(field, title, log, whole and not log)
-
-
-def _points(measure: Measure) -> bool:
-    return format.in_points(measure.metric, measure.unit)
-
-
-def _against(evidence: Evidence, causes: Sequence[Shown], effects: Sequence[Shown]) -> Iterator[list[Panel]]:
-    for effect in effects:
-        if causes:
-            yield [_panel(evidence, cause, effect) for cause in causes]
-
-
-def _among(evidence: Evidence, explanations: Sequence[Shown]) -> Iterator[list[Panel]]:
-    """Each explanation that is no topology by those before it in the chain."""
-    for position, effect in enumerate(explanations):
-        if effect.measure.part != "topology" and position:
-            yield [_panel(evidence, cause, effect) for cause in explanations[:position]]
-
-
-def _panel(evidence: Evidence, cause: Shown, effect: Shown) -> Panel:
-    claim = _claim(evidence, cause, effect)
+def _panel(claims: Claims, cause: Shown, effect: Shown) -> Panel:
+    claim = claims.get((cause.variable.key, effect.variable.key))
     if claim is None or claim.estimate is None:
         return Panel(cause.axis, effect.axis)
     return Panel(cause.axis, effect.axis, f"ρ {claim.estimate.value:+.2f}, {claim.finding}")
 
 
-def _notes(evidence: Evidence, every: Sequence[Shown]) -> dict[str, str]:
+def _notes(claims: Claims, every: Sequence[Shown]) -> dict[str, str]:
     """What the claims say of a pair, whichever of the two is drawn across."""
     notes = {}
-    for one in every:
-        for other in every:
-            claim = _claim(evidence, one, other)
-            if claim is not None and claim.estimate is not None:
-                span = claim.estimate
-                said = f"ρ {span.value:+.2f} [{span.low:.2f}, {span.high:.2f}]: {claim.finding}"
-                notes[f"{one.axis.field}|{other.axis.field}"] = said
-                notes[f"{other.axis.field}|{one.axis.field}"] = said
+    for cause, effect in product(every, every):
+        claim = claims.get((cause.variable.key, effect.variable.key))
+        if claim is not None and (rho := claim.estimate) is not None:
+            note = f"ρ {rho.value:+.2f} [{rho.low:.2f}, {rho.high:.2f}]: {claim.finding}"
+            notes[f"{cause.axis.field}|{effect.axis.field}"] = note
+            notes[f"{effect.axis.field}|{cause.axis.field}"] = note
     return notes
-
-
-def _claim(evidence: Evidence, cause: Shown, effect: Shown) -> Claim | None:
-    pair = (cause.measure.key, effect.measure.key)
-    return next(
-        (
-            claim
-            for claim in evidence.results.claims
-            if claim.kind == "correlation" and (claim.cause, claim.effect) == pair
-        ),
-        None,
-    )
-
-
-def _captioned(evidence: Evidence) -> str:
-    samples = list(
-        dict.fromkeys(
-            claim.sample
-            for claim in evidence.results.claims
-            if claim.kind == "correlation" and claim.estimate is not None and claim.sample
-        )
-    )
-    over = f" over {format.listing(samples)}" if samples else ""
-    return f"ρ: Spearman's rank correlation{over}, with the verdict on the published direction."
-
-
-def _records(cells: Sequence[Subject], every: Sequence[Shown]) -> list[dict[str, object]]:
-    ordered = sorted(cells, key=lambda cell: DEPTH.index(cell.spec.group))
-    return [
-        {
-            "cell": cell.name,
-            "label": cell.title,
-            "group": GROUP_TITLES[cell.spec.group],
-            **{shown.axis.field: shown.value(cell.name) for shown in every},
-        }
-        for cell in ordered
-    ]
-
-
-def _drawings(evidence: Evidence, cells: Sequence[Subject]) -> dict[str, str]:
-    """The picture of each cell, as a data URI by name."""
-    return {
-        cell.name: drawing.uri for cell in cells[:MOST_DRAWINGS] for drawing in drawings(evidence, cell)[:1]
-    }
-
-
-def _count(cells: Sequence[Subject], group: Group) -> int:
-    return sum(cell.spec.group == group for cell in cells)

@@ -7,7 +7,7 @@ from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Section, Tile
 from nasaudit.report.sections.cells import Drawing, drawings
-from nasaudit.report.sections.comparison import Finding, findings
+from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies import section as remedies
 from nasaudit.report.sections.remedies import words as remedy_words
@@ -46,9 +46,10 @@ def section(evidence: Evidence) -> Section:
         "summary.html.j2",
         {
             "notices": notices(evidence),
-            "findings": compare(evidence),
-            "remedies": remedy_words.summary(remedies.found(evidence)),
-            "cards": cards(evidence),
+            # What each family's headline says of the architectures, side by side.
+            "findings": [finding for family in FAMILIES for finding in findings(evidence, family)],
+            "remedies": remedy_words.summary(remedies.hardenings(evidence)),
+            "cards": [_card(evidence, subject) for subject in evidence.subjects],
             "folded": evidence.crowded,
         },
     )
@@ -69,19 +70,9 @@ def notices(evidence: Evidence) -> list[Notice]:
         lines.append(Notice(last, target, tuple(rest[:FOLDED_OF_A_KIND]), left))
     count = len(evidence.results.failures)
     if count and "failed_task" not in by_kind:
-        said = "1 task failed" if count == 1 else f"{count} tasks failed"
-        lines.append(Notice(f"{said}; the results below are without it", "failures"))
+        tasks = "1 task failed" if count == 1 else f"{count} tasks failed"
+        lines.append(Notice(f"{tasks}; the results below are without it", "failures"))
     return lines
-
-
-def compare(evidence: Evidence) -> list[Finding]:
-    """What each family's headline says of the architectures, side by side."""
-    return [finding for family in FAMILIES for finding in findings(evidence, family)]
-
-
-def cards(evidence: Evidence) -> list[Card]:
-    """One card for each architecture, in the order of the study; without drawings where there are very many."""
-    return [_card(evidence, subject) for subject in evidence.subjects]
 
 
 def _card(evidence: Evidence, subject: Subject) -> Card:
@@ -94,6 +85,10 @@ def _card(evidence: Evidence, subject: Subject) -> Card:
     quotes = [family.quote(evidence, subject) for family in FAMILIES]
     tiles += [tile for quote in quotes for tile in quote.tiles]
     attacked = [quote.sentence for quote in quotes if quote.sentence]
+    if not attacked and any(
+        row.architecture == subject.name for family in FAMILIES for row in evidence.of_family(family.name)
+    ):
+        attacked = ["What attacks on it did stands below: it is not what its family is judged by."]
     sentences += attacked or ["No attack on it was measured."]
     pictures = () if evidence.crowded else drawings(evidence, subject)
     return Card(subject, tuple(tiles), tuple(sentences), pictures)

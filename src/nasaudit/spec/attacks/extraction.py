@@ -8,7 +8,7 @@ from nasaudit.errors import SpecError
 from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.base import ATTACKS, SAME, AttackSpec, DataFacts, Family, ThreatModel
 from nasaudit.spec.data import Role
-from nasaudit.spec.remedies import AnyLimit
+from nasaudit.spec.remedies.catalogue import AnyLimit
 from nasaudit.spec.units import Fractional, PixelSize
 
 OTHER = "other"  # an embedded data set that is not the victim's

@@ -70,9 +70,9 @@ class Family:
         headline = evidence.results.headline(self.name)
         return Quote() if headline is None else self.quoted(evidence, headline, subject)
 
-    def claim(self, sign: Sign) -> str:
-        """The published direction in words."""
-        return f"the published direction: {direction(self.name, sign)} ({PUBLISHED})"
+    def claim(self, sign: Sign | None) -> str:
+        """The published direction in words; "" where none was published."""
+        return f"the published direction: {direction(self.name, sign)} ({PUBLISHED})" if sign else ""
 
 
 def direction(family: FamilyName, sign: Sign) -> str:
@@ -81,9 +81,9 @@ def direction(family: FamilyName, sign: Sign) -> str:
 
 
 def published(evidence: Evidence, family: FamilyName, note: str = "") -> Text | None:
-    """What was published of a family, and a note on it; None where the study has no headline to compare it with."""
+    """What was published of a family, and a note on it; None where the study has no figure to compare it with."""
     headline = evidence.results.headline(family)
-    if headline is None:
+    if headline is None or headline.published is None:
         return None
     size = f": {headline.published_size}" if headline.published_size else ""
     words = f"Published ({PUBLISHED}): {direction(family, headline.published)}{size}. {note}"

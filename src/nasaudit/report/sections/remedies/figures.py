@@ -1,158 +1,142 @@
 """Pictures of one original's remedies: a trade-off for each threat, and figures by dose where doses were measured."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from nasaudit.report import format
-from nasaudit.report.charts.remedies import STAR, Look, dose_curve, looks, trade_off
+from nasaudit.report.charts.remedies import STAR, Look, dose_curve, line_looks, trade_off
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import COLOURS, SHAPES
 from nasaudit.report.parts import Figure
 from nasaudit.report.sections.remedies.words import TITLES, Hardening
 from nasaudit.results.base import Span
 from nasaudit.results.selection import estimate_of
-from nasaudit.results.verdict_models import Effect, Front, Remedied
+from nasaudit.results.verdict_models import Effect, Remedied
 
 FEWEST_DOSES = 2  # beside the original, without which there is no curve
 ORIGINAL = "none: the original"
 
 
-@dataclass(frozen=True)
-class Point:
-    """A model as a trade-off shows it; `look.label` names it."""
-
-    look: Look
-    remedy: str
-    accuracy: Span
-    harm: Span
-    unbeaten: bool  # no other is better in both
-
-
-def point_looks(evidence: Evidence, of_one: Hardening) -> list[Look]:
+def point_looks(evidence: Evidence, hardening: Hardening) -> list[Look]:
     """The looks of an original and its remedies, as in the whole report where they are architectures of their own."""
     subjects = {subject.name: subject for subject in evidence.subjects}
-    original = subjects.get(of_one.original)
+    original = subjects.get(hardening.original)
     colour = COLOURS[0] if original is None else original.style.colour
-    found = [Look(of_one.title, colour, STAR, "the original")]
-    for k, one in enumerate(of_one.remedies):
-        subject = subjects.get(one.variant) if one.kind != "answers" else None
-        found.append(
-            Look(_label(of_one, one), COLOURS[(k + 1) % len(COLOURS)], SHAPES[-1 - k % len(SHAPES)])
-            if subject is None
-            else Look(subject.title, subject.style.colour, subject.style.shape, _note(of_one, one))
-        )
-    return found
+    looks = [Look(hardening.title, colour, STAR, "the original")]
+    for k, remedied in enumerate(hardening.remedies):
+        subject = subjects.get(remedied.variant) if remedied.kind != "answers" else None
+        if subject is None:
+            label, colour = _label(hardening, remedied), COLOURS[(k + 1) % len(COLOURS)]
+            looks.append(Look(label, colour, SHAPES[-1 - k % len(SHAPES)]))
+        else:
+            # The remedy, where the architecture's name does not say it.
+            note = hardening.names.remedy(remedied) if hardening.names.other_name(remedied) else ""
+            looks.append(Look(subject.title, subject.style.colour, subject.style.shape, note))
+    return looks
 
 
-def trade_offs(evidence: Evidence, of_one: Hardening, anchor: str) -> list[Figure]:
+def trade_offs(evidence: Evidence, hardening: Hardening, anchor: str) -> list[Figure]:
     """One for each threat whose headline was measured together with an accuracy."""
-    known = {look.label: look for look in point_looks(evidence, of_one)}
+    looks = {look.label: look for look in point_looks(evidence, hardening)}
+    row = evidence.accuracy(hardening.original)
+    alone = None if row is None else Span.of(estimate_of(row))
+    measured = (remedied.accuracy.before for remedied in hardening.remedies if remedied.accuracy is not None)
+    base = next(measured, alone)  # remedies of the answers do not carry the original's accuracy
     figures = []
-    fronts = {front.family: front for front in evidence.results.fronts if front.original == of_one.original}
-    for family in of_one.families:
-        if family in fronts:
-            effect = of_one.headlines(family)[0][1]
-            points = _points(evidence, of_one, fronts[family], known)
-            figures.append(_trade_off(of_one, family, effect, points, anchor))
+    for front in evidence.results.fronts:
+        if front.original != hardening.original or base is None:
+            continue
+        records: list[dict[str, object]] = []
+        for place in front.remedies:
+            remedied = evidence.results.remedies[place]
+            effect = _figure_of(remedied, front.family)
+            if effect is None:
+                continue
+            if not records:
+                free = front.original_unbeaten
+                records.append(_point(hardening.title, ORIGINAL, base, effect, effect.before, free))
+            accuracy = base if remedied.accuracy is None else remedied.accuracy.after
+            label, remedy = _label(hardening, remedied), hardening.names.remedy(remedied)
+            records.append(_point(label, remedy, accuracy, effect, effect.after, place in front.unbeaten))
+        first = hardening.headlines(front.family)[0][1]
+        unbeaten = [str(record["label"]) for record in records if record["front"]]
+        figure = Figure(
+            name=f"{anchor}-trade-off-{front.family}",
+            title=format.first_up(TITLES[front.family]),
+            about=f"{hardening.title}, accuracy and {first.measure}",
+            caption=f"No other is better in both: {format.listing(unbeaten)}.",
+            alt=f"Scatter plot of the {first.measure} over the clean accuracy of {hardening.title} and its "
+            "remedies; the numbers are in the table.",
+            records=records,
+            chart=trade_off(
+                [looks[str(record["label"])] for record in records],
+                first.measure,
+                shares=format.in_points(first.metric, first.unit),
+            ),
+        )
+        figures.append(figure)
     return figures
 
 
-def dose_curves(of_one: Hardening, anchor: str) -> list[Figure]:
+def _point(
+    label: str, remedy: str, accuracy: Span, effect: Effect, harm: Span, unbeaten: bool
+) -> dict[str, object]:
+    return {
+        "label": label,
+        "remedy": remedy,
+        "accuracy": accuracy.value,
+        "accuracy_low": accuracy.low,
+        "accuracy_high": accuracy.high,
+        "accuracy_text": _estimate(accuracy, "clean_accuracy", "fraction"),
+        "value": harm.value,
+        "low": harm.low,
+        "high": harm.high,
+        "estimate": _estimate(harm, effect.metric, effect.unit),
+        "front": unbeaten,
+        "beaten": "no other is better in both" if unbeaten else "another is better in both",
+    }
+
+
+def dose_curves(hardening: Hardening, anchor: str) -> list[Figure]:
     """The accuracy and each threat by dose, with a line for each remedy that was measured at two doses or more."""
     by_line: dict[str, list[Remedied]] = {}
-    for one in of_one.remedies:
-        if one.dose is not None:
-            by_line.setdefault(of_one.names.line(one), []).append(one)
+    for remedied in hardening.remedies:
+        if remedied.dose is not None:
+            by_line.setdefault(hardening.names.line(remedied), []).append(remedied)
     dosed = {
-        line: sorted(steps, key=lambda one: one.dose or 0)
+        line: sorted(steps, key=lambda remedied: remedied.dose or 0)
         for line, steps in by_line.items()
         if len(steps) >= FEWEST_DOSES
     }
     figures = []
-    for family in ("", *of_one.families) if dosed else ():
+    for family in ("", *hardening.families) if dosed else ():
         measured = {
-            line: [(one, effect) for one in steps if (effect := _figure_of(one, family)) is not None]
+            line: [
+                (remedied, effect)
+                for remedied in steps
+                if (effect := _figure_of(remedied, family)) is not None
+            ]
             for line, steps in dosed.items()
         }
         shown = {line: steps for line, steps in measured.items() if len(steps) >= FEWEST_DOSES}
         if shown:
-            figures.append(_dose_figure(of_one, family, shown, list(dosed), anchor))
+            figures.append(_dose_figure(hardening, family, shown, list(dosed), anchor))
     return figures
 
 
-def _points(evidence: Evidence, of_one: Hardening, front: Front, known: dict[str, Look]) -> list[Point]:
-    """The original, and each remedy that has both figures."""
-    base = _accuracy(evidence, of_one)
-    points: list[Point] = []
-    for place in front.remedies:
-        one = evidence.results.remedies[place]
-        effect, accuracy = _figure_of(one, front.family), base if one.accuracy is None else one.accuracy.after
-        if effect is None or accuracy is None or base is None:
-            continue
-        if not points:
-            points.append(Point(known[of_one.title], ORIGINAL, base, effect.before, front.original_unbeaten))
-        look = known[_label(of_one, one)]
-        points.append(Point(look, of_one.names.remedy(one), accuracy, effect.after, place in front.unbeaten))
-    return points
-
-
-def _accuracy(evidence: Evidence, of_one: Hardening) -> Span | None:
-    """The original's: remedies of its answers alone do not carry it."""
-    row = evidence.accuracy(of_one.original)
-    alone = None if row is None else Span.of(estimate_of(row))
-    return next((one.accuracy.before for one in of_one.remedies if one.accuracy is not None), alone)
-
-
-def _trade_off(
-    of_one: Hardening, family: str, effect: Effect, points: Sequence[Point], anchor: str
-) -> Figure:
-    records = [
-        {
-            "label": point.look.label,
-            "remedy": point.remedy,
-            "accuracy": point.accuracy.value,
-            "accuracy_low": point.accuracy.low,
-            "accuracy_high": point.accuracy.high,
-            "accuracy_text": _estimate(point.accuracy, "clean_accuracy", "fraction"),
-            "value": point.harm.value,
-            "low": point.harm.low,
-            "high": point.harm.high,
-            "estimate": _estimate(point.harm, effect.metric, effect.unit),
-            "front": point.unbeaten,
-            "beaten": "no other is better in both" if point.unbeaten else "another is better in both",
-        }
-        for point in points
-    ]
-    listed = [point.look.label for point in points if point.unbeaten]
-    return Figure(
-        name=f"{anchor}-trade-off-{family}",
-        title=format.first_up(TITLES[family]),
-        about=f"{of_one.title}, accuracy and {effect.measure}",
-        caption=f"No other is better in both: {format.listing(listed)}.",
-        alt=f"Scatter plot of the {effect.measure} over the clean accuracy of {of_one.title} and its remedies; the "
-        "numbers are in the table.",
-        records=records,
-        chart=trade_off(
-            [point.look for point in points],
-            effect.measure,
-            shares=format.in_points(effect.metric, effect.unit),
-        ),
-    )
-
-
 def _dose_figure(
-    of_one: Hardening,
+    hardening: Hardening,
     family: str,
     shown: dict[str, list[tuple[Remedied, Effect]]],
     lines: list[str],
     anchor: str,
 ) -> Figure:
     effect = next(iter(shown.values()))[0][1]
-    drawn = [look for look in looks(lines) if look.label in shown]
+    drawn = [look for look in line_looks(lines) if look.label in shown]
     records = []
     for line, steps in shown.items():
-        spans = [(0, of_one.title, steps[0][1].before)]
-        spans += [(one.dose or 0, of_one.names.title(one.variant), step.after) for one, step in steps]
+        spans = [(0, hardening.title, steps[0][1].before)]
+        spans += [
+            (remedied.dose or 0, hardening.names.title(remedied.variant), step.after)
+            for remedied, step in steps
+        ]
         records += [
             {
                 "line": line,
@@ -168,14 +152,14 @@ def _dose_figure(
     return Figure(
         name=f"{anchor}-dose-{family or 'accuracy'}",
         title=format.first_up(TITLES.get(family, "clean accuracy")),
-        about=f"{of_one.title}, {effect.measure} by dose",
+        about=f"{hardening.title}, {effect.measure} by dose",
         caption="",
-        alt=f"Line chart of the {effect.measure} of {of_one.title} by dose of {format.listing(list(shown))}; the "
+        alt=f"Line chart of the {effect.measure} of {hardening.title} by dose of {format.listing(list(shown))}; the "
         "numbers are in the table.",
         records=records,
         chart=dose_curve(
             drawn,
-            max(one.dose or 0 for steps in shown.values() for one, _ in steps),
+            max(remedied.dose or 0 for steps in shown.values() for remedied, _ in steps),
             effect.measure,
             shares=format.in_points(effect.metric, effect.unit),
         ),
@@ -183,20 +167,19 @@ def _dose_figure(
     )
 
 
-def _figure_of(one: Remedied, family: str) -> Effect | None:
+def _figure_of(remedied: Remedied, family: str) -> Effect | None:
     """The accuracy (""), or a family's headline."""
     if not family:
-        return one.accuracy
-    return next((effect for effect in one.effects if effect.headline and effect.family == family), None)
+        return remedied.accuracy
+    return next((effect for effect in remedied.decisive if effect.family == family), None)
 
 
-def _note(of_one: Hardening, one: Remedied) -> str:
-    """The remedy, where the architecture's name does not say it."""
-    return of_one.names.remedy(one) if of_one.names.other_name(one) else ""
-
-
-def _label(of_one: Hardening, one: Remedied) -> str:
-    return of_one.names.remedy(one) if one.kind == "answers" else of_one.names.title(one.variant)
+def _label(hardening: Hardening, remedied: Remedied) -> str:
+    return (
+        hardening.names.remedy(remedied)
+        if remedied.kind == "answers"
+        else hardening.names.title(remedied.variant)
+    )
 
 
 def _estimate(span: Span, metric: str, unit: str) -> str:

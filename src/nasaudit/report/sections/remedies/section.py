@@ -10,10 +10,10 @@ from nasaudit.report import format
 from nasaudit.report.charts.remedies import Look
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table
+from nasaudit.report.remedy_names import Names
 from nasaudit.report.sections.remedies import method as remedy_method
 from nasaudit.report.sections.remedies import words as remedy_words
 from nasaudit.report.sections.remedies.figures import dose_curves, point_looks, trade_offs
-from nasaudit.report.sections.remedies.names import Names
 from nasaudit.report.sections.remedies.words import Hardening
 from nasaudit.results.verdict_models import Effect, Remedied
 
@@ -69,7 +69,7 @@ class Block:
     doses: tuple[Figure, ...]
 
 
-def found(evidence: Evidence) -> list[Hardening]:
+def hardenings(evidence: Evidence) -> list[Hardening]:
     """The remedies of the study by what they harden."""
     results = evidence.results
     names = Names.of(results, evidence.titles)
@@ -80,85 +80,80 @@ def found(evidence: Evidence) -> list[Hardening]:
 
 def section(evidence: Evidence) -> Section | None:
     """A block for each original; None in a study without remedies."""
-    originals = found(evidence)
+    originals = hardenings(evidence)
     if not originals:
         return None
-    blocks = [_block(evidence, of_one, position) for position, of_one in enumerate(originals)]
+    blocks = [_block(evidence, hardening, position) for position, hardening in enumerate(originals)]
     content = {"summary": remedy_words.summary(originals), "blocks": blocks, "folded": evidence.crowded}
     figures = tuple(figure for block in blocks for figure in (*block.trade_offs, *block.doses))
     return Section(ANCHOR, "Remedies", "remedies.html.j2", content, figures)
 
 
-def _block(evidence: Evidence, of_one: Hardening, position: int) -> Block:
+def _block(evidence: Evidence, hardening: Hardening, position: int) -> Block:
     # A number and not the name, which may be a user's and hold anything.
     anchor = f"{ANCHOR}-{position}"
-    columns = _columns(of_one)
-    drawn = [] if evidence.crowded else trade_offs(evidence, of_one, anchor)
+    columns = _columns(hardening)
+    drawn = [] if evidence.crowded else trade_offs(evidence, hardening, anchor)
     return Block(
         anchor=anchor,
-        title=remedy_words.title(of_one),
-        threats=tuple(remedy_words.threats(of_one)),
-        remedies=tuple(remedy_words.sentence(of_one, one) for one in of_one.remedies),
-        talk=tuple(remedy_method.talk(of_one)),
-        method=tuple(remedy_method.method(of_one)),
+        title=remedy_words.title(hardening),
+        threats=tuple(remedy_words.threat(hardening, family) for family in hardening.families),
+        remedies=tuple(remedy_words.sentence(hardening, remedied) for remedied in hardening.remedies),
+        talk=tuple(remedy_method.talk(hardening)),
+        method=tuple(remedy_method.method(hardening)),
         columns=tuple((remedy_words.TITLES.get(family, family), measure) for family, measure in columns),
-        lines=tuple(_line(of_one, one, columns) for one in of_one.remedies),
-        costs=_costs(evidence, of_one),
-        looks=tuple(point_looks(evidence, of_one)) if drawn else (),
+        lines=tuple(_line(hardening, remedied, columns) for remedied in hardening.remedies),
+        costs=_costs(evidence, hardening),
+        looks=tuple(point_looks(evidence, hardening)) if drawn else (),
         trade_offs=tuple(drawn),
         left_out=tuple(
-            of_one.names.full(one)
-            for one in of_one.remedies
-            if drawn and one.kind != "answers" and one.accuracy is None and one.effects
+            hardening.names.full(remedied)
+            for remedied in hardening.remedies
+            if drawn and remedied.kind != "answers" and remedied.accuracy is None and remedied.effects
         ),
-        doses=() if evidence.crowded else tuple(dose_curves(of_one, anchor)),
+        doses=() if evidence.crowded else tuple(dose_curves(hardening, anchor)),
     )
 
 
-def _columns(of_one: Hardening) -> list[tuple[str, str]]:
+def _columns(hardening: Hardening) -> list[tuple[str, str]]:
     """Family and measure of everything that was compared, family by family, the headline first."""
     measured = dict.fromkeys(
         (effect.family, effect.measure)
         for headline in (True, False)
-        for one in of_one.remedies
-        for effect in one.effects
+        for remedied in hardening.remedies
+        for effect in remedied.effects
         if effect.headline == headline
     )
     order = [*remedy_words.TITLES, *(family for family, _ in measured)]
     return sorted(measured, key=lambda pair: order.index(pair[0]))
 
 
-def _line(of_one: Hardening, one: Remedied, columns: list[tuple[str, str]]) -> Line:
-    by_column = {(effect.family, effect.measure): effect for effect in one.effects}
+def _line(hardening: Hardening, remedied: Remedied, columns: list[tuple[str, str]]) -> Line:
+    by_column = {(effect.family, effect.measure): effect for effect in remedied.effects}
     accuracy = (
         Change("as it was", "same", ("the network stays",))
-        if one.kind == "answers" and one.accuracy is None
-        else _change(one.accuracy)
+        if remedied.kind == "answers" and remedied.accuracy is None
+        else _change(remedied.accuracy)
     )
     return Line(
-        name=of_one.names.remedy(one),
-        note=of_one.names.other_name(one),
-        mark=MARKS[one.advice],
-        advice=one.advice,
-        reason=_reason(remedy_words.because(of_one, one), one.advice),
+        name=hardening.names.remedy(remedied),
+        note=hardening.names.other_name(remedied),
+        mark=MARKS[remedied.advice],
+        advice=remedied.advice,
+        # What follows the advice, without the word that stands there already.
+        reason=remedy_words.because(hardening, remedied)
+        .removeprefix(f"{remedied.advice} ")
+        .removeprefix("not recommended: "),
         changes=(accuracy, *(_change(by_column.get(column)) for column in columns)),
     )
-
-
-def _reason(because: str, advice: str) -> str:
-    """What follows the advice in the table, without the word that stands there."""
-    for start in (f"{advice} ", "not recommended: "):
-        because = because.removeprefix(start)
-    return because
 
 
 def _change(effect: Effect | None) -> Change:
     if effect is None:
         return Change()
     change, metric, unit = effect.difference, effect.metric, effect.unit
-    notes = [f"{format.change(change.value, metric, unit)}"]
-    if effect.finding != "same":
-        notes = [format.changed(change.value, change.low, change.high, metric, unit)]
+    same = effect.finding == "same"
+    notes = [format.change(change.value, metric, unit) if same else remedy_words.changed(effect)]
     if effect.p_holm is not None:
         notes.append(f"p{format.NBSP}{format.p_value(effect.p_holm)} after Holm")
     return Change(
@@ -169,27 +164,23 @@ def _change(effect: Effect | None) -> Change:
 # Costs -----------------------------------------------------------------------------------------------------------
 
 
-def _costs(evidence: Evidence, of_one: Hardening) -> Table | None:
+def _costs(evidence: Evidence, hardening: Hardening) -> Table | None:
     """Size and speed of what has another network or another training; None where nothing of it is known."""
     rows = []
-    for one in of_one.remedies:
-        if one.kind == "answers":
+    for remedied in hardening.remedies:
+        if remedied.kind == "answers":
             continue
         cells = (
-            _ratio(one.parameters, format.whole),
-            _ratio(one.flops, format.millions),
-            _seconds(evidence, one),
+            _ratio(remedied.parameters, format.whole),
+            _ratio(remedied.flops, format.millions),
+            _seconds(evidence, remedied),
         )
         if any(cell.text != ABSENT for cell in cells):
-            name = Cell(of_one.names.remedy(one), of_one.names.other_name(one))
+            name = Cell(hardening.names.remedy(remedied), hardening.names.other_name(remedied))
             rows.append((name, *cells))
     if not rows:
         return None
-    return Table(
-        "What it costs in size and speed",
-        COSTS,
-        tuple(rows),
-    )
+    return Table("What it costs in size and speed", COSTS, tuple(rows))
 
 
 def _ratio(sizes: tuple[float, float] | None, written: Callable[[float], str], note: str = "") -> Cell:
@@ -206,14 +197,14 @@ def _ratio(sizes: tuple[float, float] | None, written: Callable[[float], str], n
     )  # fmt: skip
 
 
-def _seconds(evidence: Evidence, one: Remedied) -> Cell:
+def _seconds(evidence: Evidence, remedied: Remedied) -> Cell:
     """Mean wall time of a training, over the seeds that both have."""
     seconds = evidence.results.seconds
     pairs = [
         (seconds[before], seconds[after])
         for seed in evidence.results.study.seeds
-        if (before := f"train {one.original} (seed {seed})") in seconds
-        and (after := f"train {one.variant} (seed {seed})") in seconds
+        if (before := f"train {remedied.original} (seed {seed})") in seconds
+        and (after := f"train {remedied.variant} (seed {seed})") in seconds
     ]
     if not pairs:
         return Cell(ABSENT)

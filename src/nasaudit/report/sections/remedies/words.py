@@ -8,10 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from nasaudit.measure.catalogue import worse_direction
 from nasaudit.report import format
-from nasaudit.report.sections.remedies.names import Names
-from nasaudit.results.flags import FEW_SEEDS
+from nasaudit.report.remedy_names import Names
 from nasaudit.results.verdict_models import Effect, Remedied
 from nasaudit.spec.attacks import FAMILIES
 
@@ -52,213 +50,222 @@ class Hardening:
         """How many headlines were compared, which is what Holm's correction counts."""
         return sum(effect.p_holm is not None for _, effect in self.headlines())
 
+    @property
+    def doubt(self) -> str:
+        """What is said of a finding that the correction leaves open."""
+        many = f" for {self.comparisons} comparisons" if self.comparisons > 1 else ""
+        return f"after correction{many}"
+
+    @property
+    def trainings(self) -> str:
+        """How many there are of each architecture: `2 trainings`."""
+        return "one training" if self.seeds == 1 else f"{self.seeds} trainings"
+
+    @property
+    def general(self) -> bool:
+        """Whether this is about other trainings as well."""
+        return self.remedies[0].general
+
     def headlines(self, family: str = "") -> list[tuple[Remedied, Effect]]:
-        """The figures that decide, of all families or of one."""
-        return [
-            (one, effect)
-            for one in self.remedies
-            for effect in one.effects
-            if effect.headline and family in ("", effect.family)
-        ]
+        """The figures that decide, of all families or of one; of one those first that gain the defender most."""
+        pairs = [(remedied, effect) for remedied in self.remedies for effect in remedied.decisive]
+        if not family:
+            return pairs
+        return sorted((pair for pair in pairs if pair[1].family == family), key=lambda pair: pair[1].rank)
 
 
 def hardenings(remedies: Iterable[Remedied], names: Names, seeds: int) -> list[Hardening]:
     """The remedies by what they harden, in the order of the results."""
     by_original: dict[str, list[Remedied]] = {}
-    for one in remedies:
-        by_original.setdefault(one.original, []).append(one)
-    return [Hardening(original, of_one, names, seeds) for original, of_one in by_original.items()]
+    for remedied in remedies:
+        by_original.setdefault(remedied.original, []).append(remedied)
+    return [Hardening(original, tried, names, seeds) for original, tried in by_original.items()]
 
 
 # The whole study -------------------------------------------------------------------------------------------------
 
 
-def summary(found: Sequence[Hardening]) -> str:
+def summary(hardenings: Sequence[Hardening]) -> str:
     """One sentence: what is recommended against what, or that nothing is; "" without remedies."""
-    if not found:
+    if not hardenings:
         return ""
-    if not any(one.effects for of_one in found for one in of_one.remedies):
+    if not any(remedied.effects for hardening in hardenings for remedied in hardening.remedies):
         return "Of the remedies, no attack was measured before and after."
-    told = {of_one.title: _advised(of_one, "recommended") for of_one in found}
-    helped = {title: said for title, said in told.items() if said}
-    few = found[0].seeds < FEW_SEEDS
-    caveat = f" This is about {trainings(found[0].seeds)} of each alone." if few else ""
+    first = hardenings[0]
+    caveat = "" if first.general else f" This is about {first.trainings} of each alone."
+    helped = _advised(hardenings, "recommended")
     if not helped:
-        promising = {of_one.title: _advised(of_one, "promising") for of_one in found}
-        seems = [f"{said} ({title})" for title, said in promising.items() if said]
+        seems = [f"{advice} ({title})" for title, advice in _advised(hardenings, "promising").items()]
         hope = f" Promising, and not certain: {'; '.join(seems)}." if seems else ""
         return f"No remedy that was tried is recommended.{hope}{caveat}"
-    if len(found) > FEW_ORIGINALS:
+    if len(hardenings) > FEW_ORIGINALS:
         return (
-            f"Remedies: for {len(helped)} of {len(found)} architectures at least one is recommended against at "
+            f"Remedies: for {len(helped)} of {len(hardenings)} architectures at least one is recommended against at "
             f"least one attack.{caveat}"
         )
-    without = [title for title in told if title not in helped]
-    said = [f"for {title}: {words}" for title, words in helped.items()]
-    said += [f"for {format.listing(without)}: none"] if without else []
-    return f"Remedies recommended {'; '.join(said)}.{caveat}"
+    without = [hardening.title for hardening in hardenings if hardening.title not in helped]
+    parts = [f"for {title}: {advice}" for title, advice in helped.items()]
+    parts += [f"for {format.listing(without)}: none"] if without else []
+    return f"Remedies recommended {'; '.join(parts)}.{caveat}"
 
 
-def _advised(of_one: Hardening, kind: Literal["recommended", "promising"]) -> str:
-    """E.g. `deepen and TRADES against extraction, TRADES against evasion`."""
-    said = []
-    for family in of_one.families:
-        named = [
-            of_one.names.remedy(one)
-            for one, _ in sorted_by_help(of_one.headlines(family))
-            if family in getattr(one, kind)
-        ]
-        if named:
-            said.append(f"{format.listing(named)} against {TITLES[family]}")
-    return ", ".join(said)
+def _advised(hardenings: Sequence[Hardening], kind: Literal["recommended", "promising"]) -> dict[str, str]:
+    """By original, e.g. `deepen and TRADES against extraction, TRADES against evasion`."""
+    advised: dict[str, list[str]] = {}
+    for hardening in hardenings:
+        for family in hardening.families:
+            names = [
+                hardening.names.remedy(remedied)
+                for remedied, _ in hardening.headlines(family)
+                if family in getattr(remedied, kind)
+            ]
+            if names:
+                parts = advised.setdefault(hardening.title, [])
+                parts.append(f"{format.listing(names)} against {TITLES[family]}")
+    return {title: ", ".join(parts) for title, parts in advised.items()}
 
 
 # One original, threat by threat ----------------------------------------------------------------------------------
 
 
-def title(of_one: Hardening) -> str:
+def title(hardening: Hardening) -> str:
     """A heading: the original, and what its remedies came to."""
     for kind, word in (("recommended", "recommended"), ("promising", "nothing recommended, promising")):
         families = [
             TITLES[family]
-            for family in of_one.families
-            if any(family in getattr(one, kind) for one in of_one.remedies)
+            for family in hardening.families
+            if any(family in getattr(remedied, kind) for remedied in hardening.remedies)
         ]
         if families:
-            return f"{of_one.title}: {word} against {format.listing(families)}"
-    return f"{of_one.title}: no remedy is recommended"
+            return f"{hardening.title}: {word} against {format.listing(families)}"
+    return f"{hardening.title}: no remedy is recommended"
 
 
-def threats(of_one: Hardening) -> list[str]:
-    """For each family that was measured, which remedy helps against it, or that none does."""
-    return [_threat(of_one, family) for family in of_one.families]
-
-
-def sorted_by_help(found: Sequence[tuple[Remedied, Effect]]) -> list[tuple[Remedied, Effect]]:
-    """The remedies of one family, the one with the largest gain for the defender first."""
-    return sorted(found, key=lambda pair: _harm(pair[1]))
-
-
-def _harm(effect: Effect) -> float:
-    """The difference with the sign by which it is worse for the defender if above 0."""
-    return (1 if worse_direction(effect.metric) == "higher" else -1) * effect.difference.value
-
-
-def _threat(of_one: Hardening, family: str) -> str:
-    found = sorted_by_help(of_one.headlines(family))
+def threat(hardening: Hardening, family: str) -> str:
+    """Which remedy helps against a family that was measured, or that none does."""
+    name = hardening.names.full
+    pairs = hardening.headlines(family)
     against = f"Against {TITLES[family]}"
-    recommended = [pair for pair in found if family in pair[0].recommended]
-    promising = [pair for pair in found if family in pair[0].promising]
-    helped = [pair for pair in found if pair[1].finding == "better"]
+    recommended = [pair for pair in pairs if family in pair[0].recommended]
+    promising = [pair for pair in pairs if family in pair[0].promising]
+    helped = [pair for pair in pairs if pair[1].finding == "better"]
     barred = [pair for pair in helped if pair not in recommended and pair not in promising]
-    said = []
-    if recommended:
-        said.append(_recommended(of_one, against, recommended))
+    sentences = []
+    if len(recommended) == 1:
+        ((remedied, effect),) = recommended
+        price = "at no cost in accuracy" if remedied.kind == "answers" else _accuracy(remedied)
+        gain = f"{effect.measure} {changed(effect)}, {price}"
+        sentences.append(f"{against} {name(remedied)} is recommended: {gain}")
+    elif recommended:
+        gains = "; ".join(f"{name(remedied)} {changed(effect)}" for remedied, effect in recommended)
+        measure = recommended[0][1].measure
+        sentences.append(f"{against} {len(recommended)} remedies are recommended, by the {measure}: {gains}")
     if promising:
         start = "Promising" if recommended else f"{against} no remedy is recommended; promising"
-        kept = [
-            f"{of_one.names.full(one)} {changed(effect)}, {_reasons(of_one, one, [effect])}"
-            for one, effect in promising
-        ]
-        said.append(f"{start}: {'; '.join(kept)}")
+        gains = "; ".join(
+            f"{name(remedied)} {changed(effect)}, {_reasons(hardening, remedied, [effect])}"
+            for remedied, effect in promising
+        )
+        sentences.append(f"{start}: {gains}")
     if barred:
-        start = "Not recommended" if said else f"{against} no remedy can be recommended"
-        kept = [
-            f"{of_one.names.full(one)} helps, {changed(effect)}, but {_barred(one)}" for one, effect in barred
-        ]
-        said.append(f"{start}: {'; '.join(kept)}")
+        start = "Not recommended" if sentences else f"{against} no remedy can be recommended"
+        gains = "; ".join(
+            f"{name(remedied)} helps, {changed(effect)}, but {_barred(remedied)}"
+            for remedied, effect in barred
+        )
+        sentences.append(f"{start}: {gains}")
     if not helped:
-        said.append(f"{against} no remedy helps here: {_none(found)}")
-    worse = [pair for pair in found if pair[1].finding == "worse"]
-    if worse:
-        kept = [
-            f"{of_one.names.full(one)} {changed(effect)}{_open(of_one, effect)}"
-            for one, effect in worse[::-1]
-        ]
-        said.append(f"Worse: {'; '.join(kept)}")
-    return ". ".join(said) + "."
+        sentences.append(f"{against} no remedy helps here: {_silence([effect for _, effect in pairs])}")
+    harms = [
+        f"{name(remedied)} {changed(effect)}{_open(hardening, effect)}"
+        for remedied, effect in pairs[::-1]
+        if effect.finding == "worse"
+    ]
+    if harms:
+        sentences.append(f"Worse: {'; '.join(harms)}")
+    return ". ".join(sentences) + "."
 
 
-def _recommended(of_one: Hardening, against: str, found: Sequence[tuple[Remedied, Effect]]) -> str:
-    one, effect = found[0]
-    if len(found) == 1:
-        name = of_one.names.full(one)
-        return f"{against} {name} is recommended: {effect.measure} {changed(effect)}, {_price(one)}"
-    kept = [f"{of_one.names.full(one)} {changed(effect)}" for one, effect in found]
-    return f"{against} {len(found)} remedies are recommended, by the {effect.measure}: {'; '.join(kept)}"
-
-
-def _price(one: Remedied) -> str:
-    if one.kind == "answers":
-        return "at no cost in accuracy"
-    return "accuracy not measured" if one.accuracy is None else f"accuracy {changed(one.accuracy)}"
-
-
-def _none(found: Sequence[tuple[Remedied, Effect]]) -> str:
+def _silence(effects: Sequence[Effect]) -> str:
     """How silent the measurements are, and what they leave possible."""
-    effects = [effect for _, effect in found]
+    first, n = effects[0], len(effects)
     if all(effect.finding == "same" for effect in effects):
-        return f"the {effects[0].measure} is the same with each"
+        return f"the {first.measure} is the same with each"
     worse = sum(effect.finding == "worse" for effect in effects)
-    low = min(effect.difference.low for effect in effects)
-    high = max(effect.difference.high for effect in effects)
-    metric, unit = effects[0].metric, effects[0].unit
-    least, most = (format.change(end, metric, unit) for end in (low, high))
-    least = least.removesuffix(f"{format.NBSP}points")
-    if len(effects) == 1:
-        said = "its interval is on the wrong side of 0" if worse else "its interval holds 0"
-        return f"{said} (the {effects[0].measure} changes by {changed(effects[0])})"
+    if n == 1:
+        place = "is on the wrong side of 0" if worse else "holds 0"
+        return f"its interval {place} (the {first.measure} changes by {changed(first)})"
     if worse:
         verb = "is" if worse == 1 else "are"
-        others = " and the others hold it" if worse < len(effects) else ""
-        return f"of the {len(effects)} intervals of the difference, {worse} {verb} on the wrong side of 0{others}"
-    reach = f"together they reach from {least} to {most}"
-    return f"none of the {len(effects)} intervals of the difference excludes 0; {reach}"
+        others = " and the others hold it" if worse < n else ""
+        return f"of the {n} intervals of the difference, {worse} {verb} on the wrong side of 0{others}"
+    ends = min(effect.difference.low for effect in effects), max(effect.difference.high for effect in effects)
+    least, most = (format.change(end, first.metric, first.unit) for end in ends)
+    return (
+        f"none of the {n} intervals of the difference excludes 0; together they reach from "
+        f"{least.removesuffix(f'{format.NBSP}points')} to {most}"
+    )
 
 
 # One remedy ------------------------------------------------------------------------------------------------------
 
 
-def because(of_one: Hardening, one: Remedied) -> str:
+def sentence(hardening: Hardening, remedied: Remedied) -> str:
+    """A line on one remedy: what it costs, what it changes, what to do."""
+    answers = remedied.kind == "answers"
+    parts = ["accuracy as it was, as the network stays" if answers else _accuracy(remedied)]
+    beside = [effect for effect in remedied.effects if not effect.headline]  # shown, and decide nothing
+    for finding, ease in (("better", "harder"), ("worse", "easier")):
+        for effect in remedied.decisive:
+            if effect.finding == finding:
+                doubt = _open(hardening, effect) if finding == "worse" else ""
+                others = [
+                    f"{other.measure} {changed(other)}" for other in beside if other.family == effect.family
+                ]
+                more = f" ({', '.join(others)})" if others else ""
+                parts.append(
+                    f"{ease} to {VERBS[effect.family]}: {effect.measure} {changed(effect)}{doubt}{more}"
+                )
+    decided = {effect.family for effect in remedied.decisive if effect.finding in ("better", "worse")}
+    silent = [effect.family for effect in remedied.decisive if effect.family not in decided]
+    if silent and decided:
+        parts.append(f"no clear change: {_listed(silent)}")
+    parts += [
+        f"{effect.measure} {changed(effect)}, by which nothing is decided"
+        for effect in beside
+        if effect.family in silent and effect.finding in ("better", "worse")
+    ]
+    parts.append(because(hardening, remedied))
+    return f"{format.first_up(hardening.names.full(remedied))}: {'; '.join(parts)}."
+
+
+def because(hardening: Hardening, remedied: Remedied) -> str:
     """The advice in full, as the end of a sentence: for which threat, or why not."""
-    match one.advice:
+    worse = [effect for effect in remedied.decisive if effect.finding == "worse"]
+    hopeful = [effect for effect in remedied.decisive if effect.family in remedied.promising]
+    promise = f"promising against {_listed(remedied.promising)}, {_reasons(hardening, remedied, hopeful)}"
+    match remedied.advice:
         case "recommended":
-            said = f"recommended if {_listed(one.recommended, 'or')} is your threat"
-            worse = [effect.family for effect in one.effects if effect.headline and effect.finding == "worse"]
-            said += f", but not if {_listed(worse, 'or')} is" if worse else ""
-            return f"{said}; {_promise(of_one, one)}" if one.promising else said
+            advice = f"recommended if {_listed(remedied.recommended, 'or')} is your threat"
+            if worse:
+                advice += f", but not if {_listed([effect.family for effect in worse], 'or')} is"
+            return f"{advice}; {promise}" if remedied.promising else advice
         case "promising":
-            return _promise(of_one, one)
+            return promise
         case "not measured":
             return "no attack was measured before and after"
         case "too costly" | "cost unknown":
-            return f"not recommended: {_barred(one)}"
+            return f"not recommended: {_barred(remedied)}"
         case "no help":
-            return _no_help(one)
-
-
-def sentence(of_one: Hardening, one: Remedied) -> str:
-    """A line on one remedy: what it costs, what it changes, what to do."""
-    decisive = [effect for effect in one.effects if effect.headline]
-    parts = [_cost(one)]
-    for finding, ease in (("better", "harder"), ("worse", "easier")):
-        for effect in decisive:
-            if effect.finding == finding:
-                doubt = _open(of_one, effect) if finding == "worse" else ""
-                beside = _beside(one, effect.family)
-                parts.append(
-                    f"{ease} to {VERBS[effect.family]}: {effect.measure} {changed(effect)}{doubt}{beside}"
-                )
-    decided = {effect.family for effect in decisive if effect.finding in ("better", "worse")}
-    silent = [effect.family for effect in decisive if effect.family not in decided]
-    if silent and decided:
-        parts.append(f"no clear change: {_listed(silent, 'and')}")
-    parts += [
-        f"{effect.measure} {changed(effect)}, by which nothing is decided"
-        for effect in one.effects
-        if not effect.headline and effect.family in silent and effect.finding in ("better", "worse")
-    ]
-    return f"{format.first_up(of_one.names.full(one))}: {'; '.join([*parts, because(of_one, one)])}."
+            nothing = "helps against nothing that was measured"
+            if worse:
+                makes = "makes" if any(effect.certain for effect in worse) else "seems to make"
+                verbs = format.listing([VERBS[effect.family] for effect in worse])
+                nothing = f"not recommended: it {nothing}, and {makes} the model easier to {verbs}"
+            elif remedied.accuracy is None or remedied.accuracy.finding not in ("better", "worse"):
+                same = all(effect.finding == "same" for effect in remedied.decisive)
+                nothing = "changes none of the figures" if same else "changes nothing that could be seen"
+            return nothing
 
 
 def changed(effect: Effect) -> str:
@@ -267,71 +274,33 @@ def changed(effect: Effect) -> str:
     return format.changed(change.value, change.low, change.high, effect.metric, effect.unit)
 
 
-def _cost(one: Remedied) -> str:
-    if one.kind == "answers":
-        return "accuracy as it was, as the network stays"
-    return "accuracy not measured" if one.accuracy is None else f"accuracy {changed(one.accuracy)}"
+def _accuracy(remedied: Remedied) -> str:
+    return "accuracy not measured" if remedied.accuracy is None else f"accuracy {changed(remedied.accuracy)}"
 
 
-def _beside(one: Remedied, family: str) -> str:
-    """What is shown beside the headline of a family and decides nothing."""
-    said = [
-        f"{effect.measure} {changed(effect)}"
-        for effect in one.effects
-        if not effect.headline and effect.family == family
-    ]
-    return f" ({', '.join(said)})" if said else ""
-
-
-def _promise(of_one: Hardening, one: Remedied) -> str:
-    effects = [
-        effect for effect in one.effects if effect.headline and effect.family in one.promising
-    ]  # fmt: skip
-    return f"promising against {_listed(one.promising, 'and')}, {_reasons(of_one, one, effects)}"
-
-
-def _reasons(of_one: Hardening, one: Remedied, effects: Sequence[Effect]) -> str:
+def _reasons(hardening: Hardening, remedied: Remedied, effects: Sequence[Effect]) -> str:
     """Why something that seems to help is not recommended."""
-    said = []
+    reasons = []
     doubtful = [effect.family for effect in effects if not effect.certain]
     if doubtful:
-        which = f" of {_listed(doubtful, 'and')}" if len(doubtful) < len(effects) else ""
-        said.append(f"not certain{which} after correction{_for_comparisons(of_one)}")
-    if one.drop == "unclear":
-        said.append(
-            f"not shown to cost at most {points(one.max_drop)} of accuracy: more seeds would tell"
-        )  # fmt: skip
-    return ", and ".join(said) or "not certain"
+        which = f" of {_listed(doubtful)}" if len(doubtful) < len(effects) else ""
+        reasons.append(f"not certain{which} {hardening.doubt}")
+    if remedied.drop == "unclear":
+        most = points(remedied.max_drop)
+        reasons.append(f"not shown to cost at most {most} of accuracy: more seeds would tell")
+    return ", and ".join(reasons) or "not certain"
 
 
-def _open(of_one: Hardening, effect: Effect) -> str:
-    return f", not certain after correction{_for_comparisons(of_one)}" if not effect.certain else ""
+def _open(hardening: Hardening, effect: Effect) -> str:
+    return "" if effect.certain else f", not certain {hardening.doubt}"
 
 
-def _for_comparisons(of_one: Hardening) -> str:
-    return f" for {of_one.comparisons} comparisons" if of_one.comparisons > 1 else ""
-
-
-def _barred(one: Remedied) -> str:
+def _barred(remedied: Remedied) -> str:
     """Why what helps cannot be recommended at all: its price."""
-    if one.accuracy is None:
+    if remedied.accuracy is None:
         return "what it costs in accuracy was not measured"
-    fall = format.points(one.accuracy.difference.value)
-    return f"the accuracy falls by {fall}, more than {points(one.max_drop)}"
-
-
-def _no_help(one: Remedied) -> str:
-    decisive = [effect for effect in one.effects if effect.headline]
-    worse = [effect for effect in decisive if effect.finding == "worse"]
-    if worse:
-        verbs = format.listing([VERBS[effect.family] for effect in worse])
-        makes = "seems to make" if not any(effect.certain for effect in worse) else "makes"
-        return f"not recommended: it helps against nothing that was measured, and {makes} the model easier to {verbs}"
-    moved = one.accuracy is not None and one.accuracy.finding in ("better", "worse")
-    if moved:
-        return "helps against nothing that was measured"
-    same = all(effect.finding == "same" for effect in decisive)
-    return "changes none of the figures" if same else "changes nothing that could be seen"
+    fall = format.points(remedied.accuracy.difference.value)
+    return f"the accuracy falls by {fall}, more than {points(remedied.max_drop)}"
 
 
 def points(share: float) -> str:
@@ -339,11 +308,6 @@ def points(share: float) -> str:
     return f"{100 * share:.4g}{format.NBSP}point{'s' * (100 * share != 1)}"
 
 
-def _listed(families: Sequence[str], last: str) -> str:
+def _listed(families: Sequence[str], last: Literal["and", "or"] = "and") -> str:
     words = format.listing([TITLES.get(family, family) for family in families])
     return words if last == "and" else f" {last} ".join(words.rsplit(" and ", 1))
-
-
-def trainings(seeds: int) -> str:
-    """E.g. `2 trainings`."""
-    return "one training" if seeds == 1 else f"{seeds} trainings"

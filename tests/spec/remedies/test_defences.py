@@ -3,11 +3,11 @@
 import pytest
 
 from nasaudit.errors import SpecError, UnknownNameError
-from nasaudit.spec.answers import TopSpec
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec, KnockoffSpec
 from nasaudit.spec.attacks.base import DataFacts
-from nasaudit.spec.defences import PgdTrainingSpec, PrivateSpec, TradesSpec
 from nasaudit.spec.recipes import recipe
+from nasaudit.spec.remedies.answers import TopSpec
+from nasaudit.spec.remedies.defences import PgdTrainingSpec, PrivateSpec, TradesSpec
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.training import TrainingSpec
 

@@ -14,9 +14,9 @@ from pydantic import BeforeValidator, SerializeAsAny
 
 from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.registry import Registry, normalise
-from nasaudit.spec.answers import LimitSpec, RoundedSpec, TopSpec
 from nasaudit.spec.base import Spec
-from nasaudit.spec.defences import DefenceSpec, PgdTrainingSpec, PrivateSpec, TradesSpec
+from nasaudit.spec.remedies.answers import LimitSpec, RoundedSpec, TopSpec
+from nasaudit.spec.remedies.defences import DefenceSpec, PgdTrainingSpec, PrivateSpec, TradesSpec
 
 RemedyKind = Literal["rewiring", "training", "answers"]
 

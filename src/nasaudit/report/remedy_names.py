@@ -8,7 +8,7 @@ from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.planning.population import JOINT
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.verdict_models import Remedied
-from nasaudit.spec.remedies import REMEDIES, Rewiring, remedies_of
+from nasaudit.spec.remedies.catalogue import REMEDIES, Rewiring, remedies_of
 
 SCOPES: Mapping[str, str] = {"reduction": " in the reduction cells", "all": " in all cells"}
 # As `planning.hardening` names a rewired cell: the remedy, which cells, and the dose where it is not all.
@@ -39,14 +39,18 @@ class Names:
 
     def remedy(self, remedied: Remedied) -> str:
         """The remedy with its dose and scope: `deepen 2 of 3 nodes in all cells`."""
-        return (
-            self.line(remedied) if remedied.full else self._partial(remedied) + SCOPES.get(remedied.scope, "")
-        )
+        if remedied.full:
+            return self.line(remedied)
+        rewiring = remedies_of(Rewiring).get(remedied.remedy)
+        partly = (rewiring and rewiring.partly) or f"{_title(remedied.remedy)}, dose {{dose}} of {{most}}"
+        return partly.format(dose=remedied.dose, most=remedied.most) + SCOPES.get(remedied.scope, "")
 
     def line(self, remedied: Remedied) -> str:
-        """The remedy whatever its dose: `deepen in all cells`."""
+        """The remedy whatever its dose: `deepen in all cells`; of answers, which: a study may try several."""
         name = remedied.remedy if remedied.remedy in self.own else _title(remedied.remedy)
-        return name + SCOPES.get(remedied.scope, "") + _how_short(remedied)
+        setting = remedied.effects[0].setting if remedied.kind == "answers" and remedied.effects else {}
+        answers = f" ({setting['answers']})" if "answers" in setting else ""
+        return name + SCOPES.get(remedied.scope, "") + answers
 
     def full(self, remedied: Remedied) -> str:
         """The remedy, and the name of what it made where that says something new: `deepen (DARTS-i)`."""
@@ -60,19 +64,6 @@ class Names:
             remedied.remedy,
         )
         return "" if repeated else self.title(remedied.variant)
-
-    def _partial(self, remedied: Remedied) -> str:
-        rewiring = remedies_of(Rewiring).get(remedied.remedy)
-        template = (
-            rewiring.partly if rewiring else ""
-        ) or f"{_title(remedied.remedy)}, dose {{dose}} of {{most}}"
-        return template.format(dose=remedied.dose, most=remedied.most)
-
-
-def _how_short(remedied: Remedied) -> str:
-    """How much of its answers a model keeps to itself: a study may try several."""
-    setting = remedied.effects[0].setting if remedied.kind == "answers" and remedied.effects else {}
-    return f" ({setting['answers']})" if "answers" in setting else ""
 
 
 def _title(remedy: str) -> str:

@@ -9,7 +9,7 @@ from nasaudit.errors import SpecError, UnknownNameError
 from nasaudit.registry import normalise
 from nasaudit.spec.base import Spec
 from nasaudit.spec.genotype import OPS, SKIP
-from nasaudit.spec.remedies import (
+from nasaudit.spec.remedies.catalogue import (
     REMEDIES,
     AnswersRemedy,
     Remedy,
