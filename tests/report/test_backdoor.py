@@ -148,7 +148,7 @@ def test_a_study_without_backdoors_has_no_section(make_study, tmp_path):
     evidence = Evidence(make_study(), tmp_path)
     assert backdoor.section(evidence) is None
     assert backdoor.BACKDOOR.quote(evidence, evidence.subjects[0]) == Quote()
-    assert evidence.headline("backdoor") is None
+    assert evidence.results.headline("backdoor") is None
 
 
 def test_one_architecture_without_rows_gets_dashes(study, tmp_path):

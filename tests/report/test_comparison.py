@@ -54,7 +54,7 @@ def test_the_stated_difference_is_that_of_the_rows(make_study, tmp_path: Path) -
     evidence = Evidence(make_study(character=CLEAR), tmp_path)
     setting = {"norm": "linf", "goal": "untargeted", "images": "common"}
     darts, resnet = (
-        evidence.pooled(name, "evasion", "curve_area", setting, "pgd") for name in ("darts", "resnet")
+        evidence.pooled(name, "evasion", "curve_area", "pgd", **setting) for name in ("darts", "resnet")
     )
     (found,) = findings(evidence, EVASION)
     said = " ".join(found.sentences)

@@ -61,7 +61,7 @@ def test_the_overview_has_a_line_for_every_attack_with_what_it_sees(many):
 
 
 def test_pgd_stays_the_main_threat_whatever_is_named_first(many):
-    assert evasion.Threat.judged(many.headline("evasion")).attack == "pgd"
+    assert evasion.Threat.judged(many.results.headline("evasion")).attack == "pgd"
     drawn = blocks(evasion.section(many))
     assert [(block.title.split(",")[0], block.folded) for block in drawn] == [
         ("PGD", False), ("PGD", False), ("square", True), ("FGSM", True)

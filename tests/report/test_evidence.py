@@ -14,8 +14,8 @@ def test_pooled_row_is_the_one_over_all_seeds(evidence: Evidence) -> None:
     row = evidence.accuracy("darts")
     assert row is not None
     assert (row.seed, row.n) == ("all", 2000)
-    seeds = evidence.by_seed("darts", "training", "clean_accuracy", {"split": "test"})
-    assert [row.seed for row in seeds] == [0, 3]
+    every = evidence.rows("darts", "training", "clean_accuracy", split="test")
+    assert sorted(str(row.seed) for row in every) == ["0", "3", "all"]
 
 
 def test_a_single_replicate_serves_as_the_pooled_row(evidence: Evidence) -> None:
@@ -33,8 +33,8 @@ def test_two_replicates_without_a_pooled_row_are_not_guessed_at(evidence: Eviden
 
 
 def test_absent_rows_are_none(evidence: Evidence) -> None:
-    assert evidence.pooled("darts", "evasion", "asr", {"epsilon": "99/255"}, "pgd") is None
-    assert evidence.pooled("darts", "evasion", "asr", {"epsilon": "8/255"}, "square") is None
+    assert evidence.pooled("darts", "evasion", "asr", "pgd", epsilon="99/255") is None
+    assert evidence.pooled("darts", "evasion", "asr", "square", epsilon="8/255") is None
     assert evidence.pooled("nobody", "training", "clean_accuracy") is None
     assert evidence.of_family("membership") == []
 

@@ -68,7 +68,7 @@ def test_the_verdict_says_what_a_thief_gets_for_how_many_queries(evidence):
 
 
 def test_the_headline_is_the_surrogate_that_is_the_same_for_all(evidence):
-    headline = evidence().headline("extraction")
+    headline = evidence().results.headline("extraction")
     assert headline.rows["darts"].setting["surrogate"] == "resnet"
     assert headline.rows["darts"].setting["budget"] == "750"
     assert headline.rows["darts"].value > headline.rows["resnet"].value
@@ -78,7 +78,7 @@ def test_the_headline_is_the_surrogate_that_is_the_same_for_all(evidence):
 
 
 def test_without_a_common_surrogate_the_victims_own_architecture_serves(evidence):
-    headline = evidence(attacks=ATTACKS[:1]).headline("extraction")
+    headline = evidence(attacks=ATTACKS[:1]).results.headline("extraction")
     assert headline.rows["darts"].setting["surrogate"] == "same"
 
 
@@ -103,7 +103,7 @@ def test_what_a_victim_leaves_out_of_its_answers_is_said_in_words(evidence):
 
 def test_verdicts_quote_the_theft_from_a_victim_that_tells_all_where_there_is_one(evidence):
     found = evidence(attacks=(*ROUNDED, ATTACKS[0]))
-    assert "answers" not in extraction.Theft.judged(found.headline("extraction")).setting
+    assert "answers" not in extraction.Theft.judged(found.results.headline("extraction")).setting
     assert "asks for its probabilities on 750" in _verdict(found)
     assert "asks for its probabilities (1 decimal) on 750" in _verdict(evidence(attacks=ROUNDED))
 
@@ -133,7 +133,7 @@ def test_a_study_without_extraction_has_no_such_section(evidence):
     found = evidence(levels=(), architectures=["darts", "resnet"])
     assert extraction.section(found) is None
     assert extraction.EXTRACTION.quote(found, found.subjects[0]) == Quote()
-    assert found.headline("extraction") is None
+    assert found.results.headline("extraction") is None
 
 
 def test_a_victim_whose_task_failed_leaves_a_gap_and_nothing_else(evidence):

@@ -34,7 +34,7 @@ def test_examples_in_the_docstrings_hold() -> None:
 def test_a_share_is_shown_with_interval_and_n() -> None:
     assert plain(format.estimate(row())) == "41.5 % [37.0, 45.1; n = 1,500]"
     assert plain(format.interval_and_n(row())) == "[37.0, 45.1] · n = 1,500"
-    assert plain(format.share_of(row(), "of all images")) == "41.5 % of all images [37.0, 45.1; n = 1,500]"
+    assert plain(format.estimate(row(), "of all images")) == "41.5 % of all images [37.0, 45.1; n = 1,500]"
 
 
 def test_an_exact_quantity_has_neither_interval_nor_n() -> None:
@@ -69,7 +69,7 @@ def test_a_lower_bound_says_that_it_is_one() -> None:
     end = 16 / 255
     median = row("median_minimal_epsilon", end, end, end, n=10, norm="linf", bound="lower")
     assert plain(format.estimate(median)) == "more than 16.0/255 [n = 10]"
-    assert plain(format.short_value(median)) == "> 16.0/255"
+    assert plain(format.value(median, ">")) == "> 16.0/255"
     steps = row("steps_to_accuracy", 564, 564, 564, n=1, unit="steps", bound="lower")
     assert plain(format.estimate(steps)) == "more than 564"
 

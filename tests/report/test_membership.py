@@ -81,7 +81,7 @@ def said(text: str) -> str:
 def test_a_study_without_the_family_says_nothing(make_study, tmp_path):
     plain = Evidence(make_study(), tmp_path)
     assert MEMBERSHIP.section(plain) is None
-    assert plain.headline("membership") is None
+    assert plain.results.headline("membership") is None
     assert MEMBERSHIP.quote(plain, plain.subjects[0]) == Quote()
     assert MEMBERSHIP in FAMILIES
 
@@ -112,7 +112,7 @@ def test_the_headline_is_chosen_by_a_fixed_order_and_not_by_the_result(evidence)
     aucs = dict(AUCS)
     for title in expected:
         found = evidence(aucs=aucs)
-        headline = found.headline("membership")
+        headline = found.results.headline("membership")
         wording = MEMBERSHIP.wording(found, headline)
         assert title in wording.measure
         assert set(headline.rows) == set(wording.illustration) == {"darts", "resnet"}
@@ -125,7 +125,7 @@ def test_the_headline_is_chosen_by_a_fixed_order_and_not_by_the_result(evidence)
         del aucs[attack, mode]
     # Only the gap baseline is left.
     last = evidence(aucs=aucs)
-    assert last.headline("membership").attack == "gap"
+    assert last.results.headline("membership").attack == "gap"
     assert "gap baseline" in MEMBERSHIP.quote(last, last.subjects[0]).sentence
 
 

@@ -128,7 +128,7 @@ def test_a_smaller_loss_of_a_nas_model_agrees_with_the_published_direction(make)
 
 def test_the_headline_is_the_drop_at_the_largest_fraction(make) -> None:
     evidence = make()
-    headline = evidence.headline("poisoning")
+    headline = evidence.results.headline("poisoning")
     assert headline is not None
     assert {name: row.value for name, row in headline.rows.items()} == DROPS
     wording = POISONING.wording(evidence, headline)
@@ -139,7 +139,7 @@ def test_the_headline_is_the_drop_at_the_largest_fraction(make) -> None:
     assert wording.illustration["resnet"].value == 0.8
     alone = make(flip=False)
     # A few targets are aimed at: the accuracy lost is not what the attack is judged by, and nothing is claimed of it.
-    assert alone.headline("poisoning") is None
+    assert alone.results.headline("poisoning") is None
     assert alone.results.comparisons == []
     assert "published direction" not in words(alone)
     assert "What attacks on it did stands below" in words(alone)
@@ -167,7 +167,7 @@ def test_one_attack_alone_has_a_section(make, attacks) -> None:
 def test_without_rows_there_is_nothing(make_study, tmp_path: Path) -> None:
     evidence = Evidence(make_study(), tmp_path)
     assert POISONING.section(evidence) is None
-    assert evidence.headline("poisoning") is None
+    assert evidence.results.headline("poisoning") is None
     assert POISONING.quote(evidence, evidence.subjects[0]) == Quote()
 
 

@@ -1,23 +1,20 @@
 """Evidence: a study's results, indexed so that a section can ask for one row and cope with its absence."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from nasaudit.arch.catalogue import CATALOGUE
+from nasaudit.report import format
 from nasaudit.report.palette import CROWD, Style, styles
 from nasaudit.report.remedy_names import hardened_title
-from nasaudit.results.schema import Headline, Row, StudyResults
+from nasaudit.results.schema import Row, StudyResults
 from nasaudit.spec.arch import ArchSpec
 
 T = TypeVar("T")
-
-SettingPart = Mapping[str, str]  # what a row's setting says, among other things
-NO_SETTING: SettingPart = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -64,11 +61,9 @@ class Evidence:
         return {subject.name: subject.title for subject in self.subjects}
 
     @cached_property
-    def _families(self) -> dict[str, list[Row]]:
-        families: dict[str, list[Row]] = defaultdict(list)
-        for row in self.results.rows:
-            families[row.family].append(row)
-        return families
+    def names(self) -> str:
+        """The architectures in a sentence."""
+        return format.listing(list(self.titles.values()))
 
     @cached_property
     def _index(self) -> dict[tuple[str, str, str], list[Row]]:
@@ -87,12 +82,8 @@ class Evidence:
             self._known[key] = work()
         return cast(T, self._known[key])
 
-    def headline(self, family: str) -> Headline | None:
-        """The figure that a family is judged by, of each architecture; None where it was not measured."""
-        return self.results.headline(family)
-
     def rows(
-        self, architecture: str, family: str, metric: str, setting: SettingPart = NO_SETTING, attack: str = ""
+        self, architecture: str, family: str, metric: str, attack: str = "", /, **setting: str
     ) -> list[Row]:
         """Rows of all seeds whose setting says at least what `setting` says."""
         return [
@@ -102,42 +93,30 @@ class Evidence:
         ]
 
     def pooled(
-        self, architecture: str, family: str, metric: str, setting: SettingPart = NO_SETTING, attack: str = ""
+        self, architecture: str, family: str, metric: str, attack: str = "", /, **setting: str
     ) -> Row | None:
         """The row over all replicates; with a single replicate its own row serves."""
-        rows = self.rows(architecture, family, metric, setting, attack)
+        rows = self.rows(architecture, family, metric, attack, **setting)
         over_all = [row for row in rows if row.seed == "all"]
         if over_all:
             return over_all[0]
         return rows[0] if len(rows) == 1 else None
 
-    def by_name(
-        self, family: str, metric: str, setting: SettingPart = NO_SETTING, attack: str = ""
-    ) -> dict[str, Row]:
+    def by_name(self, family: str, metric: str, attack: str = "", /, **setting: str) -> dict[str, Row]:
         """The row over all replicates of each architecture that has one, by name, in the order of the study."""
-        rows = {
-            subject.name: self.pooled(subject.name, family, metric, setting, attack)
+        return {
+            subject.name: row
             for subject in self.subjects
+            if (row := self.pooled(subject.name, family, metric, attack, **setting)) is not None
         }
-        return {name: row for name, row in rows.items() if row is not None}
-
-    def by_seed(
-        self, architecture: str, family: str, metric: str, setting: SettingPart = NO_SETTING, attack: str = ""
-    ) -> list[Row]:
-        """One row for each training seed, in their order."""
-        return [row for row in self.rows(architecture, family, metric, setting, attack) if row.seed != "all"]
-
-    def missing(self, file: str) -> str:
-        """Why a file of the study cannot be shown; empty where it is in its place."""
-        return "" if (self.folder / file).is_file() else f"The file {file} is not in the study's folder."
 
     def of_family(self, family: str) -> list[Row]:
         """All rows of a family, of any architecture."""
-        return self._families.get(family, [])
+        return [row for row in self.results.rows if row.family == family]
 
     def accuracy(self, architecture: str) -> Row | None:
         """Clean accuracy on the test split, over all replicates."""
-        return self.pooled(architecture, "training", "clean_accuracy", {"split": "test"})
+        return self.pooled(architecture, "training", "clean_accuracy", split="test")
 
 
 def _title(spec: ArchSpec) -> str:

@@ -1,11 +1,8 @@
 """The one place where numbers become words. Fractions become percents here and nowhere else."""
 
-from collections.abc import Sequence
-
 from nasaudit.measure.catalogue import metric_of
 from nasaudit.results.schema import Row
 
-MILLION = 1_000_000
 MOST_LISTED = 24  # words in a sentence
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
 INTERVAL = f"95{NBSP}% interval"
@@ -125,15 +122,6 @@ def first_up(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def class_name(names: Sequence[str], position: int) -> str:
-    """The name of a class, or its number where it has none.
-
-    >>> class_name(["cat", "dog"], 1), class_name([], 1)
-    ('dog', '1')
-    """
-    return names[position] if 0 <= position < len(names) else str(position)
-
-
 def p_value(p: float) -> str:
     """A p-value; the small ones by their order.
 
@@ -171,7 +159,7 @@ def millions(count: float) -> str:
     >>> millions(14_120_000).replace(NBSP, " ")
     '14.1 M'
     """
-    return f"{count / MILLION:,.1f}{NBSP}M"
+    return f"{count / 1e6:,.1f}{NBSP}M"
 
 
 def measured_epsilon(epsilon: float, norm: str) -> str:
@@ -213,36 +201,26 @@ def is_exact(row: Row) -> bool:
     return row.low == row.value == row.high
 
 
-def value(row: Row) -> str:
-    """The row's value in its unit, without its interval; a lower bound says that it is one."""
-    return f"more than{NBSP}{_bare(row)}" if row.bound else _bare(row)
-
-
-def short_value(row: Row) -> str:
-    """The row's value for large print: `> 16.0/255` for a lower bound."""
-    return f">{NBSP}{_bare(row)}" if row.bound else _bare(row)
-
-
-def _bare(row: Row) -> str:
+def value(row: Row, more_than: str = "more than") -> str:
+    """The row's value in its unit, without its interval; `more_than` stands before a lower bound."""
     shown = metric_of(row.metric, row.unit).shown
     if shown == "epsilon":
-        return measured_epsilon(row.value, row.setting.get("norm", ""))
-    return whole(row.value) if shown == "count" else quantity(row.value, row.metric, row.unit)
+        number = measured_epsilon(row.value, row.setting.get("norm", ""))
+    else:
+        number = whole(row.value) if shown == "count" else quantity(row.value, row.metric, row.unit)
+    return f"{more_than}{NBSP}{number}" if row.bound else number
 
 
 def interval(row: Row) -> str:
-    """The 95 % interval, e.g. `[37.0, 45.1]`, in the unit of `value`; empty for an exact quantity."""
-    return "" if is_exact(row) else f"[{bounds(row)}]"
-
-
-def bounds(row: Row) -> str:
-    """The ends of the interval without brackets; percents and grey levels without their unit."""
+    """The 95 % interval, e.g. `[37.0, 45.1]`; percents and grey levels without their unit; empty if exact."""
+    if is_exact(row):
+        return ""
     if metric_of(row.metric, row.unit).shown == "epsilon":
         norm = row.setting.get("norm", "")
         ends = [measured_epsilon(end, norm).removesuffix("/255") for end in (row.low, row.high)]
     else:
         ends = [amount(end, row.metric, row.unit) for end in (row.low, row.high)]
-    return f",{NBSP}".join(ends)
+    return f"[{ends[0]},{NBSP}{ends[1]}]"
 
 
 def sample_size(row: Row) -> str:
@@ -255,16 +233,7 @@ def interval_and_n(row: Row) -> str:
     return " · ".join(part for part in (interval(row), sample_size(row)) if part)
 
 
-def estimate(row: Row) -> str:
-    """Value, interval and n in a sentence, e.g. `41.5 % [37.0, 45.1; n = 500]`."""
-    return f"{value(row)} {_bracket(row)}".strip()
-
-
-def share_of(row: Row, whole_of: str) -> str:
-    """A share in a sentence with what it is a share of, e.g. `41.5 % of all images [37.0, 45.1; n = 500]`."""
-    return f"{value(row)} {whole_of} {_bracket(row)}".strip()
-
-
-def _bracket(row: Row) -> str:
-    inside = "; ".join(part for part in ("" if is_exact(row) else bounds(row), sample_size(row)) if part)
-    return f"[{inside}]" if inside else ""
+def estimate(row: Row, whole_of: str = "") -> str:
+    """A row in a sentence, and what it is a share of: `41.5 % of all images [37.0, 45.1; n = 500]`."""
+    inside = "; ".join(part for part in (interval(row).strip("[]"), sample_size(row)) if part)
+    return " ".join(part for part in (value(row), whole_of, f"[{inside}]" if inside else "") if part)

@@ -2,7 +2,8 @@
 
 import base64
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,58 +15,68 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Picture, Strip
 from nasaudit.results.schema import Examples, Pictures
 
-Arrays = Mapping[str, npt.NDArray[Any]]
+
+@dataclass(frozen=True)
+class Images:
+    """The arrays of a file of pictures, and the names of the classes that they speak of."""
+
+    arrays: Mapping[str, npt.NDArray[Any]]
+    class_names: Sequence[str]
+
+    def class_name(self, key: str, k: int) -> str:
+        """The name of the class that an array gives for image k, or its number where it has none."""
+        position = int(self.arrays[key].flat[k])
+        return self.class_names[position] if 0 <= position < len(self.class_names) else str(position)
+
+    def triple(
+        self,
+        k: int,
+        changed: str,
+        alts: tuple[str, str, str],
+        caption: tuple[str, ...],
+        note: str,
+        least_gain: float = 0.0,
+    ) -> Picture:
+        """Image k as it was, as it became, and the difference on grey: its largest value is black or white.
+
+        Args:
+            k: counted in the file.
+            changed: the array of what it became: grey levels, or (floats) pixels in [0,1].
+            alts: what it is, what it became and what the difference is, in words.
+            caption: plain and bold words by turns.
+            note: the beginning of the small print.
+            least_gain: by which the difference is multiplied at least, even if its largest values are cut off.
+        """
+        index, clean, became = self.arrays["index"][k], self.arrays["clean"][k], self.arrays[changed][k]
+        if became.dtype == np.uint8:
+            difference, levels = (became.astype(np.float64) - clean) / 255, became
+        else:
+            difference, levels = became.astype(np.float64) - clean / 255, to_bytes(became)
+        largest = float(np.abs(difference).max())
+        gain = max(least_gain, 0.5 / largest) if largest > 0 else 1.0
+        times = f"×{format.significant(gain, 2)}"
+        images = (
+            (data_uri(clean), f"{alts[0]} {index}, a {self.class_name('label', k)}"),
+            (data_uri(levels), alts[1]),
+            (data_uri(amplified(difference, gain)), f"{alts[2]}, amplified {times}"),
+        )
+        return Picture(images, caption, f"{note} · difference {times} · image {index}")
 
 
 def strip(
     evidence: Evidence,
     entry: Pictures | Examples,
     title: str,
-    draw: Callable[[Arrays], Iterable[Picture]],
+    draw: Callable[[Images], Iterable[Picture]],
     is_open: bool,
 ) -> Strip:
-    """What `draw` makes of the arrays of a file; where the file is gone, a sentence that says so."""
-    missing = evidence.missing(entry.file)
-    if missing:
+    """What `draw` makes of the images of a file; where the file is gone, a sentence that says so."""
+    if not (evidence.folder / entry.file).is_file():
+        missing = f"The file {entry.file} is not in the study's folder."
         return Strip(title, missing=missing, is_open=is_open)
     with np.load(evidence.folder / entry.file, allow_pickle=False) as archive:
-        return Strip(title, tuple(draw(dict(archive))), is_open=is_open)
-
-
-def triple(
-    arrays: Arrays,
-    k: int,
-    changed: str,
-    label: str,
-    alts: tuple[str, str, str],
-    caption: tuple[str, ...],
-    note: str,
-    least_gain: float = 0.0,
-) -> Picture:
-    """Image k as it was, as it became, and the difference on grey, amplified.
-
-    Args:
-        arrays: `clean` and `index` among them.
-        k: counted in the file.
-        changed: the array of what it became: grey levels, or (floats) pixels in [0,1].
-        label: its true class.
-        alts: what it is, what it became and what the difference is, in words.
-        caption: plain and bold words by turns.
-        note: the beginning of the small print.
-        least_gain: see `magnified`.
-    """
-    index, clean, became = arrays["index"][k], arrays["clean"][k], arrays[changed][k]
-    if became.dtype == np.uint8:
-        difference, levels = (became.astype(np.float64) - clean) / 255, became
-    else:
-        difference, levels = became.astype(np.float64) - clean / 255, to_bytes(became)
-    gain, magnified_uri = magnified(difference, least_gain)
-    images = (
-        (data_uri(clean), f"{alts[0]} {index}, a {label}"),
-        (data_uri(levels), alts[1]),
-        (magnified_uri, f"{alts[2]}, amplified {gain}"),
-    )
-    return Picture(images, caption, f"{note} · difference {gain} · image {index}")
+        images = Images(dict(archive), evidence.results.class_names)
+    return Strip(title, tuple(draw(images)), is_open=is_open)
 
 
 def data_uri(pixels: npt.NDArray[np.uint8]) -> str:
@@ -90,18 +101,3 @@ def to_bytes(pixels: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
 def amplified(change: npt.NDArray[np.floating], gain: float) -> npt.NDArray[np.uint8]:
     """A signed change on mid-grey: no change is grey, `gain * change` of +-0.5 is white or black."""
     return to_bytes(0.5 + gain * change)
-
-
-def magnified(change: npt.NDArray[np.floating], least_gain: float = 0.0) -> tuple[str, str]:
-    """A signed change as a picture in which its largest value is black or white.
-
-    Args:
-        change: [C, H, W], in pixels' units of [0,1].
-        least_gain: by which it is multiplied at least, even if its largest values are then cut off.
-
-    Returns:
-        The factor in words (`×12`), and a data URI.
-    """
-    largest = float(np.abs(change).max())
-    gain = max(least_gain, 0.5 / largest) if largest > 0 else 1.0
-    return f"×{format.significant(gain, 2)}", data_uri(amplified(change, gain))

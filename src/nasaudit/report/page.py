@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.palette import CROWD, GROUP_TITLES, Style, group_style
+from nasaudit.report.palette import CROWD, GROUP_TITLES, group_style
 from nasaudit.report.parts import Section
 from nasaudit.report.sections import accuracy, claims, examples, groups, population, reproduce, summary
 from nasaudit.report.sections.analyses import convergence, gradients, landscape, others, smoothness, topology
@@ -22,13 +22,7 @@ from nasaudit.results.schema import StudyResults
 from nasaudit.store.files import write_atomically
 
 REPORT_FILE = "report.html"
-ANALYSES = {
-    "topology": topology.section,
-    "convergence": convergence.section,
-    "gradients": gradients.section,
-    "smoothness": smoothness.section,
-    "landscape": landscape.section,
-}
+ANALYSES = (topology, convergence, gradients, smoothness, landscape)
 # A table of more rows than LONG_TABLE shows the first ones, and the others when asked for.
 LONG_TABLE, FIRST_ROWS = CROWD, 10
 
@@ -43,9 +37,8 @@ def write_report(results: StudyResults, folder: Path) -> Path:
     Returns:
         The path of the report.
     """
-    evidence = Evidence(results, folder)
     path = folder / REPORT_FILE
-    write_atomically(path, render(evidence))
+    write_atomically(path, render(Evidence(results, folder)))
     return path
 
 
@@ -78,8 +71,8 @@ def sections(evidence: Evidence) -> list[Section]:
         accuracy.section(evidence),
         *(family.section(evidence) for family in FAMILIES),
         examples.section(evidence),
-        *(analysis(evidence) for analysis in ANALYSES.values()),
-        *others.sections(evidence, {"training", *ANALYSES}),
+        *(analysis.section(evidence) for analysis in ANALYSES),
+        *others.sections(evidence, {"training", *(analysis.FAMILY for analysis in ANALYSES)}),
         reproduce.methods(evidence),
         reproduce.reproduce(evidence),
         reproduce.failures(evidence),
@@ -87,31 +80,34 @@ def sections(evidence: Evidence) -> list[Section]:
     return [section for section in candidates if section is not None]
 
 
-def _crowd(evidence: Evidence) -> list[tuple[str, Style, int]]:
-    """The groups with their looks and sizes: the legend of charts with more architectures than names fit in one."""
-    sizes = Counter(subject.spec.group for subject in evidence.subjects)
-    return [
-        (title, group_style(group), sizes[group]) for group, title in GROUP_TITLES.items() if sizes[group]
-    ]
-
-
 def render(evidence: Evidence) -> str:
     """The whole page as text."""
-    environment = _environment()
     scripts = [vega_bundle(), _asset("report.js")]
-    return environment.get_template("page.html.j2").render(
-        evidence=evidence,
-        study=evidence.results.study,
-        subjects=evidence.subjects,
-        colours={subject.name: subject.style.colour for subject in evidence.subjects},
-        sections=sections(evidence),
-        scripts=[Markup(script) for script in scripts],
-        script_hashes=[_csp_hash(script) for script in scripts],
-        style=Markup(_asset("style.css")),
-        group_titles=GROUP_TITLES,
-        crowd=_crowd(evidence),
-        long_table=LONG_TABLE,
-        first_rows=FIRST_ROWS,
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
+    sizes = Counter(subject.spec.group for subject in evidence.subjects)
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            evidence=evidence,
+            study=evidence.results.study,
+            subjects=evidence.subjects,
+            colours={subject.name: subject.style.colour for subject in evidence.subjects},
+            sections=sections(evidence),
+            scripts=[Markup(script) for script in scripts],
+            # What the page's policy allows to run: these texts and no others.
+            script_hashes=["sha256-" + base64.b64encode(digest).decode("ascii") for digest in digests],
+            style=Markup(_asset("style.css")),
+            group_titles=GROUP_TITLES,
+            # The legend of charts with more architectures than names fit in one.
+            crowd=[
+                (title, group_style(group), sizes[group])
+                for group, title in GROUP_TITLES.items()
+                if sizes[group]
+            ],
+            long_table=LONG_TABLE,
+            first_rows=FIRST_ROWS,
+        )
     )
 
 
@@ -136,8 +132,3 @@ def _environment() -> Environment:
 
 def _asset(name: str) -> str:
     return (files("nasaudit.report") / "templates" / name).read_text(encoding="utf-8")
-
-
-def _csp_hash(script: str) -> str:
-    """What the page's policy allows to run: this text and no other."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

@@ -37,7 +37,7 @@ class Tile:
     @classmethod
     def of(cls, label: str, row: Row) -> "Tile":
         """A row's value in its shortest form, so that three tiles fit beside each other on a phone."""
-        return cls(label, Cell(format.short_value(row), format.interval_and_n(row)))
+        return cls(label, Cell(format.value(row, ">"), format.interval_and_n(row)))
 
 
 @dataclass(frozen=True)
@@ -87,19 +87,16 @@ class Figure:
     legend: bool = True
     key: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def full_title(self) -> str:
-        """The title where no heading stands above."""
-        return f"{self.title}: {self.about}" if self.about else self.title
-
     def for_page(self) -> frame.Spec:
         """The Vega-Lite specification that the page embeds."""
-        return frame.for_page(self.chart, self.records)
+        return frame.vega_lite(self.chart, self.records)
 
     def for_file(self, with_legend: bool = True) -> frame.Spec:
         """The Vega-Lite specification of the figure as a file of its own; `with_legend`: of the architectures."""
-        legend = bool(self.key) or (self.legend and with_legend)
-        return frame.for_file(self.chart, self.records, self.full_title, legend)
+        title = f"{self.title}: {self.about}" if self.about else self.title
+        return frame.vega_lite(
+            self.chart, self.records, title, legend=bool(self.key) or (self.legend and with_legend)
+        )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 
 from nasaudit.report.charts.frame import (
-    CHOSEN,
     DATA,
     FAINT,
     Chart,
@@ -13,10 +12,9 @@ from nasaudit.report.charts.frame import (
     emphasis,
     framed,
     labels_of,
-    quantity,
     shape_of,
-    share_x,
     tooltip,
+    value_x,
 )
 from nasaudit.report.evidence import Subject
 
@@ -28,13 +26,7 @@ def interval_chart(
 ) -> Chart:
     """One estimate for each architecture as a point on its interval, in the order of `subjects`.
 
-    Records: `label`, `value`, `low`, `high`, `estimate`.
-
-    Args:
-        subjects: whom to draw, from top to bottom.
-        x_title: what is estimated.
-        shares: whether it is a share.
-        log: whether x grows by factors; all records must then be above 0.
+    Records: `label`, `value`, `low`, `high`, `estimate`. With `log` x grows by factors, and all are above 0.
     """
     labels = [subject.title for subject in subjects]
     base = alt.Chart(DATA).encode(
@@ -44,7 +36,7 @@ def interval_chart(
     )
     rule = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q"), x2="high:Q")
     point = base.mark_point(filled=True, size=80).encode(
-        x=share_x("value", x_title) if shares else quantity(x_title, log),
+        x=value_x(x_title, shares=shares, log=log),
         shape=shape_of(subjects),
         tooltip=tooltip(label="architecture", estimate=x_title),
     )
@@ -55,16 +47,13 @@ def group_strip(groups: Mapping[str, str], x_title: str) -> Chart:
     """One point for each architecture on the line of its group, with a tick at the group's mean.
 
     Records: `kind` ("architecture" or "mean"), `group` (as `groups` writes it), `label`, `value`, `estimate`.
-
-    Args:
-        groups: the colour of each group's name, from top to bottom.
-        x_title: what is measured.
+    `groups` gives the colour of each, from top to bottom.
     """
-    names, colours = list(groups), list(groups.values())
+    names = list(groups)
     base = alt.Chart(DATA).encode(
         y=labels_of("group", names),
         x=alt.X("value:Q").title(x_title).scale(zero=False, padding=12).axis(format="~g", tickCount=6),
-        color=alt.Color("group:N").scale(domain=names, range=colours).legend(None),
+        color=alt.Color("group:N").scale(domain=names, range=list(groups.values())).legend(None),
         tooltip=tooltip(label="architecture", estimate=x_title),
     )
     point = (
@@ -79,20 +68,13 @@ def group_strip(groups: Mapping[str, str], x_title: str) -> Chart:
 def strip(groups: Mapping[str, str], x_title: str, *, shares: bool = False, log: bool = False) -> Chart:
     """One point for each architecture on the line of its group, and the group's median as a tick.
 
-    For more architectures than lines fit on a page. Records: `group`, `label`, `value` (with `log` above 0),
-    `estimate`.
-
-    Args:
-        groups: the colour of each group's name, from top to bottom.
-        x_title: what is measured.
-        shares: whether it is a share.
-        log: whether x grows by factors.
+    For more architectures than lines fit on a page. Records: `group`, `label`, `value`, `estimate`. `groups` gives
+    the colour of each, from top to bottom; with `log` x grows by factors, and all values are above 0.
     """
     names = list(groups)
-    x = share_x("value", x_title) if shares else quantity(x_title, log)
     base = alt.Chart(DATA).encode(y=labels_of("group", names))
     point = base.mark_point(filled=True, size=50, stroke="white", strokeWidth=0.7, opacity=0.6).encode(
-        x=x,
+        x=value_x(x_title, shares=shares, log=log),
         color=alt.Color("group:N").scale(domain=names, range=list(groups.values())).legend(None),
         tooltip=tooltip(label="architecture", estimate=x_title),
     )
@@ -101,14 +83,10 @@ def strip(groups: Mapping[str, str], x_title: str, *, shares: bool = False, log:
 
 
 def stacked_bars(labels: Sequence[str], colours: Mapping[str, str], x_title: str) -> Chart:
-    """Quantities that add up, as the parts of one bar for each label.
+    """Quantities that add up, as the parts of one bar for each label, from top to bottom.
 
-    Records: `label`, `part`, `value`, `order` (of the part), `estimate` (as it is written).
-
-    Args:
-        labels: of the bars, from top to bottom.
-        colours: of each part, from left to right.
-        x_title: what is added up.
+    Records: `label`, `part`, `value`, `order` (of the part), `estimate` (as it is written). `colours` gives those of
+    the parts, from left to right.
     """
     bar = (
         alt.Chart(DATA)
@@ -129,26 +107,18 @@ def moments(labels: Sequence[str], colours: Mapping[str, str], x_title: str) -> 
     """An estimate at several moments, one under the other for each label, on an axis that grows by factors.
 
     Records: `label` (of the line: an architecture or a group), `name` (of the architecture), `moment`, `value`,
-    `low`, `high`, `estimate`; all above 0.
-
-    Args:
-        labels: of the lines, from top to bottom.
-        colours: of each moment, in their order.
-        x_title: what is estimated.
+    `low`, `high`, `estimate`; all above 0. `colours` gives those of the moments, in their order.
     """
     names = list(colours)
     base = alt.Chart(DATA).encode(
         y=labels_of("label", labels),
         yOffset=alt.YOffset("moment:N").sort(names),
         color=alt.Color("moment:N").scale(domain=names, range=list(colours.values())),
-        opacity={
-            "condition": {"test": f"!{CHOSEN} || datum.name === {CHOSEN}", "value": 0.85},
-            "value": 0.12,
-        },
+        opacity=emphasis(shown=0.85, field="name"),
     )
     rule = base.mark_rule(strokeWidth=1.8).encode(x=alt.X("low:Q"), x2="high:Q")
     point = base.mark_point(filled=True, size=46).encode(
-        x=quantity(x_title, log=True),
+        x=value_x(x_title, log=True),
         tooltip=tooltip(name="architecture", moment="moment", estimate=x_title),
     )
     return framed(Chart(layer=[rule, point]), height=max(90, 36 * len(labels)))

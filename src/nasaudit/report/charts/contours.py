@@ -6,7 +6,7 @@ the grid, heights (or their logarithms, where bands grow by factors) are interpo
 and no measurement.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor, log10
@@ -48,7 +48,9 @@ def band_edges(low: float, high: float) -> list[float]:
         return []
     start = max(low, min(high * LOWEST_SHARE, LOWEST))
     for mantissas in MANTISSAS:
-        edges = [edge for edge in _powers(start, high, mantissas) if start <= edge < high and edge > low]
+        powers = range(floor(log10(start)) if start > 0 else -9, floor(log10(high)) + 1)
+        round_numbers = [float(f"{mantissa}e{power}") for power in powers for mantissa in mantissas]
+        edges = [edge for edge in round_numbers if start <= edge < high and edge > low]
         if len(edges) <= MOST_EDGES:
             break
     if len(edges) >= 4:
@@ -85,7 +87,10 @@ def filled_contours(
         edges: heights at which bands meet, ascending; band k lies above k of them.
     """
     fine_x, fine_y = _finer(np.asarray(x, dtype=float)), _finer(np.asarray(y, dtype=float))
-    scaled, levels = _scaled(np.asarray(z, dtype=float), np.asarray(edges, dtype=float))
+    scaled, levels = np.asarray(z, dtype=float), np.asarray(edges, dtype=float)
+    # On the scale that the bands are even on: as they are, or their logarithms.
+    if len(edges) > 1 and not np.allclose(np.diff(levels), levels[1] - levels[0]):
+        scaled, levels = np.log(np.maximum(scaled, levels[0] * LOWEST_SHARE)), np.log(levels)
     heights = np.apply_along_axis(_finer, 1, np.apply_along_axis(_finer, 0, scaled))
     # A rim of no width that is higher than all: every contour closes, along the border if it has to.
     heights = np.pad(heights, 1, constant_values=np.abs(scaled).max() + np.abs(levels).max(initial=0) + 1)
@@ -102,19 +107,6 @@ def filled_contours(
     loops.sort(key=lambda each: each[:2])
     whole = Loop(len(edges), _short(fine_x[[0, -1, -1, 0]]), _short(fine_y[[0, 0, -1, -1]]))
     return [whole, *(loop for _, _, loop in loops)]
-
-
-def _powers(low: float, high: float, mantissas: Sequence[int]) -> Iterator[float]:
-    for power in range(floor(log10(low)) if low > 0 else -9, floor(log10(high)) + 1):
-        for mantissa in mantissas:
-            yield float(f"{mantissa}e{power}")
-
-
-def _scaled(z: FloatArray, edges: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Heights and edges on the scale that the bands are even on: their logarithms, or as they are."""
-    if len(edges) < 2 or np.allclose(np.diff(edges), edges[1] - edges[0]):
-        return z, edges
-    return np.log(np.maximum(z, edges[0] * LOWEST_SHARE)), np.log(edges)
 
 
 def _finer(values: FloatArray) -> FloatArray:

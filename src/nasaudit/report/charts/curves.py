@@ -78,11 +78,7 @@ def roc_curve(subjects: Sequence[Subject], lowest: float) -> Chart:
     Carlini et al., "Membership Inference Attacks From First Principles", IEEE S&P 2022: what matters is how many
     members are found at few false alarms, which linear axes hide.
 
-    Records: `label`, `seed`, `fpr`, `tpr`, both at least `lowest`.
-
-    Args:
-        subjects: whom to draw, in this order.
-        lowest: where both axes begin, above 0.
+    Records: `label`, `seed`, `fpr`, `tpr`, both at least `lowest`, which is above 0: there both axes begin.
     """
     scale = alt.Scale(type="log", domain=[lowest, 1], clamp=True)
     axis = alt.Axis(format="~%", tickCount=4)
@@ -107,15 +103,9 @@ def roc_curve(subjects: Sequence[Subject], lowest: float) -> Chart:
 def convergence_curve(
     subjects: Sequence[Subject], field: str, y_title: str, smoothed: int = SMOOTHED
 ) -> Chart:
-    """Loss or accuracy of the training batches by images seen: one line for each seed, running mean.
+    """Loss or accuracy of the training batches by images seen: one line for each seed, a mean over `smoothed` points.
 
-    Records: `label`, `seed`, `images`, and the column `field`.
-
-    Args:
-        subjects: whom to draw, in this order.
-        field: "loss" or "accuracy".
-        y_title: what the line means.
-        smoothed: points of the running mean.
+    Records: `label`, `seed`, `images`, and the column `field`, which is "loss" or "accuracy".
     """
     half = smoothed // 2
     base = (
@@ -149,9 +139,6 @@ def slice_curve(subjects: Sequence[Subject]) -> Chart:
     """The loss on the line between two trainings of each architecture, with rules at both.
 
     Records: `label`, `alpha` (0 and 1 are the trainings), `loss`.
-
-    Args:
-        subjects: whom to draw, in this order.
     """
     base = alt.Chart(DATA).encode(
         x=alt.X("alpha:Q")
@@ -181,10 +168,6 @@ def depth_profile(subjects: Sequence[Subject], y_title: str) -> Chart:
     """A measure of each layer over its place in the network, one line for each architecture, by factors.
 
     Records: `label`, `depth` (0: the first layer, 1: the last), `layer` (its name), `value` above 0, `estimate`.
-
-    Args:
-        subjects: whom to draw.
-        y_title: what is measured.
     """
     crowd = len(subjects) > CROWD
     base = alt.Chart(DATA).encode(

@@ -28,23 +28,18 @@ Drawn = alt.LayerChart | alt.VConcatChart | alt.FacetChart
 Spec = dict[str, object]  # Vega-Lite, as JSON has it
 
 
-def for_page(chart: Drawn, records: Records) -> Spec:
-    """The Vega-Lite specification of a chart as wide as its place; the page draws the legend."""
-    return _finished(_wide(chart, "container"), records, legend=False)
+def vega_lite(chart: Drawn, records: Records, title: str = "", legend: bool = False) -> Spec:
+    """A chart with the type and the rules that all share, and its records.
 
-
-def for_file(chart: Drawn, records: Records, title: str, legend: bool) -> Spec:
-    """The Vega-Lite specification of a chart that stands alone."""
-    return _finished(_wide(chart.properties(title=title), FILE_WIDTH), records, legend)
-
-
-def _wide(chart: Drawn, width: int | str) -> Drawn:
-    return chart.properties(width=width) if isinstance(chart, alt.LayerChart) else chart
-
-
-def _finished(chart: Drawn, records: Records, legend: bool) -> Spec:
-    """Type and rules that all charts share, and the records."""
+    One with a title stands alone; without, it is as wide as its place on the page, which has its own legend.
+    """
+    if title:
+        chart = chart.properties(title=title)
+    if isinstance(chart, alt.LayerChart):
+        chart = chart.properties(width=FILE_WIDTH if title else "container")
     letters = max((len(str(record.get("label", record.get("line", "")))) for record in records), default=0)
+    # As many names as stand beside each other under a file's picture.
+    columns = max(1, min(6, FILE_WIDTH // (min(LABEL_LIMIT, 7 * letters) + 36)))
     styled = (
         chart.configure(font=FONT, background="white")
         .configure_view(stroke=None)
@@ -54,18 +49,13 @@ def _finished(chart: Drawn, records: Records, legend: bool) -> Spec:
         )
         .configure_title(anchor="start", color=INK, fontSize=15, offset=12)
         .configure_legend(
-            disable=not legend, title=None, orient="bottom", columns=_columns(letters), labelColor=INK,
+            disable=not legend, title=None, orient="bottom", columns=columns, labelColor=INK,
             labelFontSize=12, labelLimit=LABEL_LIMIT, symbolSize=110, symbolOpacity=1,
         )
     )  # fmt: skip
     spec = styled.to_dict()
     # Altair keeps lines of reference (the diagonal of a ROC curve) in the same place.
     return {**spec, "datasets": {**spec.get("datasets", {}), DATA.name: list(records)}}
-
-
-def _columns(letters: int) -> int:
-    """How many names of so many letters stand beside each other under a file's picture."""
-    return max(1, min(6, FILE_WIDTH // (min(LABEL_LIMIT, 7 * letters) + 36)))
 
 
 def framed(chart: Chart, height: int = 300) -> Chart:
@@ -92,16 +82,14 @@ def share_y(field: str, title: str) -> alt.Y:
     return alt.Y(f"{field}:Q").title(title).scale(domain=[0, 1]).axis(format=".0%", tickCount=5)
 
 
-def share_x(field: str, title: str) -> alt.X:
-    """A share along x in percent, from where the values begin."""
-    return alt.X(f"{field}:Q").title(title).scale(zero=False, padding=8).axis(format="~%", tickCount=6)
-
-
-def quantity(title: str, log: bool) -> alt.X:
-    """`value` along x, from where the values begin; with `log` by factors."""
-    scale = alt.Scale(type="log", padding=10) if log else alt.Scale(zero=False, padding=10)
-    x = alt.X("value:Q").title(title).scale(scale)
-    return x.axis(format="~g", tickCount=5) if log else x.axis(tickCount=5)
+def value_x(title: str, *, shares: bool = False, log: bool = False) -> alt.X:
+    """`value` along x, from where the values begin: in percent, by factors, or as it is."""
+    scale, axis = alt.Scale(zero=False, padding=10), alt.Axis(tickCount=5)
+    if shares:
+        scale, axis = alt.Scale(zero=False, padding=8), alt.Axis(format="~%", tickCount=6)
+    elif log:
+        scale, axis = alt.Scale(type="log", padding=10), alt.Axis(format="~g", tickCount=5)
+    return alt.X("value:Q").title(title).scale(scale).axis(axis)
 
 
 def colour_of(subjects: Sequence[Subject]) -> alt.Color:
@@ -123,9 +111,7 @@ def shape_of(subjects: Sequence[Subject]) -> alt.Shape:
     return alt.Shape("label:N").scale(domain=titles, range=shapes)
 
 
-def emphasis(shown: float = 1.0, faded: float = 0.12) -> dict[str, object]:
-    """Full strength unless another architecture was picked in the legend."""
-    return {
-        "condition": {"test": f"!{CHOSEN} || datum.label === {CHOSEN}", "value": shown},
-        "value": faded,
-    }
+def emphasis(shown: float = 1.0, faded: float = 0.12, field: str = "label") -> dict[str, object]:
+    """Full strength unless another architecture, by its name in `field`, was picked in the legend."""
+    chosen = {"test": f"!{CHOSEN} || datum.{field} === {CHOSEN}", "value": shown}
+    return {"condition": chosen, "value": faded}

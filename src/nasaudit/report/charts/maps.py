@@ -12,11 +12,8 @@ def contour_map(colours: Mapping[str, str], reach: float) -> Chart:
     """Filled contours of the loss on a plane, as square as the box that the page gives it; the victim is a cross.
 
     Records: one for each loop in the order of painting, `label`, `kind` ("loop"), `band`, `loop` (its number), and
-    the lists `x` and `y` of its corners; and one of the kind "centre" with the point (0, 0).
-
-    Args:
-        colours: the colour of each band's name, from the lowest to the highest.
-        reach: both axes go from -reach to reach.
+    the lists `x` and `y` of its corners; and one of the kind "centre" with the point (0, 0). `colours` gives those of
+    the bands, from the lowest to the highest; both axes go from -reach to reach.
     """
     return framed(_contours(colours, reach, legend=False).transform_flatten(["x", "y"])).properties(
         height="container", autosize=alt.AutoSizeParams(type="fit", contains="padding")
@@ -24,15 +21,7 @@ def contour_map(colours: Mapping[str, str], reach: float) -> Chart:
 
 
 def contour_sheet(subjects: Sequence[Subject], colours: Mapping[str, str], reach: float) -> alt.FacetChart:
-    """The same of several architectures beside each other, for a file of its own.
-
-    Records: as of `contour_map`, of all `subjects`.
-
-    Args:
-        subjects: whom to draw, in this order.
-        colours: see `contour_map`.
-        reach: see `contour_map`.
-    """
+    """The same of several architectures beside each other, for a file of its own; with the records of all of them."""
     titles = [subject.title for subject in subjects]
     header = alt.Header(labelFontSize=13, labelColor=INK, title=None)
     map_ = _contours(colours, reach, legend=True).properties(width=190, height=190, data=DATA)
@@ -42,9 +31,10 @@ def contour_sheet(subjects: Sequence[Subject], colours: Mapping[str, str], reach
 
 def _contours(colours: Mapping[str, str], reach: float, legend: bool) -> Chart:
     key = alt.Legend(title="loss (nats)", symbolType="square", symbolStrokeColor="#9aa4ae")
+    axis = alt.Axis(values=[-reach, 0, reach], format="~g", grid=False, title=None, domain=False, tickSize=3)
     base = alt.Chart(DATA).encode(
-        x=alt.X("x:Q").scale(domain=[-reach, reach], nice=False).axis(_few(reach)),
-        y=alt.Y("y:Q").scale(domain=[-reach, reach], nice=False).axis(_few(reach)),
+        x=alt.X("x:Q").scale(domain=[-reach, reach], nice=False).axis(axis),
+        y=alt.Y("y:Q").scale(domain=[-reach, reach], nice=False).axis(axis),
     )
     bands = (
         base.transform_filter("datum.kind === 'loop'")
@@ -69,7 +59,3 @@ def _contours(colours: Mapping[str, str], reach: float, legend: bool) -> Chart:
         shape="cross", filled=True, size=70, color=INK, opacity=1, stroke="#ffffff", strokeWidth=1.5
     )  # fmt: skip
     return Chart(layer=[bands, centre])
-
-
-def _few(reach: float) -> alt.Axis:
-    return alt.Axis(values=[-reach, 0, reach], format="~g", grid=False, title=None, domain=False, tickSize=3)

@@ -38,15 +38,9 @@ def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
     """A vulnerability over the clean accuracy, both with intervals; what no other beats is ringed and joined.
 
     Records: `label`, `remedy`, `accuracy`, `accuracy_low`, `accuracy_high`, `value`, `low`, `high`, `front` (bool),
-    and for the tooltip `accuracy_text`, `estimate` and `beaten` (in words).
-
-    Args:
-        points: their looks, by label.
-        y_title: the vulnerability; higher is worse.
-        shares: whether it is said in percent.
+    and for the tooltip `accuracy_text`, `estimate` and `beaten` (in words). `points` gives the looks by label.
     """
     labels = [look.label for look in points]
-    axis = alt.Axis(format="~%" if shares else "~g", tickCount=5)
     x = (
         alt.X("accuracy:Q")
         .title("clean accuracy \N{RIGHTWARDS ARROW} better")
@@ -57,7 +51,7 @@ def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
         alt.Y("value:Q")
         .title(f"{y_title} \N{DOWNWARDS ARROW} better")
         .scale(zero=False, padding=12)
-        .axis(axis)
+        .axis(format="~%" if shares else "~g", tickCount=5)
     )
     base = alt.Chart(DATA).encode(
         color=alt.Color("label:N").scale(domain=labels, range=[look.colour for look in points])
@@ -95,13 +89,8 @@ def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
 def dose_curve(lines: Sequence[Look], most: int, y_title: str, *, shares: bool) -> Chart:
     """A figure by how much of a remedy was applied, one line for each remedy, with the interval as a band.
 
-    Records: `line`, `dose` (0: the original), `value`, `low`, `high`, `name` (of the model), `estimate`.
-
-    Args:
-        lines: their looks, by `line`.
-        most: the largest dose drawn.
-        y_title: the figure.
-        shares: whether it is said in percent.
+    Records: `line`, `dose` (0: the original; `most`: the largest), `value`, `low`, `high`, `name` (of the model),
+    `estimate`. `lines` gives the looks by `line`.
     """
     labels = [look.label for look in lines]
     base = alt.Chart(DATA).encode(
@@ -123,10 +112,9 @@ def dose_curve(lines: Sequence[Look], most: int, y_title: str, *, shares: bool) 
         y=y,
         shape=alt.Shape("line:N").scale(domain=labels, range=[look.shape for look in lines]),
         tooltip=[
-            alt.Tooltip("line:N", title="remedy"),
-            alt.Tooltip("name:N", title="architecture"),
+            *tooltip(line="remedy", name="architecture"),
             alt.Tooltip("dose:Q", title="dose"),
-            alt.Tooltip("estimate:N", title=y_title),
+            *tooltip(estimate=y_title),
         ],
     )
     return framed(Chart(layer=[band, line, point]), height=HEIGHT)

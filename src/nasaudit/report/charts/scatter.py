@@ -61,11 +61,9 @@ class Panel:
 
 
 def matrix(groups: Sequence[Group], rows: Sequence[Sequence[Panel]]) -> alt.VConcatChart:
-    """Panels of a fixed size in rows; a point under the pointer brings its cell out in all of them.
+    """Panels of a fixed size in rows from top to bottom, each from left to right.
 
-    Args:
-        groups: of the cells, for the legend.
-        rows: from top to bottom, each from left to right.
+    A point under the pointer brings its cell out in all of them. `groups` are those of the cells, for the legend.
     """
     looks = _looks(groups)
     drawn, views = [], []
@@ -83,20 +81,25 @@ def matrix(groups: Sequence[Group], rows: Sequence[Sequence[Panel]]) -> alt.VCon
 
 
 def _panel(panel: Panel, looks: Looks, name: str) -> alt.Chart:
+    sides: dict[str, Any] = {}
+    for side, channel, axis, extent in (("x", alt.X, panel.x, 16), ("y", alt.Y, panel.y, 34)):
+        # Always as many lines, so that panels stand in line.
+        lines = textwrap.wrap(axis.title, LINE, max_lines=TITLE_LINES, placeholder=" …")
+        scale = alt.Scale(type="log", nice=False, padding=6) if axis.log else alt.Scale(zero=False, padding=6)
+        drawn = alt.Axis(
+            labelFontSize=11,
+            titleFontSize=12,
+            titlePadding=4,
+            tickCount=4,
+            labelExpr=(WHOLE if axis.whole else LABEL).format("datum.value"),
+            minExtent=extent,
+            tickMinStep=1 if axis.whole else alt.Undefined,
+        )
+        titled = lines + [" "] * (TITLE_LINES - len(lines))
+        sides[side] = channel(f"{axis.field}:Q", title=titled, scale=scale, axis=drawn)
+    values = [alt.Tooltip(f"{axis.field}:Q", title=axis.title, format=".3~g") for axis in (panel.x, panel.y)]
     mark = _points(looks, size=34).encode(
-        x=alt.X(
-            f"{panel.x.field}:Q", title=_lines(panel.x.title), scale=_scale(panel.x), axis=_side(panel.x, 16)
-        ),
-        y=alt.Y(
-            f"{panel.y.field}:Q", title=_lines(panel.y.title), scale=_scale(panel.y), axis=_side(panel.y, 34)
-        ),
-        tooltip=[
-            alt.Tooltip("label:N", title="title"),
-            alt.Tooltip("image:N", title="image"),
-            alt.Tooltip("group:N", title="kind"),
-            alt.Tooltip(f"{panel.x.field}:Q", title=panel.x.title, format=".3~g"),
-            alt.Tooltip(f"{panel.y.field}:Q", title=panel.y.title, format=".3~g"),
-        ],
+        tooltip=[*tooltip(label="title", image="image", group="kind"), *values], **sides
     )
     title = alt.TitleParams(
         panel.note or " ", fontSize=11, fontWeight="normal", color=FAINT, offset=3, anchor="start"
@@ -104,60 +107,38 @@ def _panel(panel: Panel, looks: Looks, name: str) -> alt.Chart:
     return mark.properties(name=name, width=PANEL[0], height=PANEL[1], title=title)
 
 
-def _side(axis: Axis, extent: int) -> alt.Axis:
-    return alt.Axis(
-        labelFontSize=11,
-        titleFontSize=12,
-        titlePadding=4,
-        tickCount=4,
-        labelExpr=(WHOLE if axis.whole else LABEL).format("datum.value"),
-        minExtent=extent,
-        tickMinStep=1 if axis.whole else alt.Undefined,
-    )
-
-
-def _scale(axis: Axis) -> alt.Scale:
-    return alt.Scale(type="log", nice=False, padding=6) if axis.log else alt.Scale(zero=False, padding=6)
-
-
-def _lines(title: str) -> list[str]:
-    """An axis title in always as many lines, so that panels stand in line."""
-    lines = textwrap.wrap(title, LINE, max_lines=TITLE_LINES, placeholder=" …")
-    return lines + [" "] * (TITLE_LINES - len(lines))
-
-
 def explorer(
     groups: Sequence[Group], axes: Sequence[Axis], start: tuple[Axis, Axis], notes: Mapping[str, str]
 ) -> Chart:
-    """One plot whose axes the page's selects set, through the signals `across` and `up`.
+    """One plot whose axes the page's selects set, through the signals `across` and `up`; `start` is drawn at first.
 
-    Args:
-        groups: of the cells, for the legend.
-        axes: the measures to choose from.
-        start: what is drawn at first, across and upwards.
-        notes: what is known of a pair, by `across|up`.
+    `groups` are those of the cells, for the legend; `notes` say what is known of a pair, by `across|up`.
     """
     hovered = alt.selection_point(name=HOVERED, fields=["cell"], **_HOVER)
     known = [
         alt.param(name=CHOSEN, value=None),
         alt.param(name=ACROSS, value=start[0].field),
         alt.param(name=UP, value=start[1].field),
-        alt.param(name="titles", value={axis.field: _wrapped(axis.title) for axis in axes}),
+        alt.param(
+            name="titles",
+            value={axis.field: "\n".join(textwrap.wrap(axis.title, WIDE_LINE)) for axis in axes},
+        ),
         alt.param(name="logs", value={axis.field: axis.log for axis in axes}),
         alt.param(name="wholes", value={axis.field: axis.whole for axis in axes}),
         alt.param(name="notes", value=dict(notes)),
     ]
     scale = alt.Scale(zero=False, nice=False, padding=10)
+    sides = {"x": ACROSS, "y": UP}
+    # A scale's type cannot change once it is drawn: values that go by factors come as their logarithm.
+    scaled = {side: f"logs[{of}] ? log(datum[{of}]) / LN10 : datum[{of}]" for side, of in sides.items()}
+    texts = {
+        f"{side}_text": f"titles[{of}] + ': ' + format(datum[{of}], '.3~g')" for side, of in sides.items()
+    }
     points = (
         _points(_looks(groups), size=70)
         .properties(data=DATA)
         .transform_filter(f"isValid(datum[{ACROSS}]) && isValid(datum[{UP}])")
-        .transform_calculate(
-            x=_scaled(ACROSS),
-            y=_scaled(UP),
-            x_text=_said(ACROSS),
-            y_text=_said(UP),
-        )
+        .transform_calculate(**scaled, **texts)
         .encode(
             x=alt.X("x:Q", title=None, scale=scale, axis=_axis(ACROSS)),
             y=alt.Y("y:Q", title=None, scale=scale, axis=_axis(UP, extent=44)),
@@ -190,31 +171,16 @@ def _axis(signal: str, extent: int = 0) -> alt.Axis:
     return alt.Axis(labelExpr=labels, tickCount=6, tickMinStep=least, minExtent=extent)
 
 
-def _wrapped(title: str) -> str:
-    """In lines that a phone has room for."""
-    return "\n".join(textwrap.wrap(title, WIDE_LINE))
-
-
-def _scaled(signal: str) -> str:
-    """A scale's type cannot change once it is drawn: values that go by factors come as their logarithm."""
-    return f"logs[{signal}] ? log(datum[{signal}]) / LN10 : datum[{signal}]"
-
-
-def _said(signal: str) -> str:
-    return f"titles[{signal}] + ': ' + format(datum[{signal}], '.3~g')"
-
-
 def _text(
-    said: str,
+    expression: str,
     x: float | alt.ExprRef,
     y: float | alt.ExprRef,
     align: Literal["left", "right"] = "left",
     color: str = INK,
 ) -> alt.Chart:
     """A line of text by an expression, in pixels from the plot's upper left corner."""
-    once: list[dict[str, object]] = [{}]
-    text: alt.Chart = alt.Chart(alt.InlineData(values=once)).mark_text(
-        text=alt.ExprRef(said),
+    text: alt.Chart = alt.Chart(alt.InlineData(values=[{}])).mark_text(
+        text=alt.ExprRef(expression),
         x=x,
         y=y,
         align=align,

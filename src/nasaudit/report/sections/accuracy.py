@@ -15,7 +15,7 @@ def section(evidence: Evidence) -> Section:
         evidence,
         "accuracy",
         "Clean accuracy",
-        evidence.by_name("training", "clean_accuracy", {"split": "test"}),
+        evidence.by_name("training", "clean_accuracy", split="test"),
         "clean accuracy",
         "Accuracy on the test images, over all seeds.",
         shares=True,
@@ -42,22 +42,19 @@ def _cells(evidence: Evidence, subject: Subject) -> tuple[Cell, ...]:
     parameters, flops = (
         evidence.pooled(subject.name, "topology", metric) for metric in ("parameters", "flops")
     )
+    rows = evidence.rows(subject.name, "training", "clean_accuracy", split="test")
+    accuracies = {str(row.seed): row.value for row in rows if row.seed != "all"}
+    spread = Cell(ABSENT)
+    if accuracies:
+        low, high = (format.percent(pick(accuracies.values())) for pick in (min, max))
+        several = len(accuracies) > 1
+        seeds = f"{len(accuracies)} seeds: " if several else "seed "
+        spread = Cell(f"{low} to {high}" if several else low, seeds + ", ".join(accuracies))
     return (
         Cell.of(evidence.accuracy(subject.name)),
-        _spread(evidence, subject),
+        spread,
         Cell(ABSENT if parameters is None else format.whole(parameters.value)),
         Cell(ABSENT if flops is None else format.millions(flops.value)),
         Cell.of(evidence.pooled(subject.name, "training", "validation_accuracy")),
         Cell.of(evidence.pooled(subject.name, "training", "train_accuracy")),
     )
-
-
-def _spread(evidence: Evidence, subject: Subject) -> Cell:
-    rows = evidence.by_seed(subject.name, "training", "clean_accuracy", {"split": "test"})
-    if not rows:
-        return Cell(ABSENT)
-    values = [row.value for row in rows]
-    if len(rows) == 1:
-        return Cell(format.percent(values[0]), f"seed {rows[0].seed}")
-    seeds = f"{len(rows)} seeds: {', '.join(str(row.seed) for row in rows)}"
-    return Cell(f"{format.percent(min(values))} to {format.percent(max(values))}", seeds)

@@ -25,27 +25,21 @@ def drawings(evidence: Evidence, subject: Subject) -> tuple[Drawing, ...]:
     """Both cells in one picture, or the stages of a manual family; nothing of a network defined elsewhere."""
     spec = subject.spec
     if spec.genotype is not None:
-        text = draw_svg(spec.genotype, subject.title)
-        return (Drawing(f"Cells of {subject.title}", _described(evidence, subject), _uri(text)),)
-    if spec.model is not None or spec.name not in FAMILIES:
+        title, svg = f"Cells of {subject.title}", draw_svg(spec.genotype, subject.title)
+        parts = []
+        for cell in CELLS:
+            rows = {
+                metric: evidence.pooled(subject.name, "topology", metric, cell=cell)
+                for metric in ("depth", "width", "skips")
+            }
+            measures = [f"{metric} {format.value(row)}" for metric, row in rows.items() if row is not None]
+            if measures:
+                parts.append(f"{cell} cell: {', '.join(measures)}")
+        alt = f"Drawing of the cells of {subject.title}" + (f" ({'; '.join(parts)})" if parts else "")
+    elif spec.model is None and spec.name in FAMILIES:
+        title, svg = f"Stages of {subject.title}", draw_family_svg(spec.name, spec.scale, subject.title)
+        alt = f"{title}:\n{describe_family(spec.name, spec.scale)}"
+    else:
         return ()
-    text = draw_family_svg(spec.name, spec.scale, subject.title)
-    title = f"Stages of {subject.title}"
-    return (Drawing(title, f"{title}:\n{describe_family(spec.name, spec.scale)}", _uri(text)),)
-
-
-def _uri(text: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode("ascii")
-
-
-def _described(evidence: Evidence, subject: Subject) -> str:
-    parts = []
-    for cell in CELLS:
-        measures = []
-        for metric in ("depth", "width", "skips"):
-            row = evidence.pooled(subject.name, "topology", metric, {"cell": cell})
-            if row is not None:
-                measures.append(f"{metric} {format.value(row)}")
-        if measures:
-            parts.append(f"{cell} cell: {', '.join(measures)}")
-    return f"Drawing of the cells of {subject.title}" + (f" ({'; '.join(parts)})" if parts else "")
+    uri = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
+    return (Drawing(title, alt, uri),)

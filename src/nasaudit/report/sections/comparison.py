@@ -26,7 +26,7 @@ class Finding:
 
 def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
     """One finding for a pair of architectures, or one for the whole field; none for less."""
-    headline = evidence.headline(family.name)
+    headline = evidence.results.headline(family.name)
     standing = next((each for each in evidence.results.standings if each.family == family.name), None)
     if headline is None or standing is None:
         return

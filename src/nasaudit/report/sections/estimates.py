@@ -1,6 +1,6 @@
 """One estimate for each architecture as a figure: a line for each, or a strip for each group where there are many."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from nasaudit.report import format
 from nasaudit.report.charts import categories
@@ -11,7 +11,6 @@ from nasaudit.results.schema import Row
 
 # Values that span such a factor are drawn by factors.
 LOG_RANGE = 30
-AT_LEAST = f"\N{GREATER-THAN OR EQUAL TO}{format.NBSP}"
 
 
 def estimate_figure(
@@ -26,19 +25,14 @@ def estimate_figure(
 ) -> Figure | None:
     """A dot plot with intervals; None with fewer than two architectures, which need no picture.
 
-    Args:
-        evidence: whose architectures.
-        name: of the figure.
-        title: over it.
-        rows: by architecture.
-        x_title: what is estimated.
-        caption: what it means, in whole sentences.
-        shares: whether it is a share, on an axis in percent.
+    `rows` are those of each architecture, by name; `shares` draws them on an axis in percent.
     """
     measured = [subject for subject in evidence.subjects if subject.name in rows]
     if len(measured) < 2:
         return None
-    log = not shares and spans(rows.values())
+    low, high = min(row.low for row in rows.values()), max(row.high for row in rows.values())
+    # Where values, intervals included, are all above 0 and so far apart, an axis by factors serves them.
+    log = not shares and low > 0 and high / low > LOG_RANGE
     records = [
         {
             "label": subject.title,
@@ -69,15 +63,6 @@ def estimate_figure(
     )
 
 
-def spans(rows: Collection[Row]) -> bool:
-    """Whether values, intervals included, are all above 0 and so far apart that an axis by factors serves them."""
-    low, high = min(row.low for row in rows), max(row.high for row in rows)
-    return low > 0 and high / low > LOG_RANGE
-
-
-def at_least(row: Row | None) -> Cell:
+def at_least(row: Row) -> Cell:
     """A cell in which a lower bound says so with its sign, in little room."""
-    cell = Cell.of(row)
-    if row is None or not row.bound:
-        return cell
-    return Cell(AT_LEAST + cell.text.removeprefix(f"more than{format.NBSP}"), cell.note)
+    return Cell(format.value(row, "\N{GREATER-THAN OR EQUAL TO}"), format.interval_and_n(row))

@@ -1,11 +1,10 @@
 """Adversarial examples as pictures: the image, what the attack made of it, and the difference."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
-from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, unique
-from nasaudit.report.images import Arrays, strip, triple
+from nasaudit.report.images import Images, strip
 from nasaudit.report.parts import Picture, Section, Text
 from nasaudit.results.schema import Examples
 from nasaudit.spec.attacks import attack_title
@@ -42,11 +41,7 @@ def section(evidence: Evidence) -> Section | None:
             evidence,
             entry,
             f"{evidence.titles.get(victim, victim)}, seed {entry.seed}, attacked with {attack_title(attack)}",
-            partial(
-                _draw,
-                evidence.results.class_names,
-                SHOWN if first_attacks[victim] == attack else SHOWN_OF_OTHERS,
-            ),
+            partial(_draw, SHOWN if first_attacks[victim] == attack else SHOWN_OF_OTHERS),
             is_open=len(chosen) <= OPEN_STRIPS,
         )
         for (victim, attack), entry in chosen.items()
@@ -54,21 +49,14 @@ def section(evidence: Evidence) -> Section | None:
     return Section.of("examples", "Adversarial examples", Text(INTRODUCTION + left_out, quiet=True), *strips)
 
 
-def _draw(class_names: Sequence[str], shown: int, arrays: Arrays) -> Iterator[Picture]:
-    for k in range(min(shown, len(arrays["clean"]))):
-        label, prediction = (
-            format.class_name(class_names, int(arrays[key][k])) for key in ("label", "prediction")
-        )
-        yield triple(
-            arrays,
+def _draw(shown: int, images: Images) -> Iterator[Picture]:
+    for k in range(min(shown, len(images.arrays["clean"]))):
+        prediction = images.class_name("prediction", k)
+        became = f"The same image after the attack, taken for a {prediction}"
+        yield images.triple(
             k,
             "adversarial",
-            label,
-            (
-                "Test image",
-                f"The same image after the attack, taken for a {prediction}",
-                "What the attack changed",
-            ),
-            ("", label, " taken for ", prediction),
-            f"epsilon {format_epsilon(float(arrays['epsilon'][k]))}",
+            ("Test image", became, "What the attack changed"),
+            ("", images.class_name("label", k), " taken for ", prediction),
+            f"epsilon {format_epsilon(float(images.arrays['epsilon'][k]))}",
         )

@@ -8,8 +8,6 @@ from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Cell, Section, Table
 
-SPEC_FILE = "spec.yaml"
-
 
 def reproduce(evidence: Evidence) -> Section:
     """The exact spec and the command that runs it."""
@@ -20,7 +18,7 @@ def reproduce(evidence: Evidence) -> Section:
         "reproduce.html.j2",
         {
             "spec": as_yaml(results.study.model_dump(mode="json")),
-            "file": SPEC_FILE,
+            "file": "spec.yaml",
             "training": as_yaml(results.training.model_dump(mode="json")),
             "environment": _pairs("Versions and environment", results.environment),
             "seconds": _pairs(

@@ -81,7 +81,7 @@ def _card(evidence: Evidence, subject: Subject) -> Card:
         tiles, sentences = [], ["Its accuracy was not measured."]
     else:
         tiles = [Tile.of("accurate", accuracy)]
-        sentences = [f"It classifies {format.share_of(accuracy, 'of the test images correctly')}."]
+        sentences = [f"It classifies {format.estimate(accuracy, 'of the test images correctly')}."]
     quotes = [family.quote(evidence, subject) for family in FAMILIES]
     tiles += [tile for quote in quotes for tile in quote.tiles]
     attacked = [quote.sentence for quote in quotes if quote.sentence]

@@ -14,8 +14,8 @@ Column = tuple[str, Mapping[str, Cell]]
 def heading(metric: str) -> str:
     """What a column of a metric is called: its title, with the unit where neither that nor the numbers say it."""
     known = metric_of(metric)
-    said = known.shown != "significant" or known.unit in known.title
-    return known.title if said else f"{known.title} ({known.unit})"
+    has_unit = known.shown != "significant" or known.unit in known.title
+    return known.title if has_unit else f"{known.title} ({known.unit})"
 
 
 def column(title: str, rows: Mapping[str, Row], cell: Callable[[Row], Cell] = Cell.of) -> Column:
@@ -26,11 +26,7 @@ def column(title: str, rows: Mapping[str, Row], cell: Callable[[Row], Cell] = Ce
 def table(evidence: Evidence, caption: str, columns: Sequence[Column], keep_empty: bool = False) -> Table:
     """A line for each architecture, a dash where it has no cell.
 
-    Args:
-        evidence: whose architectures.
-        caption: over the table.
-        columns: from left to right.
-        keep_empty: whether a column without any cell has its place as well.
+    A column without any cell has its place only with `keep_empty`.
     """
     kept = [(title, cells) for title, cells in columns if cells or keep_empty]
     absent = Cell(ABSENT)

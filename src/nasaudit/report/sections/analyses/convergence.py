@@ -21,21 +21,17 @@ def section(evidence: Evidence) -> Section | None:
     milestones = _milestones(evidence)
     if not figures and milestones is None:
         return None
-    return Section.of("convergence", "Convergence", *figures, _early(evidence), milestones)
-
-
-def _early(evidence: Evidence) -> str:
-    """What the study says of early against final accuracy; empty where it was not tested."""
-    said = [
-        claim
+    foretold = [
+        _foretells(claim)
         for claim in evidence.results.claims
         if (claim.kind, claim.cause, claim.effect) == ("correlation", "early_accuracy", "clean_accuracy")
     ]
-    return " ".join(_foretells(claim) for claim in said)
+    return Section.of("convergence", "Convergence", *figures, " ".join(foretold), milestones)
 
 
 def _foretells(claim: Claim) -> str:
-    over = f"over {claim.n} {claim.sample}" if claim.sample else f"over {claim.n} architectures"
+    """What the study says of early against final accuracy."""
+    over = f"over {claim.n} {claim.sample or 'architectures'}"
     if claim.estimate is None:
         return f"Whether a quick start foretells a high accuracy was not tested {over}: {claim.why}."
     value, low, high = (
@@ -53,7 +49,6 @@ def _foretells(claim: Claim) -> str:
 
 
 def _figures(evidence: Evidence) -> tuple[Figure, ...]:
-    names = format.listing(list(evidence.titles.values()))
     figures = []
     points = sum(len(history.step) for history in evidence.results.histories)
     every = math.ceil(points / MOST_POINTS)
@@ -76,7 +71,7 @@ def _figures(evidence: Evidence) -> tuple[Figure, ...]:
                 f"{title.capitalize()} of the batches, one line for each seed; "
                 f"running mean over {smoothed} of the points that the history keeps"
                 + ("." if every == 1 else f", after each {every} neighbours were averaged."),
-                f"Line chart of the {title} by images seen for {names}.",
+                f"Line chart of the {title} by images seen for {evidence.names}.",
                 charts.convergence_curve(evidence.subjects, field, title, smoothed),
                 records,
             )
@@ -95,29 +90,26 @@ def _milestones(evidence: Evidence) -> Table | None:
     rows = evidence.of_family(FAMILY)
     if not rows:
         return None
-    accuracies = sorted(
-        unique(row.setting.get("accuracy", "") for row in rows if row.metric == "steps_to_accuracy"),
-        key=_number,
-    )
-    shares = sorted(unique(row.setting["share"] for row in rows if row.metric == "early_accuracy"), key=float)
-    columns: list[tuple[str, str, dict[str, str]]] = [
-        *(
-            (f"steps to {format.round_percent(accuracy)}", "steps_to_accuracy", {"accuracy": accuracy})
-            for accuracy in accuracies
-        ),
-        ("area under the loss curve", "loss_area", {}),
-        *(
-            (f"accuracy after {format.round_percent(share)}", "early_accuracy", {"share": share})
-            for share in shares
-        ),
+    accuracies = unique(row.setting.get("accuracy", "") for row in rows if row.metric == "steps_to_accuracy")
+    shares = unique(row.setting["share"] for row in rows if row.metric == "early_accuracy")
+    steps = [
+        column(
+            f"steps to {format.round_percent(accuracy)}",
+            evidence.by_name(FAMILY, "steps_to_accuracy", accuracy=accuracy),
+        )
+        for accuracy in sorted(accuracies, key=lambda text: float(text or "nan"))
     ]
+    early = [
+        column(
+            f"accuracy after {format.round_percent(share)}",
+            evidence.by_name(FAMILY, "early_accuracy", share=share),
+        )
+        for share in sorted(shares, key=float)
+    ]
+    area = column("area under the loss curve", evidence.by_name(FAMILY, "loss_area"))
     return table(
         evidence,
         "Speed of learning: steps to a training accuracy, the mean training loss, and the training accuracy early on",
-        [column(title, evidence.by_name(FAMILY, metric, setting)) for title, metric, setting in columns],
+        [*steps, area, *early],
         keep_empty=True,
     )
-
-
-def _number(text: str) -> float:
-    return float(text or "nan")

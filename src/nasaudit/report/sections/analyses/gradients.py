@@ -7,7 +7,7 @@ from nasaudit.report import format
 from nasaudit.report.charts import categories, curves
 from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.palette import GROUP_TITLES
-from nasaudit.report.parts import Figure, Section, Text, folded
+from nasaudit.report.parts import Figure, Section, Table, Text, folded
 from nasaudit.report.sections.estimates import at_least
 from nasaudit.report.sections.tables import column, table
 from nasaudit.verdicts.headlines import PUBLISHED
@@ -38,38 +38,32 @@ def section(evidence: Evidence) -> Section | None:
         return None
     as_published = evidence.by_name(FAMILY, "gradient_std_sum")
     images = unique(row.setting.get("images", "") for row in as_published.values())
-    variance, *scale_free = (
-        table(
-            evidence,
-            format.first_up(metric_of(metric).title)
-            + ("" if number else "; last, as published, at initialisation"),
-            [
-                *(
-                    column(words, evidence.by_name(FAMILY, metric, {"checkpoint": moment}), at_least)
-                    for moment, words in MOMENTS.items()
-                ),
-                *([] if number else [column("sum of std, published", as_published)]),
-            ],
-        )
-        for number, metric in enumerate(MEASURES)
-    )
-    measured = [measure for measure in scale_free if len(measure.columns) > 1]
+    tables = list[Table]()
+    for metric in MEASURES:
+        caption = format.first_up(metric_of(metric).title)
+        columns = [
+            column(words, evidence.by_name(FAMILY, metric, checkpoint=moment), at_least)
+            for moment, words in MOMENTS.items()
+        ]
+        if not tables:
+            caption += "; last, as published, at initialisation"
+            columns.append(column("sum of std, published", as_published))
+        tables.append(table(evidence, caption, columns))
+    scale_free = [measure for measure in tables[1:] if len(measure.columns) > 1]
     # Of very many architectures one moment is enough to look at.
     profiles = list(MOMENTS)[: 1 if evidence.crowded else None]
     layers = [figure for moment in profiles if (figure := _layers(evidence, moment))]
+    of_images = f" (here of the {' or '.join(images)} split)" if images else ""
     return Section.of(
         "gradients",
         "Gradient variance",
-        Text(
-            NOTE.format(of_images=f" (here of the {' or '.join(images)} split)" if images else ""),
-            quiet=True,
-        ),
+        Text(NOTE.format(of_images=of_images), quiet=True),
         _moments(evidence),
-        variance,
+        tables[0],
         folded(
             "Free of scale: relative to the mean gradient, and per parameter",
-            Text(LOWER_BOUNDS, quiet=True) if measured else None,
-            *measured,
+            Text(LOWER_BOUNDS, quiet=True) if scale_free else None,
+            *scale_free,
         ),
         *layers[:1],
         folded("Layer by layer, later in training", *layers[1:]),
@@ -80,7 +74,7 @@ def _moments(evidence: Evidence) -> Figure | None:
     """The variance at each moment; what is not above 0 has no place on an axis by factors."""
     records: list[dict[str, object]] = []
     for moment, words in MOMENTS.items():
-        rows = evidence.by_name(FAMILY, "gradient_variance", {"checkpoint": moment})
+        rows = evidence.by_name(FAMILY, "gradient_variance", checkpoint=moment)
         for subject in evidence.subjects:
             row = rows.get(subject.name)
             if row is None or row.value <= 0:
@@ -109,7 +103,7 @@ def _moments(evidence: Evidence) -> Figure | None:
         "gradients-moments",
         "Gradient variance by moment of training",
         f"How far the gradients of mini-batches lie from their mean, squared. {drawn}",
-        f"Dot plot of the gradient variance of {format.listing(list(evidence.titles.values()))} at "
+        f"Dot plot of the gradient variance of {evidence.names} at "
         f"{len(colours)} moments of training; the numbers are in the table.",
         categories.moments(labels, colours, "gradient variance"),
         records,
@@ -120,12 +114,10 @@ def _moments(evidence: Evidence) -> Figure | None:
 def _layers(evidence: Evidence, moment: str) -> Figure | None:
     records = []
     for subject in evidence.subjects:
-        rows = evidence.rows(subject.name, FAMILY, "layer_gradient_variance", {"checkpoint": moment})
-        layers = unique(row.setting["layer"] for row in rows)
+        where = (subject.name, FAMILY, "layer_gradient_variance")
+        layers = unique(row.setting["layer"] for row in evidence.rows(*where, checkpoint=moment))
         for place, layer in enumerate(layers):
-            row = evidence.pooled(
-                subject.name, FAMILY, "layer_gradient_variance", {"checkpoint": moment, "layer": layer}
-            )
+            row = evidence.pooled(*where, checkpoint=moment, layer=layer)
             if row is not None and row.value > 0 and len(layers) > 1:
                 records.append(
                     {
@@ -142,8 +134,7 @@ def _layers(evidence: Evidence, moment: str) -> Figure | None:
         f"gradients-layers-{moment.replace('_', '-')}",
         f"Layer by layer, {MOMENTS[moment]}",
         "The part of the gradient variance that each layer has, from the input to the classifier.",
-        f"Line chart of the gradient variance of each layer, {MOMENTS[moment]}, for "
-        f"{format.listing(list(evidence.titles.values()))}.",
+        f"Line chart of the gradient variance of each layer, {MOMENTS[moment]}, for {evidence.names}.",
         curves.depth_profile(evidence.subjects, "gradient variance"),
         records,
     )

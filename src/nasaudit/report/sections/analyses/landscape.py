@@ -1,6 +1,6 @@
 """The loss around the victims: contours on three planes side by side, and the line between two trainings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nasaudit.report import format
@@ -8,10 +8,9 @@ from nasaudit.report.charts import frame
 from nasaudit.report.charts.contours import band_edges, band_labels, filled_contours
 from nasaudit.report.charts.curves import slice_curve
 from nasaudit.report.charts.maps import contour_map, contour_sheet
-from nasaudit.report.evidence import Evidence, Subject
+from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Block, Figure, Map, Maps, Section, Table, Text
 from nasaudit.report.sections.tables import column, table
-from nasaudit.results.schema import Landscape
 from nasaudit.verdicts.headlines import PUBLISHED
 
 FAMILY = "landscape"
@@ -88,30 +87,45 @@ def shades(count: int) -> list[str]:
 
 def _plane(evidence: Evidence, name: str) -> Block | None:
     """One plane of all architectures on one scale."""
-    found: dict[str, Landscape] = {}
-    for landscape in evidence.results.landscapes:
-        if landscape.name == name:
-            found.setdefault(landscape.architecture, landscape)
-    measured = [subject for subject in evidence.subjects if subject.name in found]
+    # Of the seeds of an architecture, the first.
+    landscapes = {
+        each.architecture: each for each in reversed(evidence.results.landscapes) if each.name == name
+    }
+    measured = [subject for subject in evidence.subjects if subject.name in landscapes]
     if not measured:
         return None
     subjects = measured[:MOST]
-    heights = [z for subject in subjects for row in found[subject.name].z for z in row]
+    heights = [z for subject in subjects for row in landscapes[subject.name].z for z in row]
     edges = band_edges(min(heights), max(heights))
     labels = band_labels(edges)
     colours = dict(zip(labels, shades(len(labels)), strict=True))
-    reach = max(abs(x) for subject in subjects for x in found[subject.name].x)
+    reach = max(abs(x) for subject in subjects for x in landscapes[subject.name].x)
     about = ABOUT[name]
     # All maps of a plane are one chart with other records, and making a chart takes longer than all the rest.
-    spec = frame.for_page(contour_map(colours, reach), [])
-    maps, records = [], []
+    spec = frame.vega_lite(contour_map(colours, reach), [])
+    maps, records = [], list[dict[str, object]]()
     for position, subject in enumerate(subjects):
-        own = _records(subject, found[subject.name], edges, labels)
-        words = _words(found[subject.name])
+        landscape = landscapes[subject.name]
+        own: list[dict[str, object]] = [
+            {
+                "label": subject.title,
+                "kind": "loop",
+                "loop": k,
+                "band": labels[loop.band],
+                "x": loop.x,
+                "y": loop.y,
+            }
+            for k, loop in enumerate(filled_contours(landscape.x, landscape.y, landscape.z, edges))
+        ]
+        own.append({"label": subject.title, "kind": "centre", "x": [0], "y": [0]})
+        records += own
+        # The numbers behind a map: the loss nearest to the victim, and the highest one.
+        i, j = (min(range(len(axis)), key=lambda k: abs(axis[k])) for axis in (landscape.x, landscape.y))
+        highest = max(z for row in landscape.z for z in row)
+        words = f"{format.significant(landscape.z[j][i])} at the cross, up to {format.significant(highest)}"
         alt = f"Filled contours of the loss of {subject.title}, {about.title.lower()}: {words}."
         own_spec = {**spec, "datasets": {frame.DATA.name: own}}
         maps.append(Map(f"landscape-{name}-{position}", subject.title, words, alt, own_spec))
-        records += own
     names = format.listing([subject.title for subject in subjects])
     sheet = Figure(
         f"landscape-{name}", "Loss landscape", about.text,
@@ -125,31 +139,6 @@ def _plane(evidence: Evidence, name: str) -> Block | None:
     )
     drawn = Maps("loss (nats)", tuple(colours.items()), tuple(maps), sheet)
     return Block.of(about.title, f"landscape-{name}", about.text, left_out, drawn)
-
-
-def _records(
-    subject: Subject, landscape: Landscape, edges: Sequence[float], labels: Sequence[str]
-) -> list[dict[str, object]]:
-    loops = filled_contours(landscape.x, landscape.y, landscape.z, edges)
-    records: list[dict[str, object]] = [
-        {
-            "label": subject.title,
-            "kind": "loop",
-            "loop": k,
-            "band": labels[loop.band],
-            "x": loop.x,
-            "y": loop.y,
-        }
-        for k, loop in enumerate(loops)
-    ]
-    return [*records, {"label": subject.title, "kind": "centre", "x": [0], "y": [0]}]
-
-
-def _words(landscape: Landscape) -> str:
-    """The numbers behind a map: the loss nearest to the victim, and the highest one."""
-    i, j = (min(range(len(axis)), key=lambda k: abs(axis[k])) for axis in (landscape.x, landscape.y))
-    highest = max(z for row in landscape.z for z in row)
-    return f"{format.significant(landscape.z[j][i])} at the cross, up to {format.significant(highest)}"
 
 
 def _slice(evidence: Evidence) -> Figure | None:
@@ -177,16 +166,15 @@ def _slice(evidence: Evidence) -> Figure | None:
 
 
 def _table(evidence: Evidence) -> Table | None:
-    rows = evidence.of_family(FAMILY)
-    if not rows:
+    if not evidence.of_family(FAMILY):
         return None
-    planes = [name for name in ABOUT if any(row.setting.get("plane") == name for row in rows)]
-    columns = [
-        column(ABOUT[name].column, evidence.by_name(FAMILY, "loss_rise", {"plane": name})) for name in planes
+    planes = [
+        column(about.column, evidence.by_name(FAMILY, "loss_rise", plane=name))
+        for name, about in ABOUT.items()
     ]
     barrier = column("barrier", evidence.by_name(FAMILY, "barrier"))
     return table(
         evidence,
         "Mean rise of the loss on each plane, and the barrier between two trainings (nats)",
-        [*columns, barrier],
+        [*planes, barrier],
     )

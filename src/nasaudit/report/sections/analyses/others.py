@@ -19,21 +19,17 @@ def sections(evidence: Evidence, shown: Collection[str]) -> Iterator[Section]:
             continue
         registered = name in ANALYSES
         title = format.first_up(ANALYSES[name].title if registered else name.replace("_", " "))
-        figures = {(row.metric, tuple(row.setting.items())): None for row in evidence.of_family(name)}
-        columns = [
-            column(_title(metric, setting), evidence.by_name(name, metric, dict(setting)))
-            for metric, setting in figures
-        ]
+        columns = []
+        for metric, pairs in dict.fromkeys(
+            (row.metric, tuple(row.setting.items())) for row in evidence.of_family(name)
+        ):
+            # E.g. `trace of the Hessian (space input)`.
+            where = ", ".join(f"{key.replace('_', ' ')} {text}" for key, text in pairs)
+            heading = metric_of(metric).title + (f" ({where})" if where else "")
+            columns.append(column(heading, evidence.by_name(name, metric, **dict(pairs))))
         yield Section.of(
             anchor("analysis", name),
             title,
             Text(f"{format.first_up(ANALYSES[name].summary)}.", quiet=True) if registered else None,
             table(evidence, f"{title}: all that was measured", columns),
         )
-
-
-def _title(metric: str, setting: Collection[tuple[str, str]]) -> str:
-    """E.g. `trace of the Hessian (space input)`."""
-    where = ", ".join(f"{key.replace('_', ' ')} {text}" for key, text in setting)
-    title = metric_of(metric).title
-    return f"{title} ({where})" if where else title

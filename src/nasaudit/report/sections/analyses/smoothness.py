@@ -1,7 +1,5 @@
 """How fast the loss gradient changes, by the parameters and by the pixels."""
 
-from collections.abc import Iterator
-
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Part, Section, Text
 from nasaudit.report.sections.estimates import estimate_figure
@@ -27,15 +25,12 @@ def section(evidence: Evidence) -> Section | None:
     """A dot plot and a table for each space."""
     if not evidence.of_family(FAMILY):
         return None
-    return Section.of("smoothness", "Loss smoothness", Text(NOTE, quiet=True), *_spaces(evidence))
-
-
-def _spaces(evidence: Evidence) -> Iterator[Part | None]:
+    parts: list[Part | None] = []
     for space, words in SPACES:
-        rows = {metric: evidence.by_name(FAMILY, metric, {"space": space}) for metric, _ in MEASURES}
+        rows = {metric: evidence.by_name(FAMILY, metric, space=space) for metric, _ in MEASURES}
         if not any(rows.values()):
             continue
-        yield estimate_figure(
+        figure = estimate_figure(
             evidence,
             f"smoothness-{space}",
             f"How fast the gradient changes {words}",
@@ -44,8 +39,10 @@ def _spaces(evidence: Evidence) -> Iterator[Part | None]:
             f"The largest change of the loss gradient per step {words}, of short steps around the trained network. "
             "Lower is smoother.",
         )
-        yield table(
+        measured = table(
             evidence,
             f"Local Lipschitz constant of the loss gradient, top eigenvalue and trace of its Hessian, {words}",
             [column(title, rows[metric]) for metric, title in MEASURES],
         )
+        parts += [figure, measured]
+    return Section.of("smoothness", "Loss smoothness", Text(NOTE, quiet=True), *parts)

@@ -9,14 +9,13 @@ from nasaudit.report.charts import categories
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.palette import GROUP_TITLES
 from nasaudit.report.parts import ABSENT, Cell, Figure, Section, Table, Text, folded
+from nasaudit.report.sections.cells import CELLS
 from nasaudit.report.sections.estimates import estimate_figure
 from nasaudit.report.sections.tables import column, listed, table
-from nasaudit.results.schema import Row
 from nasaudit.spec.genotype import OPS
 from nasaudit.verdicts.headlines import PUBLISHED
 
 FAMILY = "topology"
-CELLS = ("normal", "reduction")
 SHAPE = ("depth", "width", "skips", "skip_share")
 NOTE = (
     f"All of this is known before any training. Published ({PUBLISHED}; Shu et al., ICLR 2020): "
@@ -41,15 +40,33 @@ OP_COLOURS: Mapping[str, str] = {
 def section(evidence: Evidence) -> Section | None:
     """Ops as bars, the receptive field, and the tables of shape and shares."""
     counts = [(subject, edges) for subject in evidence.subjects if (edges := _edges(evidence, subject))]
+    ops = [op for op in OPS if any(op in edges for _, edges in counts)]
     seen = evidence.by_name(FAMILY, "receptive_field")
     tables = [
         _shape(evidence),
         table(evidence, "Effective receptive field before training, in pixels", [column("side", seen)]),
-        _edge_table(counts),
+        listed(
+            "Edges of both cells by op",
+            ops,
+            (
+                (subject, "", [Cell(format.whole(edges.get(op, 0))) for op in ops])
+                for subject, edges in counts
+            ),
+        ),
         *_shares(evidence),
     ]
-    tables = [found for found in tables if found.rows and len(found.columns) > 1]
-    figures = (_ops(evidence, counts), _field(evidence, seen))
+    tables = [table for table in tables if table.rows and len(table.columns) > 1]
+    field = estimate_figure(
+        evidence,
+        "receptive-field",
+        "Effective receptive field",
+        seen,
+        "side (pixels)",
+        "Side of a square as large as the part of the image that a central unit of the last feature map really "
+        "sees, before training (Luo et al., NeurIPS 2016), over draws of the weights. The image's side is the most "
+        "that can be seen.",
+    )
+    figures = (_ops(evidence, counts, ops) if counts else None, field)
     if not tables and not any(figures):
         return None
     return Section.of(
@@ -70,46 +87,46 @@ def _shape(evidence: Evidence) -> Table:
             (
                 subject,
                 f"{cell} cell",
-                [Cell.of(evidence.pooled(subject.name, FAMILY, metric, {"cell": cell})) for metric in SHAPE],
+                [Cell.of(evidence.pooled(subject.name, FAMILY, metric, cell=cell)) for metric in SHAPE],
             )
             for subject in evidence.subjects
             for cell in CELLS
-            if evidence.rows(subject.name, FAMILY, "depth", {"cell": cell})
+            if evidence.rows(subject.name, FAMILY, "depth", cell=cell)
         ),
     )
 
 
-def _ops(evidence: Evidence, counts: Counts) -> Figure | None:
+def _ops(evidence: Evidence, counts: Counts, ops: Sequence[str]) -> Figure:
     """How many edges of both cells carry each op; of many architectures the mean of each group."""
-    if not counts:
-        return None
-    ops = _carried(counts)
-    bars: Sequence[tuple[str, Mapping[str, float]]]
+    bars: dict[str, Mapping[str, float]] = {subject.title: edges for subject, edges in counts}
+    drawn = "The numbers of skips are in the table below."
     if evidence.crowded:
-        bars = list(_group_means(counts))
+        bars = {}
+        for group, title in GROUP_TITLES.items():
+            members = [edges for subject, edges in counts if subject.spec.group == group]
+            if members:
+                means = {op: fmean(edges.get(op, 0) for edges in members) for op in ops}
+                bars[f"{title} ({len(members)})"] = means
         drawn = "The bar of a group is the mean of its architectures."
-    else:
-        bars = [(subject.title, found) for subject, found in counts]
-        drawn = "The numbers of skips are in the table below."
     records = [
         {
             "label": label,
             "part": op,
-            "value": found[op],
+            "value": edges[op],
             "order": OPS.index(op),
-            "estimate": f"{found[op]:.3g}",
+            "estimate": f"{edges[op]:.3g}",
         }
-        for label, found in bars
+        for label, edges in bars.items()
         for op in ops
-        if found.get(op)
+        if edges.get(op)
     ]
     colours = {op: OP_COLOURS.get(op, "#949430") for op in ops}
     return Figure(
         "topology-ops",
         "What the cells are made of",
         f"Edges of the normal and the reduction cell by the op that they carry. {drawn}",
-        f"Stacked bars of the edges by op for {format.listing([label for label, _ in bars])}.",
-        categories.stacked_bars([label for label, _ in bars], colours, "edges of both cells"),
+        f"Stacked bars of the edges by op for {format.listing(list(bars))}.",
+        categories.stacked_bars(list(bars), colours, "edges of both cells"),
         records,
         key=tuple(colours.items()),
     )
@@ -123,73 +140,31 @@ def _edges(evidence: Evidence, subject: Subject) -> dict[str, float]:
     return edges
 
 
-def _carried(counts: Counts) -> list[str]:
-    """The ops that any edge carries."""
-    return [op for op in OPS if any(op in edges for _, edges in counts)]
-
-
-def _group_means(counts: Counts) -> Iterator[tuple[str, dict[str, float]]]:
-    for group, title in GROUP_TITLES.items():
-        members = [found for subject, found in counts if subject.spec.group == group]
-        if members:
-            ops = unique(op for found in members for op in found)
-            yield f"{title} ({len(members)})", {op: fmean(f.get(op, 0) for f in members) for op in ops}
-
-
-def _edge_table(counts: Counts) -> Table:
-    """The numbers behind the bars."""
-    ops = _carried(counts)
-    return listed(
-        "Edges of both cells by op",
-        ops,
-        ((subject, "", [Cell(format.whole(edges.get(op, 0))) for op in ops]) for subject, edges in counts),
-    )
-
-
-def _field(evidence: Evidence, seen: Mapping[str, Row]) -> Figure | None:
-    return estimate_figure(
-        evidence,
-        "receptive-field",
-        "Effective receptive field",
-        seen,
-        "side (pixels)",
-        "Side of a square as large as the part of the image that a central unit of the last feature map really "
-        "sees, before training (Luo et al., NeurIPS 2016), over draws of the weights. The image's side is the most "
-        "that can be seen.",
-    )
-
-
 def _shares(evidence: Evidence) -> Iterator[Table]:
     """FLOPs by op, with the parameters below; a network without such cells has no ops, but kinds of layers."""
     for cells, caption in (
         (True, "Where the FLOPs are, by op of all cells (small: where the parameters are)"),
         (False, "The same of networks without such cells, by kind of layer"),
     ):
-        subjects = [
-            subject
+        measured = [
+            (subject, unique(row.setting["op"] for row in rows))
             for subject in evidence.subjects
             if (subject.spec.genotype is not None) == cells
-            and evidence.rows(subject.name, FAMILY, "flop_share")
+            and (rows := evidence.rows(subject.name, FAMILY, "flop_share"))
         ]
-        parts = unique(
-            row.setting["op"]
-            for subject in subjects
-            for row in evidence.rows(subject.name, FAMILY, "flop_share")
-        )
+        parts = unique(part for _, own in measured for part in own)
         order = ["stem", "preprocess", *OPS, *(part for part in parts if part not in OPS)]
         parts.sort(key=order.index)
         yield listed(
             caption,
             parts,
-            ((subject, "", [_share(evidence, subject, part) for part in parts]) for subject in subjects),
+            ((subject, "", [_share(evidence, subject, part) for part in parts]) for subject, _ in measured),
         )
 
 
 def _share(evidence: Evidence, subject: Subject, part: str) -> Cell:
-    flops, parameters = (
-        evidence.pooled(subject.name, FAMILY, metric, {"op": part})
-        for metric in ("flop_share", "parameter_share")
-    )
+    flops = evidence.pooled(subject.name, FAMILY, "flop_share", op=part)
+    parameters = evidence.pooled(subject.name, FAMILY, "parameter_share", op=part)
     if flops is None:
         return Cell(ABSENT)
     return Cell(format.value(flops), "" if parameters is None else format.value(parameters))

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import attrgetter
 from typing import ClassVar, Self
 
 from nasaudit.report import format
-from nasaudit.report.charts.frame import Chart, Records
+from nasaudit.report.charts.curves import curve
+from nasaudit.report.charts.frame import Records
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.parts import Figure, Table, Text
 from nasaudit.report.sections.tables import column, heading, table
@@ -46,11 +48,12 @@ class MeasuredAttack:
     @classmethod
     def measured(cls, evidence: Evidence) -> list[Self]:
         """Every one that has rows, in their order."""
-        rows = evidence.of_family(cls.family)
-        return evidence.once(
-            (cls, "measured"),
-            lambda: list(dict.fromkeys(cls.of(row) for row in rows if row.metric == cls.metric)),
-        )
+
+        def attacks() -> list[Self]:
+            rows = evidence.of_family(cls.family)
+            return list(dict.fromkeys(cls.of(row) for row in rows if row.metric == cls.metric))
+
+        return evidence.once((cls, "measured"), attacks)
 
     @classmethod
     def judged(cls, headline: Headline) -> Self:
@@ -91,24 +94,25 @@ class MeasuredAttack:
 
     def row(self, evidence: Evidence, subject: Subject, metric: str, **where: str) -> Row | None:
         """The row over all seeds; `where` says at which values of what varies."""
-        return evidence.pooled(subject.name, self.family, metric, {**self.setting, **where}, self.attack)
+        return evidence.pooled(subject.name, self.family, metric, self.attack, **(self.setting | where))
 
     def by_name(self, evidence: Evidence, metric: str, **where: str) -> dict[str, Row]:
         """Such a row of each architecture that has one, by name."""
-        return evidence.by_name(self.family, metric, {**self.setting, **where}, self.attack)
+        return evidence.by_name(self.family, metric, self.attack, **(self.setting | where))
+
+    def rows(self, evidence: Evidence, metric: str = "") -> list[Row]:
+        """Its rows of a metric ("": the family's), of any architecture."""
+        wanted = metric or self.metric
+
+        def own() -> list[Row]:
+            rows = evidence.of_family(self.family)
+            return [row for row in rows if row.metric == wanted and self.of(row) == self]
+
+        return evidence.once((self, wanted), own)
 
     def values(self, evidence: Evidence, key: str, metric: str = "") -> list[str]:
         """What a key that varies was set to, ascending, as the rows of a metric ("": the family's) write it."""
-        rows = evidence.of_family(self.family)
-        found = evidence.once(
-            (self, key, metric or self.metric),
-            lambda: unique(
-                row.setting[key]
-                for row in rows
-                if row.metric == (metric or self.metric) and self.of(row) == self
-            ),
-        )
-        return sorted(found, key=Fraction)
+        return sorted(unique(row.setting[key] for row in self.rows(evidence, metric)), key=Fraction)
 
     def pictures(self, evidence: Evidence) -> list[Pictures]:
         """The pictures of each architecture; of its seeds, the first."""
@@ -141,15 +145,9 @@ class MeasuredAttack:
         scale: float = 1,
         **where: str,
     ) -> list[dict[str, object]]:
-        """Records of `curves.curve`: a metric over all values of what varies.
+        """Records of `curves.curve`: a metric over all values of `key`, at the settings `where`.
 
-        Args:
-            evidence: whose architectures.
-            metric: of the rows.
-            key: what varies.
-            place: of a value on the axis, and how it is written.
-            scale: the chart's unit is 1 / `scale`.
-            where: other settings of the rows.
+        `place` tells where a value is on the axis and how it is written; the chart's unit is 1 / `scale`.
         """
         return [
             point(subject, row, *place(text), scale)
@@ -185,28 +183,31 @@ def curve_figure(
     caption: str,
     drawn: str,
     records: Records,
-    chart: Chart,
+    axes: tuple[str, str],
+    measured: str,
     numbers: str = "the numbers are in the table below",
+    *,
+    x_log: bool = False,
+    shares: bool = True,
+    whole: bool = True,
 ) -> Figure:
-    """A curve with bands; `drawn` says in words what it is a curve of, and `numbers` where they can be read."""
-    names = format.listing(list(evidence.titles.values()))
+    """A curve with bands; `drawn` says in words what it is a curve of, and `numbers` where they can be read.
+
+    `axes` are the titles of x and y; the rest as in `curves.curve`.
+    """
     return Figure(
         name=name,
         title=title,
         about=about,
         caption=f"{caption} The bands are {format.INTERVAL}s.",
-        alt=f"Line chart of {drawn} for {names}; {numbers}.",
+        alt=f"Line chart of {drawn} for {evidence.names}; {numbers}.",
         records=records,
-        chart=chart,
+        chart=curve(evidence.subjects, *axes, measured=measured, x_log=x_log, shares=shares, whole=whole),
     )
 
 
 def extremes(evidence: Evidence, rows: Mapping[str, Row], whole: str) -> str:
     """The lowest and the highest of several rows with their architectures, as shares or parts of a whole."""
-    low, high = min(rows.values(), key=_value), max(rows.values(), key=_value)
+    low, high = (pick(rows.values(), key=attrgetter("value")) for pick in (min, max))
     lowest, highest = (evidence.titles[row.architecture] for row in (low, high))
     return f"from {format.estimate(low)} {whole} ({lowest}) to {format.estimate(high)} ({highest})"
-
-
-def _value(row: Row) -> float:
-    return row.value

@@ -67,7 +67,7 @@ class Family:
 
     def quote(self, evidence: Evidence, subject: Subject) -> Quote:
         """What it says of one architecture."""
-        headline = evidence.headline(self.name)
+        headline = evidence.results.headline(self.name)
         return Quote() if headline is None else self.quoted(evidence, headline, subject)
 
     def claim(self, sign: Sign | None) -> str:
@@ -82,7 +82,7 @@ def direction(family: FamilyName, sign: Sign) -> str:
 
 def published(evidence: Evidence, family: FamilyName, note: str = "") -> Text | None:
     """What was published of a family, and a note on it; None where the study has no figure to compare it with."""
-    headline = evidence.headline(family)
+    headline = evidence.results.headline(family)
     if headline is None or headline.published is None:
         return None
     size = f": {headline.published_size}" if headline.published_size else ""

@@ -1,16 +1,15 @@
 """Evasion: all attacks at a glance, then for each its security curve, the tables behind it, and its effort."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
 
 from nasaudit.report import format
-from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.parts import ABSENT, Block, Cell, Figure, Section, Table, Tile, folded
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, point
 from nasaudit.report.sections.families.base import Family, Quote, Wording, published
 from nasaudit.report.sections.tables import listed
-from nasaudit.results.schema import Headline, Row
+from nasaudit.results.schema import Headline
 from nasaudit.spec.attacks import THREAT_MODELS
 from nasaudit.verdicts.headlines import QUOTED
 
@@ -42,14 +41,10 @@ class Threat(MeasuredAttack):
         return self.setting.get("norm", "")
 
     @property
-    def goal(self) -> str:
-        """E.g. `untargeted`."""
-        return self.setting.get("goal", "")
-
-    @property
     def aim(self) -> str:
         """The goal in words."""
-        return GOALS.get(self.goal, self.goal)
+        goal = self.setting.get("goal", "")
+        return GOALS.get(goal, goal)
 
     @property
     def title(self) -> str:
@@ -57,49 +52,35 @@ class Threat(MeasuredAttack):
         others = [f"{key} {text}" for key, text in self.identity if key not in ("norm", "goal")]
         return ", ".join([self.name, self.norm, self.aim, *others])
 
-    @property
-    def sees(self) -> str:
-        """What of the victim the attack needs, in a column's few words."""
-        return "" if self.spec is None else THREAT_MODELS[self.spec.threat_model].sees
-
-    def change(self, epsilon: str) -> str:
-        """What this epsilon lets the attacker do, as a clause after "who"."""
-        if self.norm == "linf":
-            return f"may change each pixel by {epsilon}"
-        return f"may change the image by a length ({self.norm}) of {epsilon}"
-
-    def epsilons(self, evidence: Evidence) -> list[str]:
-        """The epsilons of the curve, ascending, as the rows write them."""
-        return self.values(evidence, "epsilon")
-
     def quoted_epsilon(self, evidence: Evidence) -> str:
         """The epsilon that sentences quote; the middle of a grid that lacks the one that the field quotes most."""
-        grid = self.epsilons(evidence)
+        grid = self.values(evidence, "epsilon")
         quoted = QUOTED.get(self.norm, "")
         return quoted if quoted in grid or not grid else grid[len(grid) // 2]
 
     def denominators(self, evidence: Evidence) -> list[str]:
         """Which images the rows count, the fairest for a comparison first."""
-        found = {
-            row.setting.get("images", "")
-            for row in evidence.of_family(self.family)
-            if row.metric == self.metric and self.of(row) == self
-        }
-        return [images for images in DENOMINATORS if images in found] + sorted(found - set(DENOMINATORS))
+        counted = {row.setting.get("images", "") for row in self.rows(evidence)}
+        return [images for images in DENOMINATORS if images in counted] + sorted(counted - set(DENOMINATORS))
 
 
 def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
     """How often it is fooled at the quoted epsilon, and where half of its images fall."""
     threat = Threat.judged(headline)
     epsilon = headline.setting.get("epsilon") or threat.quoted_epsilon(evidence)
+    allowed = (
+        f"may change each pixel by {epsilon}"
+        if threat.norm == "linf"
+        else f"may change the image by a length ({threat.norm}) of {epsilon}"
+    )
     for images in ("correct", "common", "all"):
         share = threat.row(evidence, subject, "asr", images=images, epsilon=epsilon)
         if share is None:
             continue
         half = threat.row(evidence, subject, "median_minimal_epsilon", images=images)
         sentence = (
-            f"An attacker who {threat.access} and {threat.change(epsilon)} fools it on "
-            f"{format.share_of(share, DENOMINATORS[images])}."
+            f"An attacker who {threat.access} and {allowed} fools it on "
+            f"{format.estimate(share, DENOMINATORS[images])}."
         )
         tile = Tile.of(f"fall at {epsilon}", share)
         if half is None:
@@ -124,16 +105,22 @@ def wording(evidence: Evidence, headline: Headline) -> Wording:
 
 def section(evidence: Evidence) -> Section | None:
     """All threats in one table, then a curve with its tables for each; those that only support the main ones fold."""
-    found = Threat.measured(evidence)
-    if not found:
+    threats = Threat.measured(evidence)
+    if not threats:
         return None
-    headline = evidence.headline(Threat.family)
-    main = found[0] if headline is None else Threat.judged(headline)
-    alike = [threat for threat in found if (threat.attack, threat.norm) == (main.attack, main.norm)]
+    headline = evidence.results.headline(Threat.family)
+    main = threats[0] if headline is None else Threat.judged(headline)
+    alike = [threat for threat in threats if (threat.attack, threat.norm) == (main.attack, main.norm)]
     # The main ones first, so that nobody has to look between folded ones for them.
-    ordered = [*alike, *(threat for threat in found if threat not in alike)]
+    ordered = [*alike, *(threat for threat in threats if threat not in alike)]
     # A table with a column for each architecture; of very many nobody reads it.
-    overview = _overview(evidence, ordered) if len(found) > 1 and not evidence.crowded else None
+    overview = None
+    if len(threats) > 1 and not evidence.crowded:
+        overview = Table(
+            "All attacks at a glance: images that fall, the epsilon at which half of them do, and queries (median)",
+            ("", "sees", *(subject.title for subject in evidence.subjects)),
+            tuple(_overview_row(evidence, threat) for threat in ordered),
+        )
     blocks = (_block(evidence, threat, is_folded=threat not in alike) for threat in ordered)
     return Section.of("evasion", "Evasion", published(evidence, Threat.family), overview, *blocks)
 
@@ -141,12 +128,25 @@ def section(evidence: Evidence) -> Section | None:
 def _block(evidence: Evidence, threat: Threat, is_folded: bool) -> Block:
     """Curve and single numbers are those of the fairest denominator."""
     shown, *others = threat.denominators(evidence)
+    epsilon = threat.quoted_epsilon(evidence)
+    scalars = threat.table(
+        evidence,
+        f"The curve in single numbers, {DENOMINATORS.get(shown, shown)}",
+        [
+            ("half of the images fall at", "median_minimal_epsilon", {"images": shown}),
+            ("area under the curve", "curve_area", {"images": shown}),
+            (f"robust accuracy at {epsilon} (all images)", "robust_accuracy", {"epsilon": epsilon}),
+            ("", "mean_steps", {}),
+            ("", "median_queries", {}),
+            ("", "zero_gradient_share", {}),
+        ],
+    )
     return Block.of(
         threat.title,
         threat.anchor,
         threat.summary,
         _curve_figure(evidence, threat, shown),
-        _scalar_table(evidence, threat, shown),
+        scalars,
         _curve_table(evidence, threat, shown),
         _effort_figure(evidence, threat),
         folded(
@@ -154,15 +154,6 @@ def _block(evidence: Evidence, threat: Threat, is_folded: bool) -> Block:
             *(_curve_table(evidence, threat, images) for images in others),
         ),
         folded=is_folded,
-    )
-
-
-def _overview(evidence: Evidence, found: list[Threat]) -> Table:
-    """A line for each threat: what it sees, and for each architecture what falls, and at what cost."""
-    return Table(
-        "All attacks at a glance: images that fall, the epsilon at which half of them do, and queries (median)",
-        ("", "sees", *(subject.title for subject in evidence.subjects)),
-        tuple(_overview_row(evidence, threat) for threat in found),
     )
 
 
@@ -180,15 +171,14 @@ def _overview_row(evidence: Evidence, threat: Threat) -> tuple[Cell, ...]:
         notes = [
             format.interval(share),
             "" if half is None else f"half at {format.value(half)}",
-            "" if queries is None else _counted(round(queries.value), "query", "queries"),
+            ""
+            if queries is None
+            else f"{format.whole(queries.value)}{format.NBSP}{'query' if round(queries.value) == 1 else 'queries'}",
         ]
         cells.append(Cell(format.value(share), " · ".join(note for note in notes if note)))
     name = Cell(threat.title, " · ".join([f"at {epsilon}", *unique(size for size in sizes if size)]))
-    return (name, Cell(threat.sees), *cells)
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{format.whole(count)}{format.NBSP}{one if count == 1 else many}"
+    sees = "" if threat.spec is None else THREAT_MODELS[threat.spec.threat_model].sees
+    return (name, Cell(sees), *cells)
 
 
 def _curve_figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
@@ -207,12 +197,11 @@ def _curve_figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
             lambda epsilon: (round(float(Fraction(epsilon)) * levels, 6), epsilon),
             images=images,
         ),
-        charts.curve(
-            evidence.subjects,
+        (
             "epsilon, in grey levels of 255" if threat.norm == "linf" else f"epsilon ({threat.norm})",
             "images that fall",
-            measured="falls",
         ),
+        "falls",
     )
 
 
@@ -222,7 +211,7 @@ def _effort_figure(evidence: Evidence, threat: Threat) -> Figure | None:
         records: list[dict[str, object]] = []
         epsilon = ""
         for subject in evidence.subjects:
-            rows = evidence.rows(subject.name, threat.family, metric, threat.setting, threat.attack)
+            rows = evidence.rows(subject.name, threat.family, metric, threat.attack, **threat.setting)
             pooled = [row for row in rows if row.seed == "all"] or rows
             for row in sorted(pooled, key=lambda row: int(row.setting[key])):
                 epsilon = row.setting["epsilon"]
@@ -237,59 +226,30 @@ def _effort_figure(evidence: Evidence, threat: Threat) -> Figure | None:
                 "Every image was attacked at this epsilon.",
                 f"the attack success rate by {unit}",
                 records,
-                charts.curve(
-                    evidence.subjects,
-                    f"{unit} for each image",
-                    f"images that fall at {epsilon}",
-                    measured="falls",
-                    x_log=True,
-                ),
+                (f"{unit} for each image", f"images that fall at {epsilon}"),
+                "falls",
                 f"the last point is the rate at {epsilon} in the table",
+                x_log=True,
             )
     return None
 
 
 def _curve_table(evidence: Evidence, threat: Threat, images: str) -> Table:
-    grid = threat.epsilons(evidence)
-    return listed(
-        f"Attack success rate by epsilon, {DENOMINATORS.get(images, images)}",
-        grid,
-        (
-            (
-                subject,
-                *_curve_line(
-                    [threat.row(evidence, subject, "asr", images=images, epsilon=at) for at in grid]
-                ),
-            )
-            for subject in evidence.subjects
-        ),
-    )
-
-
-def _curve_line(rows: Sequence[Row | None]) -> tuple[str, list[Cell]]:
     """The sample size is said once, under the name, where it is the same at every epsilon."""
-    sizes = unique(format.sample_size(row) for row in rows if row is not None)
-    if len(sizes) != 1:
-        return "", [Cell.of(row) for row in rows]
-    return sizes[0], [
-        Cell.of(row) if row is None else Cell(format.value(row), format.interval(row)) for row in rows
-    ]
-
-
-def _scalar_table(evidence: Evidence, threat: Threat, images: str) -> Table:
-    epsilon = threat.quoted_epsilon(evidence)
-    return threat.table(
-        evidence,
-        f"The curve in single numbers, {DENOMINATORS.get(images, images)}",
-        [
-            ("half of the images fall at", "median_minimal_epsilon", {"images": images}),
-            ("area under the curve", "curve_area", {"images": images}),
-            (f"robust accuracy at {epsilon} (all images)", "robust_accuracy", {"epsilon": epsilon}),
-            ("", "mean_steps", {}),
-            ("", "median_queries", {}),
-            ("", "zero_gradient_share", {}),
-        ],
-    )
+    grid = threat.values(evidence, "epsilon")
+    lines = []
+    for subject in evidence.subjects:
+        rows = [threat.row(evidence, subject, "asr", images=images, epsilon=epsilon) for epsilon in grid]
+        sizes = unique(format.sample_size(row) for row in rows if row is not None)
+        if len(sizes) == 1:
+            cells = [
+                Cell.of(row) if row is None else Cell(format.value(row), format.interval(row)) for row in rows
+            ]
+        else:
+            cells = [Cell.of(row) for row in rows]
+        lines.append((subject, sizes[0] if len(sizes) == 1 else "", cells))
+    caption = f"Attack success rate by epsilon, {DENOMINATORS.get(images, images)}"
+    return listed(caption, grid, lines)
 
 
 EVASION = Family(Threat.family, section, quote, wording)

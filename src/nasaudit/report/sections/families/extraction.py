@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from nasaudit.report import format
-from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.parts import Block, Cell, Figure, Section, Table, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, extremes
@@ -57,20 +56,12 @@ class Theft(MeasuredAttack):
         return f"{kind} ({self.setting['answers']})" if "answers" in self.setting else kind
 
     @property
-    def asks(self) -> str:
-        """What the thief asks for, about which images."""
-        pool = self.setting.get("pool", "pool")
-        return f"{self.answers} on {POOLS.get(pool, f'images of {pool}')}"
-
-    @property
     def title(self) -> str:
         """E.g. `knockoff, probabilities on images it was not trained on; surrogate: resnet for every victim`."""
+        pool = self.setting.get("pool", "pool")
+        images = POOLS.get(pool, f"images of {pool}")
         others = "".join(f", {key} {text}" for key, text in self.identity if key not in WORDED)
-        return f"{self.name}, {self.asks}; surrogate: {self.surrogate}{others}"
-
-    def budgets(self, evidence: Evidence) -> list[str]:
-        """The budgets, ascending, as the rows write them."""
-        return self.values(evidence, "budget")
+        return f"{self.name}, {self.answers} on {images}; surrogate: {self.surrogate}{others}"
 
 
 def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
@@ -79,12 +70,22 @@ def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
     if row is None:
         return Quote()
     theft, budget = Theft.of(row), row.setting["budget"]
-    return Quote(
+    surrogate = theft.setting.get("surrogate", SAME)
+    copy = "of the same architecture" if surrogate == SAME else f"a {surrogate}"
+    sentence = (
         f"A thief who asks for its {theft.answers} on "
-        f"{format.whole(int(budget))} images gets a copy ({_copy(theft)}) that agrees with it on "
-        f"{format.share_of(row, 'of the test images')}.{_examples(evidence, subject, theft, budget)}",
-        (Tile.of(f"copied by {_counted(budget)}", row),),
+        f"{format.whole(int(budget))} images gets a copy ({copy}) that agrees with it on "
+        f"{format.estimate(row, 'of the test images')}."
     )
+    fooled = theft.row(evidence, subject, "transfer_asr", budget=budget)
+    if fooled is not None:
+        noise = _noise(evidence, subject)
+        beside = "" if noise is None else f"; random noise of that size fools it on {format.value(noise)}"
+        sentence += (
+            f" Adversarial examples made on the copy (PGD, {fooled.setting['epsilon']}) fool it on "
+            f"{format.estimate(fooled, 'of the images that it gets right')}{beside}."
+        )
+    return Quote(sentence, (Tile.of(f"copied by {_counted(budget)}", row),))
 
 
 def wording(evidence: Evidence, headline: Headline) -> Wording:
@@ -99,12 +100,12 @@ def wording(evidence: Evidence, headline: Headline) -> Wording:
 
 def section(evidence: Evidence) -> Section | None:
     """A curve with its tables for every theft with several budgets; the others side by side."""
-    found = Theft.measured(evidence)
-    if not found:
+    thefts = Theft.measured(evidence)
+    if not thefts:
         return None
-    swept = [theft for theft in found if len(theft.budgets(evidence)) > 1] or found[:1]
+    swept = [theft for theft in thefts if len(theft.values(evidence, "budget")) > 1] or thefts[:1]
     variants = [
-        _at_largest(evidence, theft, format.first_up(theft.title)) for theft in found if theft not in swept
+        _at_largest(evidence, theft, format.first_up(theft.title)) for theft in thefts if theft not in swept
     ]
     others = Block.of(
         "Other ways to ask",
@@ -112,42 +113,53 @@ def section(evidence: Evidence) -> Section | None:
         Text("To be compared with the same surrogate at the same number of queries above.", quiet=True),
         *variants,
     )
+    # How often noise of the same size fools each victim; the same for all thefts.
+    noise = {
+        subject.name: row for subject in evidence.subjects if (row := _noise(evidence, subject)) is not None
+    }
+    floors = [
+        table(
+            evidence,
+            f"Random sign noise of the same size ({row.setting['epsilon']}) fools the victim: what adversarial "
+            "examples must exceed",
+            [column("fooled by noise", noise)],
+        )
+        for row in list(noise.values())[:1]
+    ]
     return Section.of(
         "extraction",
         "Extraction",
         INTRODUCTION,
         published(evidence, FAMILY, NOTE),
         *(_block(evidence, theft) for theft in swept),
-        _floor(evidence),
+        *floors,
         others if variants else None,
     )
 
 
 def _block(evidence: Evidence, theft: Theft) -> Block:
-    grid = theft.budgets(evidence)
+    grid = theft.values(evidence, "budget")
     several = len(grid) > 1
+    rows = theft.by_name(evidence, "agreement", budget=grid[-1])
+    whole = "of the test images"
+    share = (
+        extremes(evidence, rows, whole)
+        if len(rows) > 1
+        else "".join(format.estimate(row, whole) for row in rows.values())
+    )
+    learned = f"For {_counted(grid[-1])} a thief gets a copy that says what the victim says on {share}."
+    by_budget = [(_counted(budget), "agreement", {"budget": budget}) for budget in grid]
     return Block.of(
         format.first_up(theft.title),
         theft.anchor,
         theft.summary,
-        _copies(evidence, theft, grid[-1]),
+        learned if rows else None,
         _figure(evidence, theft) if several else None,
         _at_largest(evidence, theft, "All that was measured"),
-        _budget_table(evidence, theft, grid) if several else None,
+        theft.table(evidence, "Agreement by budget, of all test images", by_budget, keep_empty=True)
+        if several
+        else None,
     )
-
-
-def _copies(evidence: Evidence, theft: Theft, budget: str) -> str:
-    """What a thief gets for how many queries, over all victims."""
-    rows = theft.by_name(evidence, "agreement", budget=budget)
-    if not rows:
-        return ""
-    share = (
-        extremes(evidence, rows, "of the test images")
-        if len(rows) > 1
-        else format.share_of(next(iter(rows.values())), "of the test images")
-    )
-    return f"For {_counted(budget)} a thief gets a copy that says what the victim says on {share}."
 
 
 def _figure(evidence: Evidence, theft: Theft) -> Figure:
@@ -163,58 +175,24 @@ def _figure(evidence: Evidence, theft: Theft) -> Figure:
         "that the victim was asked about.",
         "the agreement by query budget",
         [record for record in points if record["x"] != 0],  # the axis is logarithmic
-        charts.curve(
-            evidence.subjects, "queries", "agreement", measured="agrees on", x_log=True, whole=False
-        ),
+        ("queries", "agreement"),
+        "agrees on",
+        x_log=True,
+        whole=False,
     )
 
 
-def _budget_table(evidence: Evidence, theft: Theft, grid: list[str]) -> Table:
-    return theft.table(
-        evidence,
-        "Agreement by budget, of all test images",
-        [(_counted(budget), "agreement", {"budget": budget}) for budget in grid],
-        keep_empty=True,
-    )
-
-
-def _at_largest(evidence: Evidence, theft: Theft, what: str) -> Table:
+def _at_largest(evidence: Evidence, theft: Theft, caption: str) -> Table:
     """All metrics at the largest budget, and the queries that were really counted."""
-    budget = theft.budgets(evidence)[-1]
+    budget = theft.values(evidence, "budget")[-1]
     metrics = [column(heading(metric), theft.by_name(evidence, metric, budget=budget)) for metric in METRICS]
     queries = theft.by_name(evidence, "queries", budget=budget)
     counted = column("queries", queries, lambda row: Cell(format.whole(row.value)))
-    return table(evidence, f"{what}: {_counted(budget)}", [*metrics, counted])
+    return table(evidence, f"{caption}: {_counted(budget)}", [*metrics, counted])
 
 
 def _counted(budget: str) -> str:
     return f"{format.whole(int(budget))} queries"
-
-
-def _floor(evidence: Evidence) -> Table | None:
-    """How often noise of the same size fools each victim; the same for all thefts."""
-    found = {subject.name: _noise(evidence, subject) for subject in evidence.subjects}
-    rows = {name: row for name, row in found.items() if row is not None}
-    if not rows:
-        return None
-    size = next(iter(rows.values())).setting["epsilon"]
-    return table(
-        evidence,
-        f"Random sign noise of the same size ({size}) fools the victim: what adversarial examples must exceed",
-        [column("fooled by noise", rows)],
-    )
-
-
-def _examples(evidence: Evidence, subject: Subject, theft: Theft, budget: str) -> str:
-    row = theft.row(evidence, subject, "transfer_asr", budget=budget)
-    if row is None:
-        return ""
-    noise = _noise(evidence, subject)
-    beside = "" if noise is None else f"; random noise of that size fools it on {format.value(noise)}"
-    return (
-        f" Adversarial examples made on the copy (PGD, {row.setting['epsilon']}) fool it on "
-        f"{format.share_of(row, 'of the images that it gets right')}{beside}."
-    )
 
 
 def _noise(evidence: Evidence, subject: Subject) -> Row | None:
@@ -223,11 +201,6 @@ def _noise(evidence: Evidence, subject: Subject) -> Row | None:
         if row is not None:
             return row
     return None
-
-
-def _copy(theft: Theft) -> str:
-    name = theft.setting.get("surrogate", SAME)
-    return "of the same architecture" if name == SAME else f"a {name}"
 
 
 EXTRACTION = Family(FAMILY, section, quote, wording)

@@ -5,11 +5,11 @@ import math
 from nasaudit.report import format
 from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Block, Cell, Figure, Section, Table, Tile
+from nasaudit.report.parts import Block, Cell, Figure, Section, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack
 from nasaudit.report.sections.families.base import Family, Quote, Wording, published
 from nasaudit.report.sections.tables import column, table
-from nasaudit.results.schema import Curve, Headline, Row
+from nasaudit.results.schema import Headline, Row
 from nasaudit.spec import attacks
 from nasaudit.spec.attacks import MembershipSpec
 
@@ -41,11 +41,6 @@ class Inference(MeasuredAttack):
         others = [text if key == "mode" else f"{key} {text}" for key, text in self.identity]
         return ", ".join([self.name, *others])
 
-    @property
-    def is_graded(self) -> bool:
-        """Whether its scores have more than two values; the ROC of two is one corner."""
-        return self.spec is None or not issubclass(self.spec, MembershipSpec) or self.spec.graded
-
 
 def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
     """What an attacker learns of who was in the training set, and at what cost."""
@@ -53,19 +48,29 @@ def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
     if row is None:
         return Quote()
     inference = Inference.of(row)
+    if row.low > 0.5:
+        guessing = "0.5 is guessing"
+    elif row.high < 0.5:
+        guessing = "worse than guessing, which is 0.5"
+    else:
+        guessing = "not told apart from guessing, which is 0.5"
     rate = inference.row(evidence, subject, "tpr_at_fpr", fpr=QUOTED_FPR)
     members = (
         ""
         if rate is None
-        else f", and finds {format.share_of(rate, 'of the members')} at "
+        else f", and finds {format.estimate(rate, 'of the members')} at "
         f"{format.round_percent(QUOTED_FPR)} false alarms"
     )
-    return Quote(
+    sentence = (
         f"An attacker who {_effort(evidence, subject, inference)} tells its training images from "
-        f"others with an AUC of {format.estimate(row)} ({inference.title}; {_against_guessing(row)}){members}."
-        f"{_gap_sentence(evidence, subject)}",
-        (Tile.of("membership AUC", row),),
+        f"others with an AUC of {format.estimate(row)} ({inference.title}; {guessing}){members}."
     )
+    accuracies = _accuracies(evidence, subject)
+    if accuracies is not None:
+        gap = accuracies[0].value - accuracies[1].value
+        direction = "more" if gap >= 0 else "less"
+        sentence += f" It is {format.points(gap)} {direction} accurate on its training images than on others."
+    return Quote(sentence, (Tile.of("membership AUC", row),))
 
 
 def wording(evidence: Evidence, headline: Headline) -> Wording:
@@ -80,18 +85,27 @@ def wording(evidence: Evidence, headline: Headline) -> Wording:
 
 def section(evidence: Evidence) -> Section | None:
     """All attacks side by side, then each with its ROC curves; the one that verdicts quote comes first."""
-    found = Inference.measured(evidence)
-    if not found:
+    inferences = Inference.measured(evidence)
+    if not inferences:
         return None
-    headline = evidence.headline(FAMILY)
+    gaps = {
+        subject.name: Cell(
+            f"{'' if train.value >= test.value else '-'}{format.points(train.value - test.value)}",
+            f"{format.percent(train.value)} − {format.percent(test.value)}",
+        )
+        for subject in evidence.subjects
+        if (accuracies := _accuracies(evidence, subject)) is not None
+        for train, test in [accuracies]
+    }
+    headline = evidence.results.headline(FAMILY)
     main = None if headline is None else Inference.judged(headline)
-    ordered = sorted(found, key=lambda inference: inference != main)
+    ordered = sorted(inferences, key=lambda inference: inference != main)
     overview = table(
         evidence,
         "AUC by attack (0.5 is guessing, below it the attack is wrong more often than not), and the accuracy gap",
         [
-            *(column(inference.title, inference.by_name(evidence, "auc")) for inference in found),
-            ("accuracy, training minus test", _gap_cells(evidence)),
+            *(column(inference.title, inference.by_name(evidence, "auc")) for inference in inferences),
+            ("accuracy, training minus test", gaps),
         ],
         keep_empty=True,
     )
@@ -106,38 +120,9 @@ def section(evidence: Evidence) -> Section | None:
 
 
 def _block(evidence: Evidence, inference: Inference) -> Block:
-    return Block.of(
-        format.first_up(inference.title),
-        inference.anchor,
-        inference.summary,
-        _learned(evidence, inference),
-        _table(evidence, inference),
-        _figure(evidence, inference) if inference.is_graded else None,
-    )
-
-
-def _learned(evidence: Evidence, inference: Inference) -> str:
-    """What the attacker pays and gets, over all victims."""
-    rows = {
-        subject.title: row
-        for subject in evidence.subjects
-        if (row := inference.row(evidence, subject, "auc")) is not None
-    }
-    if not rows:
-        return ""
-    above = [title for title, row in rows.items() if row.low > 0.5]
-    effort = next(
-        _effort(evidence, subject, inference) for subject in evidence.subjects if subject.title in rows
-    )
-    learns = (
-        f"learns more than by guessing of {format.listing(above)}"
-        if above
-        else "gains nothing that stands out from guessing"
-    )
-    return f"An attacker who {effort} {learns}."
-
-
-def _table(evidence: Evidence, inference: Inference) -> Table:
+    title, spec = format.first_up(inference.title), inference.spec
+    # The ROC of scores that have only two values is one corner.
+    graded = spec is None or not issubclass(spec, MembershipSpec) or spec.graded
     rates = [
         column(
             f"found at {format.round_percent(fpr)} false alarms",
@@ -145,16 +130,38 @@ def _table(evidence: Evidence, inference: Inference) -> Table:
         )
         for fpr in reversed(inference.values(evidence, "fpr", "tpr_at_fpr"))
     ]
-    return table(
-        evidence,
-        f"{format.first_up(inference.title)}: AUC, share of the members found, and cost",
-        [
-            column("AUC", inference.by_name(evidence, "auc")),
-            *rates,
-            column("queries an image", inference.by_name(evidence, "queries"), _cost),
-            column("own models", inference.by_name(evidence, "shadow_models"), _cost),
-        ],
+    return Block.of(
+        title,
+        inference.anchor,
+        inference.summary,
+        _learned(evidence, inference),
+        table(
+            evidence,
+            f"{title}: AUC, share of the members found, and cost",
+            [
+                column("AUC", inference.by_name(evidence, "auc")),
+                *rates,
+                column("queries an image", inference.by_name(evidence, "queries"), _cost),
+                column("own models", inference.by_name(evidence, "shadow_models"), _cost),
+            ],
+        ),
+        _figure(evidence, inference) if graded else None,
     )
+
+
+def _learned(evidence: Evidence, inference: Inference) -> str:
+    """What the attacker pays and gets, over all victims."""
+    rows = inference.by_name(evidence, "auc")
+    subjects = [subject for subject in evidence.subjects if subject.name in rows]
+    if not subjects:
+        return ""
+    above = [subject.title for subject in subjects if rows[subject.name].low > 0.5]
+    learns = (
+        f"learns more than by guessing of {format.listing(above)}"
+        if above
+        else "gains nothing that stands out from guessing"
+    )
+    return f"An attacker who {_effort(evidence, subjects[0], inference)} {learns}."
 
 
 def _cost(row: Row) -> Cell:
@@ -182,24 +189,21 @@ def _figure(evidence: Evidence, inference: Inference) -> Figure | None:
         caption="Share of the members found by the share of non-members taken for members, both on logarithmic axes: "
         "the left end is what an attacker finds who accuses few by mistake. One line for each training seed; "
         "the dotted line is guessing.",
-        alt=f"ROC curves on logarithmic axes for {format.listing(list(evidence.titles.values()))}; "
+        alt=f"ROC curves on logarithmic axes for {evidence.names}; "
         "AUC and true positive rates are in the table above.",
-        records=[record for curve in curves for record in _points(evidence, curve, lowest)],
+        # A logarithmic axis has no 0: what lies below its lower end is drawn there.
+        records=[
+            {
+                "label": evidence.titles[curve.architecture],
+                "seed": curve.seed,
+                "fpr": round(max(x, lowest), 6),
+                "tpr": round(max(y, lowest), 6),
+            }
+            for curve in curves
+            for x, y in zip(curve.x, curve.y, strict=True)
+        ],
         chart=charts.roc_curve(evidence.subjects, lowest),
     )
-
-
-def _points(evidence: Evidence, curve: Curve, lowest: float) -> list[dict[str, object]]:
-    """A logarithmic axis has no 0: what lies below its lower end is drawn there."""
-    return [
-        {
-            "label": evidence.titles[curve.architecture],
-            "seed": curve.seed,
-            "fpr": round(max(x, lowest), 6),
-            "tpr": round(max(y, lowest), 6),
-        }
-        for x, y in zip(curve.x, curve.y, strict=True)
-    ]
 
 
 def _effort(evidence: Evidence, subject: Subject, inference: Inference) -> str:
@@ -215,43 +219,11 @@ def _effort(evidence: Evidence, subject: Subject, inference: Inference) -> str:
     return format.listing(parts)
 
 
-def _against_guessing(row: Row) -> str:
-    if row.low > 0.5:
-        return "0.5 is guessing"
-    return (
-        "worse than guessing, which is 0.5"
-        if row.high < 0.5
-        else "not told apart from guessing, which is 0.5"
-    )
-
-
-def _gap(evidence: Evidence, subject: Subject) -> tuple[Row, Row] | None:
-    """Accuracy on training and on test images."""
+def _accuracies(evidence: Evidence, subject: Subject) -> tuple[Row, Row] | None:
+    """On training and on test images."""
     train = evidence.pooled(subject.name, "training", "train_accuracy")
     test = evidence.accuracy(subject.name)
     return None if train is None or test is None else (train, test)
-
-
-def _gap_sentence(evidence: Evidence, subject: Subject) -> str:
-    pair = _gap(evidence, subject)
-    if pair is None:
-        return ""
-    train, test = pair
-    direction = "more" if train.value >= test.value else "less"
-    gap = format.points(train.value - test.value)
-    return f" It is {gap} {direction} accurate on its training images than on others."
-
-
-def _gap_cells(evidence: Evidence) -> dict[str, Cell]:
-    pairs = {subject.name: _gap(evidence, subject) for subject in evidence.subjects}
-    return {
-        name: Cell(
-            f"{'' if pair[0].value >= pair[1].value else '-'}{format.points(pair[0].value - pair[1].value)}",
-            f"{format.percent(pair[0].value)} − {format.percent(pair[1].value)}",
-        )
-        for name, pair in pairs.items()
-        if pair is not None
-    }
 
 
 MEMBERSHIP = Family(FAMILY, section, quote, wording)

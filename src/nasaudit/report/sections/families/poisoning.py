@@ -1,12 +1,10 @@
 """Poisoning: what wrong labels cost each architecture, and whether optimised poisons reach their targets."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 
 from nasaudit.report import format
-from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.images import Arrays, strip, triple
+from nasaudit.report.images import Images, strip
 from nasaudit.report.parts import Block, Figure, Picture, Section, Table, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, extremes
 from nasaudit.report.sections.families.base import Family, Quote, Wording, published
@@ -47,23 +45,19 @@ class Threat(MeasuredAttack):
             return self.spec.poisoned
         return f"of the training images poisoned ({self.name})"
 
-    def fractions(self, evidence: Evidence) -> list[str]:
-        """The fractions, ascending, as the rows write them."""
-        return self.values(evidence, "fraction")
-
 
 def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
     """What it loses to each attack at the largest fraction, and how many targets an optimised poison reaches."""
     sentences = []
     first_of_each = {threat.attack: threat for threat in reversed(Threat.measured(evidence))}
     for threat in reversed(first_of_each.values()):
-        most = threat.fractions(evidence)[-1]
+        most = threat.values(evidence, "fraction")[-1]
         drop = threat.row(evidence, subject, "cad", fraction=most)
         reached = threat.row(evidence, subject, "asr", fraction=most)
         if reached is not None:
             sentences.append(
                 f"Slight changes to {format.round_percent(most)} of the training images, labels correct, make it "
-                f"take {format.share_of(reached, 'of the chosen test images')} for the attacker's class."
+                f"take {format.estimate(reached, 'of the chosen test images')} for the attacker's class."
             )
         elif drop is not None:
             left = threat.row(evidence, subject, "clean_accuracy", fraction=most)
@@ -102,12 +96,26 @@ def section(evidence: Evidence) -> Section | None:
 
 
 def _block(evidence: Evidence, threat: Threat) -> Block:
-    grid = threat.fractions(evidence)
+    grid = threat.values(evidence, "fraction")
     poisoned = [fraction for fraction in grid if float(fraction) > 0]
-    optimised = [
-        _targets_table(evidence, threat, fraction)
-        for fraction in poisoned
-        if threat.by_name(evidence, "asr", fraction=fraction)
+    # What an optimised poison reaches, and costs.
+    tables = [
+        threat.table(
+            evidence,
+            f"Targets, with {format.round_percent(at['fraction'])} of the training images poisoned",
+            [
+                ("targets reached", "asr", at),
+                ("reached without poison", "floor", at),
+                ("", "confidence_gain", at),
+                ("mismatch of unchanged images", "matching_loss", {**at, "poison": "before"}),
+                ("of the poison", "matching_loss", {**at, "poison": "after"}),
+                ("", "cad", at),
+                ("accuracy left", "clean_accuracy", at),
+            ],
+            keep_empty=True,
+        )
+        for at in ({"fraction": fraction} for fraction in poisoned)
+        if threat.by_name(evidence, "asr", **at)
     ]
     pictures = threat.pictures(evidence)
     return Block.of(
@@ -117,7 +125,7 @@ def _block(evidence: Evidence, threat: Threat) -> Block:
         _costs(evidence, threat, grid[-1]),
         _figure(evidence, threat) if len(grid) > 1 else None,
         *(
-            optimised
+            tables
             or (
                 _table(evidence, threat, "Clean accuracy lost", "cad", poisoned, average="cad_area"),
                 _table(evidence, threat, "Clean accuracy that is left", "clean_accuracy", grid),
@@ -129,7 +137,7 @@ def _block(evidence: Evidence, threat: Threat) -> Block:
                 evidence,
                 entry,
                 f"Poisons for {evidence.titles.get(entry.architecture, entry.architecture)}, seed {entry.seed}",
-                partial(_draw, evidence.results.class_names),
+                _draw,
                 is_open=len(pictures) <= OPEN_STRIPS,
             )
             for entry in pictures
@@ -165,13 +173,9 @@ def _figure(evidence: Evidence, threat: Threat) -> Figure:
             lambda fraction: (round(100 * float(fraction), 6), format.round_percent(fraction)),
             scale=100,
         ),
-        charts.curve(
-            evidence.subjects,
-            "poisoned training images (%)",
-            "clean accuracy lost (points)",
-            measured="loses",
-            shares=False,
-        ),
+        ("poisoned training images (%)", "clean accuracy lost (points)"),
+        "loses",
+        shares=False,
     )
 
 
@@ -189,45 +193,21 @@ def _table(
     )
 
 
-def _targets_table(evidence: Evidence, threat: Threat, fraction: str) -> Table:
-    """What an optimised poison reaches, and costs.
-
-    The mismatch is one minus the cosine between the gradients of poison and target.
-    """
-    at = {"fraction": fraction}
-    return threat.table(
-        evidence,
-        f"Targets, with {format.round_percent(fraction)} of the training images poisoned",
-        [
-            ("targets reached", "asr", at),
-            ("reached without poison", "floor", at),
-            ("", "confidence_gain", at),
-            ("mismatch of unchanged images", "matching_loss", {**at, "poison": "before"}),
-            ("of the poison", "matching_loss", {**at, "poison": "after"}),
-            ("", "cad", at),
-            ("accuracy left", "clean_accuracy", at),
-        ],
-        keep_empty=True,
-    )
-
-
-def _draw(class_names: Sequence[str], arrays: Arrays) -> Iterator[Picture]:
+def _draw(images: Images) -> Iterator[Picture]:
     """The image as it was, as it is learned from, and the difference."""
-    for k, reached in enumerate(arrays["reached"]):
-        label, aimed = (
-            format.class_name(class_names, int(arrays[key][k])) for key in ("label", "aimed_label")
-        )
-        yield triple(
-            arrays,
+    for k, reached in enumerate(images.arrays["reached"]):
+        label = images.class_name("label", k)
+        became = f"The same image after poisoning, still labelled {label}"
+        yield images.triple(
             k,
             "poisoned",
-            label,
+            ("Training image", became, "What the attack changed"),
             (
-                "Training image",
-                f"The same image after poisoning, still labelled {label}",
-                "What the attack changed",
+                "Poison of class ",
+                label,
+                " against a test image of class ",
+                images.class_name("aimed_label", k),
             ),
-            ("Poison of class ", label, " against a test image of class ", aimed),
             f"the target is {'now' if reached else 'not'} taken for {label}",
         )
 
