@@ -80,7 +80,8 @@ def open_report(chromium, make_study, tmp_path: Path) -> Iterator[Callable[..., 
 @pytest.mark.parametrize(
     ("changes", "charts"),
     [
-        ({"architectures": tuple(CATALOGUE), "seeds": (0,)}, 5),
+        # One more than two architectures have: groups are compared.
+        ({"architectures": tuple(CATALOGUE), "seeds": (0,)}, 6),
         ({"renamed": {"darts": HOSTILE}}, 5),
         ({"architectures": ("resnet",), "attacks": False, "histories": False}, 0),
     ],
