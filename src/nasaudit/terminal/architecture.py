@@ -69,11 +69,11 @@ class Facts:
         if self.spec.scale == "mini" and self.spec.model is None:
             low, high = MINI_FLOPS
             lines.append(f"budget of the scale: {low / 1e6:g} to {high / 1e6:g} MFLOPs per 3x28x28 image")
-        for cell, shape in self.topology.items():
+        for cell, graph in self.topology.items():
             lines.append(
-                f"{cell} cell: depth {shape.depth}, width {shape.width:g}, "
-                f"{shape.skips} skips ({shape.skip_share:.0%} of the edges); "
-                + ", ".join(f"{count} {op}" for op, count in shape.ops)
+                f"{cell} cell: depth {graph.depth}, width {graph.width:g}, "
+                f"{graph.skips} skips ({graph.skip_share:.0%} of the edges); "
+                + ", ".join(f"{count} {op}" for op, count in graph.ops)
             )
         lines.append("parameters and FLOPs by op: " + self._shares())
         genotype = self.spec.genotype
