@@ -74,7 +74,8 @@ def test_pooled_figures_of_nearest_examples_are_those_of_their_distances(tmp_pat
     rows = list(derived(group(tmp_path, DdnSpec(), minimal, [[], []]), np.empty(0, np.int64)))
     half = np.mean([np.median(distances) for distances in minimal])
     assert pooled_value(rows, "median_minimal_epsilon") == pytest.approx(half, abs=0.01)
-    area = np.mean([1 - distances.mean() / 2 for distances in minimal])
+    # From 1/64 to 8 are nine factors of 2.
+    area = np.mean([np.log2(8 / distances.clip(1 / 64)).mean() / 9 for distances in minimal])
     assert pooled_value(rows, "curve_area") == pytest.approx(area, abs=0.005)
 
 

@@ -1,8 +1,9 @@
 import pytest
 
 from nasaudit.errors import UnknownNameError
-from nasaudit.spec.attacks import FAMILIES, LINF_GRID, NesSpec, PgdSpec
+from nasaudit.spec.attacks import FAMILIES, L2_GRID, LINF_GRID, NesSpec, PgdSpec
 from nasaudit.spec.attacks.choice import attacks_for
+from nasaudit.spec.units import as_number, format_epsilon
 
 
 def test_sound_evasion_is_a_curve_towards_any_and_towards_the_least_likely_class() -> None:
@@ -18,10 +19,22 @@ def test_sound_evasion_tries_every_access_without_the_rules_of_the_paper() -> No
     }  # fmt: skip
     assert all(attack.min_confidence == 0 and not attack.only_correct for attack in attacks)
     assert all(attack.most_queries is not None for attack in attacks if attack.threat_model == "score_based")
-    # What a curve over steps or queries is drawn at is the epsilon that the field quotes.
-    assert {attack.epsilons[len(attack.epsilons) // 2] for attack in attacks if attack.norm == "linf"} == {
-        8 / 255
-    }
+    # What a curve over steps or queries is drawn at: of costly attacks the epsilon that the field quotes.
+    middles = {attack.epsilons: attack.epsilons[len(attack.epsilons) // 2] for attack in attacks}
+    assert middles.pop(LINF_GRID) == 2 / 255
+    assert middles.pop(L2_GRID) == 0.5
+    assert set(middles.values()) == {8 / 255}
+    assert all(set(grid) <= set(LINF_GRID) for grid in middles)
+
+
+def test_the_grids_go_by_factors_of_two() -> None:
+    assert [round(255 * epsilon * 16) for epsilon in LINF_GRID] == [2**power for power in range(11)]
+    assert [format_epsilon(epsilon) for epsilon in LINF_GRID[:5]] == [
+        "0.0625/255", "0.125/255", "0.25/255", "0.5/255", "1/255"
+    ]  # fmt: skip
+    assert (L2_GRID[0], L2_GRID[-1], len(L2_GRID)) == (1 / 64, 8, 10)
+    for grid in (LINF_GRID, L2_GRID):  # what rows say of an epsilon is that epsilon
+        assert [as_number(format_epsilon(epsilon)) for epsilon in grid] == list(grid)
 
 
 def test_paper_evasion_is_the_published_setting() -> None:

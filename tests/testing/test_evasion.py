@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nasaudit.attacks.evasion.base import EvasionAttack, MinimalAttack, Nearest, Perturbed
-from nasaudit.attacks.evasion.ddn import Ddn
+from nasaudit.attacks.evasion.minimal.ddn import Ddn
 from nasaudit.attacks.evasion.noise import uniform
 from nasaudit.attacks.evasion.pgd import Pgd
 from nasaudit.errors import QueryBudgetError

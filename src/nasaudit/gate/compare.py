@@ -11,8 +11,9 @@ from typing import Literal
 
 from nasaudit.errors import InputError
 from nasaudit.measure.catalogue import Worse, worse_direction
+from nasaudit.measure.estimate import Bound
 from nasaudit.results.base import Plain, Span
-from nasaudit.results.schema import StudyResults
+from nasaudit.results.schema import Row, StudyResults
 from nasaudit.results.selection import (
     Attacks,
     Figure,
@@ -28,6 +29,8 @@ from nasaudit.results.verdict_models import Finding
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.stats.differences import How, independent_change, paired_change
 from nasaudit.verdicts.finding import finding_of
+
+Side = Literal["before", "after"]
 
 # What decides which images play which part; where they are on the disk does not.
 DATA_FIELDS = (
@@ -52,7 +55,9 @@ class Difference(Plain):
     n: int  # pairs of seeds, or the smaller n of two independent rows
     how: How  # how the interval was made, see `stats.differences`
     seeds: list[int]  # that were paired
-    least: list[Literal["before", "after"]]  # sides whose value is the least that it can be
+    bounds: dict[
+        Side, Bound
+    ]  # of sides whose value is the least (`lower`) or the most (`upper`) that it can be
     worse: Worse | None  # which way the metric is worse; None: not known
     finding: Finding  # `undecided`: the interval holds 0
     headline: bool  # what a family is judged by, and clean accuracy
@@ -124,7 +129,7 @@ def difference(
         [(estimate_of(before.by_seed[seed]), estimate_of(after.by_seed[seed])) for seed in seeds]
     ) or independent_change(estimate_of(before.row), estimate_of(after.row))
     direction = worse_direction(key.metric, worse)
-    sides: dict[Literal["before", "after"], Figure] = {"before": before, "after": after}
+    sides: dict[Side, Row] = {"before": before.row, "after": after.row}
     return Difference(
         architecture=key.architecture,
         family=key.family,
@@ -138,7 +143,7 @@ def difference(
         n=change.estimate.n,
         how=change.how,
         seeds=seeds if change.how == "seeds" else [],
-        least=[name for name, side in sides.items() if side.row.bound],
+        bounds={side: row.bound for side, row in sides.items() if row.bound},
         worse=direction,
         finding=finding_of(Span.of(change.estimate), direction),
         headline=headline,

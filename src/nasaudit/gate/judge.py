@@ -4,14 +4,15 @@ All rules are matched with the study first, and a rule that selects nothing is a
 gate that passes because it looked at nothing is worse than none.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
 from nasaudit.errors import InputError
-from nasaudit.gate.compare import attack_differs, difference, require_comparable, warnings
+from nasaudit.gate.compare import Side, attack_differs, difference, require_comparable, warnings
 from nasaudit.gate.policies import Policy
 from nasaudit.gate.rule_rows import NoSuchRowError, select
+from nasaudit.measure.estimate import Bound
 from nasaudit.results.base import Plain, Span
 from nasaudit.results.schema import Row, StudyResults
 from nasaudit.results.selection import Attacks, Figure, estimate_of, figure_words, figures
@@ -171,7 +172,7 @@ def _with_baseline(selected: Sequence[Figure], results: StudyResults, baseline: 
 def _verdict(rule: RuleSpec, line: int, figure: Figure, before: Figure | None) -> Verdict:
     change = None if before is None else difference(before, figure, worse=rule.direction)
     holds, message = (
-        _within(rule, figure.row) if change is None else _not_worse(rule, change.difference, change.least)
+        _within(rule, figure.row) if change is None else _not_worse(rule, change.difference, change.bounds)
     )
     return Verdict(
         rule=rule.title,
@@ -196,8 +197,9 @@ def _verdict(rule: RuleSpec, line: int, figure: Figure, before: Figure | None) -
 def _within(rule: RuleSpec, row: Row) -> tuple[bool, str]:
     """A value, or the end of its interval that is nearer to breaking the rule, against a limit."""
     most, limit = rule.check == "at_most", rule.limit
-    if most and row.bound:
-        return False, "the value is the least that it can be, which shows nothing about the most"
+    if row.bound == ("lower" if most else "upper"):
+        known, asked = ("least", "most") if most else ("most", "least")
+        return False, f"the value is the {known} that it can be, which shows nothing about the {asked}"
     end = row.value if rule.judge == "value" else row.high if most else row.low
 
     def keeps(number: float) -> bool:
@@ -211,7 +213,7 @@ def _within(rule: RuleSpec, row: Row) -> tuple[bool, str]:
     return False, f"{row.value:.4g} is not {rule.demand}"
 
 
-def _not_worse(rule: RuleSpec, change: Span, least: Sequence[str]) -> tuple[bool, str]:
+def _not_worse(rule: RuleSpec, change: Span, bounds: Mapping[Side, Bound]) -> tuple[bool, str]:
     """A difference, turned so that higher is worse, against nothing or a tolerance."""
     value, low, high = (
         (change.value, change.low, change.high)
@@ -224,11 +226,16 @@ def _not_worse(rule: RuleSpec, change: Span, least: Sequence[str]) -> tuple[bool
         words = f"better by {-value:.4g}" if high < 0 else "not shown to be worse"
         return low <= 0, f"worse by {value:.4g}, and its interval leaves out 0" if low > 0 else words
     end = value if rule.judge == "value" else high
-    # A side of which only the least value is known may be further off, on the side that is worse.
-    hidden = "after" if rule.direction == "higher" else "before"
-    if hidden in least:
-        whose = "study" if hidden == "after" else "baseline"
-        return False, f"the value of the {whose} is only the least that it can be, so this cannot be shown"
+    # A side of which only a bound is known may be further off, on the side that is worse.
+    after: Bound = "lower" if rule.direction == "higher" else "upper"
+    before: Bound = "upper" if rule.direction == "higher" else "lower"
+    for whose, hidden in (
+        ("study", bounds.get("after") == after),
+        ("baseline", bounds.get("before") == before),
+    ):
+        if hidden:
+            words = f"the value of the {whose} is only a bound of it, and it may be worse"
+            return False, f"{words}, so this cannot be shown"
     if end <= rule.tolerance:
         return True, "the value keeps to it" if rule.judge == "value" else "the whole interval keeps to it"
     if value <= rule.tolerance:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
-Bound = Literal["lower"]
+Bound = Literal["lower", "upper"]
 Setting = tuple[tuple[str, str], ...]  # what a figure holds for: keys and texts
 
 
@@ -21,7 +21,7 @@ class Estimate:
         high: upper end.
         n: how many independent units the value rests on.
         unit: what is counted or measured ("fraction", "parameters", "seconds").
-        bound: `lower`: the value is the least that it can be.
+        bound: `lower`: the value is the least that it can be; `upper`: the most; None: neither.
     """
 
     value: float

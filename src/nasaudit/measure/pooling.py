@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from nasaudit.measure.bootstrap import percentile_interval
 from nasaudit.measure.catalogue import Metric
-from nasaudit.measure.estimate import Estimate, FloatArray
+from nasaudit.measure.estimate import Bound, Estimate, FloatArray
 from nasaudit.measure.proportion import proportion
 
 Counts = npt.NDArray[np.int64]
@@ -26,14 +26,22 @@ NORMAL_95 = 1.959964  # half the length of a normal's 95 % interval, in standard
 
 
 def pool_seeds(metric: Metric, estimates: Sequence[Estimate]) -> Estimate:
-    """One estimate of a metric from those of several seeds; a mean with a lower bound among them is one.
+    """One estimate of a metric from those of several seeds; a mean with a bound among them is one (see `bound_of`).
 
     Within the metric's limits: the normal noise of `pool_values` does not know that they are there.
     """
     pooled = (pool_proportions if metric.pooling == "proportion" else pool_values)(estimates)
-    if any(estimate.bound for estimate in estimates):
-        pooled = replace(pooled, bound="lower")
+    pooled = replace(pooled, bound=bound_of([estimate.bound for estimate in estimates]))
     return pooled.within(*metric.limits) if metric.limits else pooled
+
+
+def bound_of(bounds: Sequence[Bound | None]) -> Bound | None:
+    """What a mean is of which some values are bounds; with both kinds, which no metric should have, `lower`.
+
+    >>> bound_of([None, "upper"]), bound_of([None, None])
+    ('upper', None)
+    """
+    return "lower" if "lower" in bounds else "upper" if "upper" in bounds else None
 
 
 def pool_proportions(estimates: Sequence[Estimate]) -> Estimate:

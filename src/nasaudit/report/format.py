@@ -1,11 +1,17 @@
 """The one place where numbers become words. Fractions become percents here and nowhere else."""
 
+from collections.abc import Mapping
+
 from nasaudit.measure.catalogue import metric_of
 from nasaudit.results.schema import Row
 
 MOST_LISTED = 24  # words in a sentence
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its unit on one line
 INTERVAL = f"95{NBSP}% interval"
+# Before a value that is a bound.
+WORDS: Mapping[str, str] = {"lower": "more than", "upper": "less than"}
+SIGNS: Mapping[str, str] = {"lower": ">", "upper": "<"}
+LIMITS: Mapping[str, str] = {"lower": "\N{GREATER-THAN OR EQUAL TO}", "upper": "\N{LESS-THAN OR EQUAL TO}"}
 UNITS = {"percent": f"{NBSP}%", "points": f"{NBSP}points"}  # of numbers that are shown so
 
 
@@ -165,10 +171,11 @@ def millions(count: float) -> str:
 def measured_epsilon(epsilon: float, norm: str) -> str:
     """An epsilon between those of a grid: grey levels for linf (`8.9/255`), a length for l2 (`0.53`).
 
-    >>> measured_epsilon(0.0349, "linf"), measured_epsilon(0.5301, "l2")
-    ('8.9/255', '0.53')
+    >>> measured_epsilon(0.0349, "linf"), measured_epsilon(0.00231, "linf"), measured_epsilon(0.5301, "l2")
+    ('8.9/255', '0.59/255', '0.53')
     """
-    return f"{255 * epsilon:.1f}/255" if norm == "linf" else significant(epsilon)
+    levels = 255 * epsilon
+    return f"{levels:.{2 if levels < 1 else 1}f}/255" if norm == "linf" else significant(epsilon)
 
 
 def duration(seconds: float) -> str:
@@ -201,14 +208,14 @@ def is_exact(row: Row) -> bool:
     return row.low == row.value == row.high
 
 
-def value(row: Row, more_than: str = "more than") -> str:
-    """The row's value in its unit, without its interval; `more_than` stands before a lower bound."""
+def value(row: Row, signs: Mapping[str, str] = WORDS) -> str:
+    """The row's value in its unit, without its interval; one of `signs` stands before a bound."""
     shown = metric_of(row.metric, row.unit).shown
     if shown == "epsilon":
         number = measured_epsilon(row.value, row.setting.get("norm", ""))
     else:
         number = whole(row.value) if shown == "count" else quantity(row.value, row.metric, row.unit)
-    return f"{more_than}{NBSP}{number}" if row.bound else number
+    return f"{signs[row.bound]}{NBSP}{number}" if row.bound else number
 
 
 def interval(row: Row) -> str:

@@ -37,7 +37,7 @@ class Tile:
     @classmethod
     def of(cls, label: str, row: Row) -> "Tile":
         """A row's value in its shortest form, so that three tiles fit beside each other on a phone."""
-        return cls(label, Cell(format.value(row, ">"), format.interval_and_n(row)))
+        return cls(label, Cell(format.value(row, format.SIGNS), format.interval_and_n(row)))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from nasaudit.attacks.evasion.measures import area, figure_grid, median, steps_of_failure
+from nasaudit.attacks.evasion.measures import area, figure_grid, median, median_bound, steps_of_failure
 from nasaudit.measure.bootstrap import bootstrap, mean
 from nasaudit.measure.catalogue import metric_of
 from nasaudit.measure.estimate import Estimate, Measurement
@@ -81,8 +81,7 @@ def _curve_rows(seed: Seed, images: str, spec: EvasionSpec, outcomes: Sequence[A
             pool = CurvePool.of([arrays["minimal_epsilon"] for arrays in outcomes], figure_grid(spec))
         yield seed, Measurement("curve_area", pool.statistic(area, "fraction"), base)
         half = pool.statistic(median, "pixel fraction")
-        if (pool.curves[:, -1] < 0.5).any():
-            half = replace(half, bound="lower")
+        half = replace(half, bound=median_bound(pool.curves))
         yield seed, Measurement("median_minimal_epsilon", half, base)
 
 

@@ -47,7 +47,7 @@ class Row(Plain):
     high: float
     n: int
     unit: str
-    bound: Literal["", "lower"] = ""  # "lower": the value is the least that it can be
+    bound: Literal["", "lower", "upper"] = ""  # the value is the least, or the most, that it can be
 
 
 class History(Plain):

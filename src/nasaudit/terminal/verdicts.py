@@ -157,4 +157,5 @@ def _spaced(figure: str) -> str:
 
 def _side(difference: Difference, side: Literal["before", "after"]) -> str:
     value = difference.before.value if side == "before" else difference.after.value
-    return f"{'at least ' * (side in difference.least)}{value:.4g}"
+    sign = {"lower": "at least ", "upper": "at most "}.get(difference.bounds.get(side, ""), "")
+    return f"{sign}{value:.4g}"

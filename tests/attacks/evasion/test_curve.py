@@ -17,6 +17,7 @@ from nasaudit.attacks.evasion.measures import (
     effort_levels,
     effort_measurements,
     late,
+    median_bound,
     median_epsilon,
     spent_queries,
     zero_gradient_share,
@@ -221,32 +222,47 @@ GRID = (0.1, 0.2, 0.4)
 
 def test_curve_figures_by_hand():
     assert asr_curve(MINIMAL, GRID).tolist() == [1 / 8, 3 / 8, 5 / 8, 6 / 8]
-    # Trapezoids: .1 (1/8 + 3/8)/2 + .1 (3/8 + 5/8)/2 + .2 (5/8 + 6/8)/2 = .2125, over .4.
-    assert curve_area(MINIMAL, GRID) == pytest.approx(0.2125 / 0.4)
-    assert median_epsilon(MINIMAL, GRID) == pytest.approx(0.15)
+    # Two factors of 2, each a trapezoid of its own: ((3/8 + 5/8)/2 + (5/8 + 6/8)/2) / 2.
+    assert curve_area(MINIMAL, GRID) == pytest.approx(0.59375)
+    # Half way from 3/8 to 5/8, so half way from .1 to .2 by factors.
+    assert median_epsilon(MINIMAL, GRID) == pytest.approx((0.1 * 0.2) ** 0.5)
+    assert median_bound(asr_curve(MINIMAL, GRID)) is None
 
 
-def test_curve_area_at_its_ends():
+def test_curve_figures_at_the_ends_of_the_grid():
     assert curve_area([INF, INF], GRID) == 0
-    assert curve_area([0.0, 0.0], GRID) == 1
+    assert curve_area([0.0, 0.1], GRID) == 1
+    for minimal, half, bound in (
+        ([0.0, 0.1, INF], 0.1, "upper"),
+        ([0.1, INF, INF], 0.4, "lower"),
+        ([0.4, INF], 0.4, None),
+    ):
+        assert median_epsilon(minimal, GRID) == pytest.approx(half)
+        assert median_bound(asr_curve(minimal, GRID)) == bound
 
 
-def test_median_at_its_ends():
-    assert median_epsilon([0.0, 0.0, INF], GRID) == 0
-    assert median_epsilon([0.1, INF, INF], GRID) == 0.4  # a lower bound
-    assert median_epsilon([0.4, INF], GRID) == pytest.approx(0.4)
+def test_a_curve_of_one_epsilon_is_the_share_that_falls_at_it():
+    assert curve_area([0.1, 0.1, INF, INF, INF], (0.1,)) == pytest.approx(0.4)
+
+
+@given(st.floats(0.01, 100), st.lists(st.sampled_from([*GRID, INF]), min_size=1, max_size=30))
+def test_a_change_of_units_changes_no_area(factor, minimal):
+    """Over log epsilon a data set whose images fall twice as early has the same curve, further left."""
+    scaled = [factor * epsilon for epsilon in GRID]
+    moved = [scaled[GRID.index(epsilon)] if epsilon in GRID else INF for epsilon in minimal]
+    assert curve_area(moved, scaled) == pytest.approx(curve_area(minimal, GRID))
+    assert median_epsilon(moved, scaled) == pytest.approx(factor * median_epsilon(minimal, GRID))
 
 
 @given(st.lists(st.sampled_from([0.0, *GRID, INF]), min_size=1, max_size=30))
 def test_the_median_walks_along_the_curve(minimal):
     """Against a walk over the segments of the curve, one after the other."""
-    shares, points = asr_curve(minimal, GRID).tolist(), [0.0, *GRID]
-    expected = points[-1]
+    shares = asr_curve(minimal, GRID).tolist()[1:]
+    expected = GRID[-1]
     for k, share in enumerate(shares):
         if share >= 0.5:
-            before = shares[k - 1] if k else 0.5
-            part = (0.5 - before) / (share - before) if share > before and k else 0.0
-            expected = points[k - 1] + part * (points[k] - points[k - 1]) if k else 0.0
+            part = (0.5 - shares[k - 1]) / (share - shares[k - 1]) if k else 0.0
+            expected = GRID[k - 1] * (GRID[k] / GRID[k - 1]) ** part if k else GRID[0]
             break
     assert median_epsilon(minimal, GRID) == pytest.approx(expected)
 
@@ -258,7 +274,7 @@ def measured(found, metric, **setting):
 
 
 def test_denominators_and_settings():
-    spec = PgdSpec(epsilons=(8 / 255, 16 / 255))
+    spec = PgdSpec(epsilons=(4 / 255, 8 / 255, 16 / 255))
     minimal = np.array([0, 8 / 255, 8 / 255, 16 / 255, INF])
     correct = np.array([False, True, True, True, True])
     found = curve_measurements(spec, minimal, np.array([0, 1, 2, 3, -1]), correct)
@@ -280,13 +296,19 @@ def test_denominators_and_settings():
     assert not [m for m in found if m.metric == "mean_steps"]
 
 
-def test_a_median_beyond_the_grid_is_called_a_lower_bound():
+def test_a_median_outside_of_the_grid_is_called_a_bound():
     found = curve_measurements(
         PgdSpec(epsilons=(8 / 255,)), np.array([8 / 255, INF, INF]), np.array([1, -1, -1]), np.full(3, True)
     )
     median = measured(found, "median_minimal_epsilon").estimate
     assert (median.value, median.bound) == (8 / 255, "lower")
     assert median.low <= median.value == median.high
+    (median,) = [
+        m.estimate
+        for m in curve_measurements(PgdSpec(), np.full(3, 1 / 4080), np.ones(3, int), np.full(3, True))
+        if m.metric == "median_minimal_epsilon"
+    ]
+    assert (median.value, median.bound) == (PgdSpec().epsilons[0], "upper")
 
 
 def test_a_failure_counts_its_steps_in_the_mean():
@@ -347,13 +369,14 @@ def test_a_minimal_attack_counts_what_it_asked_about_every_image():
 
 def test_figures_of_distances_do_not_depend_on_the_epsilons_of_the_spec():
     distances = np.random.default_rng(0).uniform(0, 2.0, 400)
-    spec = DdnSpec(epsilons=(1.0, 2.0))
+    spec = DdnSpec(epsilons=(0.01, 1.0, 2.0))
     found = curve_measurements(spec, distances, np.full(400, 5), np.full(400, True))
-    # Half of the distances are below their median; the area is 1 - mean / largest epsilon.
+    # Half of the distances are below their median. Under a step at log d lies what is right of it.
+    area = (np.log(2.0 / distances.clip(0.01, 2.0)) / np.log(200)).mean()
     assert measured(found, "median_minimal_epsilon").estimate.value == pytest.approx(
-        np.median(distances), abs=0.01
+        np.median(distances), rel=0.01
     )
-    assert measured(found, "curve_area").estimate.value == pytest.approx(1 - distances.mean() / 2, abs=0.005)
+    assert measured(found, "curve_area").estimate.value == pytest.approx(area, abs=0.002)
     assert measured(found, "asr", epsilon="1", images="correct").estimate.value == (distances <= 1).mean()
 
 

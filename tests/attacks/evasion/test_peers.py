@@ -13,7 +13,7 @@ from benchmarks.pgd import ours, success_rate  # noqa: E402
 from benchmarks.victims import correct_images, trained_victim  # noqa: E402
 
 from nasaudit.attacks.evasion.black_box.transfer import Transfer  # noqa: E402
-from nasaudit.attacks.evasion.ddn import Ddn  # noqa: E402
+from nasaudit.attacks.evasion.minimal.ddn import Ddn  # noqa: E402
 from nasaudit.attacks.evasion.objective import Objective  # noqa: E402
 from nasaudit.spec.attacks import DdnSpec, TransferSpec  # noqa: E402
 from nasaudit.victim.classifier import Classifier  # noqa: E402

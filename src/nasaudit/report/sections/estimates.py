@@ -63,6 +63,6 @@ def estimate_figure(
     )
 
 
-def at_least(row: Row) -> Cell:
-    """A cell in which a lower bound says so with its sign, in little room."""
-    return Cell(format.value(row, "\N{GREATER-THAN OR EQUAL TO}"), format.interval_and_n(row))
+def limited(row: Row) -> Cell:
+    """A cell in which a bound says so with its sign, in little room."""
+    return Cell(format.value(row, format.LIMITS), format.interval_and_n(row))

@@ -45,13 +45,14 @@ from nasaudit.spec.attacks.membership import (
     RmiaSpec,
     ShadowSpec,
 )
+from nasaudit.spec.attacks.minimal import DdnSpec, FmnSpec
 from nasaudit.spec.attacks.poisoning import (
     GradientMatchingSpec,
     LabelFlipSpec,
     ModelPoisoningSpec,
     PoisoningSpec,
 )
-from nasaudit.spec.attacks.white_box import ApgdSpec, DdnSpec, FgsmSpec, PgdSpec, TransferSpec
+from nasaudit.spec.attacks.white_box import ApgdSpec, FgsmSpec, PgdSpec, TransferSpec
 from nasaudit.spec.named import by_name
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "ExtractionSpec",
     "Family",
     "FgsmSpec",
+    "FmnSpec",
     "GapSpec",
     "Goal",
     "GradientMatchingSpec",

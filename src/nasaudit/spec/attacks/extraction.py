@@ -48,7 +48,7 @@ class ExtractionSpec(AttackSpec):
     # More epochs where these would take fewer steps; None: STEPS_FOR_AN_EPOCH times the victim's epochs.
     min_steps: Annotated[int, Field(ge=0)] | None = None
     batch_size: Annotated[int, Field(ge=2)] | None = None  # None: that of the recipe
-    # PGD on the surrogate, whose examples are tried on the victim. As a radius the largest of the security curve: at
+    # PGD on the surrogate, whose examples are tried on the victim. Twice the radius that the field quotes most: at
     # 8/255 next to nothing transfers between `mini` networks on digits.
     transfer_images: Annotated[int, Field(ge=1)] = 200  # test images that adversarial examples are made of
     transfer_epsilon: Annotated[PixelSize, Field(gt=0)] = 16 / 255  # linf

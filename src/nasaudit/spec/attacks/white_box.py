@@ -73,33 +73,6 @@ class ApgdSpec(EvasionSpec):
             raise SpecError("loss", f"`ce` for data with fewer than {least} classes", self.loss)
 
 
-class DdnSpec(EvasionSpec):
-    """Rony et al., "Decoupling Direction and Norm for Efficient Gradient-Based L2 Adversarial Attacks and Defenses",
-    CVPR 2019.
-    """  # noqa: D205
-
-    threat_model: ClassVar[ThreatModel] = "white_box"
-    implementation: ClassVar[str] = "nasaudit.attacks.evasion.ddn:Ddn"
-    title: ClassVar[str] = "DDN"
-    summary: ClassVar[str] = "the nearest adversarial example in l2, by a norm that grows and shrinks"
-    expected_epochs: ClassVar[float] = 2.4
-    minimal: ClassVar[bool] = True
-
-    name: Literal["ddn"] = "ddn"
-    norm: Literal["l2"] = "l2"
-    steps: Annotated[int, Field(ge=1)] = 100
-    gamma: Annotated[float, Field(gt=0, lt=1)] = 0.05  # share by which the norm changes in a step
-    initial_norm: Annotated[Epsilon, Field(gt=0)] = 1.0
-
-    @model_validator(mode="after")
-    def _any_confidence(self) -> Self:
-        if self.min_confidence > 0:
-            raise SpecError(
-                "min_confidence", "0: the nearest example lies on the boundary", self.min_confidence
-            )
-        return self
-
-
 class TransferSpec(EvasionSpec):
     """Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018, on the attacker's own model."""
 
@@ -135,5 +108,4 @@ class TransferSpec(EvasionSpec):
 ATTACKS.add("pgd", PgdSpec)
 ATTACKS.add("fgsm", FgsmSpec)
 ATTACKS.add("apgd", ApgdSpec, "auto_pgd")
-ATTACKS.add("ddn", DdnSpec)
 ATTACKS.add("transfer", TransferSpec, "mi_fgsm")

@@ -8,7 +8,7 @@ from nasaudit.report.charts import categories, curves
 from nasaudit.report.evidence import Evidence, unique
 from nasaudit.report.palette import GROUP_TITLES
 from nasaudit.report.parts import Figure, Section, Table, Text, folded
-from nasaudit.report.sections.estimates import at_least
+from nasaudit.report.sections.estimates import limited
 from nasaudit.report.sections.tables import column, table
 from nasaudit.verdicts.headlines import PUBLISHED
 
@@ -42,7 +42,7 @@ def section(evidence: Evidence) -> Section | None:
     for metric in MEASURES:
         caption = format.first_up(metric_of(metric).title)
         columns = [
-            column(words, evidence.by_name(FAMILY, metric, checkpoint=moment), at_least)
+            column(words, evidence.by_name(FAMILY, metric, checkpoint=moment), limited)
             for moment, words in MOMENTS.items()
         ]
         if not tables:

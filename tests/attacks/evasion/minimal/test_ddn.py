@@ -5,7 +5,7 @@ import torch
 
 from nasaudit.attacks.evasion.base import MinimalAttack
 from nasaudit.attacks.evasion.curve import security_curve
-from nasaudit.attacks.evasion.ddn import Ddn
+from nasaudit.attacks.evasion.minimal.ddn import Ddn
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.attacks.evasion.pgd import Pgd
 from nasaudit.errors import SpecError
