@@ -90,8 +90,7 @@ def lead(objective: Objective, logits: Tensor) -> Tensor:
 
 
 def towards_wrong_classes(objective: Objective, logits: Tensor, count: int) -> list[Objective]:
-    """The objective once for each of the `count` likeliest wrong classes (all, where there are fewer), in their
-    order.
+    """The objective once for each of the `count` likeliest wrong classes (all, where there are fewer), in order.
 
     Args:
         objective: to leave a class, for N images.
