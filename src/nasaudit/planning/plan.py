@@ -75,7 +75,7 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     shape, classes = describe(data, downloads)
     training = study.training or recipe(study.scale, study.protocol, data.name)
     choices = (*study.architectures, *hardened(study), *population(study.population))
-    architectures = tuple(resolve(choice, study.scale, classes, shape) for choice in choices)
+    architectures = tuple(resolve(choice, study.scale, classes, shape, study.protocol) for choice in choices)
     _each_once(architectures, own=len(study.architectures))
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
     for position, attack in enumerate(study.attacks):
@@ -90,7 +90,7 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
         )
         for seed in study.seeds
     )
-    build = Build(study.scale, classes, shape)
+    build = Build(study.scale, classes, shape, study.protocol)
     return Plan(study, data, training, architectures, victims, closure(_wanted(study, victims, build)))
 
 

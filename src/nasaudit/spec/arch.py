@@ -21,6 +21,9 @@ CELL_SIZE: dict[Scale, tuple[int, int]] = {"mini": (8, 5), "paper": (36, 20)}
 IMAGE_SIDE: dict[Scale, int] = {"mini": 28, "paper": 32}
 # Drop-path of the published training of cell networks (Liu et al. 2019), the default at `paper` scale.
 PAPER_DROP_PATH = 0.2
+# What protocol `paper` has in its place: nn.Dropout behind every op of a cell but the identity (ain-soph/autovul,
+# autovul/vision/utils/model_archs/darts/operations.py:72; its probability: models/nas/darts.py:54).
+PAPER_DROPOUT = 0.2
 # Forward FLOPs (2 per multiply-add) per 3x28x28 image that every `mini` network stays within.
 MINI_FLOPS: tuple[float, float] = (9e6, 18e6)
 # (channels of the stem, cells of each of the 3 stages) of a NAS-Bench-201 network; at `mini` scale the cells of
@@ -61,6 +64,8 @@ class ArchSpec(Spec):
     n_cells: Annotated[int, Field(ge=1)] | None = None
     auxiliary: bool = False  # a second classifier at 2/3 of the depth, during training only
     drop_path: Fractional = 0.0  # final probability of dropping an op's output for an image
+    # Probability of zeroing each number of an op's output, from the first epoch to the last.
+    dropout: Annotated[float, Field(ge=0, lt=1, exclude_if=lambda value: value == 0)] = 0.0
     # Left out of the digest where they say nothing, so that records made before these fields existed are found.
     model: ModelSpec | None = Field(default=None, exclude_if=lambda value: value is None)
     normalise: Normalisation = Field(default="dataset", exclude_if=lambda value: value == "dataset")
@@ -83,7 +88,7 @@ class ArchSpec(Spec):
                 raise SpecError(
                     field, "a number for a genotype, nothing for other networks", getattr(self, field)
                 )
-        for field, default in (("auxiliary", False), ("drop_path", 0.0)):
+        for field, default in (("auxiliary", False), ("drop_path", 0.0), ("dropout", 0.0)):
             if not is_cell and getattr(self, field) != default:
                 raise SpecError(
                     field, f"{default} (the option exists for cell networks)", getattr(self, field)

@@ -12,14 +12,23 @@ from nasaudit.spec.training import TrainingSpec
 # Data sets in which a mirrored image is another thing, or nothing at all.
 NOT_MIRRORED = frozenset({"digits", "mnist5k"})
 
-# How the talk's artifact trains surrogates.
+# How the talk's artifact trains surrogates: plainly, on images that were augmented once (ain-soph/autovul,
+# projects/extraction_attack.py:43 and :80; bash/extraction.sh:14 passes neither --lr_scheduler nor --grad_clip), by
+# SGD (autovul/base/configs/trainer.yml, autovul/vision/configs/trainer.yml).
+PLAIN: dict[str, object] = {
+    "schedule": "constant",
+    "gradient_clip": None,
+    "crop": 0,
+    "flip": False,
+    "cutout": 0,
+}
 SURROGATE: dict[str, object] = {
+    **PLAIN,
     "optimizer": "sgd",
     "learning_rate": 0.025,
     "momentum": 0.9,
     "weight_decay": 5e-4,
     "batch_size": 96,
-    "schedule": "cosine",
 }
 
 
@@ -47,8 +56,8 @@ def recipe(scale: Scale, protocol: Protocol, data: str) -> TrainingSpec:
         crop=4,
         flip=flip,
         cutout=16,
+        cutout_fill="black" if protocol == "paper" else "mean",
         keep="best_test" if protocol == "paper" else "best_validation",
-        drop_path_schedule="constant" if protocol == "paper" else "linear",
     )
 
 
@@ -62,10 +71,10 @@ def surrogate_training(spec: ExtractionSpec, victim: TrainingSpec, images: int) 
 
     Args:
         spec: recipe, epochs, min_steps and batch_size.
-        victim: the victim's recipe, from which come augmentation and precision, and all else with `recipe=victim`.
+        victim: the victim's recipe, from which comes what `spec.recipe` does not say.
         images: of the transfer set.
     """
-    changes = dict(SURROGATE) if spec.recipe == "published" else {}
+    changes = dict({"victim": {}, "plain": PLAIN, "published": SURROGATE}[spec.recipe])
     if spec.batch_size is not None:
         changes["batch_size"] = spec.batch_size
     training = victim.undefended().model_copy(update={**changes, "keep": "last", "label_smoothing": 0.0})
