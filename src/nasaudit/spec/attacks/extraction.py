@@ -208,7 +208,7 @@ def defaults(protocol: Protocol, scale: Scale) -> tuple[ExtractionSpec, ...]:
     if protocol == "paper":
         return (paper_knockoff(scale),)
     # Small batches make many steps of few images: as good at `mini` as the victim's 64, in half the time.
-    batch_size = 32 if scale == "mini" else None
+    batch_size = 32 if scale != "paper" else None
 
     def knockoff(**changes: object) -> KnockoffSpec:
         return KnockoffSpec.parse({"surrogate": FIXED, "batch_size": batch_size, **changes})
@@ -224,12 +224,12 @@ def defaults(protocol: Protocol, scale: Scale) -> tuple[ExtractionSpec, ...]:
 
 
 def paper_knockoff(scale: Scale) -> KnockoffSpec:
-    """The extraction of the talk's artifact; at `mini`, the same shares of the training set and as many steps.
+    """The extraction of the talk's artifact; below `paper` scale, the same shares of the training set and as many steps.
 
     SGD from .025 leaves mini networks untrained after the few steps that 2 % of a small training set make, so there
     the optimiser is the victim's, and 250 steps (25 epochs of 1,000 images in batches of 96) are the least.
     """
-    if scale == "mini":
+    if scale != "paper":
         shares = tuple(budget / PUBLISHED_TRAIN for budget in PUBLISHED_BUDGETS)
         return KnockoffSpec(pool="train", budget_shares=shares, epochs=25, min_steps=250)
     return KnockoffSpec(pool="train", budgets=PUBLISHED_BUDGETS, recipe="published", epochs=25, min_steps=0)
