@@ -78,6 +78,8 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     architectures = tuple(resolve(choice, study.scale, classes, shape) for choice in choices)
     _each_once(architectures, own=len(study.architectures))
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
+    if data.train_images is not None:  # more than there are is refused before anything is trained
+        _ = facts.sizes
     for position, attack in enumerate(study.attacks):
         _check_attack(attack, facts, data.name, downloads, f"attacks[{position}]")
     victims = tuple(

@@ -224,7 +224,7 @@ def defaults(protocol: Protocol, scale: Scale) -> tuple[ExtractionSpec, ...]:
 
 
 def paper_knockoff(scale: Scale) -> KnockoffSpec:
-    """The extraction of the talk's artifact; below `paper` scale, the same shares of the training set and as many steps.
+    """The extraction of the talk's artifact; below `paper` scale the same shares, and as many steps.
 
     SGD from .025 leaves mini networks untrained after the few steps that 2 % of a small training set make, so there
     the optimiser is the victim's, and 250 steps (25 epochs of 1,000 images in batches of 96) are the least.
