@@ -73,7 +73,7 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
             fetch(wanted, downloads)
     data = fingerprint(study.data, downloads)
     shape, classes = describe(data, downloads)
-    training = study.training or recipe(study.scale, study.protocol, data.name)
+    training = study.training or recipe(study.scale, study.protocol, data.name, shape[0])
     choices = (*study.architectures, *hardened(study), *population(study.population))
     architectures = tuple(resolve(choice, study.scale, classes, shape) for choice in choices)
     _each_once(architectures, own=len(study.architectures))
