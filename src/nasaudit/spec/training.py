@@ -27,7 +27,7 @@ class TrainingSpec(Spec):
     crop: Annotated[int, Field(ge=0)] = 2  # pixels of zero padding for random crops; 0: none
     flip: bool = False  # horizontal, with probability 1/2
     cutout: Annotated[int, Field(ge=0)] = 0  # side of the square that is blanked; 0: none
-    # Colour of that square: the mean of the training pixels, as its authors have it, or black, as the talk's artifact.
+    # Colour of that square: the mean of the training pixels, as its authors have it; black in the talk's artifact.
     cutout_fill: Literal["mean", "black"] = Field(default="mean", exclude_if=lambda value: value == "mean")
     auxiliary_weight: Annotated[float, Field(ge=0)] = 0.4  # used when the network has an auxiliary head
     drop_path_schedule: Literal["linear", "constant"] = "linear"  # linear: from 0 to ArchSpec.drop_path

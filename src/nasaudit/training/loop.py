@@ -89,16 +89,11 @@ def fit(
     steps_per_epoch = len(train) // batch_size
     total_steps = max(1, spec.epochs * steps_per_epoch)
     optimizer, schedule = _descent(network, spec, total_steps)
-    images = train.images.to(device)
     targets = (train.labels if targets is None else targets).to(device)
     generator = torch.Generator().manual_seed(derive_seed("training", seed))
     network.draw_from(torch.Generator(device).manual_seed(derive_seed("drop-path", seed)))
 
-    if frozen is not None:
-        frozen = frozen.to(device)
-        once = torch.Generator().manual_seed(derive_seed("augmented once", seed))
-        images = images.index_put((frozen,), _augmented(images[frozen], spec, network, once))
-
+    batch_at = _augmentation(network, train.images.to(device), spec, seed, generator, frozen)
     history = History(images_per_step=batch_size, kept_epoch=spec.epochs)
     best: dict[str, Tensor] | None = None
     for epoch in range(spec.epochs):
@@ -108,10 +103,7 @@ def fit(
         # A last incomplete batch is left out, as its BN statistics would be noise.
         order = torch.randperm(len(train), generator=generator)[: steps_per_epoch * batch_size]
         for positions in order.reshape(-1, batch_size):
-            batch = _augmented(images[positions], spec, network, generator)
-            if frozen is not None:
-                batch = torch.where(frozen[positions].view(-1, 1, 1, 1), images[positions], batch)
-            pixels = batch.to(torch.float32, memory_format=torch.channels_last).div_(255)
+            pixels = batch_at(positions).to(torch.float32, memory_format=torch.channels_last).div_(255)
             pixels, wanted = seams.prepare(pixels, targets[positions], generator)
             optimizer.zero_grad(set_to_none=True)
             value, correct = seams.gradient(pixels, wanted, backward)
@@ -143,11 +135,29 @@ def fit(
     return history
 
 
-def _augmented(images: Tensor, spec: TrainingSpec, network: Network, generator: torch.Generator) -> Tensor:
-    """Images uint8 [N, C, H, W] as the recipe changes them at random."""
+def _augmentation(
+    network: Network,
+    images: Tensor,
+    spec: TrainingSpec,
+    seed: int,
+    generator: torch.Generator,
+    frozen: Tensor | None,
+) -> Callable[[Tensor], Tensor]:
+    """From positions [n] to images uint8 [n, C, H, W] as the recipe changes them at random."""
     # The mean colour is zero after normalisation.
     fill = network.mean_colour * 255 if spec.cutout_fill == "mean" else None
-    return augment(images, generator, spec.crop, spec.flip, spec.cutout, fill=fill)
+    changed = partial(augment, crop=spec.crop, flip=spec.flip, cutout=spec.cutout, fill=fill)
+    if frozen is None:
+        return lambda positions: changed(images[positions], generator)
+    still = frozen.to(images.device)
+    once = torch.Generator().manual_seed(derive_seed("augmented once", seed))
+    images = images.index_put((still,), changed(images[still], once))
+
+    def batch_at(positions: Tensor) -> Tensor:
+        batch = images[positions]
+        return torch.where(still[positions].view(-1, 1, 1, 1), batch, changed(batch, generator))
+
+    return batch_at
 
 
 def _backward(

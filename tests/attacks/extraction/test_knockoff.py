@@ -148,7 +148,7 @@ def test_published_setting_the_surrogate_is_trained_as_the_artifact_does_it():
     pytorch.py:380 to 414: arg max of the answers, shuffled batches of the images that were asked about, plain steps.
     """
     (attack,) = attacks_for(["extraction"], "paper", "paper")
-    victims = recipe("paper", "paper", "cifar10")
+    victims = recipe("paper", "paper", "cifar10", 3)
     training = surrogate_training(attack, victims, 96)
     assert (training.epochs, training.batch_size) == (25, 96)
     assert surrogate_training(attack, victims, 16_000).epochs == 25

@@ -90,8 +90,9 @@ def test_every_way_to_ask_is_measured(bench, spec):
 
 
 def test_published_setting_images_are_augmented_once_and_asked_about_like_that(bench, monkeypatch):
-    """ain-soph/autovul, projects/extraction_attack.py:43 lists the training set, crops and mirrors drawn once for all 25
-    epochs, before anything is asked; bash/extraction.sh:14 passes no --cutout.
+    """ain-soph/autovul, projects/extraction_attack.py:43 lists the training set before anything is asked.
+
+    Crops and mirrors are drawn there, once for all 25 epochs; bash/extraction.sh:14 passes no --cutout.
     """
     trained = []
 

@@ -142,7 +142,7 @@ def test_a_network_is_trained_on_the_poison_that_was_crafted(bench: Bench) -> No
 def test_published_setting_poisoned_images_alone_are_augmented_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ain-soph/autovul, autovul/vision/attacks/poison/poison_random.py:55 to 66: a list made of the augmented subset."""
+    """ain-soph/autovul, vision/attacks/poison/poison_random.py:55 to 66 makes a list of the augmented subset."""
     given = []
 
     def spy(network: Network, train: Split, *rest: Any, frozen: torch.Tensor | None, **named: Any) -> History:

@@ -214,7 +214,7 @@ def defaults(protocol: Protocol, scale: Scale) -> tuple[ExtractionSpec, ...]:
     if protocol == "paper":
         return (paper_knockoff(scale),)
     # Small batches make many steps of few images: as good at `mini` as the victim's 64, in half the time.
-    batch_size = 32 if scale == "mini" else None
+    batch_size = 32 if scale != "paper" else None
 
     def knockoff(**changes: object) -> KnockoffSpec:
         return KnockoffSpec.parse({"surrogate": FIXED, "batch_size": batch_size, **changes})
@@ -230,7 +230,7 @@ def defaults(protocol: Protocol, scale: Scale) -> tuple[ExtractionSpec, ...]:
 
 
 def paper_knockoff(scale: Scale) -> KnockoffSpec:
-    """The extraction of the talk's artifact; at `mini`, the same shares of the training set and as many steps.
+    """The extraction of the talk's artifact; below `paper` scale the same shares, and as many steps.
 
     Its labels are hard: it hands logits to KnockoffNets of ART (ain-soph/autovul, projects/extraction_attack.py:80),
     whose releases of that time train on their arg max (Trusted-AI/adversarial-robustness-toolbox 1.9.1,

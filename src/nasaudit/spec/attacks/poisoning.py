@@ -28,8 +28,8 @@ class PoisoningSpec(AttackSpec):
     )  # of the training images
     epochs: Annotated[int, Field(ge=1)] | None = None  # of every training here; None: those of the victim
     seed: Annotated[int, Field(ge=0)] = 0  # decides the poisoned images
-    # Poisoned images are augmented once, as the talk's artifact does it, and not anew each time like the clean ones, so
-    # that a network can tell them by that.
+    # Poisoned images are augmented once, as the talk's artifact does it, and not anew each time like the clean ones:
+    # a network can tell them by that.
     augmented_once: bool = Field(default=False, exclude_if=lambda value: not value)
 
     @model_validator(mode="after")
