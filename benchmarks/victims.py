@@ -34,7 +34,7 @@ def trained_victim(folder: Path, architecture: str = "darts") -> tuple[Network, 
             ArchChoice(name=architecture), "mini", len(bundle.class_names), bundle.train.shape
         ),
         data=DATA,
-        training=recipe("mini", "sound", DATA.name),
+        training=recipe("mini", "sound", DATA.name, bundle.train.shape[0]),
         seed=0,
     )
     own = folder / task.digest()

@@ -84,7 +84,7 @@ def test_convergence_reads_the_history_of_the_victim(tmp_path):
     victim = TrainTask(
         architecture=spec_of("darts"),
         data=DataSpec(name="digits"),
-        training=recipe("mini", "sound", "digits"),
+        training=recipe("mini", "sound", "digits", 1),
         seed=0,
     )
     history = {"loss": [2.0, 1.0, 0.0], "accuracy": [0.2, 0.6, 1.0], "images_per_step": 1280}

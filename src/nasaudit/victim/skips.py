@@ -14,11 +14,11 @@ Which sums have a skip: those with a summand that is the identity of what an ear
   without such an edge, or with no other one, is as it was.
 
 Deviations from the authors' code (csdongxian/skip-connections-matter, utils_sgm.py lines 6-43): it decays at ReLUs,
-by gamma in all on the way through a residual module; here the module's output is decayed, which is the equation.
-It leaves out the first block of each stage (line 28), most of which have a convolution in their shortcut; here exactly
-the blocks with such a shortcut are left out. Its hooks also meet the ReLU behind each sum, and it divides gradients by
-their standard deviation over the batch at each block (lines 14-17): both are one positive factor for all images, of
-which neither a sign nor a normalised velocity knows.
+by gamma in all on the way through a residual module; here the module's output is decayed, as in the equation.
+It leaves out the first block of each stage (line 28), most of which have a convolution in their shortcut; here
+exactly the blocks with such a shortcut are left out. Its hooks also meet the ReLU behind each sum, and it divides
+gradients by their standard deviation over the batch at each block (lines 14-17): both are one positive factor for
+all images, of which neither a sign nor a normalised velocity knows.
 """
 
 from collections.abc import Iterator

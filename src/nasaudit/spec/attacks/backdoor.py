@@ -284,7 +284,7 @@ def defaults(protocol: Protocol, scale: Scale) -> tuple[BackdoorSpec, ...]:
         LatentSpec(),
         ImcSpec(),
     )
-    if scale == "mini":
+    if scale != "paper":
         return attacks
     # A share of the victim's 600 epochs would be far more than a fine-tuning needs.
     return tuple(attack if attack.from_scratch else _changed(attack, PAPER_TRAINING) for attack in attacks)

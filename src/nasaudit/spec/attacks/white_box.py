@@ -64,16 +64,24 @@ class ApgdSpec(EvasionSpec):
     loss: LossName = "ce"
     steps: Annotated[int, Field(ge=1)] = 100
     restarts: Annotated[int, Field(ge=1)] = 1
+    # Runs towards so many of the likeliest wrong classes, all where the data have fewer; None: one away from the own.
+    target_classes: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _any_wrong_class(self) -> Self:
+        if self.target_classes is not None and self.goal != "untargeted":
+            raise SpecError("target_classes", "none for a goal that has its class", self.target_classes)
+        return self
 
     @property
     def most_steps(self) -> int:
-        """Restarts add up."""
-        return self.steps * self.restarts
+        """Restarts and targets add up."""
+        return self.steps * self.restarts * (self.target_classes or 1)
 
     def check(self, facts: DataFacts) -> None:
         """The ratio of logits needs a third class, and towards a target a fourth one."""
         super().check(facts)
-        least = 3 if self.goal == "untargeted" else 4
+        least = 3 if self.goal == "untargeted" and self.target_classes is None else 4
         if self.loss == "dlr" and facts.classes < least:
             raise SpecError("loss", f"`ce` for data with fewer than {least} classes", self.loss)
 
