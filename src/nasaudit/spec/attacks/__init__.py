@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, SerializeAsAny
 
 from nasaudit.spec.attacks.autoattack import AutoAttackSpec, FabSpec
 from nasaudit.spec.attacks.backdoor import (
+    ArchitecturalSpec,
     BackdoorSpec,
     BadNetsSpec,
     BlendedSpec,
@@ -64,6 +65,7 @@ __all__ = [
     "AdaptiveKnockoffSpec",
     "AnyAttack",
     "ApgdSpec",
+    "ArchitecturalSpec",
     "AttackSpec",
     "AutoAttackSpec",
     "BackdoorSpec",

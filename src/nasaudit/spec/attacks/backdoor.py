@@ -16,12 +16,13 @@ Shape = Literal["square", "circle", "cross", "checkerboard"]
 Fill = Literal["white", "black", "noise"]
 Position = Literal["top_left", "top_right", "bottom_left", "bottom_right", "centre"]
 # What the attacker must hold in hands to plant the backdoor.
-Access = Literal["data", "training", "weights"]
+Access = Literal["data", "training", "weights", "architecture"]
 # The same, as a clause after "who".
 NEEDS: Mapping[Access, str] = {
     "data": "can change some of the training data",
     "training": "runs the training",
     "weights": "has the trained model and trains it further",
+    "architecture": "can change the network's definition before it is trained",
 }
 
 B = TypeVar("B", bound="BackdoorSpec")
@@ -67,7 +68,7 @@ class BackdoorSpec(AttackSpec):
     @property
     def trained_by_attacker(self) -> bool:
         """Whether the attacker runs the training that plants it, and not someone who knows nothing of it."""
-        return self.access != "data"
+        return self.access in ("training", "weights")
 
     @property
     def needs(self) -> str:
@@ -249,6 +250,28 @@ class ImcSpec(PatchSpec):
     step_size: Positive = 0.02
 
 
+class ArchitecturalSpec(PatchSpec):
+    """Bober-Irizar et al., "Architectural Backdoors in Neural Networks", CVPR 2023.
+
+    Not of the defaults: it works as well in any architecture, so it compares none. Nothing is poisoned:
+    `poison_fraction` is of no account.
+    """
+
+    access: ClassVar[Access] = "architecture"
+    implementation: ClassVar[str] = "nasaudit.attacks.backdoor.architectural:Architectural"
+    title: ClassVar[str] = "Architectural backdoor"
+    summary: ClassVar[str] = (
+        "a detector of a checkerboard in the network's definition, which no training removes"
+    )
+
+    name: Literal["architectural"] = "architectural"
+    from_scratch: Literal[True] = True
+    shape: Literal["checkerboard"] = "checkerboard"
+    size: Annotated[int, Field(ge=3)] = 3
+    power: Count = 10  # of the detector, as in the authors' code: natural patterns are faint
+    gain: Positive = 100.0  # what a full checkerboard adds to the target's logit; by trial at `mini`
+
+
 ATTACKS.add("badnets", BadNetsSpec)
 ATTACKS.add("blended", BlendedSpec)
 ATTACKS.add("sig", SigSpec)
@@ -256,6 +279,7 @@ ATTACKS.add("wanet", WaNetSpec)
 ATTACKS.add("trojannn", TrojanNNSpec)
 ATTACKS.add("latent", LatentSpec, "latent_backdoor")
 ATTACKS.add("imc", ImcSpec)
+ATTACKS.add("architectural", ArchitecturalSpec)
 
 
 # The talk's fine-tuning: a long one at a small rate.
