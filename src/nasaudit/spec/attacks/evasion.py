@@ -87,7 +87,7 @@ def defaults(protocol: Protocol, scale: Scale) -> tuple[EvasionSpec, ...]:
         TransferSpec(),
         NesSpec(epsilons=(8 / 255,), images=queried),
         SquareSpec(epsilons=FEW, images=queried),
-        # Sees labels alone, so that the rule of score-based attacks is not for it: half of its authors' iterations.
+        # Sees labels alone, so the rule of score-based attacks is not for it.
         HopSkipJumpSpec(iterations=5, images=costly),
     )
 
