@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from nasaudit.errors import SpecError
 from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.autoattack import AutoAttackSpec
-from nasaudit.spec.attacks.base import ATTACKS, DataFacts, ThreatModel
+from nasaudit.spec.attacks.base import ATTACKS, SAME, DataFacts, ThreatModel
 from nasaudit.spec.attacks.black_box import HopSkipJumpSpec, NesSpec, SquareSpec
 from nasaudit.spec.attacks.evasion_base import EvasionSpec
 from nasaudit.spec.attacks.white_box import ApgdSpec, DdnSpec, FgsmSpec, PgdSpec, TransferSpec
@@ -85,6 +85,8 @@ def defaults(protocol: Protocol, scale: Scale) -> tuple[EvasionSpec, ...]:
         FgsmSpec(),
         DdnSpec(steps=60, images=2 * costly),
         TransferSpec(),
+        # Do its skip connections make an architecture easier to attack by a twin of it?
+        TransferSpec(surrogate=SAME, skip_gamma=0.5),
         NesSpec(epsilons=(8 / 255,), images=queried),
         SquareSpec(epsilons=FEW, images=queried),
         # Sees labels alone, so the rule of score-based attacks is not for it.

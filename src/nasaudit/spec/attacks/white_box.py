@@ -9,6 +9,10 @@ from nasaudit.spec.attacks.base import ATTACKS, DataFacts, ThreatModel
 from nasaudit.spec.attacks.evasion_base import EvasionSpec, LossName
 from nasaudit.spec.units import Epsilon
 
+# Of the Skip Gradient Method: by how much gradients are decayed that do not go through a skip connection (1: not at
+# all). Left out of the digest where it is off.
+SkipGamma = Annotated[float, Field(gt=0, le=1, exclude_if=lambda value: value == 1)]
+
 
 class PgdSpec(EvasionSpec):
     """Projected gradient descent: Madry et al., "Towards Deep Learning Models Resistant to Adversarial
@@ -26,6 +30,7 @@ class PgdSpec(EvasionSpec):
     step_size: Epsilon | None = None  # None: 2.5 * epsilon / steps, as Madry et al. advise
     restarts: Annotated[int, Field(ge=1)] = 1
     random_start: bool = True
+    skip_gamma: SkipGamma = 1.0  # on the victim itself; see `victim.skips`
 
     @property
     def most_steps(self) -> int:
@@ -122,6 +127,8 @@ class TransferSpec(EvasionSpec):
     )
     steps: Annotated[int, Field(ge=1)] = 10
     decay: Annotated[float, Field(ge=0)] = 1.0  # of the momentum; 0: iterative FGSM
+    # Below 1 the attack is run without it as well, and what it gained is measured: see `victim.skips`.
+    skip_gamma: SkipGamma = 1.0
 
     @model_validator(mode="after")
     def _on_the_surrogate(self) -> Self:
