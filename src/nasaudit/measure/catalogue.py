@@ -88,6 +88,7 @@ for _metric in (
     _share("asr_paper", "success rate as published", "higher"),
     _share("asr_by_steps", "success rate within so many steps", "higher"),
     _share("asr_by_queries", "success rate within so many queries", "higher"),
+    _share("plain_asr", "success rate by plain gradients", "higher"),
     _share("transfer_asr", "its examples fool the victim", "higher"),
     _share("agreement", "agreement", "higher"),
     _share("surrogate_accuracy", "surrogate's accuracy", "higher"),
@@ -98,6 +99,7 @@ for _metric in (
     _points("cad", "accuracy lost"),
     _points("cad_area", "accuracy lost on average"),
     _points("confidence_gain", "gain in confidence"),
+    _points("skip_gain", "gained by favouring skips"),
     # What an attack costs: the change of an image, or the effort.
     Metric("median_minimal_epsilon", "epsilon at which half of the images fall", "pixel fraction", "lower", "images",
            "epsilon"),

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, SerializeAsAny
 
+from nasaudit.spec.attacks.autoattack import AutoAttackSpec, FabSpec
 from nasaudit.spec.attacks.backdoor import (
     BackdoorSpec,
     BadNetsSpec,
@@ -64,6 +65,7 @@ __all__ = [
     "AnyAttack",
     "ApgdSpec",
     "AttackSpec",
+    "AutoAttackSpec",
     "BackdoorSpec",
     "BadNetsSpec",
     "BlendedSpec",
@@ -73,6 +75,7 @@ __all__ = [
     "EnsembleSpec",
     "EvasionSpec",
     "ExtractionSpec",
+    "FabSpec",
     "Family",
     "FgsmSpec",
     "GapSpec",
