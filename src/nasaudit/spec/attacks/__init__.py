@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, SerializeAsAny
 
+from nasaudit.spec.attacks.architectural import ArchitecturalSpec
 from nasaudit.spec.attacks.autoattack import AutoAttackSpec, FabSpec
 from nasaudit.spec.attacks.backdoor import (
-    ArchitecturalSpec,
     BackdoorSpec,
     BadNetsSpec,
     BlendedSpec,
