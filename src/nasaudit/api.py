@@ -71,9 +71,9 @@ def load_architecture(
     Args:
         architecture: a genotype, or what a command line takes: a name of the catalogue in any spelling, a genotype
             file, or a model (`timm:NAME`, `path/file.py:build`, ...; see `catalogue.choose`).
-        scale: `mini` or `paper`.
+        scale: `mini`, `small` or `paper`.
         classes: number of classes.
-        input_shape: (channels, height, width); None: (3, 28, 28) at `mini`, (3, 32, 32) at `paper`.
+        input_shape: (channels, height, width); None: (3, 28, 28) at `mini`, (3, 32, 32) elsewhere.
         seed: decides the weights.
 
     Raises:
@@ -109,7 +109,7 @@ def audit(
         architectures: names of the catalogue, paths of genotype files, or models (`timm:NAME`, `torchvision:NAME`, a
             NAS-Bench-201 text, `pkg.module:build`, `path/file.py:build`).
         data: `digits`, `mnist5k`, `cifar10`, `cifar100`, `imagenet32`, `folder:PATH` or `npz:PATH`.
-        scale: `mini` (a CPU) or `paper`.
+        scale: `mini` (a CPU), `small` (a GPU, or patience) or `paper`.
         protocol: `sound`, or `paper` for the talk's own measurements.
         attacks: families or names of attacks; ("survey",) for one quick attack of each family, ("all",) for every
             attack of every family; () for none.

@@ -62,7 +62,7 @@ def test_ops_are_those_of_the_genotype_cell_by_cell(tmp_path):
 def test_a_hand_made_network_has_no_cell_but_a_receptive_field(tmp_path):
     found = measured(task_of("resnet"), tmp_path)
     assert {key[0] for key in found} == {
-        "parameters", "parameter_share", "flops", "flop_share", "receptive_field"
+        "parameters", "parameter_share", "flops", "flop_share", "receptive_field", "weight_free_paths"
     }  # fmt: skip
     assert found["receptive_field", ()].unit == "pixels"
 
@@ -84,7 +84,7 @@ def test_convergence_reads_the_history_of_the_victim(tmp_path):
     victim = TrainTask(
         architecture=spec_of("darts"),
         data=DataSpec(name="digits"),
-        training=recipe("mini", "sound", "digits"),
+        training=recipe("mini", "sound", "digits", 1),
         seed=0,
     )
     history = {"loss": [2.0, 1.0, 0.0], "accuracy": [0.2, 0.6, 1.0], "images_per_step": 1280}

@@ -74,6 +74,25 @@ def test_scale_sets_the_size_of_a_cell_network(scale, channels, cells):
     assert (spec.auxiliary, spec.drop_path) == (True, 0.2)
 
 
+@pytest.mark.parametrize(
+    ("scale", "protocol", "drop_path", "dropout"),
+    [
+        ("paper", "sound", 0.2, 0),
+        ("paper", "paper", 0, 0.2),
+        ("mini", "sound", 0, 0),
+        ("mini", "paper", 0, 0),
+    ],
+)
+def test_cells_drop_what_the_protocol_does_at_the_scale_of_the_paper(scale, protocol, drop_path, dropout):
+    spec = resolve(ArchChoice(name="darts"), scale, 10, SHAPE, protocol)
+    assert (spec.drop_path, spec.dropout) == (drop_path, dropout)
+    manual = resolve(ArchChoice(name="vgg"), scale, 10, SHAPE, protocol)
+    assert (manual.drop_path, manual.dropout) == (0, 0)
+    own = resolve(ArchChoice(name="darts", drop_path=0.3, dropout=0.1), scale, 10, SHAPE, protocol)
+    assert (own.drop_path, own.dropout) == (0.3, 0.1)
+    assert ("dropout" in spec.model_dump()) == (dropout > 0)  # older records of the others are found
+
+
 def test_manual_family_carries_no_cells():
     spec = resolve(ArchChoice(name="vgg"), "mini", 10, SHAPE)
     assert (spec.group, spec.genotype, spec.init_channels, spec.n_cells) == ("manual", None, None, None)

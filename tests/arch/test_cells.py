@@ -1,9 +1,10 @@
 import pytest
 import torch
+from torch import nn
 
 from nasaudit.arch.catalogue import CATALOGUE, resolve
+from nasaudit.arch.cells import Dropout, State
 from nasaudit.arch.network import build
-from nasaudit.spec.arch import MINI_FLOPS
 from nasaudit.spec.study import ArchChoice
 
 # Parameters at 36 initial channels, 20 cells, no auxiliary head, for 10 and for 100 classes. The DARTS V1 and
@@ -62,6 +63,65 @@ def test_drop_path_keeps_the_expectation_and_drops_whole_images():
     assert drop.eval()(x) is x
 
 
+def test_dropout_zeroes_numbers_alone_and_repeats_its_draws():
+    drop = Dropout(0.2).train()
+    x = torch.ones(200, 8, 5, 5).to(memory_format=torch.channels_last)
+    for _ in range(2):
+        drop.generator = torch.Generator().manual_seed(0)
+        once, drop.generator = drop(x), torch.Generator().manual_seed(0)
+        assert torch.equal(drop(x), once)
+    assert once.unique().tolist() == [0.0, 1.25]
+    zeros = (once == 0).double()
+    assert zeros.mean().item() == pytest.approx(0.2, abs=4 * (0.16 / x.numel()) ** 0.5)
+    # No image, channel or place is dropped as a whole: its share of zeros varies as that of independent numbers.
+    for kept in range(4):
+        by = zeros.mean(dim=[d for d in range(4) if d != kept])
+        assert by.var(correction=0).item() == pytest.approx(0.16 * len(by) / x.numel(), rel=0.8)
+    assert drop.eval()(x) is x
+
+
+def test_published_setting_dropout_stands_behind_every_op_but_the_identity():
+    """The artifact's rule written out: ain-soph/autovul, autovul/vision/utils/model_archs/darts/operations.py.
+
+    Lines 14 to 19 return `none` and a skip of stride 1 bare; lines 71 and 72 add nn.Dropout behind the BN of all
+    else, pools and strided skips too; features.py:17 to 19 has none in the preprocessing. Here it triples.
+    """
+
+    class Triple(nn.Module):
+        def forward(self, x):
+            return 3 * x
+
+    ops = set()
+    for name in ("amoebanet", "darts", "enas", "nasnet", "random"):
+        cells = build(resolve(ArchChoice(name=name), "mini", 4, (1, 8, 8))).double().body.cells
+        for cell, reduction in ((cells[0], False), (cells[1], True)):
+            cell.dropout = Triple()
+            before_previous, previous = (
+                torch.rand(3, layers[0].in_channels, 8, 8, dtype=torch.double)
+                for layers in (cell.preprocess0, cell.preprocess1)
+            )
+            states = [cell.preprocess0(before_previous), cell.preprocess1(previous)]
+            for node, built in zip(cell.genotype.nodes, cell.nodes, strict=True):
+                total = 0
+                for edge, op in zip(node, built, strict=True):
+                    strided = reduction and edge.source < 2
+                    identity = edge.op == "skip_connect" and not strided
+                    source = states[edge.source]
+                    y = op(source if "pool" in edge.op or identity else source.relu())
+                    total = total + (y if identity else 3 * y)
+                    ops.add((edge.op, strided))
+                states.append(total)
+            expected = torch.cat([states[node] for node in cell.genotype.concat], dim=1)
+            found = cell(State(before_previous), State(previous)).raw
+            torch.testing.assert_close(found, expected)
+    assert {
+        ("skip_connect", True),
+        ("max_pool_3x3", True),
+        ("avg_pool_3x3", False),
+        ("dil_conv_3x3", False),
+    } <= ops
+
+
 def test_building_is_deterministic_and_leaves_the_global_generator():
     spec = resolve(ArchChoice(name="darts"), "mini", 10, (3, 28, 28))
     before = torch.random.get_rng_state()
@@ -82,4 +142,3 @@ def test_gradients_can_be_taken_twice():
 def test_the_catalogue_has_the_seventeen_of_the_talk_darts_v1_and_three_hardened():
     assert len(CATALOGUE) == 18 + 3
     assert len(PUBLISHED) == 11 + 3
-    assert MINI_FLOPS == (9e6, 18e6)

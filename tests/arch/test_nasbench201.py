@@ -8,7 +8,7 @@ from nasaudit.arch.catalogue import choose, resolve
 from nasaudit.arch.cost import cost_by_op, count_flops, count_parameters
 from nasaudit.arch.nasbench201 import Cell201
 from nasaudit.arch.network import build
-from nasaudit.spec.arch import MINI_FLOPS
+from nasaudit.spec.arch import FLOPS_BUDGET, IMAGE_SIDE
 from nasaudit.spec.nasbench201 import parse_201
 
 
@@ -59,11 +59,13 @@ def test_any_side_works_forward_and_backward(side):
     assert made(pixels).shape == (2, 10)
 
 
-def test_mini_keeps_strong_cells_within_the_budget():
+@pytest.mark.parametrize("scale", FLOPS_BUDGET)
+def test_strong_cells_stay_within_the_budget_of_their_scale(scale):
     strong = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"
-    low, high = MINI_FLOPS
-    assert low <= count_flops(network(strong, "mini", shape=(3, 28, 28)), (3, 28, 28)) <= high
-    assert count_flops(network(text("nor_conv_3x3"), "mini", shape=(3, 28, 28)), (3, 28, 28)) <= 1.1 * high
+    low, high = FLOPS_BUDGET[scale]
+    shape = (3, IMAGE_SIDE[scale], IMAGE_SIDE[scale])
+    assert low <= count_flops(network(strong, scale, shape=shape), shape) <= high
+    assert count_flops(network(text("nor_conv_3x3"), scale, shape=shape), shape) <= 1.1 * high
 
 
 def test_the_parts_of_the_cost_add_up():

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from nasaudit.data.raw import RawData
 from nasaudit.data.splits import assign_roles, random_order
-from nasaudit.errors import DataError
+from nasaudit.data.subset import of_classes
+from nasaudit.errors import DataError, SpecError
 from nasaudit.spec.data import DataSpec
 
 ROLES = ("train", "validation", "test", "pool")
@@ -120,3 +121,60 @@ def test_random_order_is_a_fair_permutation():
 def test_classes_that_cannot_be_trained_or_tested(labels, official, spec, match):
     with pytest.raises(DataError, match=match):
         assign_roles(raw_data(labels, official), spec)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    sizes=st.lists(st.integers(4, 40), min_size=2, max_size=8),
+    share=st.floats(0.05, 1),
+    seed=st.integers(0, 2**31),
+    official=st.booleans(),
+)
+def test_fewer_training_images_are_as_many_of_each_class_and_among_more_of_them(sizes, share, seed, official):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    raw = (
+        raw_data(np.concatenate([labels, np.arange(len(sizes))]), len(labels))
+        if official
+        else raw_data(labels)
+    )
+    spec = DataSpec(name="npz", seed=seed)
+    whole = assign_roles(raw, spec)
+    wanted = max(len(sizes), round(share * len(whole.train)))
+    fewer = assign_roles(raw, spec.model_copy(update={"train_images": wanted}))
+    assert len(fewer.train) == wanted
+    available, kept = (np.bincount(raw.labels[roles.train], minlength=len(sizes)) for roles in (whole, fewer))
+    level = kept[kept < available]  # of the classes that do not give all that they have
+    assert level.size == 0 or level.max() - level.min() <= 1
+    assert kept.max() - (level.min() if level.size else kept.max()) <= 1
+    for role in ("train", "validation", "pool"):
+        assert set(getattr(fewer, role)) <= set(getattr(whole, role))
+        expected = len(getattr(whole, role)) * wanted / len(whole.train)
+        assert abs(len(getattr(fewer, role)) - expected) <= 0.5
+    np.testing.assert_array_equal(fewer.test, whole.test)
+    if wanted > len(sizes):
+        fewest = assign_roles(raw, spec.model_copy(update={"train_images": wanted - 1}))
+        assert set(fewest.train) <= set(fewer.train)
+
+
+@pytest.mark.parametrize("wanted", [4, 30])
+def test_training_images_that_are_not_there_are_refused(wanted):
+    spec = DataSpec(name="npz", train_images=wanted)
+    with pytest.raises(
+        SpecError, match=r"data\.train_images: expected at least 5, .* at most the 29 training"
+    ):
+        assign_roles(raw_data(np.arange(50) % 5), spec)
+
+
+@pytest.mark.parametrize("official", [None, 30])
+def test_drawn_classes_are_relabelled_and_their_images_keep_their_names(official):
+    raw = raw_data(np.arange(50) % 5, official)
+    drawn = of_classes(raw, 3, seed=7)
+    old = [int(name[1:]) for name in drawn.class_names]
+    assert old == sorted(old)
+    np.testing.assert_array_equal(np.array(old)[drawn.labels], raw.labels[drawn.indices])
+    assert len(drawn.labels) == 30
+    assert drawn.official_train == (None if official is None else 18)
+    assert set(of_classes(raw, 2, seed=7).class_names) <= set(drawn.class_names)
+    assert of_classes(raw, 3, seed=8).class_names != drawn.class_names
+    with pytest.raises(SpecError, match=r"data\.classes: expected at most 5"):
+        of_classes(raw, 6, seed=7)

@@ -147,7 +147,7 @@ def make_study(tmp_path: Path) -> MakeStudy:
             study,
             rows,
             architectures=specs,
-            training=recipe("mini", "sound", "mnist5k"),
+            training=recipe("mini", "sound", "mnist5k", 1),
             histories=[_history(name, seed, rng) for name in named for seed in seeds] if histories else [],
             examples=examples,
             failures=list(failures),

@@ -90,3 +90,28 @@ def test_the_page_folds_what_only_supports(many, tmp_path):
     assert '<details id="evasion-square-linf-untargeted">' in text
     assert '<h3 id="evasion-pgd-linf-untargeted">' in text
     assert "All attacks at a glance" in text
+
+
+def test_the_gain_of_favouring_skips_stands_beside_the_skip_share(make_study, tmp_path):
+    results = make_study()
+    extra = rows(results, "transfer", 0.4, surrogate="same", skip_gamma="0.5")
+    for spec, gain in zip(results.architectures, (0.12, 0.03), strict=True):
+        where = {"norm": "linf", "goal": "untargeted", "surrogate": "same", "skip_gamma": "0.5"}
+        where |= {"epsilon": "8/255", "images": "correct"}
+        for metric, estimate in (
+            ("plain_asr", proportion(round(40 - 100 * gain), 100)),
+            ("skip_gain", Estimate(gain, gain - 0.05, gain + 0.05, 100, "fraction")),
+        ):
+            extra.append(make_row(spec.name, metric, estimate, attack="transfer", **where))
+    evidence = Evidence(decide(results.model_copy(update={"rows": [*extra, *results.rows]})), tmp_path)
+    (found,) = [
+        table
+        for table in tables(evasion.section(evidence))
+        if table.caption.startswith("What favouring skips")
+    ]
+    assert found.columns == (
+        "", "skip share", "by plain gradients", "by gradients that favour skips", "gain"
+    )  # fmt: skip
+    darts, resnet = ([cell.text.replace(format.NBSP, " ") for cell in row] for row in found.rows)
+    assert darts == ["DARTS", "31.2 %", "28.0 %", "40.0 %", "12.0 points"]
+    assert resnet[1] == "–"

@@ -37,6 +37,22 @@ def test_the_grids_go_by_factors_of_two() -> None:
         assert [as_number(format_epsilon(epsilon)) for epsilon in grid] == list(grid)
 
 
+@pytest.mark.parametrize("scale", ["mini", "paper"])
+def test_score_based_attacks_get_a_fifth_of_their_authors_budgets(scale: str) -> None:
+    # Square: AutoAttack's 5,000; NES: limited-blackbox-attacks, main.py, 33: --max-queries 10000
+    nes, square = attacks_for(["nes", "square"], "sound", scale)
+    assert nes.most_queries >= 10_000 / 5
+    assert square.most_queries >= 5_000 / 5
+
+
+def test_autoattack_is_in_the_default_of_the_largest_scale() -> None:
+    names = {
+        scale: {attack.name for attack in attacks_for(["evasion"], "sound", scale)}
+        for scale in ("mini", "paper")
+    }
+    assert names["mini"] ^ names["paper"] == {"ensemble", "autoattack"}
+
+
 def test_paper_evasion_is_the_published_setting() -> None:
     pgd, nes = attacks_for(["evasion"], "paper", "paper")
     assert isinstance(pgd, PgdSpec)

@@ -80,6 +80,7 @@ def test_a_digest_tells_weights_and_populations_apart():
         (PgdSpec, {"target_class": 3}, "target_class: expected a class for the goal `targeted`"),
         (ArchSpec, {"name": "x", "group": "nas", "init_channels": 8}, "init_channels"),
         (ArchSpec, {"name": "x", "group": "manual", "drop_path": 0.1}, "drop_path"),
+        (ArchSpec, {"name": "x", "group": "manual", "dropout": 0.1}, "dropout"),
         (ArchSpec, {"name": "x", "group": "manual", "input_shape": (2, 28, 28)}, "1 or 3 channels"),
         (
             StudySpec,

@@ -57,6 +57,57 @@ def test_fit_equals_momentum_sgd_written_out_by_hand():
     torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=1e-4, atol=1e-5)
 
 
+def test_a_constant_rate_without_a_clip_is_plain_adam_written_out_by_hand():
+    spec = PLAIN.model_copy(update={"schedule": "constant", "gradient_clip": None, "optimizer": "adamw"})
+    data, ours, theirs = split(), linear_network(), linear_network()
+    fit(ours, data, spec, seed=3)
+    generator = torch.Generator().manual_seed(derive_seed("training", 3))
+    optimizer = torch.optim.AdamW(theirs.parameters(), 0.1, weight_decay=3e-4)
+    for _ in range(2):
+        for positions in torch.randperm(40, generator=generator).split(8):
+            optimizer.zero_grad()
+            logits = theirs(data.images[positions].float() / 255)
+            nn.functional.cross_entropy(logits, data.labels[positions]).backward()
+            optimizer.step()
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=1e-4, atol=1e-5)
+
+
+def seen(spec, images, frozen=None):
+    """What is learned from in each epoch: pixels [epochs, N, C, H, W] in the order of the images."""
+    data = Split(images, torch.arange(len(images)) % 4, torch.arange(len(images)), 4)
+    batches = []
+
+    def prepare(pixels, targets, generator):
+        batches.append(pixels[targets.argsort()].clone())
+        return pixels, targets % 4
+
+    fit(linear_network(), data, spec, 0, targets=torch.arange(len(images)), frozen=frozen, prepare=prepare)
+    return torch.stack(batches)
+
+
+def test_published_setting_cutout_is_black_and_that_of_its_authors_the_mean_colour():
+    """ain-soph/autovul, autovul/vision/utils/data.py:13 and :26: 0 in pixel space, before the model normalises."""
+    white = torch.full((8, 1, 8, 8), 255, dtype=torch.uint8)
+    for fill, colour in (("black", 0), ("mean", 127 / 255)):  # the network's mean is .5
+        spec = PLAIN.model_copy(update={"cutout": 4, "cutout_fill": fill})
+        pixels = seen(spec, white)
+        assert pixels.unique().tolist() == pytest.approx([colour, 1])
+        blank = (pixels < 1).sum(dim=(2, 3, 4))
+        assert blank.max() == 16  # 4 x 4, where the border cuts nothing off
+
+
+def test_frozen_images_are_augmented_once_and_the_others_each_epoch():
+    spec = PLAIN.model_copy(update={"epochs": 12, "crop": 2, "flip": True, "cutout": 2})
+    images = split(8).images
+    frozen = torch.arange(8) % 2 == 0
+    pixels = seen(spec, images, frozen)
+    changes = (pixels != pixels[0]).flatten(2).any(2).any(0)
+    assert torch.equal(changes, ~frozen)
+    assert (pixels[0, frozen] != images[frozen].float() / 255).flatten(1).any(1).all()
+    torch.testing.assert_close(pixels[:, ~frozen], seen(spec, images)[:, ~frozen], rtol=0, atol=0)
+    assert torch.equal(images, split(8).images)
+
+
 def test_the_seed_decides_and_nothing_else_does():
     runs = []
     for seed in (1, 1, 2):

@@ -286,7 +286,7 @@ def studied(
     results = StudyResults(
         study=StudySpec(name="s", architectures=tuple(ArchChoice(name=name) for name in names), seeds=tuple(seeds)),
         architectures=[resolve(ArchChoice(name=name), "mini", 10, (1, 28, 28)) for name in names],
-        training=recipe("mini", "sound", "mnist5k"), class_names=[str(digit) for digit in range(10)],
+        training=recipe("mini", "sound", "mnist5k", 1), class_names=[str(digit) for digit in range(10)],
         rows=list(rows), histories=[], examples=[], failures=[], flags=[], environment={}, seconds={},
     )  # fmt: skip
     return decide(results)

@@ -10,7 +10,7 @@ from nasaudit.arch import genotypes
 from nasaudit.arch.code import code_digest
 from nasaudit.errors import NasauditError, SpecError
 from nasaudit.registry import Registry
-from nasaudit.spec.arch import CELL_SIZE, PAPER_DROP_PATH, ArchSpec, Group, Scale
+from nasaudit.spec.arch import CELL_SIZE, PAPER_DROP_PATH, PAPER_DROPOUT, ArchSpec, Group, Protocol, Scale
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.model import ModelSpec
 from nasaudit.spec.study import ArchChoice
@@ -80,7 +80,13 @@ _cells("darts-iii", "DARTS-iii", genotypes.DARTS_III, "Pang et al. 2022 (DARTS, 
 # fmt: on
 
 
-def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[int, int, int]) -> ArchSpec:
+def resolve(
+    choice: ArchChoice,
+    scale: Scale,
+    classes: int,
+    input_shape: tuple[int, int, int],
+    protocol: Protocol = "sound",
+) -> ArchSpec:
     """What to build for an architecture that a user named.
 
     Args:
@@ -89,6 +95,7 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
         scale: decides channels and cells.
         classes: of the data.
         input_shape: (channels, height, width) of the data.
+        protocol: decides what the edges of a cell network drop at `paper` scale, where the user did not say.
 
     Raises:
         UnknownNameError: no genotype came, and the catalogue does not have the name.
@@ -105,9 +112,12 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
         has_own = model is not None and model.builder != "nasbench201"
         normalise = "own" if has_own and choice.weights is not None else "dataset"
     channels, cells = CELL_SIZE[scale] if genotype is not None else (None, None)
-    drop_path = choice.drop_path
+    published = scale == "paper" and genotype is not None
+    drop_path, dropout = choice.drop_path, choice.dropout
     if drop_path is None:
-        drop_path = PAPER_DROP_PATH if scale == "paper" and genotype is not None else 0.0
+        drop_path = PAPER_DROP_PATH if published and protocol == "sound" else 0.0
+    if dropout is None:
+        dropout = PAPER_DROPOUT if published and protocol == "paper" else 0.0
     return ArchSpec.parse(
         {
             "name": name,
@@ -120,6 +130,7 @@ def resolve(choice: ArchChoice, scale: Scale, classes: int, input_shape: tuple[i
             "n_cells": cells,
             "auxiliary": choice.auxiliary,
             "drop_path": drop_path,
+            "dropout": dropout,
             "model": model,
             "normalise": normalise,
             "family": family,

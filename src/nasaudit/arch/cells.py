@@ -39,6 +39,26 @@ class DropPath(nn.Module):
         return x * (kept / keep)
 
 
+class Dropout(nn.Module):
+    """Zero each number of an op's output with probability `probability`, while training, and scale up the others.
+
+    Srivastava et al., "Dropout", JMLR 2014: torch.nn.Dropout, with a `generator` that makes the draws repeatable. One
+    instance serves all edges of a network.
+    """
+
+    def __init__(self, probability: float):
+        super().__init__()
+        self.probability = probability
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        if not self.training or self.probability == 0:
+            return x
+        keep = 1 - self.probability
+        kept = torch.empty_like(x).bernoulli_(keep, generator=self.generator)
+        return x * kept.div_(keep)
+
+
 class _DenseGradient(torch.autograd.Function):
     """The identity, whose gradient is made dense and channels-last.
 
@@ -90,6 +110,7 @@ class Cell(nn.Module):
         reduction: bool,
         after_reduction: bool,
         drop_path: DropPath,
+        dropout: Dropout,
     ):
         super().__init__()
         before_previous, previous = channels_in
@@ -108,7 +129,7 @@ class Cell(nn.Module):
             for node in genotype.nodes
         )
         self.genotype = genotype
-        self.drop_path = drop_path
+        self.drop_path, self.dropout = drop_path, dropout
         self.channels_out = channels * len(genotype.concat)
 
     def forward(self, before_previous: State, previous: State) -> State:  # noqa: D102
@@ -125,7 +146,7 @@ class Cell(nn.Module):
     def _edge(self, op: nn.Module, state: State) -> Tensor:
         y: Tensor = op(state.rectified if reads_rectified(op) else state.raw)
         # The identity is never dropped: a node would lose the image altogether.
-        return y if isinstance(op, nn.Identity) else self.drop_path(y)
+        return y if isinstance(op, nn.Identity) else self.drop_path(self.dropout(y))
 
 
 class AuxiliaryHead(nn.Module):
@@ -171,7 +192,7 @@ class CellNetwork(nn.Module):
             nn.Conv2d(spec.input_shape[0], stem_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(stem_channels),
         )
-        self.drop_path = DropPath()
+        self.drop_path, self.dropout = DropPath(), Dropout(spec.dropout)
         self.cells = nn.ModuleList()
         reductions = {spec.n_cells // 3, 2 * spec.n_cells // 3}
         self.auxiliary_position = 2 * spec.n_cells // 3
@@ -188,6 +209,7 @@ class CellNetwork(nn.Module):
                 reduction,
                 after_reduction,
                 self.drop_path,
+                self.dropout,
             )
             self.cells.append(cell)
             channels_in = (channels_in[1], cell.channels_out)

@@ -3,7 +3,7 @@
 Dong & Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search", ICLR 2020, section 2.1.
 The stem is a 3x3 convolution with 16 channels; each stage stacks N = 5 cells; a residual block of stride 2 halves the
 resolution and doubles the channels. A node of a cell adds up one op of each earlier node; the last is the output.
-Deviations: at `mini` scale 8 channels and N = 1 (`spec.arch.SIZE_201`); odd sides, which 32x32 images never have,
+Deviations: N = 1 below `paper` scale (`spec.arch.SIZE_201`); odd sides, which 32x32 images never have,
 round up.
 """
 

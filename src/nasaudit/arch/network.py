@@ -66,6 +66,11 @@ class Network(nn.Module):
         """The schedule's handle on scheduled drop-path; None for a manual family."""
         return self.body.drop_path if isinstance(self.body, CellNetwork) else None
 
+    def draw_from(self, generator: torch.Generator | None) -> None:
+        """What decides which edges and numbers are dropped in training; None: the global generator."""
+        if isinstance(self.body, CellNetwork):
+            self.body.drop_path.generator = self.body.dropout.generator = generator
+
 
 def build(spec: ArchSpec, seed: int = 0, moments: tuple[Tensor, Tensor] | None = None) -> Network:
     """A network with fresh weights, channels-last where it can be.

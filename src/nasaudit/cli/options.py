@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 Scale = Annotated[
-    Literal["mini", "paper"], typer.Option(help="mini (a CPU, minutes) or paper (published size).")
+    Literal["mini", "small", "paper"],
+    typer.Option(help="mini (a CPU, minutes), small (a GPU, or patience) or paper (published size)."),
 ]
 
 

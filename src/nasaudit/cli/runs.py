@@ -11,6 +11,10 @@ Analyses = Annotated[
     str, typer.Option(help="all; none; or names: topology,convergence,gradients,smoothness,landscape.")
 ]
 Attacks = Annotated[str, typer.Option(help="survey: one of each family; families, attacks; all; none.")]
+TrainImages = Annotated[
+    int | None, typer.Option(min=2, help="Train on so many images, as many of each class. [default: all]")
+]
+Classes = Annotated[int | None, typer.Option(min=2, help="So many classes, drawn by the data seed.")]
 Data = Annotated[str, typer.Option(help="digits, mnist5k, cifar10, ..., folder:PATH, npz:PATH.")]
 
 
@@ -24,6 +28,8 @@ def audit(
         ),
     ],
     data: Data = "mnist5k",
+    train_images: TrainImages = None,
+    classes: Classes = None,
     scale: Scale = "mini",
     attacks: Attacks = "survey",
     analyses: Analyses = "all",
@@ -48,10 +54,12 @@ def audit(
     flags: RunFlags,
 ) -> None:
     """Train architectures, attack them, and write report.html, results.csv and results.json."""
+    from nasaudit.data.catalogue import parse_data
     from nasaudit.planning.requests import choose_all, make_study
 
     choices = choose_all(architectures, weights, normalise)
-    study = make_study(choices, data, scale, protocol, _names(attacks), seeds, _names(analyses))
+    images = parse_data(data, train_images, classes)
+    study = make_study(choices, images, scale, protocol, _names(attacks), seeds, _names(analyses))
     flags.conclude(flags.run(study))
 
 
@@ -81,6 +89,8 @@ def mitigate(
         typer.Option(min=0, max=100, help="Points of accuracy that a recommended remedy may cost."),
     ] = 1.0,
     data: Data = "mnist5k",
+    train_images: TrainImages = None,
+    classes: Classes = None,
     scale: Scale = "mini",
     attacks: Attacks = "survey",
     analyses: Analyses = "topology,convergence",
@@ -90,6 +100,7 @@ def mitigate(
     flags: RunFlags,
 ) -> None:
     """Harden an architecture, and prove it: retrain, attack again, compare by seed and image."""
+    from nasaudit.data.catalogue import parse_data
     from nasaudit.planning.requests import make_study
     from nasaudit.spec.remedies.mitigation import MitigationSpec
 
@@ -103,7 +114,10 @@ def mitigate(
         },
         where="mitigate",
     )
-    study = make_study([architecture], data, scale, "sound", _names(attacks), seeds, _names(analyses), asked)
+    images = parse_data(data, train_images, classes)
+    study = make_study(
+        [architecture], images, scale, "sound", _names(attacks), seeds, _names(analyses), asked
+    )
     if plan:
         from nasaudit.terminal.architecture import hardened, hardened_table
 

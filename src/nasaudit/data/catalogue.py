@@ -37,7 +37,8 @@ class DataSource:
         fetch: `module:function` of `(spec, downloads) -> None`, or None when nothing can be downloaded.
         names: the class names where all data of this name share them, or `module:function` of
             `(spec, downloads) -> tuple[str, ...]` that finds them without reading the images; None: no such way.
-        options: the optional fields of DataSpec (`path`, `classes`, `image_size`) that this set uses.
+        options: the optional fields of DataSpec that this set uses: `path`, `image_size`, and `classes` where its
+            loader draws them, since it need not read the images of the others.
     """
 
     name: str
@@ -146,8 +147,13 @@ for _source in (
     DATA.add(_source.name, _source)
 
 
-def parse_data(text: str) -> DataSpec:
+def parse_data(text: str, train_images: int | None = None, classes: int | None = None) -> DataSpec:
     """The data set that a user wrote on one line: `mnist5k`, `folder:PATH`, `npz:PATH`, `cifar10:PATH`.
+
+    Args:
+        text: that line.
+        train_images: see `DataSpec`.
+        classes: see `DataSpec`.
 
     Raises:
         UnknownNameError: no data set of this name.
@@ -156,7 +162,8 @@ def parse_data(text: str) -> DataSpec:
     >>> parse_data("CIFAR-10").name, parse_data("folder:photos").path
     ('cifar10', 'photos')
     """
-    return settle(DataSpec(name=text.strip()))
+    fields = {"name": text.strip(), "train_images": train_images, "classes": classes}
+    return settle(DataSpec.parse(fields, "data"))
 
 
 def settle(spec: DataSpec) -> DataSpec:
@@ -177,7 +184,7 @@ def settle(spec: DataSpec) -> DataSpec:
         spec = spec.model_copy(update={"path": path or None})
     if source.needs == "path" and not spec.path:
         raise SpecError("data", f"{source.name}:PATH", f"{source.name} without a path")
-    for option in ("path", "classes", "image_size"):
+    for option in ("path", "image_size"):
         value = getattr(spec, option)
         if value is not None and option not in source.options:
             raise SpecError(f"data.{option}", f"nothing here, {source.name} has no use for it", value)
@@ -225,7 +232,13 @@ def read_raw(spec: DataSpec, downloads: Path) -> "RawData":
         DataError, UnsafeFileError: files that are missing, damaged or unsafe; each is named.
     """
     spec = settle(spec)
-    return resolve_name(DATA[spec.name].loader)(spec, downloads)  # type: ignore[no-any-return]
+    source = DATA[spec.name]
+    raw: RawData = resolve_name(source.loader)(spec, downloads)
+    if spec.classes is None or "classes" in source.options:
+        return raw
+    from nasaudit.data.subset import of_classes
+
+    return of_classes(raw, spec.classes, spec.seed)
 
 
 def describe(spec: DataSpec, downloads: Path) -> tuple[tuple[int, int, int], int]:
@@ -259,10 +272,17 @@ def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
     It reads the images only where the names cannot be had otherwise: `npz`.
     """
     spec = settle(spec)
-    names = DATA[spec.name].names
-    if names is None:
+    source = DATA[spec.name]
+    if source.names is None:
         return read_raw(spec, downloads).class_names
-    return resolve_name(names)(spec, downloads) if isinstance(names, str) else names
+    names: tuple[str, ...] = (
+        resolve_name(source.names)(spec, downloads) if isinstance(source.names, str) else source.names
+    )
+    if spec.classes is None or "classes" in source.options:
+        return names
+    from nasaudit.data.subset import draw_classes
+
+    return tuple(names[old] for old in draw_classes(len(names), spec.classes, spec.seed))
 
 
 def digest_files(paths: Sequence[Path]) -> str:

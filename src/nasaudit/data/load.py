@@ -72,6 +72,6 @@ def _take(raw: RawData, positions: Labels) -> Split:
     return Split(
         images=torch.from_numpy(raw.images[positions]),
         labels=torch.from_numpy(raw.labels[positions]),
-        indices=torch.from_numpy(positions.copy()),
+        indices=torch.from_numpy(positions.copy() if raw.indices is None else raw.indices[positions]),
         classes=len(raw.class_names),
     )

@@ -25,6 +25,7 @@ class RawData:
         class_names: one name for each class, two or more.
         official_train: the images before this position are the official training set and those from it on
             the official test set; None: there is no official test set.
+        indices: int64 [N], ascending: the images' positions in the source, where some were left out; None: 0..N-1.
 
     Raises:
         DataError: something is not as above.
@@ -35,6 +36,7 @@ class RawData:
     labels: Labels
     class_names: tuple[str, ...]
     official_train: int | None = None
+    indices: Labels | None = None
 
     def __post_init__(self) -> None:
         check_images(self.where, self.images)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nasaudit.data.raw import Labels, RawData
-from nasaudit.errors import DataError
+from nasaudit.errors import DataError, SpecError
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.data import DataSpec
 
@@ -62,12 +62,57 @@ def assign_roles(raw: RawData, spec: DataSpec) -> Roles:
     # Within each class, the first images are for testing, the next for validation, then the pool.
     role = (rank >= np.cumsum(counts, axis=0)[:, labels[by_class]]).sum(axis=0)
     test, validation, pool, train = (np.sort(by_class[role == number]) for number in range(4))
+    if spec.train_images is not None:
+        # The first images of each class in its random order: fewer of them are among more.
+        train, validation, pool = _fewer(by_class, labels, role, spec.train_images)
     if official:
         test = np.arange(divided, len(raw.labels))
     for label in np.flatnonzero(np.bincount(raw.labels[test], minlength=len(raw.class_names)) == 0):
         advice = "the official test set has none" if official else "raise test_fraction"
         raise DataError(f"{raw.where}: class {raw.class_names[label]!r} has no test image; {advice}")
     return Roles(train=train, validation=validation, test=test, pool=pool)
+
+
+def _fewer(by_class: Labels, labels: Labels, role: Labels, train_images: int) -> list[Labels]:
+    """Training, validation and pool with fewer images of each class.
+
+    Args:
+        by_class: positions, sorted by class.
+        labels: of all positions.
+        role: of each of `by_class`: 1 is validation, 2 the pool, 3 training.
+        train_images: how many to train on; validation and pool keep the same share of their images.
+
+    Raises:
+        SpecError: there are fewer, or fewer are wanted than there are classes.
+    """
+    members = {number: by_class[role == number] for number in (3, 1, 2)}
+    classes = labels.max() + 1
+    most = len(members[3])
+    if not classes <= train_images <= most:
+        expected = f"at least {classes}, one of each class, and at most the {most} training images"
+        raise SpecError("data.train_images", expected, train_images)
+    chosen = []
+    for positions in members.values():
+        total = round(len(positions) * train_images / most)
+        sizes = np.bincount(labels[positions], minlength=classes)
+        rank = np.arange(len(positions)) - (np.cumsum(sizes) - sizes)[labels[positions]]
+        chosen.append(np.sort(positions[rank < balanced(sizes, total)[labels[positions]]]))
+    return chosen
+
+
+def balanced(available: Labels, total: int) -> Labels:
+    """How many images of each class to keep, so that they are `total` and as even as the classes' sizes allow.
+
+    Small classes give all that they have; the others share the rest, to within one image.
+
+    Args:
+        available: int64 [classes], images that there are.
+        total: at most their sum.
+    """
+    kept = np.zeros_like(available)
+    for turn, label in enumerate(np.argsort(available, kind="stable")):
+        kept[label] = min(available[label], (total - kept.sum()) // (len(available) - turn))
+    return kept
 
 
 def _role_counts(available: Labels, spec: DataSpec, with_test: bool) -> Labels:

@@ -12,7 +12,7 @@ from typing import cast
 from nasaudit.arch.catalogue import choose, resolve
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.analyses import AnalysisSpec
-from nasaudit.spec.arch import ArchSpec, Scale
+from nasaudit.spec.arch import ArchSpec, Protocol, Scale
 from nasaudit.spec.attacks import (
     AttackSpec,
     ExtractionSpec,
@@ -48,12 +48,13 @@ class Build:
     scale: Scale
     classes: int
     shape: tuple[int, int, int]
+    protocol: Protocol = "sound"
 
     def architecture(self, name: str, victim: TrainTask) -> ArchSpec:
         """The attacker's architecture: `same` as the victim's, or one by name."""
         if name == SAME:
             return victim.architecture
-        return resolve(choose(name), self.scale, self.classes, self.shape)
+        return resolve(choose(name), self.scale, self.classes, self.shape, self.protocol)
 
 
 def evasion(victim: TrainTask, attack: AttackSpec, build: Build) -> AttackTask:

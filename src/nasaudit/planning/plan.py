@@ -73,11 +73,13 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
             fetch(wanted, downloads)
     data = fingerprint(study.data, downloads)
     shape, classes = describe(data, downloads)
-    training = study.training or recipe(study.scale, study.protocol, data.name)
+    training = study.training or recipe(study.scale, study.protocol, data.name, shape[0])
     choices = (*study.architectures, *hardened(study), *population(study.population))
-    architectures = tuple(resolve(choice, study.scale, classes, shape) for choice in choices)
+    architectures = tuple(resolve(choice, study.scale, classes, shape, study.protocol) for choice in choices)
     _each_once(architectures, own=len(study.architectures))
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
+    if data.train_images is not None:  # more than there are is refused before anything is trained
+        _ = facts.sizes
     for position, attack in enumerate(study.attacks):
         _check_attack(attack, facts, data.name, downloads, f"attacks[{position}]")
     victims = tuple(
@@ -90,7 +92,7 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
         )
         for seed in study.seeds
     )
-    build = Build(study.scale, classes, shape)
+    build = Build(study.scale, classes, shape, study.protocol)
     return Plan(study, data, training, architectures, victims, closure(_wanted(study, victims, build)))
 
 

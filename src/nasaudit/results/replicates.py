@@ -146,8 +146,8 @@ def distinguishing(attacks: Sequence[AttackSpec]) -> dict[str, dict[str, str]]:
         mine = values[attack.digest()]
         for theirs in values.values():
             if all(theirs.get(field) == mine.get(field) for field in ("name", "norm", "goal")):
-                for field in sorted(mine):
-                    if mine[field] != theirs.get(field):
-                        name = "images_asked" if field == "images" else field
-                        extra[attack.digest()][name] = attack.told(field)
+                # Either may leave out what is off; nothing is said of a field that has nothing to tell.
+                for field in sorted({*mine, *theirs} & type(attack).model_fields.keys()):
+                    if mine.get(field) != theirs.get(field) and (told := attack.told(field)):
+                        extra[attack.digest()]["images_asked" if field == "images" else field] = told
     return extra

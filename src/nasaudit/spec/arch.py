@@ -10,22 +10,27 @@ from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.model import ModelSpec, Moments, Normalisation
 from nasaudit.spec.units import Fractional
 
-Scale = Literal["mini", "paper"]
+Scale = Literal["mini", "small", "paper"]
 # How much of the published setting is kept: to the letter, or repaired where its figures would mislead.
 Protocol = Literal["sound", "paper"]
 # `hardened`: rewired from a published cell; in neither group when NAS is compared with hand-made.
 Group = Literal["manual", "nas", "random", "hardened", "custom"]
 
-# (init_channels, n_cells) of a cell network at each scale; image side that sizes are stated for.
-CELL_SIZE: dict[Scale, tuple[int, int]] = {"mini": (8, 5), "paper": (36, 20)}
-IMAGE_SIDE: dict[Scale, int] = {"mini": 28, "paper": 32}
+# (init_channels, n_cells) of a cell network at each scale; image side that sizes are stated for. `small` is the size
+# of the networks that one-shot searches train (Liu et al. 2019, section 3.1.1: 16 channels, 8 cells).
+CELL_SIZE: dict[Scale, tuple[int, int]] = {"mini": (8, 5), "small": (16, 8), "paper": (36, 20)}
+IMAGE_SIDE: dict[Scale, int] = {"mini": 28, "small": 32, "paper": 32}
 # Drop-path of the published training of cell networks (Liu et al. 2019), the default at `paper` scale.
 PAPER_DROP_PATH = 0.2
-# Forward FLOPs (2 per multiply-add) per 3x28x28 image that every `mini` network stays within.
-MINI_FLOPS: tuple[float, float] = (9e6, 18e6)
-# (channels of the stem, cells of each of the 3 stages) of a NAS-Bench-201 network; at `mini` scale the cells of
-# 3x3 convolutions, which win, are within the budget, and cells of skips below it.
-SIZE_201: dict[Scale, tuple[int, int]] = {"mini": (8, 1), "paper": (16, 5)}
+# What protocol `paper` has in its place: nn.Dropout behind every op of a cell but the identity (ain-soph/autovul,
+# autovul/vision/utils/model_archs/darts/operations.py:72; its probability: models/nas/darts.py:54).
+PAPER_DROPOUT = 0.2
+# Forward FLOPs (2 per multiply-add) of an image of 3 channels and that side: every network of the catalogue stays
+# within them, hand-made ones too. At `paper` scale each has its published size.
+FLOPS_BUDGET: dict[Scale, tuple[float, float]] = {"mini": (9e6, 18e6), "small": (65e6, 130e6)}
+# (channels of the stem, cells of each of the 3 stages) of a NAS-Bench-201 network; below
+# `paper` scale the cells of 3x3 convolutions, which win, are within the budget, and cells of skips below it.
+SIZE_201: dict[Scale, tuple[int, int]] = {"mini": (8, 1), "small": (16, 1), "paper": (16, 5)}
 
 # Time of an op relative to a 3x3 separable convolution, forward and backward on a CPU core.
 OP_TIME = {
@@ -61,6 +66,8 @@ class ArchSpec(Spec):
     n_cells: Annotated[int, Field(ge=1)] | None = None
     auxiliary: bool = False  # a second classifier at 2/3 of the depth, during training only
     drop_path: Fractional = 0.0  # final probability of dropping an op's output for an image
+    # Probability of zeroing each number of an op's output, from the first epoch to the last.
+    dropout: Annotated[float, Field(ge=0, lt=1, exclude_if=lambda value: value == 0)] = 0.0
     # Left out of the digest where they say nothing, so that records made before these fields existed are found.
     model: ModelSpec | None = Field(default=None, exclude_if=lambda value: value is None)
     normalise: Normalisation = Field(default="dataset", exclude_if=lambda value: value == "dataset")
@@ -83,7 +90,7 @@ class ArchSpec(Spec):
                 raise SpecError(
                     field, "a number for a genotype, nothing for other networks", getattr(self, field)
                 )
-        for field, default in (("auxiliary", False), ("drop_path", 0.0)):
+        for field, default in (("auxiliary", False), ("drop_path", 0.0), ("dropout", 0.0)):
             if not is_cell and getattr(self, field) != default:
                 raise SpecError(
                     field, f"{default} (the option exists for cell networks)", getattr(self, field)

@@ -20,8 +20,13 @@ class DataSpec(Spec):
 
     name: str = "mnist5k"
     path: str | None = None  # file or folder of `folder`, `npz` and the downloaded sets
-    seed: Annotated[int, Field(ge=0)] = 0  # decides the splits, and the classes drawn for imagenet32
-    classes: Annotated[int, Field(ge=2)] | None = None  # imagenet32: how many are drawn; None: all
+    seed: Annotated[int, Field(ge=0)] = 0  # decides the splits, the drawn classes and images
+    classes: Annotated[int, Field(ge=2)] | None = None  # how many are drawn; None: all
+    # Images to train on, as many of each class; the images of validation and of the pool become fewer in proportion,
+    # those of testing stay. None: all. Left out of the digest where it says nothing.
+    train_images: Annotated[int, Field(ge=2)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
     validation_fraction: Fractional = 0.05
     test_fraction: Fractional = 0.2
     pool_fraction: Fractional = 0.15

@@ -25,7 +25,11 @@ class ArchChoice(Spec):
     group: Group | None = None  # of a genotype of the user's own (None: custom); the catalogue knows its own
     weights: str | None = None  # path of trained weights: the model is taken as it is, nothing is trained
     auxiliary: bool = False
-    drop_path: Fractional | None = None  # None: 0 at `mini`, the published PAPER_DROP_PATH at `paper`
+    # None: what was published, at the scale `paper` alone: drop-path, or with the protocol `paper` dropout.
+    drop_path: Fractional | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
     # A network that is defined elsewhere, as `ModelSpec.read` takes it. A name that is such a text says it too.
     model: Annotated[ModelSpec | None, BeforeValidator(ModelSpec.read)] = Field(
         default=None, exclude_if=lambda value: value is None

@@ -20,13 +20,15 @@ class TrainingSpec(Spec):
     learning_rate: Annotated[float, Field(gt=0)] = 0.002
     momentum: Fractional = 0.9  # of sgd
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    schedule: Literal["cosine", "one_cycle"] = "cosine"
+    schedule: Literal["cosine", "one_cycle", "constant"] = "cosine"
     label_smoothing: Fractional = 0.0
     # L2 norm over all parameters; idle where a defence makes the gradient.
     gradient_clip: Annotated[float, Field(gt=0)] | None = 5.0
     crop: Annotated[int, Field(ge=0)] = 2  # pixels of zero padding for random crops; 0: none
     flip: bool = False  # horizontal, with probability 1/2
     cutout: Annotated[int, Field(ge=0)] = 0  # side of the square that is blanked; 0: none
+    # Colour of that square: the mean of the training pixels, as its authors have it; black in the talk's artifact.
+    cutout_fill: Literal["mean", "black"] = Field(default="mean", exclude_if=lambda value: value == "mean")
     auxiliary_weight: Annotated[float, Field(ge=0)] = 0.4  # used when the network has an auxiliary head
     drop_path_schedule: Literal["linear", "constant"] = "linear"  # linear: from 0 to ArchSpec.drop_path
     precision: Literal["fp32", "bf16"] = "fp32"

@@ -14,7 +14,7 @@ from nasaudit.planning.hardening import hardened as hardened_choices
 from nasaudit.planning.hardening import variants
 from nasaudit.planning.plan import plan
 from nasaudit.running.run import DOWNLOADS
-from nasaudit.spec.arch import IMAGE_SIDE, MINI_FLOPS, ArchSpec, Scale
+from nasaudit.spec.arch import FLOPS_BUDGET, IMAGE_SIDE, ArchSpec, Scale
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.terminal.tables import Entry, table
 
@@ -66,9 +66,11 @@ class Facts:
             f"{self.parameters:,} parameters, {self.flops / 1e6:.1f} MFLOPs forward per {shape} image "
             f"(2 per multiply-add), {self.spec.classes} classes",
         ]
-        if self.spec.scale == "mini" and self.spec.model is None:
-            low, high = MINI_FLOPS
-            lines.append(f"budget of the scale: {low / 1e6:g} to {high / 1e6:g} MFLOPs per 3x28x28 image")
+        budget = FLOPS_BUDGET.get(self.spec.scale)
+        if budget is not None and self.spec.model is None:
+            low, high = (limit / 1e6 for limit in budget)
+            side = IMAGE_SIDE[self.spec.scale]
+            lines.append(f"budget of the scale: {low:g} to {high:g} MFLOPs per 3x{side}x{side} image")
         for cell, graph in self.topology.items():
             lines.append(
                 f"{cell} cell: depth {graph.depth}, width {graph.width:g}, "

@@ -90,7 +90,7 @@ def make_results(
     """The results of a study without verdicts; fields that are not given are empty, or as any study has them."""
     made: dict[str, Any] = {
         "architectures": [resolve(choice, study.scale, 10, shape) for choice in study.architectures],
-        "training": recipe(study.scale, study.protocol, study.data.name),
+        "training": recipe(study.scale, study.protocol, study.data.name, channels=1),
         "class_names": [str(digit) for digit in range(10)],
         **{empty: [] for empty in ("histories", "examples", "failures", "flags")},
         "environment": ENVIRONMENT,

@@ -105,7 +105,7 @@ def _check_same_network(metadata: Mapping[str, str], expected: ArchSpec, path: P
     """
     if metadata.get("format") != FORMAT:
         return
-    free = {"group", "drop_path"}
+    free = {"group", "drop_path", "dropout"}
     if expected.genotype is not None or expected.model is not None:
         free.add("name")
     if expected.model is not None and expected.model.builder == "python":

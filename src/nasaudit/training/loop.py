@@ -44,6 +44,7 @@ def fit(
     selection: Split | None = None,
     loss: Loss | None = None,
     targets: Tensor | None = None,
+    frozen: Tensor | None = None,
     prepare: Prepare | None = None,
     after_epoch: Callable[[int], None] | None = None,
     device: str = "cpu",
@@ -55,10 +56,12 @@ def fit(
         network: fresh or trained; left in eval mode on `device`, with the kept epoch's weights.
         train: the images to learn from.
         spec: the recipe.
-        seed: decides the order of images, the augmentation, drop-path, and what defences draw.
+        seed: decides the order of images, the augmentation, drop-path and dropout, and what defences draw.
         selection: the images that `spec.keep` chooses the epoch by (None when it is "last").
         loss: replaces cross entropy with the recipe's label smoothing.
         targets: replace the labels: int64 [N], or probabilities float32 [N, K] (a distillation).
+        frozen: bool [N], the images that are augmented once, before the first epoch; None: each anew whenever it is
+            learned from.
         prepare: changes each batch after its augmentation (a backdoor that owns its training step), and before
             a defence of the recipe does.
         after_epoch: called with the number of epochs done; the network is in training mode again afterwards.
@@ -86,14 +89,11 @@ def fit(
     steps_per_epoch = len(train) // batch_size
     total_steps = max(1, spec.epochs * steps_per_epoch)
     optimizer, schedule = _descent(network, spec, total_steps)
-    images = train.images.to(device)
     targets = (train.labels if targets is None else targets).to(device)
     generator = torch.Generator().manual_seed(derive_seed("training", seed))
-    if network.drop_path is not None:
-        network.drop_path.generator = torch.Generator(device).manual_seed(derive_seed("drop-path", seed))
-    # Cutout paints the mean colour, which is zero after normalisation, as its authors do.
-    mean_colour = network.mean_colour * 255
+    network.draw_from(torch.Generator(device).manual_seed(derive_seed("drop-path", seed)))
 
+    batch_at = _augmentation(network, train.images.to(device), spec, seed, generator, frozen)
     history = History(images_per_step=batch_size, kept_epoch=spec.epochs)
     best: dict[str, Tensor] | None = None
     for epoch in range(spec.epochs):
@@ -103,8 +103,7 @@ def fit(
         # A last incomplete batch is left out, as its BN statistics would be noise.
         order = torch.randperm(len(train), generator=generator)[: steps_per_epoch * batch_size]
         for positions in order.reshape(-1, batch_size):
-            batch = augment(images[positions], generator, spec.crop, spec.flip, spec.cutout, fill=mean_colour)
-            pixels = batch.to(torch.float32, memory_format=torch.channels_last).div_(255)
+            pixels = batch_at(positions).to(torch.float32, memory_format=torch.channels_last).div_(255)
             pixels, wanted = seams.prepare(pixels, targets[positions], generator)
             optimizer.zero_grad(set_to_none=True)
             value, correct = seams.gradient(pixels, wanted, backward)
@@ -131,10 +130,34 @@ def fit(
             network.train()
     if best is not None:
         network.load_state_dict(best)
-    if network.drop_path is not None:
-        network.drop_path.generator = None
+    network.draw_from(None)
     network.eval()
     return history
+
+
+def _augmentation(
+    network: Network,
+    images: Tensor,
+    spec: TrainingSpec,
+    seed: int,
+    generator: torch.Generator,
+    frozen: Tensor | None,
+) -> Callable[[Tensor], Tensor]:
+    """From positions [n] to images uint8 [n, C, H, W] as the recipe changes them at random."""
+    # The mean colour is zero after normalisation.
+    fill = network.mean_colour * 255 if spec.cutout_fill == "mean" else None
+    changed = partial(augment, crop=spec.crop, flip=spec.flip, cutout=spec.cutout, fill=fill)
+    if frozen is None:
+        return lambda positions: changed(images[positions], generator)
+    still = frozen.to(images.device)
+    once = torch.Generator().manual_seed(derive_seed("augmented once", seed))
+    images = images.index_put((still,), changed(images[still], once))
+
+    def batch_at(positions: Tensor) -> Tensor:
+        batch = images[positions]
+        return torch.where(still[positions].view(-1, 1, 1, 1), batch, changed(batch, generator))
+
+    return batch_at
 
 
 def _backward(
@@ -167,6 +190,8 @@ def _descent(
         optimizer = torch.optim.SGD(network.parameters(), rate, spec.momentum, weight_decay=decay)
     if spec.schedule == "cosine":
         return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total_steps)
+    if spec.schedule == "constant":
+        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
     # One more step than is taken: the scheduler steps once after the last one.
     return optimizer, torch.optim.lr_scheduler.OneCycleLR(
         optimizer, rate, total_steps=total_steps + 1, cycle_momentum=False

@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import asdict
+from typing import cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nasaudit.arch.network import Network, build, check
 from nasaudit.data.load import load_data
@@ -14,6 +16,7 @@ from nasaudit.errors import CheckpointError
 from nasaudit.measure.estimate import Measurement
 from nasaudit.measure.proportion import proportion
 from nasaudit.randomness import derive_seed
+from nasaudit.spec.attacks import PoisoningSpec
 from nasaudit.spec.tasks import TrainTask, TrialTask
 from nasaudit.store.artefacts import EARLY_WEIGHTS, HISTORY, OUTCOMES, POISON, WEIGHTS
 from nasaudit.store.workspace import Workspace
@@ -43,6 +46,7 @@ def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
             task.training,
             task.seed,
             {"best_validation": bundle.validation, "best_test": bundle.test}.get(task.training.keep),
+            frozen=_frozen(task, train, workspace),
             after_epoch=after_epoch,
             device=workspace.device,
             progress=workspace.progress,
@@ -92,6 +96,15 @@ def training_images(task: TrainTask, bundle: DataBundle, workspace: Workspace) -
         return bundle.train.changed(
             torch.from_numpy(poison["index"]), torch.from_numpy(poison["label"]), images
         )
+
+
+def _frozen(task: TrainTask, train: Split, workspace: Workspace) -> Tensor | None:
+    """Bool [N]: the poisoned images, where the attack has these augmented once alone; else None."""
+    if task.poison is None or not cast(PoisoningSpec, task.poison.attack).augmented_once:
+        return None
+    with np.load(workspace.find(task.poison)[1] / POISON, allow_pickle=False) as poison:
+        positions = train.find(torch.from_numpy(poison["index"]))
+    return torch.zeros(len(train), dtype=torch.bool).index_fill_(0, positions, True)
 
 
 def load_victim(task: TrainTask, workspace: Workspace) -> tuple[Network, DataBundle]:

@@ -7,13 +7,13 @@ study that measured anything else of a family, the last wishes take that.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Literal
 
 from nasaudit.measure.estimate import Setting
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import COMMON, Key, key_of, on_common_images, over_seeds
 from nasaudit.spec.attacks import ATTACKS, FAMILIES, Family, ModelPoisoningSpec
+from nasaudit.spec.units import as_number
 
 Sign = Literal["higher", "lower"]
 Identity = tuple[str, Setting]  # of a figure in all architectures: with the attack
@@ -88,7 +88,19 @@ class Published:
 AREA = "area under the security curve"
 RATE = "attack success rate"
 # Other attacks of evasion in PGD's place, the more they see of the model the sooner.
-OTHERS = ("pgd", "apgd", "ensemble", "ddn", "fgsm", "square", "nes", "hop_skip_jump", "transfer")
+OTHERS = (
+    "pgd",
+    "apgd",
+    "autoattack",
+    "ensemble",
+    "ddn",
+    "fab",
+    "fgsm",
+    "square",
+    "nes",
+    "hop_skip_jump",
+    "transfer",
+)
 # From the threat that was published to any.
 THREATS: tuple[Mapping[str, str], ...] = (
     {"norm": "linf", "goal": "untargeted"},
@@ -227,7 +239,4 @@ def _find(
 
 
 def _number(text: str) -> float:
-    try:
-        return float(Fraction(text))
-    except (ValueError, ZeroDivisionError):
-        return 0.0
+    return as_number(text) or 0.0

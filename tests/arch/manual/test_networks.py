@@ -8,7 +8,7 @@ from nasaudit.arch.manual.families import FAMILIES
 from nasaudit.arch.manual.networks import manual_body
 from nasaudit.arch.network import build
 from nasaudit.errors import UnknownNameError
-from nasaudit.spec.arch import MINI_FLOPS, ArchSpec
+from nasaudit.spec.arch import FLOPS_BUDGET, IMAGE_SIDE, ArchSpec
 from nasaudit.spec.study import ArchChoice
 
 # Trainable values for 224x224 and 1,000 classes, and features that enter the last layer. Torchvision
@@ -90,10 +90,14 @@ def test_paper_scale_has_the_published_number_of_parameters(name, classes):
     assert count_parameters(body) == small_image_count(name, classes)
 
 
+@pytest.mark.parametrize("scale", FLOPS_BUDGET)
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_mini_stays_within_the_budget(name):
-    low, high = MINI_FLOPS
-    assert low <= count_flops(build(spec_of(name)), (3, 28, 28)) <= high
+def test_networks_stay_within_the_budget_of_their_scale(name, scale):
+    shape = (3, IMAGE_SIDE[scale], IMAGE_SIDE[scale])
+    with torch.device("meta"):  # shapes are enough
+        network = build(spec_of(name, scale, shape=shape))
+    low, high = FLOPS_BUDGET[scale]
+    assert low <= count_flops(network, shape) <= high
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 28, 28), (3, 9, 31)])

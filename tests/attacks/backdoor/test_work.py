@@ -162,6 +162,6 @@ def mnist_victim(victim_task):
         update={
             "architecture": resolve(ArchChoice(name="resnet"), "mini", 10, (1, 28, 28)),
             "data": DataSpec(name="mnist5k"),
-            "training": recipe("mini", "sound", "mnist5k"),
+            "training": recipe("mini", "sound", "mnist5k", 1),
         }
     )

@@ -8,7 +8,12 @@ import torch
 from nasaudit.attacks.evasion.apgd import Apgd, checkpoints
 from nasaudit.attacks.evasion.ball import Ball, random_point
 from nasaudit.attacks.evasion.base import EvasionAttack
-from nasaudit.attacks.evasion.objective import Objective, difference_of_logits_ratio, margin
+from nasaudit.attacks.evasion.objective import (
+    Objective,
+    difference_of_logits_ratio,
+    margin,
+    towards_wrong_classes,
+)
 from nasaudit.attacks.evasion.pgd import Pgd
 from nasaudit.errors import SpecError
 from nasaudit.spec.attacks import ApgdSpec, DataFacts, PgdSpec
@@ -26,6 +31,11 @@ class TestCrossEntropy(EvasionConformance):
 class TestRatioWithRestarts(EvasionConformance):
     def attack(self) -> EvasionAttack[Classifier]:
         return Apgd(ApgdSpec(loss="dlr", steps=5, restarts=2))
+
+
+class TestTowardsWrongClasses(EvasionConformance):
+    def attack(self) -> EvasionAttack[Classifier]:
+        return Apgd(ApgdSpec(loss="dlr", steps=5, target_classes=9))
 
 
 class TestL2(EvasionConformance):
@@ -171,3 +181,31 @@ def test_too_few_classes_for_the_ratio_are_refused():
     ApgdSpec(loss="dlr").check(facts)
     with pytest.raises(SpecError, match="fewer than 4"):
         ApgdSpec(loss="dlr", goal="least_likely").check(facts)
+
+
+def test_the_targeted_ratio_is_the_authors():
+    # github.com/fra31/auto-attack, autopgd_base.py, 595-600 at a392200, and 667-668: targets by the clean image's
+    # logits
+    logits = torch.randn(50, 6, generator=torch.Generator().manual_seed(0))
+    labels = logits.argmax(1)
+    aims = towards_wrong_classes(Objective(labels), logits, 9)
+    assert len(aims) == 5
+    x = torch.randn(50, 6, generator=torch.Generator().manual_seed(1))
+    u, x_sorted = torch.arange(50), x.sort(dim=1).values
+    for target_class, aim in enumerate(aims, start=2):
+        target = logits.sort(dim=1)[1][:, -target_class]
+        assert torch.equal(aim.towards, target)
+        expected = -(x[u, labels] - x[u, target]) / (
+            x_sorted[:, -1] - 0.5 * (x_sorted[:, -3] + x_sorted[:, -4])
+        )
+        torch.testing.assert_close(difference_of_logits_ratio(aim, x), expected)
+        assert torch.equal(aim.reached(x), x.argmax(1) != labels)  # any wrong class counts
+
+
+def test_targets_are_for_untargeted_attacks_and_the_ratio_needs_four_classes():
+    with pytest.raises(SpecError, match="target_classes"):
+        ApgdSpec.parse({"goal": "least_likely", "target_classes": 3})
+    three = DataFacts(3, (1, 8, 8), dict)
+    with pytest.raises(SpecError, match="fewer than 4"):
+        ApgdSpec(loss="dlr", target_classes=2).check(three)
+    ApgdSpec(loss="ce", target_classes=2).check(three)

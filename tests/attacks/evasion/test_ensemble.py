@@ -5,9 +5,21 @@ import torch
 
 from nasaudit.attacks.evasion.base import EvasionAttack
 from nasaudit.attacks.evasion.ensemble import Ensemble
+from nasaudit.attacks.evasion.fab import Fab
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import SpecError
-from nasaudit.spec.attacks import ApgdSpec, EnsembleSpec, FgsmSpec, PgdSpec, SquareSpec, TransferSpec
+from nasaudit.spec.attacks import (
+    ATTACKS,
+    ApgdSpec,
+    AutoAttackSpec,
+    DataFacts,
+    EnsembleSpec,
+    FabSpec,
+    FgsmSpec,
+    PgdSpec,
+    SquareSpec,
+    TransferSpec,
+)
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.evasion import EvasionConformance
 from nasaudit.testing.victims import trained_conv_net
@@ -21,6 +33,13 @@ class TestEnsemble(EvasionConformance):
         return Ensemble(
             EnsembleSpec(members=(FgsmSpec(), ApgdSpec(loss="dlr", steps=5), SquareSpec(queries=20)))
         )
+
+
+class TestAutoAttack(EvasionConformance):
+    sizes = (16, 7, 20)
+
+    def attack(self) -> EvasionAttack[Classifier]:
+        return Ensemble(AutoAttackSpec(steps=4, queries=20))
 
 
 def setting():
@@ -67,7 +86,43 @@ def test_members_by_name():
     assert [member.name for member in spec.members] == ["fgsm", "apgd"]
 
 
-@pytest.mark.parametrize("member", [TransferSpec(), EnsembleSpec(), "hop_skip_jump", "ddn"])
-def test_what_cannot_be_a_member_is_refused(member):
+@pytest.mark.parametrize("member", [TransferSpec(), EnsembleSpec(), "autoattack", "ddn"])
+def test_what_cannot_be_a_member_is_refused(member):  # ddn: of an ensemble in linf
     with pytest.raises(SpecError, match=r"members"):
         EnsembleSpec.parse({"members": [member]})
+
+
+def test_autoattack_is_the_authors_standard_version():
+    # github.com/fra31/auto-attack, autoattack.py at a392200, 306-320: apgd-ce, apgd-t, fab-t, square; one start each,
+    # 9 classes, 5,000 queries; 33-48: 100 iterations
+    members = AutoAttackSpec(norm="l2").members
+    assert [member.name for member in members] == ["apgd", "apgd", "fab", "square"]
+    assert {member.norm for member in members} == {"l2"}
+    apgd, targeted, fab, square = members
+    assert (apgd.loss, apgd.steps, apgd.restarts, apgd.target_classes) == ("ce", 100, 1, None)
+    assert (targeted.loss, targeted.steps, targeted.restarts, targeted.target_classes) == ("dlr", 100, 1, 9)
+    assert (fab.steps, fab.target_classes, fab.alpha_max, fab.eta, fab.beta) == (100, 9, 0.1, 1.05, 0.9)
+    assert square.queries == 5000
+    assert type(ATTACKS["auto_attack"]()) is AutoAttackSpec
+
+
+def test_a_nearest_example_counts_within_epsilon():
+    victim, pixels, objective, _ = setting()
+    found = Fab(FabSpec(steps=20)).minimise(victim, pixels, objective)
+    outcome = Ensemble(EnsembleSpec(members=(FabSpec(steps=20),))).perturb(victim, pixels, objective, 0.08)
+    assert torch.equal(outcome.broken, found.distance <= 0.08)
+    assert 0 < outcome.broken.sum() < 60
+    assert torch.equal(outcome.images[outcome.broken], found.images[outcome.broken])
+
+
+def test_autoattack_needs_four_classes_for_its_ratio():
+    facts = DataFacts(3, (1, 8, 8), dict)
+    with pytest.raises(SpecError, match="`ce` for data with fewer than 4 classes"):
+        AutoAttackSpec().check(facts)
+    AutoAttackSpec(loss="ce").check(facts)
+
+
+@pytest.mark.parametrize("wish", [{"goal": "least_likely"}, {"min_confidence": 0.5}])
+def test_autoattack_measures_robust_accuracy_alone(wish):
+    with pytest.raises(SpecError, match=next(iter(wish))):
+        AutoAttackSpec.parse(wish)

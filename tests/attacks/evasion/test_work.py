@@ -165,6 +165,30 @@ def test_a_transfer_attack_uses_the_surrogate_of_its_task(bench, tmp_path):
     assert value(found, "median_queries").value == 1
 
 
+def test_what_favouring_skips_gains_is_counted_on_the_same_images(bench, tmp_path):
+    grid = (16 / 255, 64 / 255)
+    found, arrays = {}, {}
+    for gamma in (1.0, 0.3):
+        folder = tmp_path / str(gamma)
+        folder.mkdir()
+        spec = TransferSpec(images=40, epsilons=grid, steps=4, skip_gamma=gamma)
+        found[gamma] = measure_evasion(
+            EvasionTask(victim=VICTIM, attack=spec, surrogate=VICTIM), Workspace(folder, bench)
+        )
+        with np.load(folder / "evasion.npz") as archive:
+            arrays[gamma] = dict(archive)
+    assert not any(measurement.metric in ("skip_gain", "plain_asr") for measurement in found[1.0])
+    right = arrays[1.0]["correct"]
+    for epsilon in grid:
+        at = f"{round(255 * epsilon)}/255"
+        plain, ours = (arrays[gamma]["minimal_epsilon"][right] <= epsilon for gamma in (1.0, 0.3))
+        assert value(found[0.3], "plain_asr", epsilon=at).value == plain.mean()
+        gain = value(found[0.3], "skip_gain", epsilon=at)
+        assert gain.value == pytest.approx(ours.mean() - plain.mean())
+        assert gain.low <= gain.value <= gain.high
+        assert gain.n == right.sum()
+
+
 def test_every_architecture_gets_the_same_images(tmp_path):
     bundle = load_data(VICTIM.data, tmp_path)
 

@@ -103,10 +103,11 @@ def test_the_defaults_can_be_planned_on_embedded_data(protocol, data):
 def test_the_paper_protocol_is_the_published_setting():
     (attack,) = attacks_for(["extraction"], "paper", "paper")
     assert attack.budgets == (1000, 2000, 4000, 8000, 16000)
-    assert (attack.pool, attack.labels, attack.surrogate, attack.epochs) == ("train", "soft", "same", 25)
+    assert (attack.pool, attack.labels, attack.surrogate, attack.epochs) == ("train", "hard", "same", 25)
     assert (attack.recipe, attack.min_steps) == ("published", 0)
     (mini,) = attacks_for(["extraction"], "paper", "mini")
     assert mini.budgets_of(50_000) == attack.budgets
+    assert (mini.labels, mini.recipe, mini.min_steps) == ("hard", "published", 250)
 
 
 def test_sound_has_a_surrogate_of_its_own_and_one_for_all_at_four_budgets_each():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,12 +13,15 @@ from nasaudit.data.load import load_data
 from nasaudit.data.split import Split
 from nasaudit.planning.experiments import Build, extraction
 from nasaudit.spec.attacks import AdaptiveKnockoffSpec, KnockoffSpec
+from nasaudit.spec.attacks.choice import attacks_for
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.tasks import TrainTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.workspace import Workspace
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.victims import LinearVictim, trained_conv_net
+from nasaudit.training.loop import fit
+from nasaudit.training.work import load_victim
 from nasaudit.victim.classifier import Classifier
 
 SHAPE = (1, 8, 8)
@@ -31,8 +35,8 @@ EPSILON = 16 / 255
 QUICK = {"epochs": 1, "min_steps": 40, "transfer_images": 60}
 
 
-def run(bench, spec, progress=lambda done, text="": None):
-    task = extraction(VICTIM, spec, Build("mini", 10, SHAPE))
+def run(bench, spec, progress=lambda done, text="": None, of=VICTIM):
+    task = extraction(of, spec, Build("mini", 10, SHAPE))
     return measure_extraction(task, Workspace(Path(), bench, progress))
 
 
@@ -83,6 +87,49 @@ def test_every_way_to_ask_is_measured(bench, spec):
     at = {"surrogate": spec.surrogate, "labels": spec.labels, "pool": spec.pool, "budget": "60"}
     assert value(found, "queries", **at) == 60
     assert 0 <= value(found, "agreement", **at) <= 1
+
+
+def test_published_setting_images_are_augmented_once_and_asked_about_like_that(bench, monkeypatch):
+    """ain-soph/autovul, projects/extraction_attack.py:43 lists the training set before anything is asked.
+
+    Crops and mirrors are drawn there, once for all 25 epochs; bash/extraction.sh:14 passes no --cutout.
+    """
+    trained = []
+
+    def spy(surrogate, images, training, seed, targets, **rest):
+        trained.append((images, training, targets))
+        return fit(surrogate, images, training, seed, targets=targets, **rest)
+
+    monkeypatch.setattr("nasaudit.attacks.extraction.base.fit", spy)
+    of = VICTIM.model_copy(
+        update={"training": VICTIM.training.model_copy(update={"crop": 1, "flip": True, "cutout": 3})}
+    )
+    (spec,) = attacks_for(["extraction"], "paper", "mini")
+    spec = spec.model_copy(update={"budgets": (40, 80), "budget_shares": (), "transfer_images": 20})
+    run(bench, spec.model_copy(update={"min_steps": 20, "epochs": 1}), of=of)
+
+    network, bundle = load_victim(of, Workspace(Path(), bench))
+    raw = bundle.train.images.numpy()
+    windows = {
+        np.pad(raw, ((0, 0), (0, 0), (1, 1), (1, 1)))[i, :, r : r + 8, c : c + 8][..., ::way].tobytes(): (
+            i,
+            r,
+            c,
+            way,
+        )
+        for i in range(len(raw))
+        for r in range(3)
+        for c in range(3)
+        for way in (1, -1)
+    }
+    (fewer, _, _), (images, training, targets) = trained
+    drawn = [windows[image.tobytes()] for image in images.images.numpy()]
+    assert [bundle.train.indices[i] for i, *_ in drawn] == images.indices.tolist()
+    assert len({how[1:] for how in drawn}) == 18  # all shifts, both ways
+    assert torch.equal(fewer.images, images.images[:40])
+    assert (training.crop, training.flip, training.cutout) == (0, False, 0)
+    with torch.no_grad():
+        assert torch.equal(targets, network(images.pixels()).argmax(1))
 
 
 def test_a_study_says_in_its_rows_what_the_victim_told(bench):

@@ -2,22 +2,25 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.arch.network import build
+from nasaudit.arch.network import Network, build
 from nasaudit.attacks.poisoning.base import choose_aims
 from nasaudit.attacks.poisoning.work import craft_poison
 from nasaudit.data.load import load_data
+from nasaudit.data.split import Split
 from nasaudit.errors import SpecError
 from nasaudit.measure.estimate import exact
 from nasaudit.planning.experiments import EXPERIMENTS, Build, poisoned_training
 from nasaudit.planning.plan import plan
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import GradientMatchingSpec, LabelFlipSpec, PoisoningSpec
+from nasaudit.spec.attacks.choice import attacks_for
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import PoisoningTask, PoisonTask, TrainTask
@@ -26,7 +29,7 @@ from nasaudit.store.records import Record
 from nasaudit.store.workspace import Workspace
 from nasaudit.testing.bench import Bench
 from nasaudit.training.evaluate import predict
-from nasaudit.training.loop import fit
+from nasaudit.training.loop import History, fit
 from nasaudit.training.work import load_victim, training_images
 
 TRAINING = TrainingSpec(epochs=3, crop=0, optimizer="sgd", learning_rate=0.05)
@@ -134,6 +137,31 @@ def test_a_network_is_trained_on_the_poison_that_was_crafted(bench: Bench) -> No
         poisoned_training(victim(), LabelFlipSpec(), 0.0), bundle, Workspace(Path(), bench)
     )
     assert clean.digest == bundle.train.digest
+
+
+def test_published_setting_poisoned_images_alone_are_augmented_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ain-soph/autovul, vision/attacks/poison/poison_random.py:55 to 66 makes a list of the augmented subset."""
+    given = []
+
+    def spy(network: Network, train: Split, *rest: Any, frozen: torch.Tensor | None, **named: Any) -> History:
+        given.append((train, frozen))
+        return fit(network, train, *rest, frozen=frozen, **named)
+
+    monkeypatch.setattr("nasaudit.training.work.fit", spy)
+    (attack,) = attacks_for(["poisoning"], "paper", "paper")
+    assert isinstance(attack, LabelFlipSpec)
+    assert (attack.fractions, attack.epochs) == ((0, 0.1, 0.2, 0.4), 50)
+    clean = load_data(DataSpec(name="digits"), Path()).train
+    for spec, frozen_too in ((attack, True), (LabelFlipSpec(), False)):
+        bench(poisoned_training(victim(), spec.model_copy(update={"epochs": 1}), 0.2))
+        train, frozen = given[-1]
+        assert frozen_too == (frozen is not None)
+        if frozen is not None:
+            assert torch.equal(frozen, train.labels != clean.labels)
+        bench(poisoned_training(victim(), spec.model_copy(update={"epochs": 1}), 0.0))
+        assert given[-1][1] is None
 
 
 def test_an_optimised_poison_from_crafting_to_pictures(bench: Bench) -> None:

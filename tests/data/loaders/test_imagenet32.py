@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nasaudit.data.catalogue import class_names, describe, fingerprint, parse_data, read_raw
-from nasaudit.data.loaders.imagenet32 import draw_classes
+from nasaudit.data.subset import draw_classes
 from nasaudit.errors import DataError, SpecError
 from nasaudit.spec.data import DataSpec
 
@@ -42,13 +42,15 @@ def test_drawn_classes_are_relabelled_and_keep_their_names(tmp_path, formats):
 
 
 def test_the_seed_draws_the_classes():
-    assert draw_classes(32, 0).tolist() == draw_classes(32, 0).tolist()
-    assert draw_classes(32, 0).tolist() != draw_classes(32, 1).tolist()
-    assert len(set(draw_classes(32, 0).tolist())) == 32
-    assert set(draw_classes(10, 3)) < set(draw_classes(11, 3))
-    assert draw_classes(1000, 9).tolist() == list(range(1000))
+    assert draw_classes(1000, 32, 0).tolist() == draw_classes(1000, 32, 0).tolist()
+    assert draw_classes(1000, 32, 0).tolist() != draw_classes(1000, 32, 1).tolist()
+    assert len(set(draw_classes(1000, 32, 0).tolist())) == 32
+    assert set(draw_classes(1000, 10, 3)) < set(draw_classes(1000, 11, 3))
+    assert draw_classes(1000, 1000, 9).tolist() == list(range(1000))
     # Every class is about equally likely to be drawn: 600 draws of 100 expect 60 each, sd 7.3.
-    counts = np.bincount(np.concatenate([draw_classes(100, seed) for seed in range(600)]), minlength=1000)
+    counts = np.bincount(
+        np.concatenate([draw_classes(1000, 100, seed) for seed in range(600)]), minlength=1000
+    )
     assert counts.min() > 25
     assert counts.max() < 95
 

@@ -19,7 +19,7 @@ DEFENDED = TrainingSpec.parse(
 def test_what_is_off_leaves_the_digest_as_it_was_before_there_were_defences():
     """A store that is older finds its records again."""
     assert TrainingSpec().digest() == "4f14843d27b33f399995"
-    assert recipe("paper", "paper", "cifar10").digest() == "822a6ffc3dcac8447de9"
+    assert recipe("paper", "sound", "cifar10", 3).digest() == "62bc3154468a6ae10d2f"
     assert "defences" not in TrainingSpec().model_dump()
     for spec in (KnockoffSpec(), AdaptiveKnockoffSpec()):
         assert "answers" not in spec.model_dump()

@@ -4,11 +4,12 @@ Pang, Xi, Ji, Luo & Wang, "On the Security Risks of AutoML", USENIX Security 202
 have low gradient variance, which lets a good attack follow the gradient. The measure is that of the authors' code:
 
     g_i = gradient of the loss of image i alone by all parameters, clipped to length 5:
-          g_i min(1, 5 / (|g_i| + 1e-6)), as torch.nn.utils.clip_grad_norm_ does
-    gradient_std_sum = sum over coordinates k of std_i(g_ik),    with the unbiased variance
+          g_i min(1, 5 / |g_i|)
+    gradient_std_sum = sum over coordinates k of std_i(g_ik),    with the biased variance 1/N sum g_ik^2 - mean^2
 
-over 512 validation images, in eval mode. It grows with the number of parameters and with the scale of the gradients:
-between architectures of different sizes `nasaudit.analysis.gradients.variance` has the forms that do not.
+over 512 validation images, in eval mode (ain-soph/autovul, projects/grad_var.py:45-60 and
+autovul/base/models.py:171). It grows with the number of parameters and with the scale of the gradients: between
+architectures of different sizes `nasaudit.analysis.gradients.variance` has the forms that do not.
 
 The gradients come in chunks (`per_sample`) and are not kept. Mean and sum of squared deviations of each coordinate
 are updated as in Chan, Golub & LeVeque, "Algorithms for Computing the Sample Variance", The American Statistician 37,
@@ -71,9 +72,9 @@ def gradient_std_sum(
 
 
 def clipped(rows: Tensor, clip: float) -> Tensor:
-    """Each row [N, P] cut to the length `clip`, in place, as torch.nn.utils.clip_grad_norm_ does."""
+    """Each row [N, P] cut to the length `clip`, in place."""
     norms = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    return rows.mul_((clip / (norms + 1e-6)).clamp_(max=1))
+    return rows.mul_((clip / norms).clamp_(max=1))
 
 
 class _Deviations:
@@ -116,6 +117,6 @@ class _Deviations:
                 counts, of_groups = self._counts[groups], means[groups]
                 mean = counts @ of_groups / counts.sum()
                 between = counts @ (of_groups - mean).square_()
-                variance = (squares[groups].sum(dim=0) + between) / (counts.sum() - 1)
+                variance = (squares[groups].sum(dim=0) + between) / counts.sum()
                 total[position] += variance.sqrt_().sum()
         return total

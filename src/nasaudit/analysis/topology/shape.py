@@ -43,6 +43,13 @@ def topology(genotype: Genotype) -> dict[str, Topology]:
     }
 
 
+def skip_share(genotype: Genotype | None) -> float | None:
+    """The edges of both cells that are skips, divided by all edges, in [0,1]; None without edges, or cells."""
+    shapes = () if genotype is None else topology(genotype).values()
+    edges = sum(shape.edges for shape in shapes)
+    return sum(shape.skips for shape in shapes) / edges if edges else None
+
+
 def cell_topology(cell: Cell) -> Topology:
     """The shape of one cell."""
     nodes = [_edges(node) for node in cell.nodes]

@@ -1,9 +1,9 @@
-"""The manual families as numbers: a dataclass for each kind of network, a table with both scales. No torch.
+"""The manual families as numbers: a dataclass for each kind of network, a table with every scale. No torch.
 
 `paper` holds the published networks in their form for 32x32 images: a 3x3 stride-1 stem and no pooling in
 front of the first stage, so that stages work at 1, 1/2, 1/4 and 1/8 of the image's side.
-`mini` keeps each family's building block and stage plan, and narrows it until a forward pass of a 3x28x28
-image costs about what the `mini` cells cost (`spec.arch.MINI_FLOPS`).
+`mini` and `small` keep each family's building block and stage plan, and narrow it until a forward pass costs about
+what the cells of that scale cost (`spec.arch.FLOPS_BUDGET`).
 """
 
 from dataclasses import dataclass
@@ -95,30 +95,37 @@ Plan = Residual | PreActivation | Dense | Aggregated | Plain
 FAMILIES: dict[str, dict[Scale, Plan]] = {
     "bit": {
         "paper": PreActivation(64, (256, 512, 1024, 2048), (3, 4, 6, 3), norm_groups=32),
+        "small": PreActivation(32, (64, 128, 256, 512), (2, 2, 2, 2), norm_groups=8),
         "mini": PreActivation(16, (32, 64, 128, 256), (1, 1, 2, 1), norm_groups=4),
     },
     "densenet": {
         "paper": Dense(growth=32, blocks=(6, 12, 24, 16), bottleneck=4),
+        "small": Dense(growth=12, blocks=(3, 6, 12, 8), bottleneck=4),
         "mini": Dense(growth=8, blocks=(1, 3, 6, 4), bottleneck=4),
     },
     "dla": {
         "paper": Aggregated((16, 32, 64, 128, 256, 512), (1, 1, 1, 2, 2, 1)),
+        "small": Aggregated((12, 12, 14, 28, 56, 112), (1, 1, 1, 2, 2, 1)),
         "mini": Aggregated((8, 8, 8, 16, 16, 32), (1, 1, 1, 2, 2, 1)),
     },
     "resnet": {
         "paper": Residual(64, (64, 128, 256, 512), (2, 2, 2, 2)),
+        "small": Residual(20, (20, 40, 80, 160), (2, 2, 2, 2)),
         "mini": Residual(8, (8, 16, 32, 64), (2, 2, 2, 2)),
     },
     "resnext": {
         "paper": Residual(64, (64, 128, 256, 512), (3, 4, 6, 3), bottleneck=True, groups=32, group_width=4),
+        "small": Residual(16, (16, 32, 64, 128), (2, 2, 2, 2), bottleneck=True, groups=8, group_width=16),
         "mini": Residual(8, (8, 16, 32, 64), (1, 1, 1, 1), bottleneck=True, groups=4, group_width=32),
     },
     "vgg": {
         "paper": Plain((64, 128, 256, 512, 512), (2, 2, 2, 2, 2)),
+        "small": Plain((28, 56, 112, 224, 224), (2, 2, 2, 2, 2)),
         "mini": Plain((12, 24, 48, 96, 96), (2, 2, 2, 2, 2)),
     },
     "wideresnet": {
         "paper": Residual(64, (64, 128, 256, 512), (3, 4, 6, 3), bottleneck=True, group_width=128),
+        "small": Residual(16, (10, 20, 40, 80), (2, 2, 2, 2), bottleneck=True, group_width=128),
         "mini": Residual(8, (6, 12, 24, 48), (1, 1, 1, 1), bottleneck=True, group_width=128),
     },
 }

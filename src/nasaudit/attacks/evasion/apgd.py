@@ -11,11 +11,15 @@ p_1 = .22 and p_{j+1} = p_j + max(p_j - p_{j-1} - .03, .06), the step is halved 
     1. f rose in fewer than rho = .75 of the steps since w_{j-1}, or
     2. neither eta nor the best f has changed since w_{j-1}.
 
+With `target_classes` it is the targeted Auto-PGD of AutoAttack: one run towards each of the likeliest wrong classes
+of the clean image, each on what the earlier ones left; any wrong class counts.
+
 Deviations: an image stops at the first step that breaks it; the point that Algorithm 1 computes at a checkpoint and
 then replaces by the best one is not computed. With the loss `ce`, f is the log odds of the class, which
 rise and fall with the cross-entropy and have the direction of its gradient (see `Objective.loss`).
 """
 
+from itertools import product
 from typing import final
 
 import torch
@@ -24,9 +28,10 @@ from torch import Tensor
 from nasaudit.attacks.evasion.ball import Ball, random_point
 from nasaudit.attacks.evasion.base import Attempt, EvasionAttack, Perturbed
 from nasaudit.attacks.evasion.engine import Climb, ascend, ascent_direction
-from nasaudit.attacks.evasion.objective import LOSSES
+from nasaudit.attacks.evasion.objective import LOSSES, towards_wrong_classes
 from nasaudit.progress import part
 from nasaudit.spec.attacks import ApgdSpec
+from nasaudit.victim.batches import in_batches
 from nasaudit.victim.classifier import Classifier
 
 MOMENTUM = 0.75  # the paper's alpha
@@ -35,28 +40,32 @@ RHO = 0.75
 
 @final
 class Apgd(EvasionAttack[Classifier]):
-    """Auto-PGD with restarts; each restart gets the images that all earlier ones left standing."""
+    """Auto-PGD with targets and restarts; each run gets the images that all earlier ones left standing."""
 
     spec: ApgdSpec
 
     def _perturb(self, victim: Classifier, attempt: Attempt, epsilon: float) -> Perturbed:
-        spec, outcome = self.spec, Perturbed.begin(attempt.images)
-        for restart in range(spec.restarts):
+        spec, outcome, aims = self.spec, Perturbed.begin(attempt.images), [attempt.objective]
+        if spec.target_classes is not None:
+            logits = in_batches(victim, attempt.images, attempt.images.device)
+            aims = towards_wrong_classes(attempt.objective, logits, spec.target_classes)
+        runs = list(product(aims, range(spec.restarts)))
+        for number, (objective, _) in enumerate(runs):
             rows = (~outcome.broken).nonzero().squeeze(1)
             ball = Ball.around(attempt.images[rows], spec.norm, epsilon)
-            start = random_point(ball, attempt.indices[rows], "apgd", spec.loss, attempt.seed, restart)
+            start = random_point(ball, attempt.indices[rows], "apgd", spec.loss, attempt.seed, number)
             walk, state = Perturbed.begin(start), _State(ball, spec.steps)
             for climb in ascend(
                 victim,
                 walk,
-                attempt.objective.take(rows),
+                objective.take(rows),
                 spec.steps if epsilon > 0 else 0,
                 loss=LOSSES[spec.loss],
                 batch_size=self.batch_size,
-                progress=part(attempt.progress, restart / spec.restarts, (restart + 1) / spec.restarts),
+                progress=part(attempt.progress, number / len(runs), (number + 1) / len(runs)),
             ):
                 walk.images[climb.rows] = state.advance(climb)
-            outcome.add(rows, walk, restart * spec.steps, first=restart == 0)
+            outcome.add(rows, walk, number * spec.steps, first=number == 0)
         return outcome
 
 

@@ -15,7 +15,7 @@ from nasaudit.errors import MeasurementError
 from nasaudit.measure.bootstrap import bootstrap, mean
 from nasaudit.measure.estimate import Bound, FloatArray, Measurement, Setting
 from nasaudit.measure.pooling import bound_of
-from nasaudit.measure.proportion import proportion
+from nasaudit.measure.proportion import paired_difference, proportion
 from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.units import format_epsilon
 
@@ -223,6 +223,31 @@ def spent_queries(spec: EvasionSpec, queries: Whole, correct: npt.NDArray[np.boo
     if spec.threat_model == "white_box" or (asked < 0).any():
         return []
     return _query_statistics(asked, (("norm", spec.norm), ("goal", spec.goal), ("images", "correct")))
+
+
+def skip_gain(
+    spec: EvasionSpec,
+    minimal: npt.NDArray[np.float64],
+    plain: npt.NDArray[np.float64],
+    correct: npt.NDArray[np.bool_],
+) -> list[Measurement]:
+    """What the Skip Gradient Method gains at each epsilon: images that it breaks, minus those that fall without it.
+
+    Args:
+        spec: the attack.
+        minimal: float64 [N], see above.
+        plain: the same of the attack by plain gradients, on the same images.
+        correct: bool [N], which images the victim gets right; only they are counted.
+    """
+    measurements = []
+    for epsilon in spec.epsilons:
+        at: Setting = (
+            ("epsilon", format_epsilon(epsilon)), ("norm", spec.norm), ("goal", spec.goal), ("images", "correct"),
+        )  # fmt: skip
+        ours, theirs = minimal[correct] <= epsilon, plain[correct] <= epsilon
+        measurements.append(Measurement("plain_asr", proportion(int(theirs.sum()), len(theirs)), at))
+        measurements.append(Measurement("skip_gain", paired_difference(ours, theirs), at))
+    return measurements
 
 
 def _query_statistics(asked: Whole, setting: Setting) -> list[Measurement]:

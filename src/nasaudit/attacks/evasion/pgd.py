@@ -20,6 +20,7 @@ from nasaudit.attacks.evasion.engine import ascend, ascent_direction
 from nasaudit.progress import part
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.victim.classifier import Classifier
+from nasaudit.victim.skips import skip_gradients
 
 
 @final
@@ -40,15 +41,16 @@ class Pgd(EvasionAttack[Classifier]):
             if spec.random_start or restart > 0:
                 start = random_point(ball, attempt.indices[rows], "pgd", attempt.seed, restart)
             walk = Perturbed.begin(start)
-            for climb in ascend(
-                victim,
-                walk,
-                attempt.objective.take(rows),
-                spec.steps if epsilon > 0 else 0,
-                batch_size=self.batch_size,
-                progress=part(attempt.progress, restart / spec.restarts, (restart + 1) / spec.restarts),
-            ):
-                ahead = climb.points + alpha * ascent_direction(climb.gradient, spec.norm)
-                walk.images[climb.rows] = ball.take(climb.rows).project(ahead)
+            with skip_gradients(victim.network, spec.skip_gamma):
+                for climb in ascend(
+                    victim,
+                    walk,
+                    attempt.objective.take(rows),
+                    spec.steps if epsilon > 0 else 0,
+                    batch_size=self.batch_size,
+                    progress=part(attempt.progress, restart / spec.restarts, (restart + 1) / spec.restarts),
+                ):
+                    ahead = climb.points + alpha * ascent_direction(climb.gradient, spec.norm)
+                    walk.images[climb.rows] = ball.take(climb.rows).project(ahead)
             outcome.add(rows, walk, restart * spec.steps, first=restart == 0)
         return outcome

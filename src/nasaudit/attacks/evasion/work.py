@@ -14,6 +14,7 @@ from nasaudit.attacks.evasion.measures import (
     curve_measurements,
     effort_measurements,
     output_disagreement,
+    skip_gain,
     spent_queries,
     steps_of_failure,
     zero_gradient_share,
@@ -21,9 +22,9 @@ from nasaudit.attacks.evasion.measures import (
 from nasaudit.data.load import test_images
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.measure.estimate import Measurement
-from nasaudit.progress import Progress, silent
+from nasaudit.progress import Progress, part, silent
 from nasaudit.randomness import derive_seed
-from nasaudit.spec.attacks import EvasionSpec
+from nasaudit.spec.attacks import EvasionSpec, TransferSpec
 from nasaudit.spec.tasks import EvasionTask
 from nasaudit.store.artefacts import EVASION, EXAMPLES
 from nasaudit.store.workspace import Workspace
@@ -40,7 +41,7 @@ KEPT_EXAMPLES = 8
 
 
 def measure_evasion(task: EvasionTask, workspace: Workspace) -> list[Measurement]:
-    """Run the attack's security curve on a victim's test images.
+    """Run the attack's security curve on a victim's test images; one that favours skips also without doing so.
 
     Leaves `evasion.npz`, one row an image (index: position in the source, label, correct, minimal_epsilon,
     steps and queries: see `SecurityCurve`, target, and prediction: the class of the adversarial example, or of the
@@ -49,6 +50,7 @@ def measure_evasion(task: EvasionTask, workspace: Workspace) -> list[Measurement
     spec = cast(EvasionSpec, task.attack)
     network, bundle = load_victim(task.victim, workspace)
     tools: tuple[object, ...] = ()
+    twice = isinstance(spec, TransferSpec) and spec.skip_gamma != 1
     if task.surrogate is not None:
         surrogate, _ = load_victim(task.surrogate, workspace)
         tools = (Classifier(surrogate, task.surrogate.architecture.classes, workspace.device),)
@@ -56,8 +58,15 @@ def measure_evasion(task: EvasionTask, workspace: Workspace) -> list[Measurement
     chosen = choose_images(bundle, spec, judge, task.victim.data.seed)
     attack = cast(AnyAttack, load_attack(spec, *tools))
     seed = derive_seed(task.digest())
-    curve, measurements = run_attack(attack, network, judge, chosen, seed=seed, progress=workspace.progress)
+    progress = part(workspace.progress, 0, 0.5 if twice else 1)
+    curve, measurements = run_attack(attack, network, judge, chosen, seed=seed, progress=progress)
     correct = (curve.clean_prediction.cpu() == chosen.labels).numpy()
+    if twice:
+        by_plain = cast(AnyAttack, load_attack(spec.model_copy(update={"skip_gamma": 1.0}), *tools))
+        progress = part(workspace.progress, 0.5, 1)
+        plain, _ = run_attack(by_plain, network, judge, chosen, seed=seed, progress=progress)
+        minimal, others = (each.minimal_epsilon.cpu().numpy() for each in (curve, plain))
+        measurements += skip_gain(spec, minimal, others, correct)
     np.savez(
         workspace.folder / EVASION,
         index=chosen.indices.numpy(),

@@ -4,11 +4,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nasaudit.data.augment import augment
 from nasaudit.data.load import load_data
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.errors import SpecError
 from nasaudit.spec.attacks import ExtractionSpec
 from nasaudit.spec.data import DataSpec
+from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.workspace import Workspace
 
 # ITU-R BT.601: how much red, green and blue count in grey.
@@ -30,6 +32,16 @@ def thief_pool(spec: ExtractionSpec, victim_data: str, bundle: DataBundle, works
     other = load_data(DataSpec(name=name), workspace.downloads)
     whole = other.train.joined(other.validation, other.test, other.pool)
     return whole.with_images(fit_to(whole.images, bundle.train.shape))
+
+
+def augmented_once(pool: Split, recipe: TrainingSpec, seed: int) -> Split:
+    """Images cropped and mirrored at random as a recipe does it, but not cut out: once, to be asked about like that.
+
+    As in the talk's artifact, which makes a list of the augmented training set, without --cutout (ain-soph/autovul,
+    projects/extraction_attack.py:43, bash/extraction.sh:14).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return pool.with_images(augment(pool.images, generator, recipe.crop, recipe.flip, cutout=0))
 
 
 def planned_budgets(spec: ExtractionSpec, bundle: DataBundle, pool: Split) -> tuple[int, ...]:

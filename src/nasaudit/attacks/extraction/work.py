@@ -11,7 +11,7 @@ from nasaudit.attacks.base import load_attack
 from nasaudit.attacks.extraction import transfer
 from nasaudit.attacks.extraction.base import ExtractionAttack, Stolen
 from nasaudit.attacks.extraction.measures import likeness
-from nasaudit.attacks.extraction.pool import planned_budgets, thief_pool
+from nasaudit.attacks.extraction.pool import augmented_once, planned_budgets, thief_pool
 from nasaudit.data.load import test_images
 from nasaudit.data.split import DataBundle
 from nasaudit.measure.estimate import Measurement, Setting, exact
@@ -46,6 +46,9 @@ def measure_extraction(task: ExtractionTask, workspace: Workspace) -> list[Measu
     seed = derive_seed("extraction", spec.seed, task.victim.seed)
     judge = _Judge(task, victim, bundle)
     measurements = judge.floor(seed)
+    moments = pool.moments
+    if spec.augmented_once:
+        pool = augmented_once(pool, task.victim.training, derive_seed("augmented once", seed))
     trainings = [surrogate_training(spec, task.victim.training, budget) for budget in budgets]
     costs = [
         training.epochs * max(budget, training.batch_size)
@@ -57,7 +60,7 @@ def measure_extraction(task: ExtractionTask, workspace: Workspace) -> list[Measu
         stealing = part(workspace.progress, begin, stolen_at, f" ({budget} queries)")
         limits: list[Limit] = [resolve_name(limit.implementation)(limit) for limit in spec.answers]
         oracle = Oracle(victim, budget, "label" if spec.labels == "hard" else "probabilities", limits)
-        surrogate = build(task.surrogate, derive_seed("surrogate", seed), pool.moments)
+        surrogate = build(task.surrogate, derive_seed("surrogate", seed), moments)
         stolen = cast(ExtractionAttack, load_attack(spec)).steal(
             oracle, pool, budget, surrogate, training, seed=seed, progress=stealing
         )

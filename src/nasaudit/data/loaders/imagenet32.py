@@ -14,7 +14,7 @@ from nasaudit.data.loaders.batches import join, unpack_rows
 from nasaudit.data.raw import Labels, Pixels, RawData
 from nasaudit.data.safe_npz import load_arrays
 from nasaudit.data.safe_pickle import load_batch
-from nasaudit.data.splits import random_order
+from nasaudit.data.subset import draw_classes
 from nasaudit.errors import DataError
 from nasaudit.spec.data import DataSpec
 
@@ -28,7 +28,7 @@ NAMES_FILE = "map_clsloc.txt"  # of the development kit: "n02119789 1 kit_fox" o
 def load(spec: DataSpec, downloads: Path) -> RawData:
     """The images of all classes, or of those that the data seed draws, relabelled 0..k-1."""
     folder = _root(spec, downloads)
-    drawn = draw_classes(spec.classes or CLASSES, spec.seed)
+    drawn = _drawn(spec)
     new_label = np.full(CLASSES, -1, dtype=np.int64)
     new_label[drawn] = np.arange(len(drawn))
     batches = [_read(_batch_file(folder, name), new_label) for name in (*TRAIN_BATCHES, TEST_BATCH)]
@@ -46,12 +46,11 @@ def files(spec: DataSpec, downloads: Path) -> list[Path]:
 def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
     """The names of the drawn classes, in the order of their new labels."""
     names = _all_names(_root(spec, downloads))
-    return tuple(names[old] for old in draw_classes(spec.classes or CLASSES, spec.seed))
+    return tuple(names[old] for old in _drawn(spec))
 
 
-def draw_classes(count: int, seed: int) -> Labels:
-    """`count` of the 1,000 classes, numbered 0..999 and sorted; the same for the same seed everywhere."""
-    return np.sort(random_order(CLASSES, "imagenet32 classes", seed)[:count])
+def _drawn(spec: DataSpec) -> Labels:
+    return draw_classes(CLASSES, spec.classes or CLASSES, spec.seed)
 
 
 def _root(spec: DataSpec, downloads: Path) -> Path:

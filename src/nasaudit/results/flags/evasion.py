@@ -38,9 +38,12 @@ def random_outputs(facts: Facts) -> Iterator[Remark]:
 
 
 def black_box_wins(facts: Facts) -> Iterator[Remark]:
-    """Who knows the weights can do all that others can: if they do worse, the white-box attack is at fault."""
+    """Who knows the weights can do all that others can: if they do worse, the white-box attack is at fault.
+
+    An ensemble is no rival: what its black-box member broke is in its own figure.
+    """
     rows = facts.pooled("evasion", "asr")
-    white = [row for row in rows if _access(row) == "white_box"]
+    white = [row for row in rows if _access(row) == "white_box" and not _evasion(row.attack).mixed]
     remarked = set()
     for row in rows:
         if _access(row) in ("white_box", None) or (row.architecture, row.attack) in remarked:
@@ -54,7 +57,7 @@ def black_box_wins(facts: Facts) -> Iterator[Remark]:
                 f"at {row.setting['epsilon']} {row.attack}, which does not see the weights of "
                 f"{row.architecture}, breaks {row.value:.1%} of the images and {best.attack}, which does, "
                 f"{best.value:.1%}: the gradients mislead (gradient masking), so believe the larger figure, and "
-                "attack with more restarts, more steps or the ensemble",
+                "attack with more restarts, more steps or `autoattack`",
                 (row.architecture,),
             )
 
@@ -85,7 +88,47 @@ def steps_not_converged(facts: Facts) -> Iterator[Remark]:
             )
 
 
-CHECKS: tuple[Check, ...] = (zero_gradients, random_outputs, black_box_wins, steps_not_converged)
+def transition_outside_grid(facts: Facts) -> Iterator[Remark]:
+    """A curve that is above one half before its grid begins, or below it where that ends, says little but that.
+
+    Of the attack that evasion is judged by, PGD in linf and untargeted, where a study has it; else of all that see
+    the weights. An attack with one epsilon has no curve.
+    """
+    rows = [
+        row
+        for row in facts.pooled("evasion", "median_minimal_epsilon")
+        if row.setting.get("images") == "correct" and _access(row) == "white_box"
+    ]
+    judged = [
+        row
+        for row in rows
+        if (row.attack, row.setting.get("norm"), row.setting.get("goal")) == ("pgd", "linf", "untargeted")
+    ]
+    tried: dict[tuple[str, str, Setting], set[str]] = {}
+    for row in facts.pooled("evasion", "asr"):
+        tried.setdefault(source_of(row, "epsilon"), set()).add(row.setting["epsilon"])
+    for row in judged or rows:
+        if row.bound and len(tried.get(source_of(row), ())) > 1:
+            where, what = (
+                ("more than half of the images fall at the smallest", "smaller")
+                if row.bound == "upper"
+                else ("less than half of the images fall at the largest", "larger")
+            )
+            yield Remark(
+                f"{where} epsilon that {row.attack} ({row.setting['norm']}, {row.setting['goal']}) tried on "
+                f"{row.architecture}: neither the area under its curve nor the median compares it with others; add "
+                f"{what} `epsilons`",
+                (row.architecture,),
+            )
+
+
+CHECKS: tuple[Check, ...] = (
+    transition_outside_grid,
+    zero_gradients,
+    random_outputs,
+    black_box_wins,
+    steps_not_converged,
+)
 
 
 def _worst(facts: Facts, metric: str) -> Mapping[str, float]:
@@ -102,6 +145,12 @@ def _access(row: Row) -> ThreatModel | None:
     if row.attack not in ATTACKS or not issubclass(ATTACKS[row.attack], EvasionSpec):
         return None
     return ATTACKS[row.attack].threat_model
+
+
+def _evasion(attack: str) -> type[EvasionSpec]:
+    spec = ATTACKS[attack]
+    assert issubclass(spec, EvasionSpec)
+    return spec
 
 
 def _question(row: Row) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, SerializeAsAny
 
+from nasaudit.spec.attacks.architectural import ArchitecturalSpec
+from nasaudit.spec.attacks.autoattack import AutoAttackSpec, FabSpec
 from nasaudit.spec.attacks.backdoor import (
     BackdoorSpec,
     BadNetsSpec,
@@ -64,7 +66,9 @@ __all__ = [
     "AdaptiveKnockoffSpec",
     "AnyAttack",
     "ApgdSpec",
+    "ArchitecturalSpec",
     "AttackSpec",
+    "AutoAttackSpec",
     "BackdoorSpec",
     "BadNetsSpec",
     "BlendedSpec",
@@ -74,6 +78,7 @@ __all__ = [
     "EnsembleSpec",
     "EvasionSpec",
     "ExtractionSpec",
+    "FabSpec",
     "Family",
     "FgsmSpec",
     "FmnSpec",

@@ -93,7 +93,8 @@ class AttackSpec(NamedSpec):
 
     def told(self, field: str) -> str:
         """What the rows of a study say of a field in which its attacks differ."""
-        value = self.model_dump(mode="json")[field]
+        # A field that is left out of the digest has its default.
+        value = self.model_dump(mode="json").get(field, getattr(self, field))
         return "+".join(f"{item:.4g}" for item in value) if isinstance(value, list) else str(value)
 
     def check(self, facts: DataFacts) -> None:

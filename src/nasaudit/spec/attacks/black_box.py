@@ -20,10 +20,16 @@ class NesSpec(EvasionSpec):
     expected_epochs: ClassVar[float] = 3.4
 
     name: Literal["nes"] = "nes"
-    steps: Annotated[int, Field(ge=1)] = 10
-    samples: Annotated[int, Field(ge=2)] = 100  # queries of one gradient estimate: pairs, so an even number
+    steps: Annotated[int, Field(ge=1)] = 40  # 2,041 queries in all: a fifth of the authors' budget
+    samples: Annotated[int, Field(ge=2)] = 50  # queries of one gradient estimate: pairs, so an even number
     sigma: Annotated[PixelSize, Field(gt=0)] = 1e-3  # standard deviation of the noise
-    step_size: Epsilon | None = None  # None: 2.5 * epsilon / steps
+    step_size: Epsilon | None = (
+        None  # the first; None: epsilon / 5, as the authors', but 2.5 * epsilon / steps or more
+    )
+    # The step is divided by `plateau_drop` when F has fallen over so many estimates; None: it never is.
+    plateau_length: Annotated[int, Field(ge=2)] | None = 5
+    plateau_drop: Annotated[float, Field(gt=1)] = 2.0
+    least_step: Annotated[Fractional, Field(gt=0)] = 1 / 200  # of the first one
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # share of the former estimates in a step; 0: none
 
     @model_validator(mode="after")
@@ -54,8 +60,18 @@ class SquareSpec(EvasionSpec):
     expected_epochs: ClassVar[float] = 7.0
 
     name: Literal["square"] = "square"
-    queries: Annotated[int, Field(ge=1)] = 500  # for each image, its start included
-    p_init: Annotated[Fractional, Field(gt=0)] = 0.8  # share of the pixels in the first squares
+    queries: Annotated[int, Field(ge=1)] = 1000  # for each image, its start included; 10,000 in the paper
+    # Share of the pixels in the first squares; None: the paper's, .05 in linf and .1 in l2.
+    p_init: Annotated[Fractional, Field(gt=0)] | None = None
+    # The budget that the published schedule of the share is stretched to; None: `queries`.
+    schedule_queries: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def first_share(self) -> float:
+        """That of the spec, or the paper's (section 5.1 and the help of the authors' `attack.py`)."""
+        if self.p_init is not None:
+            return self.p_init
+        return 0.05 if self.norm == "linf" else 0.1
 
     @property
     def most_queries(self) -> int:

@@ -191,7 +191,8 @@ ATTACKS.add("rmia", RmiaSpec)
 ATTACKS.add("boundary_distance", BoundaryDistanceSpec, "boundary", "label_only")
 
 # Shadow models of each architecture: at `paper` scale as many as LiRA's authors need for one variance an image.
-SHADOW_MODELS: dict[Scale, int] = {"mini": LiraSpec.model_fields["models"].default, "paper": 64}
+FEW_SHADOWS: int = LiraSpec.model_fields["models"].default
+SHADOW_MODELS: dict[Scale, int] = {"mini": FEW_SHADOWS, "small": FEW_SHADOWS, "paper": 64}
 
 
 def defaults(protocol: Protocol, scale: Scale) -> tuple[MembershipSpec, ...]:

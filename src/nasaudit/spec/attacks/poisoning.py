@@ -28,6 +28,9 @@ class PoisoningSpec(AttackSpec):
     )  # of the training images
     epochs: Annotated[int, Field(ge=1)] | None = None  # of every training here; None: those of the victim
     seed: Annotated[int, Field(ge=0)] = 0  # decides the poisoned images
+    # Poisoned images are augmented once, as the talk's artifact does it, and not anew each time like the clean ones:
+    # a network can tell them by that.
+    augmented_once: bool = Field(default=False, exclude_if=lambda value: not value)
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
@@ -146,7 +149,7 @@ ATTACKS.add("gradient_matching", GradientMatchingSpec, "witches_brew")
 def defaults(protocol: Protocol, scale: Scale) -> tuple[PoisoningSpec, ...]:
     """The poisoning attacks of a protocol."""
     if protocol == "paper":
-        return (LabelFlipSpec(epochs=50),)
+        return (LabelFlipSpec(epochs=50, augmented_once=True),)
     if scale == "paper":
         return (LabelFlipSpec(), published_gradient_matching())
     return (LabelFlipSpec(), GradientMatchingSpec())

@@ -9,6 +9,10 @@ from nasaudit.spec.attacks.base import ATTACKS, DataFacts, ThreatModel
 from nasaudit.spec.attacks.evasion_base import EvasionSpec, LossName
 from nasaudit.spec.units import Epsilon
 
+# Of the Skip Gradient Method: by how much gradients are decayed that do not go through a skip connection (1: not at
+# all). Left out of the digest where it is off.
+SkipGamma = Annotated[float, Field(gt=0, le=1, exclude_if=lambda value: value == 1)]
+
 
 class PgdSpec(EvasionSpec):
     """Projected gradient descent: Madry et al., "Towards Deep Learning Models Resistant to Adversarial
@@ -26,6 +30,7 @@ class PgdSpec(EvasionSpec):
     step_size: Epsilon | None = None  # None: 2.5 * epsilon / steps, as Madry et al. advise
     restarts: Annotated[int, Field(ge=1)] = 1
     random_start: bool = True
+    skip_gamma: SkipGamma = 1.0  # on the victim itself; see `victim.skips`
 
     @property
     def most_steps(self) -> int:
@@ -59,16 +64,24 @@ class ApgdSpec(EvasionSpec):
     loss: LossName = "ce"
     steps: Annotated[int, Field(ge=1)] = 100
     restarts: Annotated[int, Field(ge=1)] = 1
+    # Runs towards so many of the likeliest wrong classes, all where the data have fewer; None: one away from the own.
+    target_classes: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _any_wrong_class(self) -> Self:
+        if self.target_classes is not None and self.goal != "untargeted":
+            raise SpecError("target_classes", "none for a goal that has its class", self.target_classes)
+        return self
 
     @property
     def most_steps(self) -> int:
-        """Restarts add up."""
-        return self.steps * self.restarts
+        """Restarts and targets add up."""
+        return self.steps * self.restarts * (self.target_classes or 1)
 
     def check(self, facts: DataFacts) -> None:
         """The ratio of logits needs a third class, and towards a target a fourth one."""
         super().check(facts)
-        least = 3 if self.goal == "untargeted" else 4
+        least = 3 if self.goal == "untargeted" and self.target_classes is None else 4
         if self.loss == "dlr" and facts.classes < least:
             raise SpecError("loss", f"`ce` for data with fewer than {least} classes", self.loss)
 
@@ -87,6 +100,8 @@ class TransferSpec(EvasionSpec):
     )
     steps: Annotated[int, Field(ge=1)] = 10
     decay: Annotated[float, Field(ge=0)] = 1.0  # of the momentum; 0: iterative FGSM
+    # Below 1 the attack is run without it as well, and what it gained is measured: see `victim.skips`.
+    skip_gamma: SkipGamma = 1.0
 
     @model_validator(mode="after")
     def _on_the_surrogate(self) -> Self:

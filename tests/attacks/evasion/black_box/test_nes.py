@@ -5,7 +5,7 @@ import torch
 
 from nasaudit.attacks.base import load_attack
 from nasaudit.attacks.evasion.base import EvasionAttack
-from nasaudit.attacks.evasion.black_box.nes import Nes, estimate_gradient, gaussians
+from nasaudit.attacks.evasion.black_box.nes import Annealing, Nes, estimate_gradient, gaussians
 from nasaudit.attacks.evasion.black_box.queries import Questions
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import NonFiniteError, SpecError
@@ -53,7 +53,7 @@ def estimates(points: torch.Tensor, pairs: int, output: str) -> tuple[torch.Tens
     network, oracle = linear(output=output)
     rows = torch.arange(len(points))
     u = gaussians(rows, pairs, points.shape[1:], 0, 0)
-    found = estimate_gradient(Questions(oracle, len(points)), rows, points, ones(len(points)), u, 1e-3)
+    found, _ = estimate_gradient(Questions(oracle, len(points)), rows, points, ones(len(points)), u, 1e-3)
     return found.flatten(1), -network.w.detach().flatten()
 
 
@@ -128,6 +128,24 @@ def test_it_walks_the_path_of_a_plain_loop():
     assert not result.broken.any()
 
 
+def test_the_step_is_annealed_as_in_the_authors_code():
+    # github.com/labsix/limited-blackbox-attacks, attacks.py, 208-215 at 076eebd, with a loss that ends where ours
+    # begins; main.py, 35-42: plateau_drop 2, plateau_length 5, max_lr 1e-2 and min_lr 5e-5 at epsilon .05.
+    spec = NesSpec()
+    levels = torch.randn(3, 200, generator=torch.Generator().manual_seed(1))
+    levels[1] = levels[1].sort().values  # F never falls
+    annealing = Annealing(3, 1e-2, spec, levels.device)
+    for row, own in enumerate((-levels).tolist()):
+        max_lr, last_ls = 1e-2, []
+        for loss in own:
+            last_ls = [*last_ls, loss][-5:]
+            if last_ls[-1] > last_ls[0] and len(last_ls) == 5:
+                max_lr, last_ls = max(max_lr / 2.0, 5e-5), []
+            rows = torch.tensor([row])
+            assert annealing.step(rows, torch.tensor([-loss])).item() == pytest.approx(max_lr)
+        assert max_lr == (1e-2 if row == 1 else 5e-5)
+
+
 def test_every_query_is_counted_for_its_image():
     _, oracle = linear()
     clean = images(60, 0.45, 0.55)
@@ -189,7 +207,8 @@ def test_a_spec_finds_its_implementation():
     assert isinstance(load_attack(NesSpec()), Nes)
 
 
-def test_the_protocol_of_the_paper_has_no_momentum():
+def test_the_protocol_of_the_paper_has_no_momentum_and_no_annealing():
     (spec,) = [attack for attack in attacks_for(["evasion"], "paper", "paper") if attack.name == "nes"]
-    assert (spec.momentum, spec.samples, spec.sigma, spec.steps) == (0, 100, 1e-3, 7)
+    assert (spec.momentum, spec.plateau_length) == (0, None)
+    assert (spec.samples, spec.sigma, spec.steps) == (100, 1e-3, 7)
     assert spec.most_queries == 708

@@ -18,10 +18,11 @@ from nasaudit.attacks.evasion.black_box.square import (
     eta,
     share_of_pixels,
     side_of_square,
+    side_of_window,
 )
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.errors import SpecError
-from nasaudit.spec.attacks import SquareSpec
+from nasaudit.spec.attacks import AutoAttackSpec, SquareSpec
 from nasaudit.testing.evasion import OracleConformance
 from nasaudit.testing.victims import LinearVictim
 from nasaudit.victim.classifier import Classifier
@@ -33,7 +34,7 @@ class TestLinf(OracleConformance):
     epsilon = 0.13
 
     def attack(self) -> EvasionAttack[Oracle]:
-        return Square(SquareSpec(queries=40))
+        return Square(SquareSpec(queries=40, p_init=0.8))
 
 
 class TestL2InSmallBatchesOnLogits(OracleConformance):
@@ -92,17 +93,38 @@ def test_verdicts_on_a_linear_victim_are_those_of_the_closed_form():
     assert torch.equal(found, expected)
 
 
-def test_the_share_of_pixels_is_halved_as_published():
-    halvings = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000]
-    for done, (low, high) in enumerate(zip([0, *halvings], [*halvings, 10_000], strict=True)):
-        first = low if done == 0 else low + 1
-        assert {share_of_pixels(0.8, query, 10_000) for query in (first, high)} == {0.8 / 2**done}
-    assert share_of_pixels(0.8, 100, 500) == share_of_pixels(0.8, 2000, 10_000)
+def p_selection(p_init, it, n_iters):
+    """github.com/max-andr/square-attack, attack.py, 12-37 at ea95eeb, as intervals."""
+    it = int(it / n_iters * 10000)
+    ends = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000, 10_000)
+    return p_init / 2 ** next(power for power, end in enumerate(ends) if it <= end)
+
+
+@pytest.mark.parametrize("queries", [200, 1000, 10_000])
+def test_the_share_of_pixels_is_the_authors(queries):
+    for proposal in range(queries):
+        assert share_of_pixels(0.8, proposal, queries) == p_selection(0.8, proposal, queries)
+
+
+def test_the_first_share_is_the_papers():
+    # attack.py, 277: "Linf standard: 0.05, L2 standard: 0.1."
+    assert (SquareSpec().first_share, SquareSpec(norm="l2").first_share) == (0.05, 0.1)
+    # github.com/fra31/auto-attack, autoattack.py, 42-43 at a392200: p_init=.8, n_queries=5000, resc_schedule=False
+    square = AutoAttackSpec(norm="l2").members[-1]
+    assert (square.first_share, square.queries, square.schedule_queries) == (0.8, 5000, 10_000)
 
 
 def test_the_side_of_a_square_is_the_nearest_whole_number():
     assert [side_of_square(share, 28, 28) for share in (0.8, 0.1, 0.05, 1e-6, 1.0)] == [25, 9, 6, 1, 28]
     assert side_of_square(1.0, 4, 9) == 4
+
+
+def test_windows_are_odd():
+    # attack.py, 119-122: s = max(int(round(sqrt(p n / c))), 3); if s % 2 == 0: s += 1
+    for share in (0.8 / 2**power for power in range(10)):
+        s = max(round((share * 32 * 32) ** 0.5), 3)
+        assert side_of_window(share, 32, 32) == (s + 1 if s % 2 == 0 else s)
+    assert [side_of_window(1.0, *shape) for shape in ((32, 32), (7, 9), (2, 2), (1, 1))] == [31, 7, 1, 1]
 
 
 def test_squares_lie_anywhere_and_have_one_value_a_channel():

@@ -14,12 +14,15 @@ in projected gradient descent:
     x^{t+1} = Pi( x^t + alpha sgn(g) )         in l2: alpha g / |g|
 
 With momentum m the step follows v <- m v + (1 - m) g instead of g, as in the authors' code: the average of
-several estimates is less noisy.
+several estimates is less noisy. The step alpha is annealed as there: when F, the mean over the questions of an
+estimate, is lower than it was `plateau_length` - 1 estimates before, alpha is divided by `plateau_drop`, down to a
+least step, and as many estimates must pass until it may happen again.
 
 Queries: n for each estimate, and one before each step and after the last that asks whether the image is
 broken (no answer about a noisy image says so).
 
-Deviations: every image has its own loss, noise and end; F is the log odds of the class (see
+Deviations: every image has its own loss, noise, step and end; the authors' code anneals when the loss rises, also in
+untargeted attacks, where that is its success; F is the log odds of the class (see
 `Objective.loss`), of which only the direction is used; the victim is asked about images only, so the noisy
 ones are clipped to [0,1]. A pixel at the border of the range then answers for one side. By Stein's identity
 this shrinks its estimate by the probability that x + sigma u lies within the range, and we divide by it.
@@ -55,7 +58,10 @@ class Nes(EvasionAttack[Oracle]):
         outcome = Perturbed.begin(attempt.images, questions.queries)
         ball = Ball.around(attempt.images, spec.norm, epsilon)
         steps = spec.steps if ball.epsilon > 0 else 0
-        alpha = 2.5 * ball.epsilon / spec.steps if spec.step_size is None else spec.step_size
+        # Where the steps are too few for the authors' to cross the ball, Madry et al.'s.
+        usual = ball.epsilon * max(1 / 5, 2.5 / spec.steps)
+        first = usual if spec.step_size is None else spec.step_size
+        annealing = Annealing(len(outcome.images), first, spec, outcome.images.device)
         velocity = torch.zeros_like(outcome.images) if spec.momentum > 0 else None
         live = torch.arange(len(outcome.images), device=outcome.images.device)
         with suppress(QueryBudgetError):
@@ -73,13 +79,39 @@ class Nes(EvasionAttack[Oracle]):
                     u = gaussians(
                         attempt.indices[rows], spec.samples // 2, points.shape[1:], attempt.seed, step
                     )
-                    gradient = estimate_gradient(questions, rows, points, objective, u, spec.sigma)
+                    gradient, level = estimate_gradient(questions, rows, points, objective, u, spec.sigma)
+                    alpha = annealing.step(rows, level)[:, None, None, None]
                     if velocity is not None:
                         velocity[rows] = spec.momentum * velocity[rows] + (1 - spec.momentum) * gradient
                         gradient = velocity[rows]
                     ahead = points + alpha * ascent_direction(gradient, spec.norm)
                     outcome.images[rows] = ball.take(rows).project(ahead)
         return outcome
+
+
+class Annealing:
+    """The step size of each of N images, which falls where its F has stopped rising."""
+
+    def __init__(self, images: int, first: float, spec: NesSpec, device: torch.device):
+        self.drop, self.least = spec.plateau_drop, first * spec.least_step
+        self.length = spec.plateau_length
+        self.alpha = torch.full((images,), first, device=device)
+        self.levels = torch.zeros(
+            images, self.length or 0, device=device
+        )  # the last F, the latest at the end
+        self.counted = torch.zeros(
+            images, dtype=torch.int64, device=device
+        )  # estimates since it was annealed
+
+    def step(self, rows: Tensor, level: Tensor) -> Tensor:
+        """The step sizes [M] after estimates whose mean F was `level` [M]."""
+        if self.length is not None:
+            self.levels[rows] = torch.cat([self.levels[rows, 1:], level[:, None]], dim=1)
+            self.counted[rows] += 1
+            fallen = rows[(self.counted[rows] >= self.length) & (level < self.levels[rows, 0])]
+            self.alpha[fallen] = (self.alpha[fallen] / self.drop).clamp_min(self.least)
+            self.counted[fallen] = 0
+        return self.alpha[rows]
 
 
 def gaussians(indices: Tensor, pairs: int, shape: torch.Size, seed: int, step: int) -> Tensor:
@@ -89,8 +121,8 @@ def gaussians(indices: Tensor, pairs: int, shape: torch.Size, seed: int, step: i
 
 def estimate_gradient(
     questions: Questions, rows: Tensor, points: Tensor, objective: Objective, u: Tensor, sigma: float
-) -> Tensor:
-    """The estimate g of each image, float32 [M, C, H, W], from 2 `pairs` questions about each.
+) -> tuple[Tensor, Tensor]:
+    """The estimate g of each image, float32 [M, C, H, W], and its mean F, [M], from 2 `pairs` questions about each.
 
     Args:
         questions: the way to the oracle.
@@ -108,5 +140,4 @@ def estimate_gradient(
     plus, minus = loss.reshape(images, 2, pairs).unbind(1)
     gradient = torch.einsum("mp,mpchw->mchw", plus - minus, u) / (2 * pairs * sigma)
     inside = torch.special.ndtr((1 - points) / sigma) - torch.special.ndtr(-points / sigma)
-    estimate: Tensor = gradient / inside
-    return estimate
+    return gradient / inside, loss.reshape(images, -1).mean(1)

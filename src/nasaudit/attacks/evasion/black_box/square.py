@@ -9,14 +9,16 @@ start from a corner and try one random square after another, keeping those that 
     x~ = Pi( x^ + delta ),  delta ~ P(epsilon, h, x^, x);      x^ = x~  if L(f(x~), y) < L(f(x^), y)
 
 The loss is the margin f_y - max_{k != y} f_k, or for a class to reach the cross-entropy. A square has h =
-sqrt(p w^2) pixels a side. The share p starts at `p_init` and is halved after 10, 50, 200, 500, 1000, 2000,
-4000, 6000 and 8000 of 10,000 queries, as in the authors' code; other budgets scale these numbers.
+sqrt(p w^2) pixels a side. The share p starts at the paper's .05 (linf) or .1 (l2) and is halved after 10, 50, 200,
+500, 1000, 2000, 4000, 6000 and 8000 of 10,000 queries, as in the authors' code; other budgets scale these numbers,
+unless `schedule_queries` says otherwise (AutoAttack does not scale them).
 
 linf (algorithm 2): starts from vertical stripes of +-epsilon, in each channel its own; a square sets all its
 pixels of a channel to +epsilon or to -epsilon.
 l2 (algorithm 3): starts from a grid of tiles; moves the length of the change in one window W_2, and what is
 left of epsilon, to another window W_1, where it takes the form of eta (their equation 2): two bumps side by
-side of opposite sign, each the sum of shrinking rectangles around its centre.
+side of opposite sign, each the sum of shrinking rectangles around its centre. Windows are odd, at least 3 pixels a
+side.
 
 Deviations: every image has its own squares (the authors' l2 code shares them); a square lies anywhere, the
 last row and column included, which the authors' code never reaches; in linf, a proposal that would change
@@ -90,11 +92,12 @@ class Square(EvasionAttack[Oracle]):
             count = channels * width if linf else channels * TILES**2 + TILES**2
             draws = noise.uniform(indices, count, "square", seed, query)
             return _stripes(ball, draws) if linf else _tiles(ball, draws)
-        share = share_of_pixels(self.spec.p_init, query - 1, self.spec.queries)
+        spec = self.spec
+        share = share_of_pixels(spec.first_share, query - 1, spec.schedule_queries or spec.queries)
         draws = noise.uniform(indices, channels + (2 if linf else 5), "square", seed, query)
         if linf:
             return _square(ball, current, side_of_square(share, height, width), draws)
-        return _bump(ball, current, max(3, side_of_square(share, height, width)), draws)
+        return _bump(ball, current, side_of_window(share, height, width), draws)
 
 
 def share_of_pixels(p_init: float, proposal: int, queries: int) -> float:
@@ -106,6 +109,13 @@ def share_of_pixels(p_init: float, proposal: int, queries: int) -> float:
 def side_of_square(share: float, height: int, width: int) -> int:
     """The side h, the nearest whole number of pixels, at least 1 and at most the shorter side."""
     return min(max(1, round(sqrt(share * height * width))), height, width)
+
+
+def side_of_window(share: float, height: int, width: int) -> int:
+    """The side of W_1 and W_2: `side_of_square`, but odd and at least 3, as far as the image is large enough."""
+    largest = min(height, width)
+    side = max(3, side_of_square(share, height, width)) | 1  # the next odd number
+    return side if side <= largest else largest - (largest % 2 == 0)
 
 
 def _stripes(ball: Ball, draws: Tensor) -> Tensor:
@@ -137,7 +147,6 @@ def _window(draws: Tensor, side: int, shape: torch.Size) -> tuple[Tensor, Tensor
 
 def _bump(ball: Ball, current: Tensor, side: int, draws: Tensor) -> Tensor:
     """One step of algorithm 3 from draws [M, 5 + C]: W_1, W_2, whether eta lies on its side, the signs rho."""
-    side = min(side, *current.shape[2:])
     first, rows, columns = _window(draws[:, 0:2], side, current.shape)
     second, _, _ = _window(draws[:, 2:4], side, current.shape)
     turned = draws[:, 4, None, None, None] < 0.5

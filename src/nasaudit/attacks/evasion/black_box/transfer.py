@@ -8,6 +8,9 @@ from following what only this one model does:
     g_{t+1} = mu g_t + grad J(x*_t) / |grad J(x*_t)|_1,  x*_{t+1} = x*_t + alpha sign(g_{t+1}),  alpha = epsilon / T
 on all T steps, also after the attacker's own model is fooled: an example further in transfers better.
 
+With `skip_gamma` below 1 the gradient is that of the Skip Gradient Method (`victim.skips`), whose authors
+combine it with this attack.
+
 Deviations: J is the log odds of the class, whose gradient has the direction of the cross-entropy's (see
 `Objective.loss`), and |.|_1 takes away its length.
 """
@@ -24,6 +27,7 @@ from nasaudit.progress import part
 from nasaudit.spec.attacks import TransferSpec
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle
+from nasaudit.victim.skips import skip_gradients
 
 
 @final
@@ -54,12 +58,13 @@ class Transfer(EvasionAttack[Oracle]):
             progress = part(attempt.progress, number / len(batches), (number + 1) / len(batches))
             ball, objective = whole.take(rows), attempt.objective.take(rows)
             point, velocity = ball.images.clone(), torch.zeros_like(ball.images)
-            for step in range(steps):
-                progress(step / steps)
-                gradient = look(self.surrogate, point, objective, all_gradients=True).gradient
-                length = gradient.flatten(1).double().abs().sum(1).clamp_min(1e-300)
-                velocity = self.spec.decay * velocity + (gradient / length[:, None, None, None]).float()
-                point = ball.project(point + ball.epsilon / steps * velocity.sign())
+            with skip_gradients(self.surrogate.network, self.spec.skip_gamma):
+                for step in range(steps):
+                    progress(step / steps)
+                    gradient = look(self.surrogate, point, objective, all_gradients=True).gradient
+                    length = gradient.flatten(1).double().abs().sum(1).clamp_min(1e-300)
+                    velocity = self.spec.decay * velocity + (gradient / length[:, None, None, None]).float()
+                    point = ball.project(point + ball.epsilon / steps * velocity.sign())
             outcome.images[rows] = point
             try:
                 broken = objective.reached_by(victim(point))

@@ -1,16 +1,18 @@
 """Evasion: all attacks at a glance, then for each its security curve, the tables behind it, and its effort."""
 
 from collections.abc import Mapping
-from fractions import Fraction
 
+from nasaudit.analysis.topology.shape import skip_share
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.parts import ABSENT, Block, Cell, Figure, Section, Table, Tile, folded
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, point
 from nasaudit.report.sections.families.base import Family, Quote, Wording, published
-from nasaudit.report.sections.tables import listed
+from nasaudit.report.sections.tables import column, listed, table
 from nasaudit.results.schema import Headline
-from nasaudit.spec.attacks import THREAT_MODELS
+from nasaudit.spec.attacks import THREAT_MODELS, TransferSpec
+from nasaudit.spec.attacks.base import SAME
+from nasaudit.spec.units import as_number
 from nasaudit.verdicts.headlines import QUOTED
 
 DENOMINATORS: Mapping[str, str] = {
@@ -78,15 +80,13 @@ def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
         if share is None:
             continue
         half = threat.row(evidence, subject, "median_minimal_epsilon", images=images)
-        sentence = (
-            f"An attacker who {threat.access} and {allowed} fools it on "
-            f"{format.estimate(share, DENOMINATORS[images])}."
-        )
+        access = f"An attacker who {threat.access}"
+        fooled = f"{access} and {allowed} fools it on {format.estimate(share, DENOMINATORS[images])}."
         tile = Tile.of(f"fall at {epsilon}", share)
         if half is None:
-            return Quote(sentence, (tile,))
-        half_falls = f" Half of the images fall at {format.estimate(half)}."
-        return Quote(sentence + half_falls, (tile, Tile.of("half fall at", half)))
+            return Quote(fooled, (tile,))
+        falls = f"Half of the images fall by {format.estimate(half)}, the median minimal epsilon. "
+        return Quote(falls + fooled, (Tile.of("half fall by", half), tile))
     return Quote()
 
 
@@ -148,6 +148,7 @@ def _block(evidence: Evidence, threat: Threat, is_folded: bool) -> Block:
         _curve_figure(evidence, threat, shown),
         scalars,
         _curve_table(evidence, threat, shown),
+        _skip_table(evidence, threat, epsilon),
         _effort_figure(evidence, threat),
         folded(
             "The same with other images counted",
@@ -194,7 +195,7 @@ def _curve_figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
             evidence,
             "asr",
             "epsilon",
-            lambda epsilon: (round(float(Fraction(epsilon)) * levels, 6), epsilon),
+            lambda epsilon: (round((as_number(epsilon) or 0.0) * levels, 6), epsilon),
             images=images,
         ),
         (
@@ -202,6 +203,7 @@ def _curve_figure(evidence: Evidence, threat: Threat, images: str) -> Figure:
             "images that fall",
         ),
         "falls",
+        x_log=True,
     )
 
 
@@ -250,6 +252,35 @@ def _curve_table(evidence: Evidence, threat: Threat, images: str) -> Table:
         lines.append((subject, sizes[0] if len(sizes) == 1 else "", cells))
     caption = f"Attack success rate by epsilon, {DENOMINATORS.get(images, images)}"
     return listed(caption, grid, lines)
+
+
+def _skip_table(evidence: Evidence, threat: Threat, epsilon: str) -> Table | None:
+    """What favouring skips gained, beside the skip share of the model that the examples were made on."""
+    at = {"epsilon": epsilon, "images": "correct"}
+    gains = threat.by_name(evidence, "skip_gain", **at)
+    if not gains:
+        return None
+    asked = evidence.results.study.attacks
+    runs = [spec for spec in asked if isinstance(spec, TransferSpec) and spec.skip_gamma != 1]
+    shares = {
+        subject.name: Cell(format.percent(share))
+        for subject in evidence.subjects
+        if subject.name in gains
+        and all(spec.surrogate == SAME for spec in runs)
+        and (share := skip_share(subject.spec.genotype)) is not None
+    }
+    return table(
+        evidence,
+        f"What favouring skips gained at {epsilon}, {DENOMINATORS['correct']} (paired: the same images by plain "
+        "gradients). Skip share: edges of both cells that are skips, of the attacker's own model of the same "
+        "architecture; hand-made networks have no cells",
+        [
+            ("skip share", shares),
+            column("by plain gradients", threat.by_name(evidence, "plain_asr", **at)),
+            column("by gradients that favour skips", threat.by_name(evidence, "asr", **at)),
+            column("gain", gains),
+        ],
+    )
 
 
 EVASION = Family(Threat.family, section, quote, wording)
