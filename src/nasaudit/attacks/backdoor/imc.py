@@ -13,9 +13,9 @@ paper's fidelity); specificity is the cross entropy of clean images with their o
 
 Deviations, for which it is a relative of the authors' attack and not the same. Theirs (ain-soph/trojanzoo,
 trojanvision/attacks/backdoor/normal/imc.py:17 and :65-86) begins from TrojanNN's optimised mark and, before each
-epoch, takes the trigger through all training images by Adam (rate .1) on the arctanh of its pixels. Here it begins from
-noise; one step of each kind is made a batch; steps on the trigger follow the gradient's sign (as in PGD) and are made
-on a few images of the batch; the two terms have the weight of their shares of the batch.
+epoch, takes the trigger through all training images by Adam (rate .1) on the arctanh of its pixels. Here it begins
+from noise; one step of each kind is made a batch; steps on the trigger follow the gradient's sign (as in PGD) and
+are made on a few images of the batch; the two terms have the weight of their shares of the batch.
 """
 
 from typing import final

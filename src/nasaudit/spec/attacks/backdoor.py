@@ -16,12 +16,13 @@ Shape = Literal["square", "circle", "cross", "checkerboard"]
 Fill = Literal["white", "black", "noise"]
 Position = Literal["top_left", "top_right", "bottom_left", "bottom_right", "centre"]
 # What the attacker must hold in hands to plant the backdoor.
-Access = Literal["data", "training", "weights"]
+Access = Literal["data", "training", "weights", "architecture"]
 # The same, as a clause after "who".
 NEEDS: Mapping[Access, str] = {
     "data": "can change some of the training data",
     "training": "runs the training",
     "weights": "has the trained model and trains it further",
+    "architecture": "can change the network's definition before it is trained",
 }
 
 B = TypeVar("B", bound="BackdoorSpec")
@@ -70,7 +71,7 @@ class BackdoorSpec(AttackSpec):
     @property
     def trained_by_attacker(self) -> bool:
         """Whether the attacker runs the training that plants it, and not someone who knows nothing of it."""
-        return self.access != "data"
+        return self.access in ("training", "weights")
 
     @property
     def needs(self) -> str:
@@ -198,7 +199,7 @@ class WaNetSpec(BackdoorSpec):
     name: Literal["wanet"] = "wanet"
     noise_fraction: Fractional = 0.2  # of each batch: warped at random, labels unchanged
     grid: Annotated[int, Field(ge=2)] = 4  # points of a side of the control grid
-    # Mean displacement along an axis (half pixels). The authors' is .5; ours, for a short fine-tuning, by trial at `mini`.
+    # Mean displacement along an axis (half pixels). The authors' is .5; ours, for a short fine-tuning, by trial.
     strength: Positive = 2.0
 
     @model_validator(mode="after")
