@@ -2,8 +2,8 @@
 
 Membership: whoever calls a member what is classified correctly (the gap attack) has an AUC of (1 + gap) / 2, the
 gap being training minus test accuracy (Yeom, Giacomelli, Fredrikson and Jha, "Privacy Risk in Machine Learning", CSF
-2018, section 3.2). So the AUC beyond the gap, AUC - (1 + gap) / 2, is what an attack finds that overfitting as such does not
-give away. Intervals of differences are those of `stats.differences`.
+2018, section 3.2). So the AUC beyond the gap, AUC - (1 + gap) / 2, is what an attack finds that
+overfitting as such does not give away. Intervals of differences are those of `stats.differences`.
 
 Deviations: the AUC and the accuracies rest on many of the same images, and are mostly correlated positively; they are
 combined as if independent, so the interval of their difference is wider than it must be.
