@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import adversarial, gradients, parity, pgd, training
+from benchmarks import adversarial, autoattack, gradients, parity, pgd, training
 from nasaudit.running.executors.threads import KEEP_FREED_MEMORY, ONE_THREAD
 
 BENCHMARKS = {
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "adversarial": adversarial.run,
     "gradients": gradients.run,
     "parity": parity.run,
+    "autoattack": autoattack.run,
 }
 DEFAULT_ALLOCATOR = "--default-allocator"
 

@@ -139,16 +139,16 @@ def matches() -> list[Match]:
             minimal=True, random=False,
         ),
         Match(
-            SquareSpec(queries=QUERIES), f"{QUERIES} queries", "torchattacks",
+            SquareSpec(queries=QUERIES, p_init=0.8), f"{QUERIES} queries", "torchattacks",
             torchattack("Square", n_queries=QUERIES, **linf), images=FEWER,
         ),
         Match(
-            SquareSpec(queries=QUERIES), f"{QUERIES} queries", "ART",
+            SquareSpec(queries=QUERIES, p_init=0.8), f"{QUERIES} queries", "ART",
             art_attack("SquareAttack", norm=np.inf, eps=EPSILON, max_iter=QUERIES, **quiet), images=FEWER,
         ),
         Match(
-            NesSpec(steps=NES_STEPS, samples=NES_SAMPLES), f"{NES_STEPS} x {NES_SAMPLES} queries",
-            "torchattacks (SPSA)",
+            NesSpec(steps=NES_STEPS, samples=NES_SAMPLES, plateau_length=None),
+            f"{NES_STEPS} x {NES_SAMPLES} queries", "torchattacks (SPSA)",
             torchattack(
                 "SPSA", eps=EPSILON, delta=0.01, lr=2.5 * EPSILON / NES_STEPS, nb_iter=NES_STEPS,
                 nb_sample=NES_SAMPLES // 2, max_batch_size=NES_SAMPLES // 2,

@@ -11,6 +11,7 @@ from nasaudit.data.load import load_data
 from nasaudit.data.split import DataBundle
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.recipes import recipe
+from nasaudit.spec.remedies.defences import DefenceSpec
 from nasaudit.spec.study import ArchChoice
 from nasaudit.spec.tasks import TrainTask
 from nasaudit.store.artefacts import WEIGHTS
@@ -21,20 +22,26 @@ from nasaudit.training.work import train_network
 DATA = DataSpec(name="mnist5k")
 
 
-def trained_victim(folder: Path, architecture: str = "darts") -> tuple[Network, DataBundle]:
+def trained_victim(
+    folder: Path, architecture: str = "darts", data: DataSpec = DATA, defences: tuple[DefenceSpec, ...] = ()
+) -> tuple[Network, DataBundle]:
     """The network and its data; trained with the default recipe when the folder does not hold it yet.
 
     Args:
         folder: where trained victims are kept, by the digest of all that made them.
         architecture: a name of the catalogue.
+        data: what it is trained on.
+        defences: of its training.
     """
-    bundle = load_data(DATA, folder)
+    bundle = load_data(data, folder)
     task = TrainTask(
         architecture=resolve(
             ArchChoice(name=architecture), "mini", len(bundle.class_names), bundle.train.shape
         ),
-        data=DATA,
-        training=recipe("mini", "sound", DATA.name, bundle.train.shape[0]),
+        data=data,
+        training=recipe("mini", "sound", data.name, bundle.train.shape[0]).model_copy(
+            update={"defences": defences}
+        ),
         seed=0,
     )
     own = folder / task.digest()

@@ -32,7 +32,7 @@ def test_score_based_attacks_get_a_fifth_of_their_authors_budgets(scale: str) ->
     assert square.most_queries >= 5_000 / 5
 
 
-def test_autoattack_is_in_the_default_beyond_mini() -> None:
+def test_autoattack_is_in_the_default_of_the_largest_scale() -> None:
     names = {
         scale: {attack.name for attack in attacks_for(["evasion"], "sound", scale)}
         for scale in ("mini", "paper")

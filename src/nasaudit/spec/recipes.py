@@ -19,23 +19,20 @@ PHOTOGRAPHS: dict[str, object] = {"epochs": 16, "schedule": "one_cycle", "learni
 # of 2 pixels hides. Not by trial.
 LONG: dict[str, object] = {"epochs": 50, "crop": 4}
 
-# How the talk's artifact trains surrogates: plainly, on images that were augmented once (ain-soph/autovul,
+# How the talk's artifact trains surrogates, on images that were augmented once (ain-soph/autovul,
 # projects/extraction_attack.py:43 and :80; bash/extraction.sh:14 passes neither --lr_scheduler nor --grad_clip), by
 # SGD (autovul/base/configs/trainer.yml, autovul/vision/configs/trainer.yml).
-PLAIN: dict[str, object] = {
-    "schedule": "constant",
-    "gradient_clip": None,
-    "crop": 0,
-    "flip": False,
-    "cutout": 0,
-}
 SURROGATE: dict[str, object] = {
-    **PLAIN,
     "optimizer": "sgd",
     "learning_rate": 0.025,
     "momentum": 0.9,
     "weight_decay": 5e-4,
     "batch_size": 96,
+    "schedule": "constant",
+    "gradient_clip": None,
+    "crop": 0,
+    "flip": False,
+    "cutout": 0,
 }
 
 
@@ -85,7 +82,7 @@ def surrogate_training(spec: ExtractionSpec, victim: TrainingSpec, images: int) 
         victim: the victim's recipe, from which comes what `spec.recipe` does not say.
         images: of the transfer set.
     """
-    changes = dict({"victim": {}, "plain": PLAIN, "published": SURROGATE}[spec.recipe])
+    changes = dict(SURROGATE) if spec.recipe == "published" else {}
     if spec.batch_size is not None:
         changes["batch_size"] = spec.batch_size
     training = victim.undefended().model_copy(update={**changes, "keep": "last", "label_smoothing": 0.0})

@@ -88,7 +88,19 @@ class Published:
 AREA = "area under the security curve"
 RATE = "attack success rate"
 # Other attacks of evasion in PGD's place, the more they see of the model the sooner.
-OTHERS = ("pgd", "apgd", "ensemble", "ddn", "fgsm", "square", "nes", "hop_skip_jump", "transfer")
+OTHERS = (
+    "pgd",
+    "apgd",
+    "autoattack",
+    "ensemble",
+    "ddn",
+    "fab",
+    "fgsm",
+    "square",
+    "nes",
+    "hop_skip_jump",
+    "transfer",
+)
 # From the threat that was published to any.
 THREATS: tuple[Mapping[str, str], ...] = (
     {"norm": "linf", "goal": "untargeted"},

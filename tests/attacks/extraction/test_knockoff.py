@@ -152,6 +152,8 @@ def test_published_setting_the_surrogate_is_trained_as_the_artifact_does_it():
     training = surrogate_training(attack, victims, 96)
     assert (training.epochs, training.batch_size) == (25, 96)
     assert surrogate_training(attack, victims, 16_000).epochs == 25
+    (mini,) = attacks_for(["extraction"], "paper", "mini")
+    assert surrogate_training(mini, victims, 500) == training.model_copy(update={"epochs": 50})
     training = training.model_copy(update={"epochs": 2, "batch_size": 24})
     classifier = victim()
     stolen = Knockoff(attack).steal(
@@ -173,14 +175,6 @@ def test_published_setting_the_surrogate_is_trained_as_the_artifact_does_it():
                     v.mul_(0.9).add_(g + 5e-4 * p)
                     p.sub_(0.025 * v)
     torch.testing.assert_close(stolen.surrogate.state_dict(), theirs.state_dict(), rtol=1e-3, atol=1e-4)
-
-
-def test_at_mini_the_published_surrogate_is_trained_plainly_by_the_victims_optimiser():
-    (attack,) = attacks_for(["extraction"], "paper", "mini")
-    victims = TrainingSpec(epochs=10, flip=True, cutout=4)
-    plain = {"schedule": "constant", "gradient_clip": None, "crop": 0, "flip": False, "cutout": 0}
-    assert surrogate_training(attack, victims, 1000) == victims.model_copy(update={**plain, "epochs": 25})
-    assert surrogate_training(attack, victims, 80).epochs == 250
 
 
 def test_wishes_that_make_no_sense_are_refused():

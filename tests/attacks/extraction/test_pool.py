@@ -107,7 +107,7 @@ def test_the_paper_protocol_is_the_published_setting():
     assert (attack.recipe, attack.min_steps) == ("published", 0)
     (mini,) = attacks_for(["extraction"], "paper", "mini")
     assert mini.budgets_of(50_000) == attack.budgets
-    assert (mini.labels, mini.recipe, mini.min_steps) == ("hard", "plain", 250)
+    assert (mini.labels, mini.recipe, mini.min_steps) == ("hard", "published", 250)
 
 
 def test_sound_has_a_surrogate_of_its_own_and_one_for_all_at_four_budgets_each():

@@ -107,5 +107,11 @@ def test_attacks_are_compared_on_the_same_question_only(rival, raised):
     assert ("black_box_wins" in flags([asr("pgd", 40), rival])) is raised
 
 
+@pytest.mark.parametrize("attack", ["ensemble", "autoattack"])
+def test_what_square_broke_inside_of_an_ensemble_does_not_hide_that_square_won(attack):
+    # As in github.com/fra31/auto-attack, checks.py, 73-86 at a392200: the others' accuracy is compared with Square's.
+    assert "black_box_wins" in flags([asr("pgd", 40), asr("square", 60), asr(attack, 60)])
+
+
 def test_the_strongest_white_box_attack_is_compared():
     assert "black_box_wins" not in flags([asr("fgsm", 10), asr("pgd", 58), asr("square", 60)])

@@ -9,9 +9,9 @@ entropy of soft labels:
     L(F_A) = - sum_k p_k log p^_k    with p = F_V(x), p^ = F_A(x)
 
 Deviations: the surrogate starts from random weights, not from a network trained on ImageNet. With
-`recipe=published` it is trained as the talk's artifact does (25 epochs of SGD, batch 96, .025, decay 5e-4), not for
-the paper's 200; with `recipe=victim` by the victim's own recipe. The answers are those to the image as it is in the
-pool, also where training crops it.
+`recipe=published` it is trained as the talk's artifact does (SGD at a constant .025, batch 96, decay 5e-4, on images
+augmented once, for the spec's epochs), not for the paper's 200; with `recipe=victim` by the victim's own
+recipe. The answers are those to the image as it is in the pool, also where training crops it.
 """
 
 from typing import final

@@ -15,9 +15,9 @@ drawn without replacement, get a label drawn uniformly from the K - 1 wrong ones
 Both draws hang on the spec's seed alone: the images poisoned at .1 are among those at .2, with the same wrong
 labels.
 
-Deviations: the published artifact poisons a fresh draw for each architecture, and freezes one random
-augmentation of the poisoned images, so that they alone are never augmented again. Here, in both protocols,
-poisoned images are augmented like all others: otherwise a network could tell them by that.
+Deviations: the published artifact poisons a fresh draw for each architecture. It also freezes one random
+augmentation of the poisoned images, and of these alone; so does the protocol `paper` (`augmented_once`), while
+`sound` augments all alike: otherwise a network could tell them by that.
 """
 
 from typing import final

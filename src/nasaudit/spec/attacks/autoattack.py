@@ -11,6 +11,7 @@ from nasaudit.spec.attacks.evasion_base import EvasionSpec, LossName
 from nasaudit.spec.attacks.white_box import ApgdSpec
 
 AUTHORS_TARGETS = 9  # classes that AutoAttack's targeted attacks go to
+COSTLY_IMAGES = 100  # each that withstands costs about 10,000 forward passes at every epsilon
 
 
 class FabSpec(EvasionSpec):
@@ -20,10 +21,11 @@ class FabSpec(EvasionSpec):
     implementation: ClassVar[str] = "nasaudit.attacks.evasion.fab:Fab"
     title: ClassVar[str] = "FAB"
     summary: ClassVar[str] = "the nearest adversarial example, by projections onto linear boundaries"
-    expected_epochs: ClassVar[float] = 120.0
+    expected_epochs: ClassVar[float] = 50.0
     minimal: ClassVar[bool] = True
 
     name: Literal["fab"] = "fab"
+    images: Annotated[int, Field(ge=1)] = COSTLY_IMAGES
     steps: Annotated[int, Field(ge=1)] = 100
     target_classes: Annotated[int, Field(ge=1)] = AUTHORS_TARGETS  # all, where the data have fewer
     alpha_max: Annotated[float, Field(ge=0, le=1)] = 0.1  # largest share of the way back to the image
@@ -52,9 +54,11 @@ class AutoAttackSpec(EvasionSpec):
     summary: ClassVar[str] = (
         "Auto-PGD, targeted Auto-PGD, targeted FAB and 5,000 queries of Square, on what is left"
     )
-    expected_epochs: ClassVar[float] = 60.0
+    expected_epochs: ClassVar[float] = 150.0
+    mixed: ClassVar[bool] = True
 
     name: Literal["autoattack"] = "autoattack"
+    images: Annotated[int, Field(ge=1)] = COSTLY_IMAGES
     steps: Annotated[int, Field(ge=1)] = 100  # of Auto-PGD and of FAB, towards each class
     target_classes: Annotated[int, Field(ge=1)] = AUTHORS_TARGETS  # all, where the data have fewer
     queries: Annotated[int, Field(ge=1)] = 5000  # of Square

@@ -16,12 +16,13 @@ Shape = Literal["square", "circle", "cross", "checkerboard"]
 Fill = Literal["white", "black", "noise"]
 Position = Literal["top_left", "top_right", "bottom_left", "bottom_right", "centre"]
 # What the attacker must hold in hands to plant the backdoor.
-Access = Literal["data", "training", "weights"]
+Access = Literal["data", "training", "weights", "architecture"]
 # The same, as a clause after "who".
 NEEDS: Mapping[Access, str] = {
     "data": "can change some of the training data",
     "training": "runs the training",
     "weights": "has the trained model and trains it further",
+    "architecture": "can change the network's definition before it is trained",
 }
 
 B = TypeVar("B", bound="BackdoorSpec")
@@ -67,7 +68,7 @@ class BackdoorSpec(AttackSpec):
     @property
     def trained_by_attacker(self) -> bool:
         """Whether the attacker runs the training that plants it, and not someone who knows nothing of it."""
-        return self.access != "data"
+        return self.access in ("training", "weights")
 
     @property
     def needs(self) -> str:

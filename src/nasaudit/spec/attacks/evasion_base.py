@@ -28,6 +28,7 @@ class EvasionSpec(AttackSpec):
     # True: the attack looks for the nearest example itself (a MinimalAttack), and the epsilons only say where its
     # success is counted. False: it is run with one epsilon after another.
     minimal: ClassVar[bool] = False
+    mixed: ClassVar[bool] = False  # some of its members take no gradient
 
     norm: Norm = "linf"
     goal: Goal = "untargeted"
