@@ -62,7 +62,7 @@ def test_ops_are_those_of_the_genotype_cell_by_cell(tmp_path):
 def test_a_hand_made_network_has_no_cell_but_a_receptive_field(tmp_path):
     found = measured(task_of("resnet"), tmp_path)
     assert {key[0] for key in found} == {
-        "parameters", "parameter_share", "flops", "flop_share", "receptive_field"
+        "parameters", "parameter_share", "flops", "flop_share", "receptive_field", "weight_free_paths"
     }  # fmt: skip
     assert found["receptive_field", ()].unit == "pixels"
 

@@ -123,6 +123,8 @@ for _metric in (
     Metric("flops", "FLOPs of an image", "flops"),
     _share("parameter_share", "share of the parameters", pooling="value"),
     _share("flop_share", "share of the FLOPs", pooling="value"),
+    Metric("weight_free_paths", "weight-independent paths", "paths", "higher", shown="count"),
+    Metric("weight_free_join", "weight-independent path at a place", "paths", "higher", shown="count"),
     Metric("receptive_field", "effective receptive field", "pixels"),
     Metric("depth", "depth", "edges"),
     Metric("width", "width", "nodes"),

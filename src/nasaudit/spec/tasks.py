@@ -229,7 +229,7 @@ class MembershipTask(AttackTask):
 class AnalysisTask(Task):
     """Root of the tasks that analyse; the function that does the work is the analysis's own."""
 
-    version: int = 3
+    version: int = 4
     analysis: AnyAnalysis
 
     @property

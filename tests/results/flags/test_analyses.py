@@ -107,3 +107,10 @@ def test_many_architectures_are_counted_and_not_listed() -> None:
 def test_a_hessian_from_differences_is_said() -> None:
     raised = flags(smooth("odd", 3.0, 3.0, how="finite_difference"))
     assert raised["hessian_by_differences"].architectures == ("odd",)
+
+
+def test_a_path_without_weights_is_flagged_with_its_place() -> None:
+    one = Estimate(1, 1, 1, 1, "paths")
+    raised = flags([row("odd", "topology", "weight_free_join", one, "all", op="mul", layer="body.gate")])
+    assert raised["weight_free_path"].architectures == ("odd",)
+    assert "`mul` in `body.gate`" in raised["weight_free_path"].message

@@ -15,15 +15,19 @@ def measure_topology(task: ArchitectureAnalysisTask, workspace: Workspace) -> li
 
     Measures `parameters` and `flops` of the network that is deployed (so without the auxiliary head, which
     serves training only), `parameter_share` and `flop_share` of each op, `receptive_field`, and for a cell network
-    `depth`, `width`, `skips`, `skip_share` and `ops` of each cell.
+    `depth`, `width`, `skips`, `skip_share` and `ops` of each cell. `weight_free_paths` counts what an architectural
+    backdoor needs, and each is a `weight_free_join`; without such a row the network could not be followed.
     """
     # Torch is imported here: a study reads `work` by name, and its plan needs no torch.
     from nasaudit.analysis.topology.receptive_field import receptive_field
+    from nasaudit.analysis.topology.weight_free import weight_free_paths
     from nasaudit.arch.cost import cost_by_op
     from nasaudit.arch.network import build
 
     deployed = task.architecture.model_copy(update={"auxiliary": False})
-    costs = cost_by_op(build(deployed), deployed.input_shape)
+    network = build(deployed)
+    costs = cost_by_op(network, deployed.input_shape)
+    joins = weight_free_paths(network, deployed.input_shape)
     workspace.progress(0.2, "receptive field")
     spec = cast(TopologySpec, task.analysis)
     field = receptive_field(deployed, spec.images, spec.seed)
@@ -32,6 +36,13 @@ def measure_topology(task: ArchitectureAnalysisTask, workspace: Workspace) -> li
         *_sizes({op: cost.parameters for op, cost in costs.items()}, "parameters", "parameter_share"),
         *_sizes({op: cost.flops for op, cost in costs.items()}, "flops", "flop_share"),
         *(() if field is None else (Measurement("receptive_field", field),)),
+        *(() if joins is None else (Measurement("weight_free_paths", exact(len(joins), "paths")),)),
+        *(
+            Measurement(
+                "weight_free_join", exact(1, "paths"), (("op", join.op), ("layer", join.layer or "network"))
+            )
+            for join in joins or ()
+        ),
         *(
             measurement
             for cell, shape in ({} if genotype is None else topology(genotype)).items()

@@ -86,7 +86,27 @@ def hessian_by_differences(facts: Facts) -> Iterator[Remark]:
         )
 
 
-CHECKS: tuple[Check, ...] = (few_units, threshold_not_reached, kinks, hessian_by_differences)
+def weight_free_path(facts: Facts) -> Iterator[Remark]:
+    """A path from the pixels around all learned layers into the features: what an architectural backdoor needs."""
+    joins: dict[str, list[str]] = {}
+    for row in facts.pooled("topology", "weight_free_join"):
+        joins.setdefault(row.architecture, []).append(f"`{row.setting['op']}` in `{row.setting['layer']}`")
+    for architecture, places in joins.items():
+        yield Remark(
+            f"{architecture} has a path from the pixels that no learned weight lies on and that joins its features "
+            f"({', '.join(places)}): an architectural backdoor needs one, and no training removes it; read the code "
+            "there before the network is used",
+            (architecture,),
+        )
+
+
+CHECKS: tuple[Check, ...] = (
+    weight_free_path,
+    few_units,
+    threshold_not_reached,
+    kinks,
+    hessian_by_differences,
+)
 
 
 def _place(row: Row) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, SerializeAsAny
 
+from nasaudit.spec.attacks.architectural import ArchitecturalSpec
 from nasaudit.spec.attacks.autoattack import AutoAttackSpec, FabSpec
 from nasaudit.spec.attacks.backdoor import (
     BackdoorSpec,
@@ -64,6 +65,7 @@ __all__ = [
     "AdaptiveKnockoffSpec",
     "AnyAttack",
     "ApgdSpec",
+    "ArchitecturalSpec",
     "AttackSpec",
     "AutoAttackSpec",
     "BackdoorSpec",

@@ -55,6 +55,7 @@ def section(evidence: Evidence) -> Section | None:
         ),
         *_shares(evidence),
     ]
+    weight_free = _weight_free(evidence)
     tables = [table for table in tables if table.rows and len(table.columns) > 1]
     field = estimate_figure(
         evidence,
@@ -67,7 +68,7 @@ def section(evidence: Evidence) -> Section | None:
         "that can be seen.",
     )
     figures = (_ops(evidence, counts, ops) if counts else None, field)
-    if not tables and not any(figures):
+    if not tables and not any(figures) and weight_free is None:
         return None
     return Section.of(
         "topology",
@@ -75,7 +76,31 @@ def section(evidence: Evidence) -> Section | None:
         Text(NOTE, quiet=True),
         *figures,
         *tables[:1],
+        weight_free,
         folded("The receptive field in numbers; edges, FLOPs and parameters by op", *tables[1:]),
+    )
+
+
+def _weight_free(evidence: Evidence) -> Table | None:
+    """Whether the network's definition has what an architectural backdoor needs, of each that was measured."""
+    measured = evidence.by_name(FAMILY, "parameters")
+    followed = evidence.by_name(FAMILY, "weight_free_paths")
+    lines = []
+    for subject in evidence.subjects:
+        joins = evidence.rows(subject.name, FAMILY, "weight_free_join")
+        places = [f"{join.setting['op']} in {join.setting['layer']}" for join in joins]
+        words = f"found: {format.listing(places)}" if places else "no weight-independent path found"
+        if subject.name in measured:
+            seen = subject.name in followed
+            lines.append((subject, "", [Cell(words if seen else "could not be followed: not checked")]))
+    if not lines:
+        return None
+    return listed(
+        "Architectural backdoors (Bober-Irizar et al., CVPR 2023): paths from the pixels that no learned layer lies "
+        "on and that are added to, multiplied with or put beside learned features. Checked: every operation of one "
+        "forward pass in eval mode. Not seen: detectors with learned layers of their own, or behind the first one",
+        ["weight-independent paths"],
+        lines,
     )
 
 
