@@ -12,7 +12,7 @@ order are the user's.
 Deviation: Square draws its squares for each image (see `square.py`).
 """
 
-from typing import cast, final
+from typing import Any, cast, final
 
 import torch
 
@@ -51,16 +51,15 @@ class Ensemble(EvasionAttack[Classifier]):
 def _attacked(spec: EvasionSpec, victim: Classifier, left: Attempt, epsilon: float) -> Perturbed:
     """What one member makes of the images that are left."""
     access = cast(Classifier, open_access(spec, victim))  # the kind that this member takes
-    images, objective = left.images, left.objective
-    seed, indices, progress = left.seed, left.indices, left.progress
+    asked: dict[str, Any] = {"seed": left.seed, "indices": left.indices, "progress": left.progress}
     member = cast("EvasionAttack[Classifier] | MinimalAttack[Classifier]", load_attack(spec))
     if isinstance(member, EvasionAttack):
-        return member.perturb(
-            access, images, objective, epsilon, seed=seed, indices=indices, progress=progress
-        )
-    nearest = member.minimise(access, images, objective, seed=seed, indices=indices, progress=progress)
-    result = Perturbed.begin(images)
-    within = nearest.distance <= Ball.around(images, spec.norm, epsilon).epsilon * (1 - L2_MARGIN)
+        return member.perturb(access, left.images, left.objective, epsilon, **asked)
+    nearest, result = (
+        member.minimise(access, left.images, left.objective, **asked),
+        Perturbed.begin(left.images),
+    )
+    within = nearest.distance <= Ball.around(left.images, spec.norm, epsilon).epsilon * (1 - L2_MARGIN)
     result.images[within] = nearest.images[within]
     result.steps[:] = torch.where(within, nearest.steps, -1)
     return result
