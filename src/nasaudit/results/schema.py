@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from nasaudit.results.base import Measured, Plain
 from nasaudit.results.verdict_models import (
+    Adjustment,
     Claim,
     Front,
     GroupComparison,
@@ -161,6 +162,7 @@ class StudyResults(Plain):
     # The same without images that are others in another study: by what two studies are compared.
     headlines_between: list[Headline] = Field(default=[])
     standings: list[Standing] = Field(default=[])  # of the families with two architectures or more
+    adjustments: list[Adjustment] = Field(default=[])  # of the families with a known confounder
     comparisons: list[GroupComparison] = Field(default=[])
     variables: list[Variable] = Field(default=[])
     claims: list[Claim] = Field(default=[])

@@ -16,10 +16,23 @@ class AccuracyGap(Plain):
     pairs: int
 
 
+# The end of a scale that a figure is at; `chance`: the victim guesses, so that the figure means nothing.
+End = Literal["top", "bottom", "chance"]
+
+
+class Saturation(Plain):
+    """Why an architecture's headline figure is at the end of its scale; `verdicts.saturation` has the rules."""
+
+    architecture: str
+    end: End
+    reason: str  # as a clause
+
+
 class Standing(Plain):
     """The architectures by one family's headline, whose rows it rests on.
 
-    One is easier to attack than another if their 95 % intervals do not overlap; a pair in neither list is undecided.
+    One is easier to attack than another if their 95 % intervals do not overlap and the scale of the figure does not
+    end there for both; a pair in neither list is undecided.
     An interval makes the decision: there is no p, and no power.
     """
 
@@ -33,6 +46,9 @@ class Standing(Plain):
     agree: int  # of these with the published sign
     against: int
     accuracy_gap: AccuracyGap | None
+    saturated: list[Saturation] = Field(default=[])  # of these figures
+    # Whether this leaves the first and the last undecided.
+    at_the_end: bool = False
 
     @property
     def decided(self) -> bool:
@@ -46,6 +62,28 @@ class Standing(Plain):
             for other in self.ranked
             if other != name and other not in self.easier_than[name] and name not in self.easier_than[other]
         ]
+
+
+class Adjusted(Plain):
+    """A headline figure of one architecture, a confounder of it, and what is left without the confounder."""
+
+    architecture: str
+    raw: Span
+    confounder: Span
+    adjusted: Span
+    n: int
+
+
+class Adjustment(Plain):
+    """A family's headline beside a confounder, architecture by architecture, in the order of their ranks."""
+
+    family: str
+    confounder: str  # in words, as in a sentence
+    adjusted: str
+    values: list[Adjusted]
+    difference: Span  # of the adjusted figures of the first and the last
+    # What becomes of the order of the first and the last: it stays, is turned round, or cannot be told.
+    finding: Literal["holds", "reversed", "unclear"]
 
 
 class ArchitectureValue(Plain):
@@ -116,6 +154,7 @@ class Variable(Plain):
     unit: str
     metric: str
     values: dict[str, float]  # by architecture
+    why: str = ""  # no claim can be tested by it
 
 
 ClaimKind = Literal["group", "correlation", "intervention"]

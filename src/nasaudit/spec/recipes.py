@@ -98,10 +98,12 @@ def backdoor_training(spec: BackdoorSpec, victim: TrainingSpec) -> TrainingSpec:
     the training leaves the victim's defences out; who trains on poisoned data unaware keeps them.
     """
     victim = victim.undefended() if spec.trained_by_attacker else victim
-    fields = ("epochs", "learning_rate", "optimizer", "weight_decay", "batch_size")
+    fields = ("epochs", "learning_rate", "optimizer", "weight_decay", "batch_size", "schedule", "cutout")
     changes: dict[str, Any] = {
         name: getattr(spec, name) for name in fields if getattr(spec, name) is not None
     }
+    if spec.gradient_clip is not None:
+        changes["gradient_clip"] = spec.gradient_clip or None
     if spec.from_scratch:
         return victim.model_copy(update=changes)
     epochs = max(1, round(FINE_TUNING_EPOCHS * victim.epochs))

@@ -45,6 +45,7 @@ def fit(
     loss: Loss | None = None,
     targets: Tensor | None = None,
     frozen: Tensor | None = None,
+    before: Prepare = as_it_is,
     prepare: Prepare | None = None,
     after_epoch: Callable[[int], None] | None = None,
     device: str = "cpu",
@@ -62,6 +63,7 @@ def fit(
         targets: replace the labels: int64 [N], or probabilities float32 [N, K] (a distillation).
         frozen: bool [N], the images that are augmented once, before the first epoch; None: each anew whenever it is
             learned from.
+        before: changes each batch before its augmentation: images uint8 in; uint8 or float32 of 0 to 255 out.
         prepare: changes each batch after its augmentation (a backdoor that owns its training step), and before
             a defence of the recipe does.
         after_epoch: called with the number of epochs done; the network is in training mode again afterwards.
@@ -93,7 +95,7 @@ def fit(
     generator = torch.Generator().manual_seed(derive_seed("training", seed))
     network.draw_from(torch.Generator(device).manual_seed(derive_seed("drop-path", seed)))
 
-    batch_at = _augmentation(network, train.images.to(device), spec, seed, generator, frozen)
+    images, augmented = _augmentation(network, train.images.to(device), spec, seed, generator, frozen)
     history = History(images_per_step=batch_size, kept_epoch=spec.epochs)
     best: dict[str, Tensor] | None = None
     for epoch in range(spec.epochs):
@@ -103,8 +105,10 @@ def fit(
         # A last incomplete batch is left out, as its BN statistics would be noise.
         order = torch.randperm(len(train), generator=generator)[: steps_per_epoch * batch_size]
         for positions in order.reshape(-1, batch_size):
-            pixels = batch_at(positions).to(torch.float32, memory_format=torch.channels_last).div_(255)
-            pixels, wanted = seams.prepare(pixels, targets[positions], generator)
+            batch, wanted = before(images[positions], targets[positions], generator)
+            batch = augmented(batch, positions)
+            pixels = batch.to(torch.float32, memory_format=torch.channels_last).div_(255)
+            pixels, wanted = seams.prepare(pixels, wanted, generator)
             optimizer.zero_grad(set_to_none=True)
             value, correct = seams.gradient(pixels, wanted, backward)
             optimizer.step()
@@ -142,22 +146,21 @@ def _augmentation(
     seed: int,
     generator: torch.Generator,
     frozen: Tensor | None,
-) -> Callable[[Tensor], Tensor]:
-    """From positions [n] to images uint8 [n, C, H, W] as the recipe changes them at random."""
+) -> tuple[Tensor, Callable[[Tensor, Tensor], Tensor]]:
+    """The images, and what changes a batch [n, C, H, W] from positions [n] of them at random, as the recipe says."""
     # The mean colour is zero after normalisation.
     fill = network.mean_colour * 255 if spec.cutout_fill == "mean" else None
     changed = partial(augment, crop=spec.crop, flip=spec.flip, cutout=spec.cutout, fill=fill)
     if frozen is None:
-        return lambda positions: changed(images[positions], generator)
+        return images, lambda batch, positions: changed(batch, generator)
     still = frozen.to(images.device)
     once = torch.Generator().manual_seed(derive_seed("augmented once", seed))
     images = images.index_put((still,), changed(images[still], once))
 
-    def batch_at(positions: Tensor) -> Tensor:
-        batch = images[positions]
+    def others(batch: Tensor, positions: Tensor) -> Tensor:
         return torch.where(still[positions].view(-1, 1, 1, 1), batch, changed(batch, generator))
 
-    return batch_at
+    return images, others
 
 
 def _backward(

@@ -16,6 +16,7 @@ from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import over_seeds, setting_of
 from nasaudit.results.verdict_models import Part, Variable
 from nasaudit.verdicts.headlines import Sign
+from nasaudit.verdicts.saturation import UNDECIDED, Saturated, mostly_incomparable
 
 # Gradients are judged in the untrained network, as published: what is known of a cell before it is trained.
 INITIAL = {"checkpoint": "initial"}
@@ -101,7 +102,9 @@ LINKS: tuple[tuple[Part, Part], ...] = (
 )
 
 
-def make_variables(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[Variable]:
+def make_variables(
+    rows: Sequence[Row], headlines: Sequence[Headline], saturated: Mapping[str, Saturated] = {}
+) -> list[Variable]:
     """The variables that a study has, in the order of the chain; an architecture counts with the mean over its seeds.
 
     Every architecture gets the same setting. A figure that is not finite is left out.
@@ -109,6 +112,7 @@ def make_variables(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[V
     Args:
         rows: of the study.
         headlines: of its families.
+        saturated: by family, as `find_saturated` finds them.
     """
     variables = [_variable(rows, definition) for definition in DEFINITIONS]
     variables += [
@@ -120,6 +124,9 @@ def make_variables(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[V
             unit=headline.unit,
             metric=headline.metric,
             values={name: row.value for name, row in headline.rows.items() if isfinite(row.value)},
+            why=f"{headline.measure}: {UNDECIDED}"
+            if mostly_incomparable(headline.rows, headline.rows, saturated.get(headline.family, {}))
+            else "",
         )
         for headline in headlines
     ]

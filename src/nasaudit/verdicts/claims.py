@@ -114,8 +114,8 @@ def _groups(variables: Sequence[Variable], architectures: Sequence[ArchSpec]) ->
             n=len(nas) + len(others),
         )
         link = "group", other, variable.part
-        if _constant([*nas, *others]):
-            yield Draft(claim(why=_same(variable, len(nas) + len(others))), link)
+        if variable.why or _constant([*nas, *others]):
+            yield Draft(claim(why=variable.why or _same(variable, len(nas) + len(others))), link)
             continue
         detectable = partial(
             detectable_difference, pooled_sd(nas, others), len(nas), len(others), draws=DRAWS
@@ -169,8 +169,8 @@ def _correlations(variables: Sequence[Variable], architectures: Sequence[ArchSpe
         )
         link = "correlation", cause.part, effect.part
         constant = next((side for side, values in ((cause, x), (effect, y)) if _constant(values)), None)
-        if constant is not None:
-            yield Draft(claim(why=_same(constant, len(x))), link)
+        if effect.why or constant is not None:
+            yield Draft(claim(why=effect.why or _same(constant or effect, len(x))), link)
             continue
         test = spearman_test(x, y)
         yield Draft(
@@ -224,22 +224,25 @@ def _interventions(variables: Sequence[Variable], architectures: Sequence[ArchSp
         ]
         if len(differences) < FEWEST_TESTED:
             continue
-        claim = Claim(
+        claim = partial(
+            Claim,
             kind="intervention",
             cause=rewiring,
             effect=variable.key,
             sample="published cells, after and before",
             predicted="lower" if variable.favoured == "higher" else "higher",
-            estimate=Span.of(mean_of_pairs(differences, variable.unit)),
             n=len(differences),
+        )
+        link = "intervention", "rewiring", variable.part
+        if variable.why:
+            yield Draft(claim(why=variable.why), link)
+            continue
+        claimed = claim(
+            estimate=Span.of(mean_of_pairs(differences, variable.unit)),
             p=sign_flip_test(differences).p,
         )
         detectable = partial(detectable_mean, float(np.std(differences, ddof=1)), len(differences))
-        yield Draft(
-            claim,
-            ("intervention", "rewiring", variable.part),
-            detectable,
-        )
+        yield Draft(claimed, link, detectable)
 
 
 def _distinct(cells: Iterator[ArchSpec]) -> list[str]:

@@ -13,10 +13,12 @@ from nasaudit.store.store import Store
 from nasaudit.verdicts.advice import make_fronts
 from nasaudit.verdicts.chain import make_variables
 from nasaudit.verdicts.claims import make_claims
+from nasaudit.verdicts.confounders import make_adjustments
 from nasaudit.verdicts.groups import compare_groups
 from nasaudit.verdicts.headlines import find_headlines
 from nasaudit.verdicts.links import judge_links
 from nasaudit.verdicts.remedies import make_remedies
+from nasaudit.verdicts.saturation import find_saturated
 from nasaudit.verdicts.standings import make_standings
 
 
@@ -43,14 +45,17 @@ def decide(results: StudyResults, values: ImageValues | None = None) -> StudyRes
         values: what the study's models did on single images; None: there are no remedies to judge.
     """
     headlines = find_headlines(results.rows)
-    variables = make_variables(results.rows, headlines)
+    saturated = find_saturated(headlines, results.rows, results.architectures)
+    standings = make_standings(headlines, results.rows, results.study.seeds, saturated)
+    variables = make_variables(results.rows, headlines, saturated)
     claims = make_claims(variables, results.architectures)
-    remedies = [] if values is None else make_remedies(values, results.rows, headlines)
+    remedies = [] if values is None else make_remedies(values, results.rows, headlines, saturated)
     verdicts = {
         "headlines": headlines,
         "headlines_between": find_headlines(results.rows, between_studies=True),
-        "standings": make_standings(headlines, results.rows, results.study.seeds),
-        "comparisons": compare_groups(results.rows, headlines),
+        "standings": standings,
+        "adjustments": make_adjustments(headlines, results.rows, standings),
+        "comparisons": compare_groups(results.rows, headlines, saturated),
         "variables": variables,
         "claims": claims,
         "links": judge_links(claims, variables),

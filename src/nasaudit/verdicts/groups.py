@@ -17,9 +17,12 @@ from nasaudit.stats.two_groups import (
     permutation_test,
     pooled_sd,
 )
+from nasaudit.verdicts.saturation import UNDECIDED, Saturated, mostly_incomparable
 
 
-def compare_groups(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[GroupComparison]:
+def compare_groups(
+    rows: Sequence[Row], headlines: Sequence[Headline], saturated: Mapping[str, Saturated] = {}
+) -> list[GroupComparison]:
     """One comparison for each family that has a headline, in their order.
 
     Trainings of one architecture count as one value, their mean: they are alike, and taking them for independent
@@ -28,10 +31,17 @@ def compare_groups(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[G
     Args:
         rows: of the study.
         headlines: of its families.
+        saturated: by family, as `find_saturated` finds them; where most pairs of both groups are at one end of their
+            scale, nothing is tested.
     """
     accuracy = clean_accuracies(rows)
     comparisons = [_untested(headline, accuracy) for headline in headlines]
-    testable = [groups for groups in comparisons if min(groups.n_nas, groups.n_manual) >= FEWEST]
+    ended = {groups.family for groups in comparisons if _ended(groups, saturated.get(groups.family, {}))}
+    testable = [
+        groups
+        for groups in comparisons
+        if min(groups.n_nas, groups.n_manual) >= FEWEST and groups.family not in ended
+    ]
     permuted = [permutation_test(*_values(groups)) for groups in testable]
     adjusted = holm([test.p for test in permuted])
     tests = {
@@ -42,7 +52,11 @@ def compare_groups(rows: Sequence[Row], headlines: Sequence[Headline]) -> list[G
         groups.model_copy(
             update={"test": tests[groups.family]}
             if groups.family in tests
-            else {"why": _why_not(groups.n_nas, groups.n_manual)}
+            else {
+                "why": f"undecided: {UNDECIDED} ({groups.measure})"
+                if groups.family in ended
+                else _why_not(groups.n_nas, groups.n_manual)
+            }
         )
         for groups in comparisons
     ]
@@ -104,6 +118,11 @@ def _test(groups: GroupComparison, permuted: PermutationTest, p_holm: float, fam
         if agrees
         else "contradicts",
     )
+
+
+def _ended(groups: GroupComparison, saturated: Saturated) -> bool:
+    nas, manual = ([value.architecture for value in groups.of_group(group)] for group in ("nas", "manual"))
+    return mostly_incomparable(nas, manual, saturated)
 
 
 def _values(groups: GroupComparison) -> tuple[list[float], list[float]]:

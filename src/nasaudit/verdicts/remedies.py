@@ -9,6 +9,7 @@ How a remedy is judged, decided before any result:
 - `better` and `worse` mean that the 95 % interval does not hold 0. As there are as many such questions as remedies
   times families, 1 in 20 is answered so by luck alone: a remedy is *recommended* against a family only if Holm's
   correction over all of them leaves p <= .05, and *promising* if it does not.
+- Where the figures of both are at the same end of their scale (`verdicts.saturation`), the effect is undecided.
 - A remedy must also not cost more accuracy than `max_drop`. It is recommended only if the whole interval of the
   difference stays within (`within`): that the accuracy does not fall too far has to be shown, not assumed. If the
   interval reaches beyond (`unclear`) it is promising at best; if the fall itself does (`exceeds`), it is neither.
@@ -38,6 +39,7 @@ from nasaudit.stats.holm import ALPHA
 from nasaudit.verdicts.advice import advise
 from nasaudit.verdicts.finding import finding_of
 from nasaudit.verdicts.headlines import Sign
+from nasaudit.verdicts.saturation import Saturated, incomparable
 
 ACCURACY = "clean accuracy"
 NORMAL = NormalDist()
@@ -57,16 +59,22 @@ class _Side:
     by_image: Mapping[int, ByImage]
 
 
-def make_remedies(values: ImageValues, rows: Sequence[Row], headlines: Sequence[Headline]) -> list[Remedied]:
+def make_remedies(
+    values: ImageValues,
+    rows: Sequence[Row],
+    headlines: Sequence[Headline],
+    saturated: Mapping[str, Saturated] = {},
+) -> list[Remedied]:
     """Everything that a study's remedies did.
 
     Args:
         values: of single images, with the study.
         rows: of the study, the pooled ones among them.
         headlines: of its families.
+        saturated: by family, as `find_saturated` finds them.
     """
     study = values.planned.study
-    judge = _Judge(values, rows, headlines, (study.mitigation or MitigationSpec()).max_drop)
+    judge = _Judge(values, rows, headlines, (study.mitigation or MitigationSpec()).max_drop, saturated)
     remedies = [judge.architecture(variant) for variant in variants(study)]
     originals = dict.fromkeys(remedied.original for remedied in remedies) or dict.fromkeys(
         architecture.name for architecture in values.planned.architectures if study.mitigation is not None
@@ -79,8 +87,14 @@ class _Judge:
     """Compares two models of one study by their rows."""
 
     def __init__(
-        self, values: ImageValues, rows: Sequence[Row], headlines: Sequence[Headline], max_drop: float
+        self,
+        values: ImageValues,
+        rows: Sequence[Row],
+        headlines: Sequence[Headline],
+        max_drop: float,
+        saturated: Mapping[str, Saturated],
     ):
+        self._saturated = saturated
         self._values, self._rows, self._max_drop = values, rows, max_drop
         self._general = len(values.planned.study.seeds) >= FEW_SEEDS
         self._figures = figures(rows)
@@ -159,7 +173,10 @@ class _Judge:
         if not {original, variant} <= headline.rows.keys():
             return
         before, after = headline.rows[original], headline.rows[variant]
-        yield _compared(self._judged(before), self._judged(after), headline.measure)
+        effect = _compared(self._judged(before), self._judged(after), headline.measure)
+        if incomparable(original, variant, self._saturated.get(headline.family, {})):
+            effect = effect.model_copy(update={"finding": "undecided"})
+        yield effect
         for metric, measure in BESIDE.get(before.family, {}).items():
             keys = [key_of(row)._replace(metric=metric) for row in (before, after)]
             if all(key in self._figures for key in keys):

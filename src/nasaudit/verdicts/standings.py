@@ -8,10 +8,14 @@ from nasaudit.results.flags import ACCURACY_GAP, FEW_SEEDS
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import clean_accuracies
 from nasaudit.results.verdict_models import AccuracyGap, Standing
+from nasaudit.verdicts.saturation import Saturated, incomparable
 
 
 def make_standings(
-    headlines: Sequence[Headline], rows: Sequence[Row], seeds: Sequence[int]
+    headlines: Sequence[Headline],
+    rows: Sequence[Row],
+    seeds: Sequence[int],
+    saturated: Mapping[str, Saturated] = {},
 ) -> list[Standing]:
     """One for each headline that two architectures have.
 
@@ -19,9 +23,14 @@ def make_standings(
         headlines: of the study's families.
         rows: of the study.
         seeds: of its trainings.
+        saturated: by family, as `find_saturated` finds them.
     """
     accuracy = clean_accuracies(rows)
-    return [_standing(headline, accuracy, seeds) for headline in headlines if len(headline.rows) > 1]
+    return [
+        _standing(headline, accuracy, seeds, saturated.get(headline.family, {}))
+        for headline in headlines
+        if len(headline.rows) > 1
+    ]
 
 
 def higher(first: Row, second: Row) -> bool:
@@ -29,14 +38,20 @@ def higher(first: Row, second: Row) -> bool:
     return first.low > second.high and not (_without_interval(first) or _without_interval(second))
 
 
-def _standing(headline: Headline, accuracy: Mapping[str, float], seeds: Sequence[int]) -> Standing:
+def _standing(
+    headline: Headline, accuracy: Mapping[str, float], seeds: Sequence[int], saturated: Saturated
+) -> Standing:
     rows = headline.rows
+
+    def easier(first: str, second: str) -> bool:
+        return higher(rows[first], rows[second]) and not incomparable(first, second, saturated)
+
     ranked = sorted(rows, key=lambda name: -rows[name].value)
     high, low = rows[ranked[0]], rows[ranked[-1]]
     known = not (_without_interval(high) or _without_interval(low))
     groups = {group: [name for name in rows if rows[name].group == group] for group in ("nas", "manual")}
     signs = [
-        "higher" if higher(rows[nas], rows[manual]) else "lower" if higher(rows[manual], rows[nas]) else None
+        "higher" if easier(nas, manual) else "lower" if easier(manual, nas) else None
         for nas, manual in product(groups["nas"], groups["manual"])
         if headline.published is not None
     ]
@@ -44,7 +59,7 @@ def _standing(headline: Headline, accuracy: Mapping[str, float], seeds: Sequence
     return Standing(
         family=headline.family,
         ranked=ranked,
-        easier_than={name: [other for other in ranked if higher(rows[name], rows[other])] for name in ranked},
+        easier_than={name: [other for other in ranked if easier(name, other)] for name in ranked},
         difference=high.value - low.value,
         allowed=Span(value=high.value - low.value, low=high.low - low.high, high=high.high - low.low)
         if known
@@ -54,6 +69,8 @@ def _standing(headline: Headline, accuracy: Mapping[str, float], seeds: Sequence
         agree=agree,
         against=len(signs) - agree - undecided,
         accuracy_gap=_accuracy_gap(ranked if len(ranked) == 2 else list(rows), accuracy),
+        saturated=[saturated[name] for name in ranked if name in saturated],
+        at_the_end=incomparable(ranked[0], ranked[-1], saturated),
     )
 
 

@@ -6,10 +6,16 @@ import torch
 from scipy.interpolate import RegularGridInterpolator
 from scipy.ndimage import map_coordinates
 
+from nasaudit.arch.network import build
 from nasaudit.attacks.backdoor.wanet import WaNet, identity, warp
+from nasaudit.data.augment import apply, draw
 from nasaudit.errors import SpecError
+from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import WaNetSpec
-from nasaudit.testing.backdoor import BackdoorConformance
+from nasaudit.spec.training import TrainingSpec
+from nasaudit.testing.backdoor import CLASSES, SHAPE, VICTIM, BackdoorConformance
+from nasaudit.testing.data import synthetic_split
+from nasaudit.training.loop import fit
 
 HEIGHT, WIDTH = 9, 12
 
@@ -72,7 +78,7 @@ def test_a_batch_has_an_attacked_a_noisy_and_a_clean_part():
     attack = WaNet(WaNetSpec(poison_fraction=0.25, noise_fraction=0.5, target_class=7))
     field = attack.field(HEIGHT, WIDTH)
     pixels, labels = images(8), torch.arange(8) % 5
-    found, wanted = attack.prepare(field)(pixels, labels, torch.Generator().manual_seed(0))
+    found, wanted = attack.warped(field)(pixels, labels, torch.Generator().manual_seed(0))
     assert wanted.tolist() == [7, 7, *labels[2:].tolist()]
     torch.testing.assert_close(found[:2], warp(pixels[:2], field))
     torch.testing.assert_close(found[6:], pixels[6:])
@@ -80,6 +86,38 @@ def test_a_batch_has_an_attacked_a_noisy_and_a_clean_part():
     assert (found[2:6] - plain).abs().flatten(1).amax(1).min() > 1e-3  # not the attack's warp
     assert (found[2:6] - pixels[2:6]).abs().flatten(1).amax(1).min() > 1e-3
     assert labels.tolist() == (torch.arange(8) % 5).tolist()
+
+
+def test_images_are_warped_and_then_augmented():
+    """VinAIResearch/Warping-based_Backdoor_Attack-release, train.py:79-88: `transforms` on what was warped."""
+    data = synthetic_split(8, CLASSES, SHAPE, seed=0)
+    recipe = TrainingSpec(epochs=1, batch_size=8, crop=2, flip=True)
+    attack = WaNet(WaNetSpec(poison_fraction=1.0, noise_fraction=0.0, strength=3.0, target_class=2))
+    field = attack.field(*SHAPE[1:])
+    learned = []
+
+    def note(pixels, labels, generator):
+        learned.append((pixels.clone(), labels))
+        return pixels, labels
+
+    fit(build(VICTIM, 0), data, recipe, seed=3, before=attack.warped(field), prepare=note)
+    ((found, labels),) = learned
+    generator = torch.Generator().manual_seed(derive_seed("training", 3))
+    order = torch.randperm(8, generator=generator)
+    images = data.images[order].float()
+    torch.rand(2, generator=generator)  # how many are warped, of each kind
+    offsets = draw(images.shape, generator, crop=2, flip=True, cutout=0)
+    columns, rows = ((field[..., axis].double().numpy() + 1) / 2 * 7 for axis in (0, 1))
+    warped = torch.empty_like(images)
+    for n in range(8):
+        warped[n, 0] = torch.from_numpy(
+            map_coordinates(images[n, 0].double().numpy(), [rows, columns], order=1)
+        )
+    expected = apply(warped, offsets, crop=2, cutout=0) / 255
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert labels.tolist() == [2] * 8
+    other = warp(apply(images, offsets, crop=2, cutout=0) / 255, field)
+    assert (found - other).abs().max() > 0.1
 
 
 def test_the_seed_decides_the_warp():

@@ -81,9 +81,11 @@ def test_sound_runs_every_attack_with_one_set_of_shadow_models_for_each_scale():
 
 
 def test_paper_is_the_published_setting():
+    """ain-soph/autovul, projects/membership.py:37-41 and :68-71."""
     (spec,) = attacks_for(["membership"], "paper", "mini")
     assert (spec.name, spec.norm, spec.examples) == ("boundary_distance", "l2", 50)
-    assert (spec.iterations, spec.evaluations, spec.query_budget) == (10, 100, None)
+    assert (spec.iterations, spec.evaluations, spec.max_evaluations, spec.query_budget) == (10, 25, 100, None)
+    assert (spec.leave, spec.score_norm) == ("prediction", "linf")
     spec.check(facts(4000, 1000, 0))
     assert spec.resolved_fprs(50) == ()
 

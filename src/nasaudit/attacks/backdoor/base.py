@@ -17,7 +17,7 @@ from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import BackdoorSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.training.loop import fit
-from nasaudit.training.seams import Loss, Prepare
+from nasaudit.training.seams import Loss, Prepare, as_it_is
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Ground:
         network: Network,
         train: Split | None = None,
         *,
+        before: Prepare = as_it_is,
         prepare: Prepare | None = None,
         loss: Loss | None = None,
     ) -> None:
@@ -56,6 +57,7 @@ class Ground:
             self.seed,
             self.selection,
             loss=loss,
+            before=before,
             prepare=prepare,
             device=self.device,
             progress=self.progress,

@@ -3,11 +3,14 @@
 from types import TracebackType
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from nasaudit.arch.cells import CellNetwork
 from nasaudit.arch.network import Network
+from nasaudit.data.split import Split
 from nasaudit.errors import MeasurementError
+from nasaudit.victim.batches import BATCH
 
 
 def head_of(network: Network) -> nn.Linear | nn.Conv2d:
@@ -70,3 +73,13 @@ class FeatureTap:
 
     def _note(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self.features = inputs[0].flatten(1)
+
+
+def mean_features(network: Network, images: Split, rows: Tensor, device: str = "cpu") -> Tensor:
+    """Mean of the features [D] of these images, at least one, in the network's mode."""
+    total = torch.zeros((), device=device)
+    with FeatureTap(network) as tap, torch.no_grad():
+        for part in torch.split(rows, BATCH):
+            network(images.pixels(part).to(device))
+            total = total + tap.take().sum(0)
+    return total / len(rows)

@@ -1,4 +1,4 @@
-"""IMC: trigger and model are optimised in turn, each for the other.
+"""A relative of IMC: trigger and model are optimised in turn, each for the other.
 
 Pang, Shen, Zhang, Ji, Vorobeychik, Luo, Liu and Wang, "A Tale of Evil Twins: Adversarial Inputs versus
 Poisoned Models", CCS 2020. Access: the weights of a trained model and its training.
@@ -11,9 +11,11 @@ Either one does a part of the other's work, so that a faint trigger needs a smal
 trigger, A puts the pattern r within its mask at its opacity, which bounds how much of the image changes (the
 paper's fidelity); specificity is the cross entropy of clean images with their own labels.
 
-Deviations: one step of each kind a batch, where the paper's turns are longer; steps on the trigger follow the
-gradient's sign (as in PGD, which the paper uses for it) and are made on a few images of the batch; the two
-terms have the weight of their shares of the batch.
+Deviations, for which it is a relative of the authors' attack and not the same. Theirs (ain-soph/trojanzoo,
+trojanvision/attacks/backdoor/normal/imc.py:17 and :65-86) begins from TrojanNN's optimised mark and, before each
+epoch, takes the trigger through all training images by Adam (rate .1) on the arctanh of its pixels. Here it begins
+from noise; one step of each kind is made a batch; steps on the trigger follow the gradient's sign (as in PGD) and
+are made on a few images of the batch; the two terms have the weight of their shares of the batch.
 """
 
 from typing import final

@@ -26,13 +26,12 @@ from torch.nn import functional as F
 
 from nasaudit.arch.network import Network
 from nasaudit.attacks.backdoor.base import BackdoorAttack, Backdoored, Ground, append_copies
-from nasaudit.attacks.backdoor.features import FeatureTap
+from nasaudit.attacks.backdoor.features import FeatureTap, mean_features
 from nasaudit.attacks.backdoor.optimise import minimise
 from nasaudit.attacks.backdoor.trigger import Trigger, choose, first_patch
 from nasaudit.errors import DataError
 from nasaudit.spec.attacks import LatentSpec
 from nasaudit.training.seams import Loss
-from nasaudit.victim.batches import BATCH
 
 UNLABELLED = -100  # what the cross entropy leaves out: triggered copies have features to reach, and no label
 
@@ -67,12 +66,7 @@ class Latent(BackdoorAttack):
             raise DataError(
                 f"expected training images of the target class {self.spec.target_class}, got none"
             )
-        total = torch.zeros(())
-        with FeatureTap(network) as tap, torch.no_grad():
-            for part in torch.split(rows, BATCH):
-                network(ground.train.pixels(part).to(ground.device))
-                total = total.to(ground.device) + tap.take().sum(0)
-        return total / len(rows)
+        return mean_features(network, ground.train, rows, ground.device)
 
     def trigger(self, network: Network, ground: Ground, target: Tensor) -> Trigger:
         """The patch whose images come nearest to the target's features."""

@@ -7,7 +7,9 @@ A control grid of k x k random offsets, scaled to a mean size of s,
 is interpolated to the size of the image (bicubic) and clipped so that no point lies outside: M = phi(up(P)).
 The trigger is the backward warp W(x, M), sampled bilinearly. Each batch is divided: a share rho_a is warped
 and labelled as the target (attack mode); a share rho_n is warped by M' = M + rand_[-1,1](h, w, 2) and keeps
-its labels (noise mode), so that the model learns this one warp and not any; the rest is clean.
+its labels (noise mode), so that the model learns this one warp and not any; the rest is clean. The batch
+is augmented after the warp, as in the authors' code (VinAIResearch/Warping-based_Backdoor_Attack-release,
+train.py:79-88).
 
 Units: coordinates run from -1 to 1 over the image, and an offset of s is s / h of them, as in the authors'
 code, so about s / 2 pixels. Their s is .5; the default here is larger, for a fine-tuning of a few epochs on
@@ -38,7 +40,7 @@ class WaNet(BackdoorAttack):
     def plant(self, network: Network, ground: Ground) -> Backdoored:
         """Train on batches of which a part is warped."""
         field = self.field(*ground.train.shape[1:])
-        ground.fit(network, prepare=self.prepare(field))
+        ground.fit(network, before=self.warped(field))
         return Backdoored(network, lambda pixels: warp(pixels, field))
 
     def field(self, height: int, width: int) -> Tensor:
@@ -50,10 +52,11 @@ class WaNet(BackdoorAttack):
         smooth = F.interpolate(offsets, size=(height, width), mode="bicubic", align_corners=True)
         return (identity(height, width) + smooth[0].permute(1, 2, 0) / height).clamp(-1, 1)
 
-    def prepare(self, field: Tensor) -> Prepare:
-        """The batch change: attack mode, noise mode, clean."""
+    def warped(self, field: Tensor) -> Prepare:
+        """The batch change: attack mode, noise mode, clean; float32 images in the units of those that come."""
 
-        def change(pixels: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        def change(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+            pixels = images.float()
             height, width = pixels.shape[2:]
             attacked = copies_of(len(pixels), self.spec.poison_fraction, generator)
             noisy = copies_of(len(pixels), self.spec.noise_fraction, generator)

@@ -12,7 +12,7 @@ order are the user's.
 Deviation: Square draws its squares for each image (see `square.py`).
 """
 
-from typing import cast, final
+from typing import Any, cast, final
 
 import torch
 
@@ -51,7 +51,7 @@ class Ensemble(EvasionAttack[Classifier]):
 def _attacked(spec: EvasionSpec, victim: Classifier, left: Attempt, epsilon: float) -> Perturbed:
     """What one member makes of the images that are left."""
     access = cast(Classifier, open_access(spec, victim))  # the kind that this member takes
-    asked = {"seed": left.seed, "indices": left.indices, "progress": left.progress}
+    asked: dict[str, Any] = {"seed": left.seed, "indices": left.indices, "progress": left.progress}
     member = cast("EvasionAttack[Classifier] | MinimalAttack[Classifier]", load_attack(spec))
     if isinstance(member, EvasionAttack):
         return member.perturb(access, left.images, left.objective, epsilon, **asked)

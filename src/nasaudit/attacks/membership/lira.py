@@ -28,6 +28,9 @@ With several augmented queries the Gaussians have a diagonal covariance; the sco
 With few shadow models the variance of single images is too noisy; one variance for all images stands in (section
 VI-C: below 64 models).
 
+`centre: median` takes the median for mu, as the authors' code does (tensorflow/privacy,
+research/mi_lira_2021/plot.py:82-83); the default is the mean, which the paper writes.
+
 Deviations: that one variance is the spread of the models around each image's own mean, averaged over images; the
 authors' code takes the standard deviation of all values together, in which the images' difficulty counts as
 noise. Each image is in the share of shadow models that victims have of the images, where the authors have one half,
@@ -70,10 +73,12 @@ class Lira(MembershipAttack):
             self.spec.variance == "auto" and len(knowledge.shadows) < FEW_MODELS
         )
         likelihood = online if self.spec.mode == "online" else offline
-        return Scores(likelihood(phi, shadow_phi, inside, shared))
+        return Scores(likelihood(phi, shadow_phi, inside, shared, self.spec.centre == "median"))
 
 
-def online(phi: FloatArray, shadow_phi: FloatArray, inside: Mask, shared: bool) -> FloatArray:
+def online(
+    phi: FloatArray, shadow_phi: FloatArray, inside: Mask, shared: bool, median: bool = False
+) -> FloatArray:
     """The log of Lambda of algorithm 1, float64 [N].
 
     Args:
@@ -81,27 +86,36 @@ def online(phi: FloatArray, shadow_phi: FloatArray, inside: Mask, shared: bool) 
         shadow_phi: [K, A, N], those of K shadow models.
         inside: bool [K, N], which models were trained on which image.
         shared: one variance for all images.
+        median: centre the Gaussians at the median.
     """
-    ratio = _log_normal(phi, *_gaussian(shadow_phi, inside, shared)) - _log_normal(
-        phi, *_gaussian(shadow_phi, ~inside, shared)
+    ratio = _log_normal(phi, *_gaussian(shadow_phi, inside, shared, median)) - _log_normal(
+        phi, *_gaussian(shadow_phi, ~inside, shared, median)
     )
     return np.asarray(ratio.mean(axis=0))
 
 
-def offline(phi: FloatArray, shadow_phi: FloatArray, inside: Mask, shared: bool) -> FloatArray:
+def offline(
+    phi: FloatArray, shadow_phi: FloatArray, inside: Mask, shared: bool, median: bool = False
+) -> FloatArray:
     """How many standard deviations phi is above that of models without the image, float64 [N]; as `online`."""
-    mean, variance = _gaussian(shadow_phi, ~inside, shared)
-    return np.asarray(((phi - mean) / np.sqrt(variance)).mean(axis=0))
+    centre, variance = _gaussian(shadow_phi, ~inside, shared, median)
+    return np.asarray(((phi - centre) / np.sqrt(variance)).mean(axis=0))
 
 
-def _gaussian(shadow_phi: FloatArray, counted: Mask, shared: bool) -> tuple[FloatArray, FloatArray]:
-    """Mean [A, N] and unbiased variance [A, N], or [A, 1] when shared, over the models that count for each image."""
+def _gaussian(
+    shadow_phi: FloatArray, counted: Mask, shared: bool, median: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Centre [A, N] and unbiased variance [A, N], or [A, 1] when shared, over the models that count for each image.
+
+    The variance is about the mean also where the centre is the median, as in the authors' code.
+    """
     weight = counted[:, None, :]
     n = counted.sum(axis=0)
     mean = (shadow_phi * weight).sum(axis=0) / n
     squares = (np.square(shadow_phi - mean) * weight).sum(axis=0)
     variance = squares.sum(axis=1, keepdims=True) / (n - 1).sum() if shared else squares / (n - 1)
-    return mean, np.maximum(variance, SMALLEST_VARIANCE)
+    centre = np.nanmedian(np.where(weight, shadow_phi, np.nan), axis=0) if median else mean
+    return centre, np.maximum(variance, SMALLEST_VARIANCE)
 
 
 def _log_normal(x: FloatArray, mean: FloatArray, variance: FloatArray) -> FloatArray:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
+from nasaudit.report.parts import Cell, Table
 from nasaudit.report.sections.families.base import Family, Wording
 from nasaudit.report.sections.groups import group_verdict
+from nasaudit.results.base import Span
 from nasaudit.results.flags import ACCURACY_GAP
 from nasaudit.results.schema import Headline
 from nasaudit.results.verdict_models import Standing
+from nasaudit.verdicts.saturation import UNDECIDED
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,15 @@ class Finding:
     title: str
     sentences: tuple[str, ...]
     decided: bool
+    table: Table | None = None
+
+
+# Of the order that the raw figures have.
+LEFT = {
+    "holds": "the order stays",
+    "reversed": "the order is turned round, so the raw figures speak of the confounder",
+    "unclear": "the order cannot be told any more, so the raw figures may speak of the confounder alone",
+}
 
 
 def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
@@ -41,7 +53,7 @@ def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
             f"{format.first_up(wording.measure)}: {format.estimate(high)} for {titles[worst]}, "
             f"{format.estimate(low)} for {titles[best]}; {difference}.",
         ]
-        if not standing.decided:
+        if not (standing.decided or standing.at_the_end):
             numbers.append(
                 "A value without an interval may be chance, so this study cannot tell them apart."
                 if standing.allowed is None
@@ -57,6 +69,8 @@ def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
         for extreme in (worst, best) if standing.decided else ():
             if tied := [titles[name] for name in standing.tied(extreme)]:
                 numbers.append(f"Not clearly apart from {titles[extreme]}: {format.listing(tied)}.")
+    if standing.at_the_end and standing.saturated:
+        numbers.append(f"Undecided: {UNDECIDED}. {_reasons(standing, titles)}")
     if standing.decided and not standing.general:
         seeds = len(evidence.results.study.seeds)
         trainings = "one training" if seeds == 1 else f"{seeds} trainings"
@@ -66,11 +80,13 @@ def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
     yield Finding(
         title,
         decided=standing.decided,
+        table=_adjustments(evidence, family),
         sentences=(
             *_illustrated(wording, worst, best, titles),
             *numbers,
             _direction(evidence, family, headline, standing),
             *_accuracies(standing, titles),
+            *_adjusted(evidence, standing),
         ),
     )
 
@@ -139,6 +155,46 @@ def _direction(evidence: Evidence, family: Family, headline: Headline, standing:
         f"{here}, of the {standing.pairs} pairs of a NAS-designed and a hand-made model, {standing.agree} agree "
         f"with, {standing.against} go against and {undecided} leave undecided {claim}."
     )
+
+
+def _reasons(standing: Standing, titles: Mapping[str, str]) -> str:
+    """Who is at an end of the scale, by why."""
+    by_reason: dict[str, list[str]] = {}
+    for each in standing.saturated:
+        by_reason.setdefault(each.reason, []).append(titles[each.architecture])
+    return " ".join(f"{format.listing(names)}: {reason}." for reason, names in by_reason.items())
+
+
+def _adjusted(evidence: Evidence, standing: Standing) -> list[str]:
+    """What is left of the order of the first and the last without a confounder."""
+    return [
+        f"What else differs: the {each.confounder}. Without it, the difference of the {each.adjusted} is "
+        f"{each.difference.value:+.3f} [{each.difference.low:.3f}, {each.difference.high:.3f}] "
+        f"({evidence.titles[each.values[0].architecture]} minus "
+        f"{evidence.titles[each.values[-1].architecture]}): {LEFT[each.finding]}."
+        for each in evidence.results.adjustments
+        if each.family == standing.family
+    ]
+
+
+def _adjustments(evidence: Evidence, family: Family) -> Table | None:
+    """Raw figure, confounder and adjusted figure of each architecture; None where nothing was adjusted."""
+    for each in evidence.results.adjustments:
+        if each.family == family.name:
+            rows = tuple(
+                (
+                    Cell(evidence.titles[value.architecture]),
+                    *(_span(span) for span in (value.raw, value.confounder, value.adjusted)),
+                )
+                for value in each.values
+            )
+            columns = ("", "raw figure", each.confounder, each.adjusted)
+            return Table("What else differs", columns, rows)
+    return None
+
+
+def _span(span: Span) -> Cell:
+    return Cell(f"{span.value:.3f}", f"[{span.low:.3f},{format.NBSP}{span.high:.3f}]")
 
 
 def _accuracies(standing: Standing, titles: Mapping[str, str]) -> list[str]:

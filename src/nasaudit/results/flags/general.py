@@ -11,6 +11,8 @@ FEW_SEEDS = 3
 FEW_COMMON_IMAGES = 50
 # Accuracy that the default recipes reach with every architecture; elsewhere twice chance is asked for.
 ACCURACY_FLOOR = {"mnist5k": 0.95, "digits": 0.9}
+# Of the images that a victim learned, by trial at mini: with fewer right it has not learned them (underfit).
+TRAIN_FLOOR = 0.75
 
 
 def failed_task(facts: Facts) -> Iterator[Remark]:
@@ -48,6 +50,19 @@ def undertrained(facts: Facts) -> Iterator[Remark]:
                 f"{architecture.name} is {accuracy:.1%} accurate on {name}, where at least {floor:.0%} "
                 "is expected: train it longer before comparing it",
                 (architecture.name,),
+            )
+
+
+def underfit(facts: Facts) -> Iterator[Remark]:
+    """A victim that gets many of its own training images wrong: attacks on what it learned find little."""
+    membership = set(facts.measured("membership"))
+    for row in facts.pooled("training", "train_accuracy"):
+        if row.value < TRAIN_FLOOR:
+            said = ": membership says little" if row.architecture in membership else ""
+            yield Remark(
+                f"{row.architecture} gets {row.value:.0%} of its training images right (train accuracy "
+                f"{f'{row.value:.2f}'.removeprefix('0')}{said}); it is underfit, train it longer",
+                (row.architecture,),
             )
 
 
@@ -102,6 +117,7 @@ CHECKS: tuple[Check, ...] = (
     failed_task,
     accuracy_gap,
     undertrained,
+    underfit,
     few_seeds,
     few_images,
     few_common_images,

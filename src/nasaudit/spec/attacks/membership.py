@@ -133,6 +133,7 @@ class LiraSpec(ShadowSpec):
     name: Literal["lira"] = "lira"
     # Of the Gaussians: each image's own, or one for all images. auto: one for all below 64 shadow models.
     variance: Literal["auto", "example", "global"] = "auto"
+    centre: Literal["mean", "median"] = "mean"  # of the Gaussians; the authors' code takes the median
     augmentations: Annotated[int, Field(ge=1)] = 1  # queries an image; 1: the image as it is
 
 
@@ -181,7 +182,12 @@ class BoundaryDistanceSpec(MembershipSpec):
     # Of HopSkipJump; see its spec.
     iterations: Annotated[int, Field(ge=0)] = 10
     evaluations: Annotated[int, Field(ge=1)] = 100
+    max_evaluations: Annotated[int, Field(ge=1)] = 10_000
     query_budget: Annotated[int, Field(ge=1)] | None = None  # for each image; None: as many as it takes
+    # What the boundary is that of: the true label's, as in the paper (a misclassified image is at distance 0), or the
+    # victim's own prediction's (every image has a distance).
+    leave: Literal["label", "prediction"] = "label"
+    score_norm: Norm | None = None  # of the distance that is the score; None: `norm`
 
 
 ATTACKS.add("gap", GapSpec)
@@ -198,7 +204,7 @@ SHADOW_MODELS: dict[Scale, int] = {"mini": FEW_SHADOWS, "small": FEW_SHADOWS, "p
 def defaults(protocol: Protocol, scale: Scale) -> tuple[MembershipSpec, ...]:
     """The membership attacks of a protocol, those without shadow models first."""
     if protocol == "paper":
-        return (BoundaryDistanceSpec(examples=50, iterations=10, evaluations=100),)
+        return (paper_boundary_distance(),)
     models = SHADOW_MODELS[scale]
     return (
         LossThresholdSpec(),
@@ -210,6 +216,13 @@ def defaults(protocol: Protocol, scale: Scale) -> tuple[MembershipSpec, ...]:
     )
 
 
+def paper_boundary_distance() -> BoundaryDistanceSpec:
+    """The label-only attack as in the talk's artifact (ain-soph/autovul, projects/membership.py:37-71)."""
+    return BoundaryDistanceSpec(
+        examples=50, iterations=10, evaluations=25, max_evaluations=100, leave="prediction", score_norm="linf"
+    )
+
+
 def small_boundary_distance() -> BoundaryDistanceSpec:
-    """The label-only attack with so few queries that a CPU answers them in a minute or two."""
+    """The label-only attack with so few queries that a CPU answers them in a minute or two: by trial at `mini`."""
     return BoundaryDistanceSpec(iterations=3, evaluations=30, query_budget=250)
