@@ -84,7 +84,7 @@ def test_a_least_value_is_named_on_its_side(pgd_study: Make) -> None:
         pgd_study({"darts": 0.2}, bounded=["darts"]),
         metric="median_minimal_epsilon",
     )
-    assert one.least == ["after"]
+    assert one.bounds == {"after": "lower"}
 
 
 def test_an_attack_that_ran_otherwise_is_left_out_and_named(pgd_study: Make) -> None:

@@ -19,7 +19,7 @@ from nasaudit.report.page import FIRST_ROWS, render, sections
 from nasaudit.report.palette import CROWD, GROUP_COLOURS, GROUP_TITLES
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.analyses import convergence, gradients, smoothness, topology
-from nasaudit.report.sections.estimates import at_least
+from nasaudit.report.sections.estimates import limited
 from nasaudit.report.sections.examples import MOST_VICTIMS
 from nasaudit.report.sections.summary import FOLDED_OF_A_KIND, SHOWN_OF_A_KIND
 from nasaudit.results.base import Span
@@ -301,7 +301,7 @@ def test_the_claim_on_early_ranking_is_told(
 
 
 def test_an_exact_value_is_no_lower_bound(evidence: Evidence) -> None:
-    assert "≥" not in at_least(evidence.results.rows[0]).text
+    assert "≥" not in limited(evidence.results.rows[0]).text
 
 
 def test_the_page_renders_the_analyses(evidence: Evidence, tmp_path: Path) -> None:

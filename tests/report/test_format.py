@@ -69,7 +69,10 @@ def test_a_lower_bound_says_that_it_is_one() -> None:
     end = 16 / 255
     median = row("median_minimal_epsilon", end, end, end, n=10, norm="linf", bound="lower")
     assert plain(format.estimate(median)) == "more than 16.0/255 [n = 10]"
-    assert plain(format.value(median, ">")) == "> 16.0/255"
+    assert plain(format.value(median, format.SIGNS)) == "> 16.0/255"
+    before = median.model_copy(update={"value": 1 / 4080, "bound": "upper"})
+    assert plain(format.value(before)) == "less than 0.06/255"
+    assert plain(format.value(before, format.SIGNS)) == "< 0.06/255"
     steps = row("steps_to_accuracy", 564, 564, 564, n=1, unit="steps", bound="lower")
     assert plain(format.estimate(steps)) == "more than 564"
 

@@ -1,15 +1,19 @@
 """Each flag on a victim that has the defect planted, and silence on one that has not."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from nasaudit.attacks.base import load_attack
+from nasaudit.attacks.evasion.measures import asr_curve, median_bound, median_epsilon
 from nasaudit.attacks.evasion.work import run_attack
+from nasaudit.measure.estimate import Estimate
 from nasaudit.measure.proportion import proportion
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.evasion import CHECKS
 from nasaudit.spec.attacks import PgdSpec, SquareSpec
+from nasaudit.spec.units import format_epsilon
 from nasaudit.testing.data import synthetic_split
 from nasaudit.testing.rows import make_row
 from nasaudit.testing.victims import trained_conv_net
@@ -68,7 +72,7 @@ def test_a_sound_victim_raises_none():
 def test_a_quantised_victim_has_zero_gradients_and_falls_to_a_black_box():
     found = [*rows(Quantised(), PGD), *rows(Quantised(), SquareSpec(epsilons=PGD.epsilons, queries=300))]
     raised = flags(found)
-    assert set(raised) == {"zero_gradients", "black_box_wins"}
+    assert set(raised) == {"zero_gradients", "black_box_wins", "transition_outside_grid"}
     assert "100.0%" in raised["zero_gradients"].message
     assert "square" in raised["black_box_wins"].message
     assert raised["black_box_wins"].architectures == ("victim",)
@@ -115,3 +119,41 @@ def test_what_square_broke_inside_of_an_ensemble_does_not_hide_that_square_won(a
 
 def test_the_strongest_white_box_attack_is_compared():
     assert "black_box_wins" not in flags([asr("fgsm", 10), asr("pgd", 58), asr("square", 60)])
+
+
+def curve(architecture, fallen, attack="pgd", images="correct", **where):
+    """Pooled rows of a curve: the images of 100 that fall at 1/255, 2/255, ..., and the median with its bound."""
+    where = {"norm": "linf", "goal": "untargeted", "images": images, **where}
+    grid = [2.0**power / 255 for power in range(len(fallen))]
+    minimal = np.full(100, np.inf)
+    for epsilon, count in reversed(list(zip(grid, fallen, strict=True))):
+        minimal[:count] = epsilon
+    shares = asr_curve(minimal, grid)
+    half = Estimate(*[median_epsilon(minimal, grid)] * 3, 100, "pixel fraction", median_bound(shares))
+    yield make_row(architecture, "median_minimal_epsilon", half, attack=attack, **where)
+    for epsilon, count in zip(grid, fallen, strict=True):
+        at = {**where, "epsilon": format_epsilon(epsilon)}
+        yield make_row(architecture, "asr", proportion(count, 100), attack=attack, **at)
+
+
+def test_a_transition_outside_of_the_grid_is_flagged_of_the_attack_that_judges():
+    found = [
+        *curve("natural", [70, 97, 100]),
+        *curve("digits", [0, 10, 49]),
+        *curve("inside", [49, 50, 50]),
+        *curve("inside", [0, 0, 1], goal="least_likely"),  # ranks nothing while the untargeted curve is there
+        *curve("inside", [0, 0, 1], attack="fgsm"),
+    ]
+    findings = flags_of(Facts(None, {}, found, (), 100), CHECKS)
+    told = {
+        flag.architectures[0]: flag.message for flag in findings if flag.kind == "transition_outside_grid"
+    }
+    assert set(told) == {"natural", "digits"}
+    assert "fall at the smallest" in told["natural"] and "smaller `epsilons`" in told["natural"]
+    assert "fall at the largest" in told["digits"] and "larger `epsilons`" in told["digits"]
+
+
+def test_without_the_judging_attack_any_white_box_curve_is_flagged_and_one_epsilon_is_no_curve():
+    assert "transition_outside_grid" in flags(list(curve("a", [70, 97], attack="apgd")))
+    assert "transition_outside_grid" not in flags(list(curve("a", [70, 97], attack="square")))
+    assert "transition_outside_grid" not in flags(list(curve("a", [97])))

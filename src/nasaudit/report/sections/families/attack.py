@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from operator import attrgetter
 from typing import ClassVar, Self
 
@@ -14,6 +13,7 @@ from nasaudit.report.parts import Figure, Table, Text
 from nasaudit.report.sections.tables import column, heading, table
 from nasaudit.results.schema import Curve, Headline, Pictures, Row
 from nasaudit.spec.attacks import ATTACKS, THREAT_MODELS, AttackSpec, Family, attack_title
+from nasaudit.spec.units import as_number
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,10 @@ class MeasuredAttack:
 
     def values(self, evidence: Evidence, key: str, metric: str = "") -> list[str]:
         """What a key that varies was set to, ascending, as the rows of a metric ("": the family's) write it."""
-        return sorted(unique(row.setting[key] for row in self.rows(evidence, metric)), key=Fraction)
+        return sorted(
+            unique(row.setting[key] for row in self.rows(evidence, metric)),
+            key=lambda text: as_number(text) or 0.0,
+        )
 
     def pictures(self, evidence: Evidence) -> list[Pictures]:
         """The pictures of each architecture; of its seeds, the first."""
