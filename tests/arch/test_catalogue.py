@@ -7,6 +7,7 @@ from nasaudit.arch.catalogue import CATALOGUE, Entry, resolve
 from nasaudit.arch.genotypes import DARTS, SNAS
 from nasaudit.arch.manual.families import FAMILIES
 from nasaudit.errors import NasauditError, SpecError, UnknownNameError
+from nasaudit.spec.arch import CELL_SIZE
 from nasaudit.spec.study import ArchChoice
 
 SEVENTEEN = {
