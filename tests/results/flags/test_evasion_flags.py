@@ -149,8 +149,10 @@ def test_a_transition_outside_of_the_grid_is_flagged_of_the_attack_that_judges()
         flag.architectures[0]: flag.message for flag in findings if flag.kind == "transition_outside_grid"
     }
     assert set(told) == {"natural", "digits"}
-    assert "fall at the smallest" in told["natural"] and "smaller `epsilons`" in told["natural"]
-    assert "fall at the largest" in told["digits"] and "larger `epsilons`" in told["digits"]
+    assert "fall at the smallest" in told["natural"]
+    assert "smaller `epsilons`" in told["natural"]
+    assert "fall at the largest" in told["digits"]
+    assert "larger `epsilons`" in told["digits"]
 
 
 def test_without_the_judging_attack_any_white_box_curve_is_flagged_and_one_epsilon_is_no_curve():
