@@ -65,12 +65,13 @@ def _evasion(row: Callable[..., Row], attack: PgdSpec, half: float, runs: int) -
         area = float(np.mean(fallen))
         yield row(
             "curve_area",
-            Estimate(area, max(0.0, area - 0.02), area + 0.02, n * runs, "fraction"),
+            Estimate(area, max(0.0, area - 0.006), area + 0.006, n * runs, "fraction"),
             images=images,
         )
-        ends = (half, half - 0.3, half + 0.4) if half <= 16 else (16, 16, 16)
+        last = round(255 * attack.epsilons[-1])
+        ends = (half, half - 0.3, half + 0.4) if half <= last else (last, last, last)
         median = Estimate(
-            *(end / 255 for end in ends), n * runs, "pixel fraction", None if half <= 16 else "lower"
+            *(end / 255 for end in ends), n * runs, "pixel fraction", None if half <= last else "lower"
         )
         yield row("median_minimal_epsilon", median, images=images)
     yield row("mean_steps", 7.2, half=0.2, n=IMAGES * runs)

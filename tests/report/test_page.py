@@ -87,9 +87,9 @@ def test_the_card_says_what_the_rows_say(make_study, tmp_path: Path) -> None:
     assert f"It classifies {share} % of the test images correctly [{low}, {high}; n = 2,000]." in page.text
     share, low, high = (f"{100 * number:.1f}" for number in (asr.value, asr.low, asr.high))
     assert (
+        "Half of the images fall by 8.6/255 [8.3, 9.0; n = 972], the median minimal epsilon. "
         "An attacker who knows the model's weights (white box) and may change each pixel by 8/255 fools it on "
-        f"{share} % of the images that it classifies correctly [{low}, {high}; n = {asr.n}]. "
-        "Half of the images fall at 8.6/255 [8.3, 9.0; n = 972]."
+        f"{share} % of the images that it classifies correctly [{low}, {high}; n = {asr.n}]."
     ) in page.text
 
 
@@ -108,7 +108,7 @@ def test_curves_draw_the_pooled_rows_of_the_common_images(make_study, tmp_path: 
         title = {"DARTS": "darts", "ResNet": "resnet"}
         found = {(title[r["label"]], r["at"]): (r["value"], r["low"], r["high"]) for r in records}
         assert found == expected
-        assert all(f"{round(record['x'])}/255" == record["at"] for record in records)
+        assert all(f"{record['x']:g}/255" == record["at"] for record in records)
 
 
 def test_convergence_draws_every_seed_by_images_seen(make_study, tmp_path: Path) -> None:

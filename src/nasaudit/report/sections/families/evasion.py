@@ -91,15 +91,15 @@ def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
 
 
 def wording(evidence: Evidence, headline: Headline) -> Wording:
-    """With the threat; beside an area how many images fall at the quoted epsilon."""
+    """With the threat; beside an area the epsilon at which half of the images fall."""
     if headline.metric == "asr":
         return Wording(headline.measure)
     threat = Threat.judged(headline)
-    images, epsilon = headline.setting.get("images", ""), threat.quoted_epsilon(evidence)
+    images = headline.setting.get("images", "")
     return Wording(
         f"{headline.measure} ({threat.title})",
-        threat.by_name(evidence, "asr", images=images, epsilon=epsilon),
-        (format.first_up(DENOMINATORS.get(images, images)), f"fall at {epsilon}"),
+        threat.by_name(evidence, "median_minimal_epsilon", images=images),
+        (format.first_up(DENOMINATORS.get(images, images)), "of change breaks half"),
     )
 
 
