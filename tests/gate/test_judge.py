@@ -74,6 +74,22 @@ def test_a_least_value_shows_nothing_about_the_most(pgd_study: Make) -> None:
         assert "the least that it can be" in verdict.message
 
 
+def test_a_value_known_from_above_shows_nothing_about_the_least(pgd_study: Make) -> None:
+    free = pgd_study({"darts": 0.3})
+    rows = [
+        row.model_copy(update={"bound": "upper"}) if row.metric == "median_minimal_epsilon" else row
+        for row in free.rows
+    ]
+    capped = free.model_copy(update={"rows": rows})
+    verdict = verdicts(f"{MEDIAN}, at_least: 0.0001", capped)["darts"]
+    assert not verdict.holds
+    assert "the most that it can be" in verdict.message
+    assert verdicts(f"{MEDIAN}, at_most: 1, worse: higher", capped)["darts"].holds
+    rule = f"{MEDIAN}, not_worse_than_baseline: true, tolerance: 0.5"
+    assert not verdicts(rule, capped, free)["darts"].holds  # it may be lower, which is worse
+    assert verdicts(rule, free, capped)["darts"].holds
+
+
 def test_a_figure_that_is_no_number_keeps_to_no_limit(pgd_study: Make) -> None:
     results = pgd_study({"darts": 0.3})
     rows = [row.model_copy(update={"value": float("nan"), "high": float("nan")}) for row in results.rows]
