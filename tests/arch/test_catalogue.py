@@ -7,6 +7,7 @@ from nasaudit.arch.catalogue import CATALOGUE, Entry, resolve
 from nasaudit.arch.genotypes import DARTS, SNAS
 from nasaudit.arch.manual.families import FAMILIES
 from nasaudit.errors import NasauditError, SpecError, UnknownNameError
+from nasaudit.spec.arch import CELL_SIZE
 from nasaudit.spec.study import ArchChoice
 
 SEVENTEEN = {
@@ -26,9 +27,9 @@ def test_the_seventeen_of_the_talk_darts_v1_and_the_hardened_ones():
     assert len(CATALOGUE) == 17 + 1 + 3
 
 
-def test_every_manual_family_has_numbers_at_both_scales():
+def test_every_manual_family_has_numbers_at_every_scale():
     assert set(FAMILIES) == SEVENTEEN["manual"]
-    assert all(set(plans) == {"mini", "paper"} for plans in FAMILIES.values())
+    assert all(set(plans) == set(CELL_SIZE) for plans in FAMILIES.values())
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,14 @@ def beyond_the_gap(auc: Estimate, gap: Estimate) -> Estimate:
 
 def _gaps(rows: Sequence[Row]) -> dict[str, Estimate]:
     """Training minus test accuracy of each architecture that has both."""
-    accuracies: dict[str, dict[str, Estimate]] = {"train_accuracy": {}, "clean_accuracy": {}}
+    trained: dict[str, Estimate] = {}
+    tested: dict[str, Estimate] = {}
     for key, figure in figures(rows).items():
-        split = dict(key.setting).get("split")
-        if key.family == "training" and key.metric in accuracies and split in (None, "train", "test"):
-            accuracies[key.metric][key.architecture] = estimate_of(figure.row)
-    trained, tested = accuracies["train_accuracy"], accuracies["clean_accuracy"]
+        if key.family == "training" and dict(key.setting).get("split") in (None, "train", "test"):
+            if key.metric == "train_accuracy":
+                trained[key.architecture] = estimate_of(figure.row)
+            elif key.metric == "clean_accuracy":
+                tested[key.architecture] = estimate_of(figure.row)
     return {
         name: independent_change(tested[name], trained[name]).estimate for name in trained if name in tested
     }

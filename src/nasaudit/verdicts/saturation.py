@@ -5,7 +5,7 @@ before half of the images fall, or of two triggers that always work, the grid or
 at the end and one inside of the scale are in order. A victim that guesses says nothing beside any other.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 from nasaudit.results.flags.extraction import BARELY_ABOVE_CHANCE
@@ -47,7 +47,7 @@ def find_saturated(
                     f"the victim is {accuracy[name]:.1%} accurate, hardly more than chance",
                 )
             else:
-                ended = RULES[headline.metric](row, known, chance) if headline.metric in RULES else None
+                ended = _ended(row, known, chance)
             if ended is not None:
                 of_family[name] = Saturation(architecture=name, end=ended[0], reason=ended[1])
         found[headline.family] = of_family
@@ -66,7 +66,21 @@ def mostly_incomparable(firsts: Iterable[str], seconds: Iterable[str], saturated
     return bool(pairs) and sum(pairs) > MOST_SATURATED * len(pairs)
 
 
-def _curve(row: Row, known: Mapping[Key, Figure], chance: float) -> Found:
+def _ended(row: Row, known: Mapping[Key, Figure], chance: float) -> Found:
+    """At which end a figure is, and why; what has none (accuracy lost) is spoiled by a victim at chance alone."""
+    match row.metric:
+        case "curve_area":
+            return _curve(row, known)
+        case "asr":
+            return _share(row)
+        case "auc":
+            return _auc(row)
+        case "agreement":
+            return _agreement(row, chance)
+    return None
+
+
+def _curve(row: Row, known: Mapping[Key, Figure]) -> Found:
     """By the median minimal epsilon of the same images: a bound says that it lies outside of the grid."""
     median = known.get(key_of(row)._replace(metric="median_minimal_epsilon"))
     bound = "" if median is None else str(median.row.bound)
@@ -74,10 +88,10 @@ def _curve(row: Row, known: Mapping[Key, Figure], chance: float) -> Found:
         return "bottom", "less than half of the images fall at the largest epsilon of the grid"
     if bound == "upper":
         return "top", "more than half of the images fall at the smallest epsilon of the grid"
-    return _share(row, known, chance)
+    return _share(row)
 
 
-def _share(row: Row, known: Mapping[Key, Figure], chance: float) -> Found:
+def _share(row: Row) -> Found:
     if row.high >= 1 and row.value > 0.5:
         return "top", "its interval reaches 1"
     if row.low <= 0 and row.value < 0.5:
@@ -85,22 +99,13 @@ def _share(row: Row, known: Mapping[Key, Figure], chance: float) -> Found:
     return None
 
 
-def _auc(row: Row, known: Mapping[Key, Figure], chance: float) -> Found:
+def _auc(row: Row) -> Found:
     if row.low <= 0.5 <= row.high:
         return "bottom", "its interval holds .5, which is guessing"
     return ("top", "its interval reaches 1") if row.high >= 1 else None
 
 
-def _agreement(row: Row, known: Mapping[Key, Figure], chance: float) -> Found:
+def _agreement(row: Row, chance: float) -> Found:
     if row.value < chance:
         return "bottom", "the stolen model agrees with it hardly more than chance"
     return ("top", "its interval reaches 1") if row.high >= 1 else None
-
-
-# By metric; what has no end of its scale (accuracy lost) is spoiled by a victim at chance alone.
-RULES: Mapping[str, Callable[[Row, Mapping[Key, Figure], float], Found]] = {
-    "curve_area": _curve,
-    "asr": _share,
-    "auc": _auc,
-    "agreement": _agreement,
-}

@@ -42,7 +42,7 @@ def skip_gradients(network: nn.Module, gamma: float) -> Iterator[None]:
     def decay(module: nn.Module, inputs: object, output: Tensor) -> None:
         # The hook stays with what the module computed, also if a sum is then written over its output.
         if output.requires_grad:
-            output.register_hook(lambda gradient: gamma * gradient)
+            output.register_hook(lambda gradient: gamma * gradient)  # type: ignore[no-untyped-call]
 
     hooks = [module.register_forward_hook(decay) for module in (skipped(network) if gamma != 1 else ())]
     try:
@@ -61,7 +61,7 @@ def _branches(module: nn.Module) -> Iterator[nn.Module]:
     match module:
         case Cell() | Cell201():
             for node in module.nodes:
-                edges = list(node.children())
+                edges: list[nn.Module] = list(node.children())
                 if any(isinstance(edge, nn.Identity) for edge in edges):
                     yield from (edge for edge in edges if not isinstance(edge, nn.Identity))
         case BasicBlock() if module.downsample is None:
@@ -73,7 +73,7 @@ def _branches(module: nn.Module) -> Iterator[nn.Module]:
         case PreActBottleneck() if module.downsample is None:
             yield module.conv3
         case DenseLayer():
-            yield module.conv2
+            yield module.get_submodule("conv2")
         case DlaTree() if module.levels == 1:
             # The first block's shortcut is the tree's; the second one adds its own input.
             blocks = (module.tree1, module.tree2)

@@ -99,11 +99,11 @@ class _Hangs:
     joins: set[Join] = field(default_factory=set)
 
 
-class _Follower(TorchDispatchMode):
+class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes of each storage what its values hang on."""
 
     def __init__(self, network: nn.Module, pixels: Tensor):
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.joins: list[Join] = []
         self.layer: list[str] = [""]
         self._known: dict[int, tuple[Any, _Hangs]] = {}  # a storage is kept, so that no address is used twice
