@@ -6,7 +6,7 @@ from scipy import stats
 
 from nasaudit.measure.estimate import Estimate, exact
 from nasaudit.measure.proportion import proportion
-from nasaudit.stats.differences import independent_change, paired_change
+from nasaudit.stats.differences import combined, independent_change, paired_change
 
 
 def share(value: float, n: int = 500) -> Estimate:
@@ -67,3 +67,24 @@ def test_intervals_hold_the_true_difference_as_often_as_they_say() -> None:
         independent += one.estimate.low <= 0.1 <= one.estimate.high
     assert 0.935 <= paired / studies <= 0.965
     assert 0.935 <= independent / studies <= 0.965
+
+
+def test_a_figure_made_of_estimates_has_an_interval_that_covers() -> None:
+    """Of what was copied beyond accuracy, from binomial counts; and as wide as the delta method has it."""
+    random, n, classes = np.random.default_rng(0), 800, 10
+    truth = np.array([0.8, 0.7, 0.65])
+
+    def kappa(agreed: float, first: float, second: float) -> float:
+        expected = first * second + (1 - first) * (1 - second) / (classes - 1)
+        return (agreed - expected) / (1 - expected)
+
+    draws = random.binomial(n, truth, size=(2000, 3))
+    made = [combined(kappa, *(proportion(int(count), n) for count in counts)) for counts in draws]
+    covered = np.mean([estimate.low <= kappa(*truth) <= estimate.high for estimate in made])
+    assert abs(covered - 0.95) < 0.02
+    steps = np.eye(3) * 1e-6
+    slopes = np.array([(kappa(*(truth + step)) - kappa(*(truth - step))) / 2e-6 for step in steps])
+    deviation = np.sqrt((slopes**2 * truth * (1 - truth) / n).sum())
+    assert np.mean([estimate.high - estimate.low for estimate in made]) == pytest.approx(
+        3.92 * deviation, rel=0.03
+    )

@@ -161,3 +161,39 @@ def test_where_only_the_gap_matters_the_interval_beyond_it_holds_zero() -> None:
         half = np.hypot(*((side.high - side.low) / 2 for side in sides))
         covered += abs(difference) <= half
     assert covered / draws == pytest.approx(0.95, abs=0.025)
+
+
+def test_a_theft_of_a_more_accurate_victim_is_told_from_a_better_theft() -> None:
+    """Two thefts that copied nothing agree more with the victim that is right more often."""
+    rows = []
+    for name, accuracy, copied in (("darts", 0.9, 0.9), ("resnet", 0.6, 0.6)):
+        agreement = accuracy * copied + (1 - accuracy) * (1 - copied) / 9
+        setting = {"labels": "soft", "pool": "pool"}
+        rows += [
+            make_row(name, "agreement", agreement, half=0.02, n=1000, attack="knockoff", **setting),
+            make_row(name, "surrogate_accuracy", copied, half=0.02, n=1000, attack="knockoff", **setting),
+            make_row(name, "clean_accuracy", accuracy, half=0.02, n=1000, split="test"),
+        ]
+    study = StudySpec.parse({"architectures": ["darts", "resnet"], "data": "digits", "attacks": ["knockoff"]})
+    results = decide(make_results(study, rows))
+    (standing,), (adjustment,) = results.standings, results.adjustments
+    assert standing.easier_than["darts"] == ["resnet"]
+    assert [value.adjusted.value for value in adjustment.values] == pytest.approx([0, 0], abs=1e-12)
+    assert adjustment.finding == "unclear"
+
+
+def test_robustness_is_shown_beside_that_on_the_images_which_all_get_right() -> None:
+    rows = []
+    for name, over_all, common, accuracy in (("darts", 0.7, 0.4, 0.6), ("resnet", 0.5, 0.5, 0.95)):
+        threat = {"norm": "linf", "goal": "untargeted"}
+        rows += [
+            make_row(name, "curve_area", over_all, half=0.01, n=500, attack="pgd", images="all", **threat),
+            make_row(name, "curve_area", common, half=0.01, n=300, attack="pgd", images="common", **threat),
+            make_row(name, "clean_accuracy", accuracy, half=0.01, n=500, split="test"),
+        ]
+    study = StudySpec.parse({"architectures": ["darts", "resnet"], "data": "digits", "attacks": ["pgd"]})
+    (adjustment,) = decide(make_results(study, rows)).adjustments
+    first, last = adjustment.values
+    assert [first.architecture, last.architecture] == ["resnet", "darts"]
+    assert (first.raw.value, first.adjusted.value, first.confounder.value) == (0.5, 0.5, 0.95)
+    assert (last.raw.value, last.adjusted.value, last.confounder.value) == (0.7, 0.4, 0.6)

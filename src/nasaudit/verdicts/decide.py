@@ -50,11 +50,12 @@ def decide(results: StudyResults, values: ImageValues | None = None) -> StudyRes
     variables = make_variables(results.rows, headlines, saturated)
     claims = make_claims(variables, results.architectures)
     remedies = [] if values is None else make_remedies(values, results.rows, headlines, saturated)
+    classes = max((architecture.classes for architecture in results.architectures), default=2)
     verdicts = {
         "headlines": headlines,
         "headlines_between": find_headlines(results.rows, between_studies=True),
         "standings": standings,
-        "adjustments": make_adjustments(headlines, results.rows, standings),
+        "adjustments": make_adjustments(headlines, results.rows, standings, classes),
         "comparisons": compare_groups(results.rows, headlines, saturated),
         "variables": variables,
         "claims": claims,

@@ -166,14 +166,14 @@ def _reasons(standing: Standing, titles: Mapping[str, str]) -> str:
 
 
 def _adjusted(evidence: Evidence, standing: Standing) -> list[str]:
-    """What is left of the order of the first and the last without a confounder."""
+    """What is left of the order of the first and the last without a confounder, where there is an order."""
     return [
         f"What else differs: the {each.confounder}. Without it, the difference of the {each.adjusted} is "
         f"{each.difference.value:+.3f} [{each.difference.low:.3f}, {each.difference.high:.3f}] "
         f"({evidence.titles[each.values[0].architecture]} minus "
         f"{evidence.titles[each.values[-1].architecture]}): {LEFT[each.finding]}."
         for each in evidence.results.adjustments
-        if each.family == standing.family
+        if standing.decided and each.family == standing.family
     ]
 
 
