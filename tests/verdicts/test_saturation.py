@@ -184,10 +184,10 @@ def test_a_theft_of_a_more_accurate_victim_is_told_from_a_better_theft() -> None
 
 def test_robustness_is_shown_beside_that_on_the_images_which_all_get_right() -> None:
     rows = []
-    for name, over_all, common, accuracy in (("darts", 0.7, 0.4, 0.6), ("resnet", 0.5, 0.5, 0.95)):
+    for name, own, common, accuracy in (("darts", 0.7, 0.4, 0.6), ("resnet", 0.5, 0.5, 0.95)):
         threat = {"norm": "linf", "goal": "untargeted"}
         rows += [
-            make_row(name, "curve_area", over_all, half=0.01, n=500, attack="pgd", images="all", **threat),
+            make_row(name, "curve_area", own, half=0.01, n=500, attack="pgd", images="correct", **threat),
             make_row(name, "curve_area", common, half=0.01, n=300, attack="pgd", images="common", **threat),
             make_row(name, "clean_accuracy", accuracy, half=0.01, n=500, split="test"),
         ]

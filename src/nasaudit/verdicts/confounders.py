@@ -9,9 +9,9 @@
   images, and (agreement - e) / (1 - e) is what was copied beyond it (Geirhos, Meding and Wichmann, "Beyond
   accuracy: quantifying trial-by-trial behaviour of CNNs and humans by measuring error consistency", NeurIPS 2020,
   section 2, who count right and wrong; here it is classes).
-- Evasion and accuracy: an image that is wrong needs no attack. The curve over all images counts it as fallen, that
-  over the images which every model gets right does not. Size is held fixed where there are architectures enough
-  for it: in the correlations of `verdicts.claims`.
+- Evasion and accuracy: a model that gets more images right gets harder ones right, which fall sooner. The curve over
+  the images that each gets right counts them, that over the images which every model gets right does not. Size is
+  held fixed where there are architectures enough for it: in the correlations of `verdicts.claims`.
 
 Intervals are those of `stats.differences.combined`.
 
@@ -74,10 +74,10 @@ def _values(headline: Headline, known: Mapping[Key, Figure], classes: int) -> tu
         case "curve_area":
             for name in headline.rows.keys() & tested.keys():
                 key = key_of(headline.rows[name])
-                whole = {**headline.rows[name].setting, "images": "all"}
-                over_all = known.get(key._replace(setting=tuple(sorted(whole.items()))))
-                if ("images", COMMON) in key.setting and over_all is not None:
-                    raw = estimate_of(over_all.row)
+                own = {**headline.rows[name].setting, "images": "correct"}
+                over_own = known.get(key._replace(setting=tuple(sorted(own.items()))))
+                if ("images", COMMON) in key.setting and over_own is not None:
+                    raw = estimate_of(over_own.row)
                     values[name] = raw, tested[name], estimate_of(headline.rows[name])
             return "clean accuracy", "area over the images that every model gets right", values
     return "", "", values
