@@ -22,12 +22,14 @@ from benchmarks.table import Table
 from benchmarks.victims import correct_images, trained_victim
 from nasaudit.attacks.base import load_attack
 from nasaudit.attacks.evasion.base import EvasionAttack, MinimalAttack, open_access
+from nasaudit.attacks.evasion.curve import distances
 from nasaudit.attacks.evasion.objective import Objective
 from nasaudit.spec.attacks import (
     ApgdSpec,
     DdnSpec,
     EvasionSpec,
     FgsmSpec,
+    FmnSpec,
     HopSkipJumpSpec,
     NesSpec,
     PgdSpec,
@@ -59,7 +61,7 @@ class Match:
         peer: the other library.
         theirs: its attack.
         images: how many.
-        minimal: compare the median l2 distance of the examples instead of their number.
+        minimal: compare the median distance of the examples, in the attack's norm, instead of their number.
         random: both draw random numbers, so that equal attacks differ by the luck of the draw.
     """
 
@@ -77,7 +79,7 @@ class Outcome:
     """What one side reached.
 
     Attributes:
-        value: share of images that fell, or the median l2 distance.
+        value: share of images that fell, or the median distance.
         queries: images that the network was asked about, for each attacked image; forward passes for gradients
             count too.
         seconds: CPU time.
@@ -138,6 +140,14 @@ def matches() -> list[Match]:
             DdnSpec(steps=90), "100 steps", "foolbox", foolbox_attack("DDNAttack", None, steps=100),
             minimal=True, random=False,
         ),
+        *(
+            # Ours bisects at the end, too.
+            Match(
+                FmnSpec(norm=norm, steps=90), "100 steps", "foolbox", foolbox_attack(kind, None, steps=100),
+                minimal=True, random=False,
+            )
+            for norm, kind in (("linf", "LInfFMNAttack"), ("l2", "L2FMNAttack"))
+        ),
         Match(
             SquareSpec(queries=QUERIES, p_init=0.8), f"{QUERIES} queries", "torchattacks",
             torchattack("Square", n_queries=QUERIES, **linf), images=FEWER,
@@ -194,7 +204,7 @@ def run(folder: Path, chosen: Sequence[Match] | None = None) -> Table:
                 match.budget,
                 match.peer,
                 str(match.images),
-                "median l2" if match.minimal else "ASR",
+                f"median {match.attack.norm}" if match.minimal else "ASR",
                 shown.format(ours.value),
                 shown.format(theirs.value),
                 f"{ours.queries:,.0f}",
@@ -223,7 +233,7 @@ def _run(match: Match, attack: Run, network: nn.Module, images: Tensor, labels: 
         wrong = torch.cat([network(x).argmax(1) for x in adversarial.split(256)]) != labels
     if not match.minimal:
         return Outcome(wrong.float().mean().item(), asked, seconds)
-    distance = (adversarial - images).flatten(1).double().norm(dim=1)
+    distance = distances(adversarial, images, match.attack.norm)
     distance[~wrong] = torch.inf
     return Outcome(float(distance.median()), asked, seconds)
 
