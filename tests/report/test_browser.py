@@ -10,6 +10,7 @@ from tests.report.hardened import full_study
 
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.report import write_report
+from nasaudit.spec.attacks import LINF_GRID
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra `dev`)")
 
@@ -121,7 +122,7 @@ def test_a_name_in_the_legend_brings_its_line_out(open_report) -> None:
     assert opened.page.locator(faded).count() == 0
     opened.page.locator("#figure-evasion-pgd-linf-untargeted .key").first.click()
     opened.page.wait_for_selector(faded, state="attached")
-    assert opened.page.locator(faded).count() == 10  # the other architecture, at each epsilon
+    assert opened.page.locator(faded).count() == len(LINF_GRID)  # the other architecture, at each epsilon
     opened.page.locator("#figure-evasion-pgd-linf-untargeted .key").first.click()
     opened.page.wait_for_selector(faded, state="detached")
     assert opened.complaints == []
@@ -136,7 +137,7 @@ def test_a_point_tells_its_interval_and_n(open_report) -> None:
     tip.wait_for()
     said = tip.inner_text()
     assert "DARTS" in said
-    assert "10/255" in said
+    assert "4/255" in said  # the seventh of the grid
     assert "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}956" in said
 
 
