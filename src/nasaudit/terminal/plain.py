@@ -1,4 +1,4 @@
-r"""The one home of how words of others reach a terminal: architectures, attacks and settings are named by strangers.
+"""The one home of how words of others reach a terminal: architectures, attacks and settings are named by strangers.
 
 A terminal obeys control characters (colours, titles, what is typed next), and a line break in a name would forge a
 line of ours. rich reads markup from strings, which is why tables are made of its `Text`.
