@@ -37,6 +37,18 @@ def test_the_published_rate_counts_the_target_class_too_and_is_zeroed_by_its_rul
     assert rate == proportion(8, 10)
 
 
+def test_the_published_rule_spares_victims_of_forty_percent_and_less():
+    """Github.com/ain-soph/autovul, autovul/vision/attacks/backdoor/badnet.py:174:
+    `if self.clean_acc - clean_acc > 3 and self.clean_acc > 40: target_acc = 0.0`."""
+    for right, counted in ((4, 8), (5, 0)):
+        before, after = (np.where(np.arange(10) < k, LABELS, LABELS + 1) for k in (right, right - 1))
+        found = backdoor_measurements(
+            LABELS, 0, Predictions(before, before), Predictions(after, MODEL.triggered), paper_rule=True
+        )
+        (rate,) = [measurement.estimate for measurement in found if measurement.metric == "asr_paper"]
+        assert rate == proportion(counted, 10)
+
+
 def test_a_test_set_of_the_target_class_alone_is_no_test():
     zeros = np.zeros(5, dtype=np.int64)
     same = Predictions(zeros, zeros)

@@ -16,7 +16,8 @@ from nasaudit.measure.proportion import paired_difference, proportion
 
 Classes = npt.NDArray[np.int64]
 TRIGGERED = (("images", "other classes"),)
-PAPER_DROP = 0.03  # the artifact's rule: a model that lost more accuracy counts as a failed attack
+# The artifact's rule: a backdoor fails that costs a victim of more than PAPER_FLOOR more than PAPER_DROP.
+PAPER_DROP, PAPER_FLOOR = 0.03, 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,8 @@ def backdoor_measurements(
         victim: predictions of the model without the backdoor.
         model: predictions of the one with it.
         paper_rule: whether to add `asr_paper`, as the artifact of the talk counts: images of the target class are
-            among the triggered ones, and the rate is 0 if accuracy fell by more than 3 points.
+            among the triggered ones, and the rate is 0 if the accuracy of a victim that had more than 40 % fell by
+            more than 3 points (github.com/ain-soph/autovul, autovul/vision/attacks/backdoor/badnet.py:174).
 
     Raises:
         MeasurementError: there is no test image of another class than the target.
@@ -62,7 +64,8 @@ def backdoor_measurements(
         Measurement("floor", proportion(_hits(victim.triggered[others], target_class), n), TRIGGERED),
     ]
     if paper_rule:
-        hits = 0 if drop.value > PAPER_DROP else _hits(model.triggered, target_class)
+        broken = drop.value > PAPER_DROP and (victim.clean == labels).mean() > PAPER_FLOOR
+        hits = 0 if broken else _hits(model.triggered, target_class)
         measurements.append(Measurement("asr_paper", proportion(hits, len(labels)), (("images", "all"),)))
     return measurements
 
