@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import six
+import typing_extensions
 
 from nasaudit.arch import code
 from nasaudit.errors import ModelError, SpecError, UnknownNameError
@@ -176,5 +176,5 @@ def test_a_name_that_is_computed_is_not_looked_for_beside_the_file(folder):
 
 def test_beside_an_installed_module_nothing_is_read(folder):
     """Or its digest would cover all of torch."""
-    found = code.code_digest("six:text_type")
-    assert found == hashlib.sha256(Path(six.__file__).read_bytes()).hexdigest()
+    found = code.code_digest("typing_extensions:final")
+    assert found == hashlib.sha256(Path(typing_extensions.__file__).read_bytes()).hexdigest()
