@@ -55,6 +55,10 @@ class RunFlags:
     download: Annotated[
         bool, typer.Option("--download", help="Fetch the data set where that is possible.")
     ] = False
+    task_timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="End a task that takes longer; it fails. [default: no limit]"),
+    ] = None
     as_json: Json = False
 
     def options(self) -> "RunOptions":
@@ -69,6 +73,7 @@ class RunFlags:
             mode=self.mode,
             store=self.store,
             download=self.download,
+            task_timeout=self.task_timeout,
             observer=progress_observer(sys.stderr if self.as_json else sys.stdout),
         )
 
