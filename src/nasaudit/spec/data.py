@@ -9,6 +9,9 @@ from nasaudit.spec.base import Spec
 from nasaudit.spec.units import Fractional
 
 Role = Literal["train", "validation", "test", "pool"]
+# Who divided the images: `drawn`: we, by the fractions and the seed; `given`: whoever trained the weights of the
+# study, into those that it was trained on and others; `unknown`: nobody says what its weights were trained on.
+Division = Literal["drawn", "given", "unknown"]
 
 
 class DataSpec(Spec):
@@ -30,6 +33,13 @@ class DataSpec(Spec):
     validation_fraction: Fractional = 0.05
     test_fraction: Fractional = 0.2
     pool_fraction: Fractional = 0.15
+    # Beside weights: files of whole numbers, positions in the source, of the images that the model was trained on and
+    # of others. One of the two says it all, unless some images are neither.
+    train_index: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    test_index: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    # Set when a study is planned. Of what is `given` nothing is held back: the fractions of validation and testing
+    # are of no account, and the pool is of images that the model was not trained on.
+    division: Division = Field(default="drawn", exclude_if=lambda value: value == "drawn")
     image_size: Annotated[int, Field(ge=8)] | None = None  # `folder`: side that images are resized to
     fingerprint: str | None = None  # digest of the file or folder's content, set when a study is planned
 

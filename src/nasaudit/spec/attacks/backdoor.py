@@ -69,6 +69,11 @@ class BackdoorSpec(AttackSpec):
         return self
 
     @property
+    def needs_recipe(self) -> bool:
+        """A fine-tuning is the attacker's own."""
+        return self.from_scratch
+
+    @property
     def trained_by_attacker(self) -> bool:
         """Whether the attacker runs the training that plants it, and not someone who knows nothing of it."""
         return self.access in ("training", "weights")
