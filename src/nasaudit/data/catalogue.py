@@ -11,6 +11,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Literal, get_args
 
 from nasaudit.errors import DataError, SpecError
+from nasaudit.plugins import code_of
 from nasaudit.registry import Registry
 from nasaudit.spec.data import DataSpec, Role
 
@@ -219,7 +220,13 @@ def fingerprint(spec: DataSpec, downloads: Path) -> DataSpec:
             if not Path(index).is_file():
                 raise DataError(f"{index}: expected a file of positions ({field}), no such file")
             paths.append(Path(index))
-    return spec.model_copy(update={"fingerprint": digest_files(paths) if paths else None})
+    parts = [digest_files(paths)] if paths else []
+    if (
+        code := code_of(source.loader.partition(":")[0])
+    ) is not None:  # a plugin's: what it reads hangs on it too
+        parts.append(" ".join(code))
+    whole = parts[0] if len(parts) == 1 and paths else hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return spec.model_copy(update={"fingerprint": whole if parts else None})
 
 
 def with_weights(spec: DataSpec) -> DataSpec:
@@ -309,7 +316,7 @@ def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
 
 
 def digest_files(paths: Sequence[Path]) -> str:
-    """First 20 hex digits of a SHA-256 over each file's path and content.
+    """SHA-256 over each file's path and content, as hex digits.
 
     Paths count relative to the folder they share, so a moved folder keeps its digest, and a picture that
     moved from one class to another changes it.
@@ -326,4 +333,4 @@ def digest_files(paths: Sequence[Path]) -> str:
                 whole.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    return whole.hexdigest()[:20]
+    return whole.hexdigest()
