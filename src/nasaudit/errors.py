@@ -5,13 +5,50 @@ The exit code of a command is a property of the error, so that a script can rely
 """
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+
+LONGEST = 1_900  # characters of a message: whoever wrote a name of 100,000 does not get it echoed
+_ENDING = 600  # of them kept of the end, where messages say what to do
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 400
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = _REPR.maxset = _REPR.maxfrozenset = 30
+
+
+def presentable(text: str) -> str:
+    r"""A message as a terminal and a file of UTF-8 can take it: shortened in the middle, control characters escaped.
+
+    >>> print(presentable("caf\udce9: \x1b[31m"))
+    caf\udce9: \x1b[31m
+    """
+    escaped = "".join(
+        character
+        if character.isprintable() or character == "\n"
+        else character.encode("unicode_escape").decode("ascii")
+        for character in _shortened(text)
+    )
+    return _shortened(escaped)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - _ENDING]} [...] {text[-_ENDING:]}"
+
+
+def shown(value: object) -> str:
+    """A value of somebody else's as a message shows it: `repr`, cut where it is long or deep."""
+    try:
+        return _REPR.repr(value)
+    except (ValueError, RecursionError):  # an integer of more digits than Python writes
+        return f"a {type(value).__name__} that is too large to show"
 
 
 class NasauditError(Exception):
-    """Root of the tree. `exit_code` is what the command line ends with."""
+    """Root of the tree. `exit_code` is what the command line ends with; its message is `presentable`."""
 
     exit_code = 1
+
+    def __init__(self, message: str = ""):
+        super().__init__(presentable(message))
 
 
 class InputError(NasauditError):
@@ -31,11 +68,13 @@ class UnknownNameError(InputError, ValueError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         self.kind, self.name, self.known = kind, name, tuple(known)
-        self.suggestions = tuple(difflib.get_close_matches(name.lower(), self.known, n=3, cutoff=0.5))
+        self.suggestions = tuple(difflib.get_close_matches(name[:100].lower(), self.known, n=3, cutoff=0.5))
         hint = f"did you mean {' or '.join(self.suggestions)}?" if self.suggestions else ""
         # A short list is shown whole: it answers more questions than a guess.
         listing = "" if hint and len(self.known) > 12 else f"known: {', '.join(self.known)}"
-        super().__init__(f"unknown {kind} {name!r}; " + " ".join(part for part in (hint, listing) if part))
+        super().__init__(
+            f"unknown {kind} {shown(name)}; " + " ".join(part for part in (hint, listing) if part)
+        )
 
 
 class SpecError(InputError, ValueError):
@@ -46,7 +85,7 @@ class SpecError(InputError, ValueError):
 
     def __init__(self, field: str, expected: str, got: object):
         self.field, self.expected, self.got = field, expected, got
-        super().__init__(f"{field}: expected {expected}, got {got!r}")
+        super().__init__(f"{field}: expected {expected}, got {shown(got)}")
 
 
 class GenotypeError(SpecError):

@@ -1,16 +1,20 @@
 """One small registry for everything that has a name: architectures, data sets, attacks, searches.
 
 Names are forgiving: case, spaces, hyphens and underscores do not matter (`PC-DARTS`, `pc_darts`).
-Plugins register through entry points, which are read only when a name is first looked up.
+Plugins register through entry points, which are read only when a name is first looked up. One that cannot be used is
+left out with a warning that names its package: what is nasaudit's own must work whatever else is installed.
 """
 
+import logging
 from collections.abc import Iterator
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar, cast
 
 from nasaudit.errors import NasauditError, UnknownNameError
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
+MOST_SAID = 300  # letters of what a plugin says of its own failure
 
 
 def normalise(name: str) -> str:
@@ -25,11 +29,20 @@ class Registry(Generic[T]):
         kind: the singular used in messages ("attack").
         entry_point_group: the group whose entry points plugins add to, or None.
         plugin_type: what a plugin's entry point must be an instance of.
+        plugin_base: for a registry of classes, what they must be subclasses of; what it declares for the class itself
+            (`ClassVar`), they must have.
     """
 
-    def __init__(self, kind: str, entry_point_group: str | None = None, plugin_type: type = object):
+    def __init__(
+        self,
+        kind: str,
+        entry_point_group: str | None = None,
+        plugin_type: type = object,
+        plugin_base: type | None = None,
+    ):
         self.kind = kind
-        self._plugin_type = plugin_type
+        self._plugin_type = type if plugin_base else plugin_type
+        self._plugin_base = plugin_base
         self._group = entry_point_group
         self._items: dict[str, T] = {}
         self._canonical: dict[str, str] = {}
@@ -74,11 +87,53 @@ class Registry(Generic[T]):
         if self._plugins_read or self._group is None:
             return
         self._plugins_read = True
-        for entry_point in entry_points(group=self._group):
-            item = entry_point.load()
-            if not isinstance(item, self._plugin_type):
-                raise NasauditError(
-                    f"the plugin {entry_point.value} ({self._group}: {entry_point.name}) is no {self.kind}: "
-                    f"expected an instance of {self._plugin_type.__name__}, got {item!r}"
+        try:
+            found = list(entry_points(group=self._group))
+        except Exception as error:  # damaged metadata of any package that is installed
+            _log.warning("no plugin of the group %s is read: %s", self._group, _short(error))
+            return
+        for entry_point in found:
+            try:
+                self._add_plugin(entry_point)
+            # A module may do anything when it is imported, `sys.exit` too.
+            except (Exception, SystemExit) as error:
+                _log.warning(
+                    "the %s %s of the package %s is left out: %s",
+                    self.kind,
+                    ascii(entry_point.name)[1:-1],
+                    _package(entry_point),
+                    _short(error),
                 )
-            self.add(entry_point.name, cast(T, item))
+
+    def _add_plugin(self, entry_point: EntryPoint) -> None:
+        if normalise(entry_point.name) in self._canonical:
+            taken = self._canonical[normalise(entry_point.name)]
+            raise NasauditError(f"its name is taken by {taken!r}; rename it in the package's entry points")
+        item = entry_point.load()
+        expected = f"an instance of {self._plugin_type.__name__}"
+        fits = isinstance(item, self._plugin_type)
+        if self._plugin_base is not None:
+            expected = f"a subclass of {self._plugin_base.__name__}"
+            fits = fits and issubclass(item, self._plugin_base)
+        if not fits:
+            raise NasauditError(f"{entry_point.value}: expected {expected}, got {item!r}")
+        declared = getattr(self._plugin_base, "__class_vars__", ())
+        missing = sorted(name for name in declared if not hasattr(item, name))
+        if missing:
+            raise NasauditError(
+                f"{entry_point.value}: expected a class with {', '.join(missing)}, got {item!r}"
+            )
+        self.add(entry_point.name, cast(T, item))
+
+
+def _package(entry_point: EntryPoint) -> str:
+    dist = entry_point.dist
+    return f"that has {entry_point.value}" if dist is None else ascii(f"{dist.name} {dist.version}")[1:-1]
+
+
+def _short(error: BaseException) -> str:
+    """What went wrong, on one line of printable letters."""
+    kind = "" if isinstance(error, NasauditError) else f"{type(error).__name__}: "
+    text = " ".join(f"{kind}{error}".split())
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return shown if len(shown) <= MOST_SAID else f"{shown[:MOST_SAID]}..."

@@ -55,7 +55,10 @@ def test_what_was_written_by_a_study_reads_back(tmp_path: Path) -> None:
         ("architectures: [darts]\nattacks: [evasoin]", "did you mean evasion"),
         ("architectures: [darts]\ncolour: red", "a.yaml.colour: expected no field"),
         ("architectures: [darts]\nprotocol: loud\nattacks: [evasion]", "a.yaml.protocol"),
-        ("architectures: !!python/object/apply:os.system ['true']", "a.yaml: expected YAML"),
+        (
+            "architectures: !!python/object/apply:os.system ['true']",
+            "a.yaml:1: expected a value without a tag",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_path_of_the_field(text: str, message: str) -> None:
@@ -88,3 +91,20 @@ def test_fields_are_set_by_their_path() -> None:
     assert (study.population.cells, study.seeds) == (5, (0, 1))
     assert (study.attacks[0].images, study.training.epochs) == (50, 3)
     assert load_study("quick", ["training.epochs=4"]).training.epochs == 4
+
+
+@pytest.mark.timeout(10)
+def test_a_file_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="got a device"):
+        load_study(str(tmp_path / "zero.yaml"))
+
+
+def test_a_field_that_is_written_twice_is_named() -> None:
+    with pytest.raises(SpecError, match=r"s\.yaml:3: expected each field once, got 'seeds'"):
+        parse_study("seeds: 1\narchitectures: [darts]\nseeds: 5\n", "s.yaml")
+
+
+def test_a_path_of_a_thousand_fields_is_refused() -> None:
+    with pytest.raises(SpecError, match="--set"):
+        parse_study("architectures: [darts]", "s.yaml", ["a." * 1000 + "b=1"])

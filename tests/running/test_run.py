@@ -25,6 +25,7 @@ from nasaudit.spec.tasks import Task
 from nasaudit.store.lock import hold
 from nasaudit.store.records import Record
 from nasaudit.store.store import Store
+from nasaudit.store.unfinished import NAME
 
 MakeExecutor = Callable[[RunContext], Executor]
 
@@ -239,7 +240,7 @@ def test_a_full_disk_stops_the_run_and_is_no_failure_of_the_task(house: House, m
     with pytest.raises(StoreError, match="free some space"):
         house.run(planned, make)
     assert house.store.find(planned.tasks[0]) is None
-    assert not (house.store.folder / "work").exists()
+    assert not (house.store.folder / NAME).exists()
 
 
 def test_a_damaged_record_is_made_again(house: House) -> None:
@@ -274,6 +275,17 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(house: House) -> No
     with pytest.raises(ConflictError, match=r"thesis\.tex"):
         house.run(house.plan())
     assert [path.name for path in house.out.iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_for_records_that_holds_other_things_is_refused_before_anything_is_written(
+    house: House,
+) -> None:
+    (house.context.store / "work").mkdir(parents=True)
+    (house.context.store / "work" / "thesis.tex").write_text("mine")
+    before = sorted(house.out.rglob("*"))
+    with pytest.raises(ConflictError, match=r"store is not empty \(it holds work\)"):
+        house.run(house.plan())
+    assert sorted(house.out.rglob("*")) == before
 
 
 def test_a_folder_in_use_is_refused(house: House) -> None:
@@ -371,7 +383,7 @@ def test_a_runner_killed_at_ten_random_moments_resumes_to_the_same_table(tmp_pat
     assert interrupted >= 7
     assert results.failures == []
     assert stormy.table == calm.table
-    assert not (stormy.store.folder / "work").exists()
+    assert not (stormy.store.folder / NAME).exists()
 
 
 def test_ctrl_c_stops_within_five_seconds_and_the_next_run_resumes(tmp_path: Path) -> None:

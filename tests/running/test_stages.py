@@ -22,6 +22,7 @@ from nasaudit.running.execute import death
 from nasaudit.running.status import status_of
 from nasaudit.spec.tasks import Task
 from nasaudit.store.records import Record
+from nasaudit.terminal.status import progressed
 
 FIRST = (
     6 + 1 + CHILDREN
@@ -110,7 +111,7 @@ def test_a_search_that_fails_blocks_its_stage_and_nothing_else(house: House) -> 
     assert sum(flag.kind == "failed_task" for flag in results.flags) == 2
     found = status_of(planned, house.store, house.out)
     assert found.stages[0].state == "blocked"
-    assert f"  blocked  search by toy: NeedFailed: {reason}" in found.as_text()
+    assert f"  blocked  search by toy: NeedFailed: {reason}" in progressed(found)
     assert found.expected == 0
     again, diary = house.run(planned, no_executor)
     assert (again, diary.lines) == (results, [])
@@ -146,10 +147,10 @@ def test_read_only_and_status_see_what_was_found(house: House) -> None:
     with pytest.raises(MissingRecordError):
         house.run(planned, no_executor, mode="read-only")
     before = status_of(planned, house.store, house.out)
-    assert before.as_text().splitlines()[0] == (
+    assert progressed(before).splitlines()[0] == (
         f"fake: {FIRST} missing of {FIRST} known tasks, about {FOUND + EVOLVED} more expected"
     )
-    assert "  missing  search by toy: waits for search by toy" in before.as_text()
+    assert "  missing  search by toy: waits for search by toy" in progressed(before)
     assert before.as_dict()["expected"] == FOUND + EVOLVED
 
     class Interrupt(Diary):
@@ -169,7 +170,7 @@ def test_read_only_and_status_see_what_was_found(house: House) -> None:
 
     results, _ = house.run(planned)
     after = status_of(planned, house.store, house.out)
-    assert after.as_text() == f"fake: {ALL} done of {ALL} tasks"
+    assert progressed(after) == f"fake: {ALL} done of {ALL} tasks"
     assert after.as_dict()["stages"] == [
         {"label": stage.label, "state": "done", "why": ""} for stage in planned.stages
     ]

@@ -11,6 +11,7 @@ from nasaudit.running.run import run_plan
 from nasaudit.running.status import status, status_of
 from nasaudit.spec.study import StudySpec
 from nasaudit.store.store import Store
+from nasaudit.terminal.status import progressed
 
 
 def test_done_failed_and_blocked_tasks_are_told_apart(tmp_path: Path) -> None:
@@ -24,8 +25,8 @@ def test_done_failed_and_blocked_tasks_are_told_apart(tmp_path: Path) -> None:
         "blocked": 2,
         "missing": 0,
     }
-    assert "train darts (seed 0): ValueError: the loss became NaN" in found.as_text()
-    assert found.as_text().startswith("fake: 9 done, 1 failed, 2 blocked of 12 tasks")
+    assert "train darts (seed 0): ValueError: the loss became NaN" in progressed(found)
+    assert progressed(found).startswith("fake: 9 done, 1 failed, 2 blocked of 12 tasks")
     assert found.as_dict()["counts"]["failed"] == 1
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasaudit.errors import GenotypeError
+from nasaudit.errors import GenotypeError, InputError
 from nasaudit.spec.genotype import OPS, Cell, Edge, Genotype
 
 TEXT = (
@@ -92,3 +92,51 @@ def test_the_text_form_needs_two_edges_a_node():
     cell = Cell.parse({"nodes": [[["skip_connect", 0]]], "concat": [2]})
     with pytest.raises(GenotypeError, match=r"normal\.nodes\[0\]: expected two edges"):
         Genotype(normal=cell, reduction=cell).to_text()
+
+
+def wide(nodes, edges):
+    cell = {"nodes": [[["none", 0]] * edges] * nodes, "concat": [2]}
+    return {"normal": cell, "reduction": cell}
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (wide(3_000, 1), "expected 1 to 50 nodes, got 3000"),
+        (wide(2, 10_000), "at most 1000 edges, got 20000"),
+    ],
+)
+def test_a_cell_has_bounds(values, message):
+    with pytest.raises(GenotypeError, match=message):
+        Genotype.from_json(values)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 90_000,
+        "Genotype(normal=" + "[" * 150 + "]" * 150 + ")",
+        "Genotype(normal=" + "-" * 20_000 + "1)",
+        "Genotype(normal=" + "1+" * 20_000 + "1)",
+        "Genotype(normal=a" + ".a" * 40_000 + ")",
+        "Genotype(normal=" + "9" * 5_000 + ")",
+        "x" * 200_000,
+    ],
+    ids=range(7),
+)
+def test_a_text_that_is_a_tower_is_refused(text):
+    with pytest.raises(GenotypeError) as caught:
+        Genotype.from_text(text)
+    assert len(str(caught.value)) < 2000
+
+
+@pytest.mark.timeout(10)
+def test_a_file_that_is_a_tower_or_no_file_is_refused(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 10_000 + "]" * 10_000)
+    (tmp_path / "large.txt").write_text("x" * 2**21)
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
+    for name in ("deep.json", "large.txt", "zero.json"):
+        with pytest.raises(InputError, match=name):
+            Genotype.from_file(tmp_path / name)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from nasaudit.errors import ConflictError
-from nasaudit.store.lock import hold
+from nasaudit.store.lock import LOCK_FILE, hold
 
 HOLD_FOREVER = """
 import sys, time
 from pathlib import Path
-from nasaudit.store.lock import hold
+from nasaudit.store.lock import LOCK_FILE, hold
 with hold(Path(sys.argv[1])):
     sys.stdout.write("held\\n"); sys.stdout.flush()
     time.sleep(600)
@@ -42,5 +42,33 @@ def test_the_lock_dies_with_a_killed_process(tmp_path: Path) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     holder.stdout.close()
+    with hold(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("content", ["mine", '{"process": "mine"}', "[]"])
+def test_a_users_own_file_of_the_name_is_not_emptied(tmp_path: Path, content: str) -> None:
+    (tmp_path / LOCK_FILE).write_text(content)
+    with pytest.raises(ConflictError, match="nasaudit did not write; move it"), hold(tmp_path):
+        pass
+    assert (tmp_path / LOCK_FILE).read_text() == content
+
+
+def test_a_link_or_a_pipe_in_the_place_of_the_lock_is_refused(tmp_path: Path) -> None:
+    for name in ("link", "pipe", "folder"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "target").touch()
+    (tmp_path / "link" / LOCK_FILE).symlink_to(tmp_path / "target")
+    os.mkfifo(tmp_path / "pipe" / LOCK_FILE)
+    (tmp_path / "folder" / LOCK_FILE).mkdir()
+    for name in ("link", "pipe", "folder"):
+        with pytest.raises(ConflictError, match="nasaudit did not write"), hold(tmp_path / name):
+            pass
+    assert (tmp_path / "target").read_text() == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 70])
+def test_a_lock_that_a_power_failure_left_is_taken(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / LOCK_FILE).write_bytes(content)
     with hold(tmp_path):
         pass

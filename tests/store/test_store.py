@@ -1,16 +1,19 @@
 import errno
 import json
 import logging
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from nasaudit.errors import FormatError, MissingRecordError, StoreError
+from nasaudit.errors import ConflictError, FormatError, MissingRecordError, StoreError
 from nasaudit.measure.estimate import Measurement, exact
 from nasaudit.spec.tasks import Task
 from nasaudit.store import store as store_module
 from nasaudit.store.records import Problem, Record
 from nasaudit.store.store import Store
+from nasaudit.store.unfinished import MARKER, NAME
 
 
 class Nap(Task):
@@ -144,15 +147,130 @@ def test_a_record_in_the_wrong_place_is_absent(store: Store) -> None:
     assert store.find(Nap()) is None
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(store: Store) -> None:
+def kill_in_the_middle(store: Store) -> Path:
+    """What a killed run leaves."""
     with store.writing():
         abandoned = store.workspace(Nap())
         (abandoned / "half").write_bytes(b"x")
-        elsewhere = abandoned.rename(store.folder / "kept")
-    (store.folder / "work").mkdir()
-    elsewhere.rename(store.folder / "work" / "stale")
+        shutil.copytree(store.folder / NAME, store.folder / "copy")
+    return (store.folder / "copy").rename(store.folder / NAME) / abandoned.name
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(store: Store) -> None:
+    abandoned = kill_in_the_middle(store)
+    assert (abandoned / "half").exists()
     with store.writing():
-        assert list((store.folder / "work").iterdir()) == []
+        assert [path.name for path in (store.folder / NAME).iterdir()] == [MARKER]
+    assert not (store.folder / NAME).exists()
+
+
+def test_a_users_own_folders_in_a_store_are_left_alone(store: Store) -> None:
+    """Whatever they are called; a folder that is a store already is not refused for them."""
+    put(store, Nap())
+    mine = {"work/thesis.tex": "years", "records/notes.txt": "mine", "00000000-000000000000/x": "mine"}
+    for name, text in mine.items():
+        (store.folder / name).parent.mkdir(exist_ok=True)
+        (store.folder / name).write_text(text)
+    put(store, Nap(seed=1))
+    assert {name: (store.folder / name).read_text() for name in mine} == mine
+
+
+def test_what_a_user_laid_among_unfinished_work_stays(store: Store) -> None:
+    abandoned = kill_in_the_middle(store)
+    (store.folder / NAME / "thesis.tex").write_text("years")
+    (store.folder / "elsewhere").mkdir()
+    (store.folder / "elsewhere/precious").write_text("years")
+    (store.folder / NAME / "0123abcd-0123456789ab").symlink_to(store.folder / "elsewhere")
+    put(store, Nap())
+    assert not abandoned.exists()
+    assert (store.folder / NAME / "thesis.tex").read_text() == "years"
+    assert (store.folder / "elsewhere/precious").read_text() == "years"
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "file"])
+def test_what_has_the_name_of_unfinished_work_and_is_not_ours_is_refused(store: Store, kind: str) -> None:
+    place, elsewhere = store.folder / NAME, store.folder.with_name("elsewhere")
+    put(store, Nap())
+    if kind == "file":
+        place.write_text("years")
+    else:
+        kept = place if kind == "folder" else elsewhere
+        kept.mkdir()
+        (kept / "0123abcd-0123456789ab").mkdir()
+        (kept / "0123abcd-0123456789ab/thesis.tex").write_text("years")
+        if kind == "link":
+            (elsewhere / MARKER).touch()
+            place.symlink_to(elsewhere)
+    before = sorted(store.folder.parent.rglob("*"))
+    with pytest.raises(StoreError, match="nasaudit did not make; move it"), store.writing():
+        pass
+    assert sorted(store.folder.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["work/thesis.tex", "records/2026/notes.txt", "store.txt"])
+def test_a_folder_that_holds_other_things_is_refused_and_left_alone(store: Store, name: str) -> None:
+    path = store.folder / name
+    path.parent.mkdir(parents=True)
+    path.write_text("years")
+    before = sorted(store.folder.rglob("*"))
+    with pytest.raises(ConflictError, match=r"is not empty .* and holds no records; choose"), store.writing():
+        pass
+    assert sorted(store.folder.rglob("*")) == before
+    assert path.read_text() == "years"
+
+
+@pytest.mark.parametrize("name", [".git/config", ".lock", "lost+found/#12"])
+def test_a_folder_with_nothing_that_shows_becomes_a_store(store: Store, name: str) -> None:
+    path = store.folder / name
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+    put(store, Nap())
+    assert path.exists()
+
+
+def test_a_users_own_format_file_is_not_replaced(store: Store) -> None:
+    store.folder.mkdir()
+    (store.folder / "format.json").write_text("[1, 2]")
+    with (
+        pytest.raises(StoreError, match=r"format\.json is damaged, or nothing of nasaudit's"),
+        store.writing(),
+    ):
+        pass
+    assert (store.folder / "format.json").read_text() == "[1, 2]"
+
+
+def test_a_file_in_the_place_of_a_store_is_refused(store: Store) -> None:
+    store.folder.write_text("mine")
+    with pytest.raises(StoreError, match="store is a file; choose another folder"), store.writing():
+        pass
+
+
+def test_unfinished_work_that_code_of_others_removed_is_made_again(store: Store) -> None:
+    with store.writing():
+        shutil.rmtree(store.folder / NAME)
+        assert list(store.workspace(Nap()).iterdir()) == []
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["record.json", "weights.bin"])
+def test_a_pipe_in_a_record_is_not_waited_for(store: Store, name: str) -> None:
+    put(store, Nap())
+    path = store.path(Nap().digest()) / name
+    path.unlink()
+    os.mkfifo(path)
+    assert store.find(Nap(), deep=True) is None
+
+
+def test_an_artefact_outside_of_its_record_is_not_read(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"weights")
+    for name in ("../../../../secret", str(tmp_path / "secret"), "link"):
+        record = put(store, Nap())
+        folder = store.path(Nap().digest())
+        (folder / "link").symlink_to(tmp_path / "secret")
+        artefact = record.artefacts["weights.bin"].model_copy(update={"file": name})
+        altered = record.model_copy(update={"artefacts": {"weights.bin": artefact}})
+        (folder / "record.json").write_text(altered.model_dump_json())
+        assert store.find(Nap()) is None
 
 
 @pytest.mark.parametrize("moment", range(8))

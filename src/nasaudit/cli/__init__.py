@@ -5,6 +5,7 @@ input must be changed; 3 the machine or the folder cannot be used as asked; 130 
 """
 
 import errno
+import logging
 import sys
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from nasaudit import __version__
 from nasaudit.cli import reads, runs
 from nasaudit.cli.options import complain
 from nasaudit.errors import InputError, NasauditError, StoreError
+from nasaudit.terminal.plain import PlainFormatter
 
 app = typer.Typer(
     name="nasaudit",
@@ -61,6 +63,8 @@ app.command()(reads.show)
 
 def main() -> None:
     """Entry point: errors that a user can act on are one line on stderr and an exit code, never a traceback."""
+    if logging.lastResort is not None:  # what shows warnings where nobody asked for a log
+        logging.lastResort.setFormatter(PlainFormatter())
     try:
         # Without its standalone mode Typer returns the code of an Exit, and 130 for Ctrl-C.
         code = app(standalone_mode=False) or 0

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from nasaudit.errors import presentable
+from nasaudit.terminal.plain import plain
+
 if TYPE_CHECKING:
     from nasaudit.api import Audit
     from nasaudit.running.run import RunOptions
@@ -97,8 +100,8 @@ class RunFlags:
             )
         else:
             for flag in finished.results.flags:
-                typer.echo(f"note: {flag.message}")
-            typer.echo(f"report: {finished.report}")
+                say(f"note: {flag.message}")
+            say(f"report: {finished.report}")
         if finished.failed:
             complain(f"{len(failures)} tasks failed, the first: {failures[0].label}: {failures[0].message}")
             raise typer.Exit(1)
@@ -125,6 +128,11 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=1))
 
 
+def say(sentence: object) -> None:
+    """One line of the answer of a command, whatever it names."""
+    typer.echo(plain(sentence))
+
+
 def complain(message: str) -> None:
-    """One line on stderr."""
-    typer.echo(f"nasaudit: {message}", err=True)
+    """What is wrong, on stderr; further lines are indented, so that none of them passes for another message."""
+    typer.echo("nasaudit: " + presentable(message).replace("\n", "\n  "), err=True)

@@ -5,18 +5,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from nasaudit.cli.options import Json, Scale, print_json
+from nasaudit.cli.options import Json, Scale, print_json, say
 
 
 def study_status(folder: Annotated[Path, typer.Argument(metavar="DIR")], as_json: Json = False) -> None:
     """What of a study is done, failed or missing."""
     from nasaudit.running.status import status
+    from nasaudit.terminal.status import progressed
 
     state = status(folder)
     if as_json:
         print_json(state.as_dict())
         return
-    typer.echo(state.as_text())
+    typer.echo(progressed(state))
 
 
 def report(
@@ -37,7 +38,7 @@ def report(
         print_json([str(path) for path in written])
         return
     for path in written:
-        typer.echo(path)
+        say(path)
 
 
 def gate(
@@ -61,7 +62,7 @@ def gate(
         print_json(answer)
     else:
         for note in judged.notes:
-            typer.echo(f"note: {note}")
+            say(f"note: {note}")
         typer.echo(verdict_table(judged))
     if not judged.holds:
         raise typer.Exit(1)
@@ -84,7 +85,7 @@ def compare(
         print_json(comparison.model_dump())
         return
     for warning in comparison.warnings:
-        typer.echo(f"note: {warning}")
+        say(f"note: {warning}")
     typer.echo(compared(comparison, everything))
 
 
@@ -122,4 +123,5 @@ def show(
         return
     typer.echo(facts.as_text())
     if svg is not None:
-        typer.echo(f"\npicture: {svg}")
+        typer.echo()
+        say(f"picture: {svg}")

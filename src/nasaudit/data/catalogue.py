@@ -4,6 +4,7 @@ A plugin registers a `DataSource` under the entry point group `nasaudit.data`.
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from nasaudit.errors import DataError, SpecError
 from nasaudit.plugins import code_of
 from nasaudit.registry import Registry
 from nasaudit.spec.data import DataSpec, Role
+from nasaudit.strangers import opened
 
 if TYPE_CHECKING:
     from nasaudit.data.raw import RawData
@@ -217,8 +219,6 @@ def fingerprint(spec: DataSpec, downloads: Path) -> DataSpec:
     paths: list[Path] = [] if source.files is None else list(resolve_name(source.files)(spec, downloads))
     for field in INDICES:
         if (index := getattr(spec, field)) is not None:
-            if not Path(index).is_file():
-                raise DataError(f"{index}: expected a file of positions ({field}), no such file")
             paths.append(Path(index))
     parts = [digest_files(paths)] if paths else []
     if (
@@ -321,16 +321,14 @@ def digest_files(paths: Sequence[Path]) -> str:
     Paths count relative to the folder they share, so a moved folder keeps its digest, and a picture that
     moved from one class to another changes it.
     """
-    parents = [path.resolve().parent for path in paths]
+    parents = [Path(os.path.realpath(path)).parent for path in paths]
     shared = min(parents, key=lambda folder: len(folder.parts))
     while not all(folder.is_relative_to(shared) for folder in parents):
         shared = shared.parent
     whole = hashlib.sha256()
     for path, parent in zip(paths, parents, strict=True):
-        whole.update(f"{(parent / path.name).relative_to(shared).as_posix()}\0".encode())
-        try:
-            with path.open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+        # As the disk has the name, which need not be UTF-8.
+        whole.update(os.fsencode(f"{(parent / path.name).relative_to(shared).as_posix()}\0"))
+        with opened(path, DataError) as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
     return whole.hexdigest()

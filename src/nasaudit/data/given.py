@@ -1,5 +1,7 @@
 """Which images a model was trained on, as whoever trained it says: by index files, or by an official test set."""
 
+import io
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import numpy as np
 from nasaudit.data.raw import Labels, RawData
 from nasaudit.errors import DataError, SpecError
 from nasaudit.spec.data import DataSpec
+from nasaudit.strangers import read_bytes
 
 LONGEST_INDEX = 1 << 28  # bytes
 
@@ -58,14 +61,13 @@ def read_index(path: Path, n: int) -> Labels:
     Raises:
         DataError: anything else; a number outside of 0..n-1, or one that stands there twice.
     """
+    content = read_bytes(path, DataError, most=LONGEST_INDEX)
     try:
-        if path.stat().st_size > LONGEST_INDEX:
-            raise DataError(f"{path}: expected at most {LONGEST_INDEX} bytes of positions")
         if path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False)
+            values = np.load(io.BytesIO(content), allow_pickle=False)
         else:
-            values = np.array([int(line) for line in path.read_text("utf-8").split()], dtype=np.int64)
-    except (OSError, ValueError, OverflowError, EOFError) as error:
+            values = np.array([int(word) for word in content.decode("ascii").split()], dtype=np.int64)
+    except (ValueError, OverflowError, EOFError, MemoryError, SyntaxError, tokenize.TokenError) as error:
         raise DataError(
             f"{path}: expected positions, a whole number a line or a .npy file ({str(error)[:200]})"
         ) from error

@@ -146,7 +146,9 @@ def _choose(
             else:
                 chosen.append((rule, line, [(figure, None) for figure in selected]))
         except NoSuchRowError as error:
-            problems.append(f"{policy.path}:{line}: {rule.title!r}: {error}")
+            # One line each, whatever the study's names hold.
+            problem = f"{policy.path}:{line}: {rule.title!r}: {error}"
+            problems.append(problem.replace("\n", "\\n"))
     if problems:
         raise InputError("\n".join(problems))
     return chosen

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import yaml
 
+from nasaudit.documents import parse_yaml
 from nasaudit.errors import InputError, SpecError
 from nasaudit.spec.policy import PolicySpec
+from nasaudit.strangers import read_text
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,7 @@ def load_policy(path: Path) -> Policy:
     Raises:
         InputError: the file cannot be read, or a field is wrong; the message has the field's path.
     """
-    try:
-        content = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(f"{path}: cannot be read ({reason})") from error
-    return parse_policy(content, path)
+    return parse_policy(read_text(path, InputError), path)
 
 
 def parse_policy(content: str, path: Path) -> Policy:
@@ -49,35 +46,11 @@ def parse_policy(content: str, path: Path) -> Policy:
     Raises:
         InputError: with the path of the field, what was expected and what came.
     """
-    try:
-        root = yaml.compose(content, Loader=yaml.SafeLoader)
-        _each_key_once(root, path)
-        values = yaml.safe_load(content)
-    except yaml.YAMLError as error:
-        raise SpecError(str(path), "YAML", " ".join(str(error).split())) from error
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise SpecError(str(path), "YAML", str(error)) from error
+    values, root = parse_yaml(content, str(path))
     if not isinstance(values, Mapping):
         raise SpecError(str(path), "a mapping with `rules`", values)
     spec = PolicySpec.parse(values, where=str(path))
     return Policy(spec, path, _lines(root, len(spec.rules)))
-
-
-def _each_key_once(node: yaml.Node | None, path: Path) -> None:
-    """YAML takes the last of two equal keys and says nothing: a limit would be lost without a word."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            name = str(key.value)
-            if name in seen:
-                raise SpecError(f"{path}:{key.start_mark.line + 1}", "each field once", name)
-            seen.add(name)
-            _each_key_once(value, path)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _each_key_once(value, path)
 
 
 def _lines(root: yaml.Node | None, rules: int) -> tuple[int, ...]:

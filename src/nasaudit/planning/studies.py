@@ -5,12 +5,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from nasaudit.documents import MAX_DEPTH, parse_yaml
 from nasaudit.errors import InputError, SpecError, UnknownNameError
 from nasaudit.registry import normalise
 from nasaudit.spec.attacks.choice import attacks_for
 from nasaudit.spec.study import StudySpec
+from nasaudit.strangers import is_there, read_text
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -32,13 +32,8 @@ def load_study(text: str, changes: Iterable[str] = ()) -> StudySpec:
         InputError: the file cannot be read, or a field is wrong; the message has the field's path.
     """
     path = Path(text)
-    if path.suffix.lower() in SUFFIXES or path.exists():
-        try:
-            content = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise InputError(f"{path}: cannot be read ({reason})") from error
-        return parse_study(content, str(path), changes)
+    if path.suffix.lower() in SUFFIXES or is_there(path):
+        return parse_study(read_text(path, InputError), str(path), changes)
     for entry in _shipped():
         if entry.name.endswith(".yaml") and normalise(entry.name[: -len(".yaml")]) == normalise(text):
             return parse_study(entry.read_text(encoding="utf-8"), entry.name, changes)
@@ -59,10 +54,7 @@ def parse_study(content: str, where: str, changes: Iterable[str] = ()) -> StudyS
     Raises:
         InputError: with the path of the field, what was expected and what came.
     """
-    try:
-        values = yaml.safe_load(content)
-    except yaml.YAMLError as error:
-        raise SpecError(where, "YAML", " ".join(str(error).split())) from error
+    values, _ = parse_yaml(content, where)
     if not isinstance(values, Mapping):
         raise SpecError(where, "a mapping with `architectures`, `data`, `seeds`, ...", values)
     for change in changes:
@@ -73,15 +65,15 @@ def parse_study(content: str, where: str, changes: Iterable[str] = ()) -> StudyS
 def _set(values: Any, change: str) -> None:
     """Change one field in place; mappings on the way to it that are not there are made."""
     field, sign, text = change.partition("=")
-    if not sign or not all(field.split(".")):
+    if not sign or not all(field.split(".")) or field.count(".") > MAX_DEPTH:
         raise SpecError("--set", "FIELD=VALUE, as in population.cells=20", change)
     *parents, last = field.split(".")
+    value, _ = parse_yaml(text, "--set")
     try:
-        value = yaml.safe_load(text)
         for part in parents:
             values = values[int(part)] if isinstance(values, list) else values.setdefault(part, {})
         values[int(last) if isinstance(values, list) else last] = value
-    except (ValueError, IndexError, AttributeError, TypeError, yaml.YAMLError) as error:
+    except (ValueError, IndexError, AttributeError, TypeError) as error:
         raise SpecError("--set", "the path of a field that the study has, and its value", change) from error
 
 

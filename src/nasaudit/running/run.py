@@ -102,7 +102,7 @@ def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> S
 
     Raises:
         InputError: the study cannot be run as asked, or there is no such executor; nothing was trained.
-        ConflictError: the folder belongs to another study or is in use.
+        ConflictError: the folder belongs to another study or is in use, or that of the records holds other things.
         StoreError: the folder cannot be written to, or the disk is full.
         MissingRecordError: `read-only`, and a task has no record.
         KeyboardInterrupt: all workers are gone by then, and the next run resumes.
@@ -140,6 +140,7 @@ def run_plan(
     """
     folder, store = StudyFolder(out), Store(context.store)
     folder.check(planned.study)
+    store.check()
     again = _again(planned.study, mode, redo)
     if mode == "read-only":
         unfolding = _unfold(planned, store, again, deep=True)

@@ -9,7 +9,6 @@ from nasaudit.planning.needs import failed_need
 from nasaudit.planning.plan import Plan, plan
 from nasaudit.planning.unfolding import StageState, Unfolding
 from nasaudit.results.folder import StudyFolder
-from nasaudit.running.display.eta import more_words
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import Task
 from nasaudit.store.records import Record
@@ -70,16 +69,6 @@ class StudyStatus:
             ],
             "expected": self.expected,
         }
-
-    def as_text(self) -> str:
-        """For a terminal: the counts, then everything that is not done."""
-        counts = ", ".join(f"{self.count(state)} {state}" for state in STATES if self.count(state))
-        known = "" if self.expected == 0 else " known"
-        lines = [f"{self.study}: {counts} of {len(self.tasks)}{known} tasks{more_words(self.expected)}"]
-        for task in (*self.tasks, *self.stages):
-            if task.state != "done":
-                lines.append(f"  {task.state:8} {task.label}" + (f": {task.why}" if task.why else ""))
-        return "\n".join(lines)
 
 
 def status(out: Path) -> StudyStatus:

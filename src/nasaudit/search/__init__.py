@@ -3,4 +3,4 @@
 from nasaudit.registry import Registry
 from nasaudit.search.base import Search
 
-SEARCHES: Registry[type[Search]] = Registry("search", "nasaudit.searches", type)
+SEARCHES: Registry[type[Search]] = Registry("search", "nasaudit.searches", plugin_base=Search)

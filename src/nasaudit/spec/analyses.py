@@ -127,7 +127,7 @@ class LandscapeSpec(AnalysisSpec):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-ANALYSES: Registry[type[AnalysisSpec]] = Registry("analysis", "nasaudit.analyses", type)
+ANALYSES: Registry[type[AnalysisSpec]] = Registry("analysis", "nasaudit.analyses", plugin_base=AnalysisSpec)
 DEFAULT_ANALYSES = (TopologySpec(), ConvergenceSpec(), GradientsSpec(), SmoothnessSpec(), LandscapeSpec())
 for _spec in DEFAULT_ANALYSES:
     ANALYSES.add(_spec.name, type(_spec))

@@ -6,17 +6,22 @@ Format of the text form: Liu et al., "DARTS: Differentiable Architecture Search"
 """
 
 import ast
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from pydantic import model_validator
 
-from nasaudit.errors import GenotypeError
+from nasaudit.documents import parse_json
+from nasaudit.errors import GenotypeError, InputError
 from nasaudit.spec.base import Spec
+from nasaudit.strangers import read_text
 
 CELL_INPUTS = 2
+# Of a cell. Published cells have 4 or 5 nodes; a network of thousands is built and drawn for hours.
+MAX_NODES = 50
+MAX_EDGES = 1000
+MAX_TEXT = 100_000  # characters of the text form
 
 SKIP = "skip_connect"
 OPS: tuple[str, ...] = (
@@ -58,8 +63,11 @@ class Cell(Spec):
         if not isinstance(values, Mapping) or "nodes" not in values:
             raise GenotypeError("", "a mapping with `nodes` and `concat`", values)
         nodes = _sequence("nodes", values["nodes"], "a list of nodes, each a list of edges")
-        if not nodes:
-            raise GenotypeError("nodes", "at least one node", values["nodes"])
+        if not 1 <= len(nodes) <= MAX_NODES:
+            raise GenotypeError("nodes", f"1 to {MAX_NODES} nodes", len(nodes))
+        edges = sum(len(node) for node in nodes if isinstance(node, Sequence))
+        if edges > MAX_EDGES:
+            raise GenotypeError("nodes", f"at most {MAX_EDGES} edges", edges)
         checked = tuple(_node(f"nodes[{k}]", node, last=k + CELL_INPUTS - 1) for k, node in enumerate(nodes))
         if "concat" not in values:
             raise GenotypeError("concat", "the list of nodes that make the output", None)
@@ -90,15 +98,20 @@ class Genotype(Spec):
 
         The text is parsed, never evaluated. Raises GenotypeError with the position.
         """
+        if len(text) > MAX_TEXT:
+            raise GenotypeError("(text)", f"at most {MAX_TEXT} characters", len(text))
+        form = "the form Genotype(normal=[...], ...)"
         try:
             call = ast.parse(text.strip(), mode="eval").body
+            if not isinstance(call, ast.Call) or call.args:
+                raise GenotypeError("(text)", form, text[:80])
+            fields = {
+                str(keyword.arg): _literal(str(keyword.arg), keyword.value) for keyword in call.keywords
+            }
+        except GenotypeError:
+            raise
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise GenotypeError("(text)", "the form Genotype(normal=[...], ...)", text[:80]) from error
-        if not isinstance(call, ast.Call) or call.args:
-            raise GenotypeError("(text)", "the form Genotype(normal=[...], ...)", text[:80])
-        fields: dict[str, Any] = {}
-        for keyword in call.keywords:
-            fields[str(keyword.arg)] = _literal(str(keyword.arg), keyword.value)
+            raise GenotypeError("(text)", form, text[:80]) from error
         return cls.from_darts(fields)
 
     @classmethod
@@ -133,18 +146,10 @@ class Genotype(Spec):
         """Read a file that holds either JSON or the DARTS text form.
 
         Raises:
-            GenotypeError: the file cannot be read, or does not hold a genotype.
+            InputError: the file cannot be read, or does not hold a genotype.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise GenotypeError(str(path), "a readable text file with a genotype", str(error)) from error
-        if path.suffix != ".json":
-            return cls.from_text(text)
-        try:
-            return cls.from_json(json.loads(text))
-        except json.JSONDecodeError as error:
-            raise GenotypeError(str(path), "JSON", str(error)) from error
+        text = read_text(path, InputError)
+        return cls.from_json(parse_json(text, str(path))) if path.suffix == ".json" else cls.from_text(text)
 
     @classmethod
     def read(cls, value: Any) -> Any:

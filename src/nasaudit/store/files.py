@@ -3,13 +3,16 @@
 import errno
 import hashlib
 import os
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from nasaudit.errors import FormatError, StoreError
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk's end, the user's, the process's (`ulimit -f`)
+MOST_TEXT = 2**28  # bytes of a text file of ours; a longer one is none
 # Raised when records, study.json or results.json change in a way that code of before or after cannot read.
 FORMAT = 2
 
@@ -29,10 +32,11 @@ def write_atomically(path: Path, content: str) -> None:
     Raises:
         StoreError: the disk is full; the old content is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Nobody can lay a link there beforehand: the name is not to be guessed, and what exists is not opened.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     with explain_full_disk(path.parent):
         try:
-            with temporary.open("w", encoding="utf-8", newline="") as file:
+            with temporary.open("x", encoding="utf-8", newline="") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -41,6 +45,23 @@ def write_atomically(path: Path, content: str) -> None:
             temporary.unlink(missing_ok=True)
             raise
         sync(path.parent)
+
+
+def read_text(path: Path) -> str:
+    """The content of a regular file (UTF-8): a link, a pipe or a device in its place is not followed or waited for.
+
+    Raises:
+        OSError: it is none, cannot be read, or is too large for any file of ours.
+        ValueError: it is not UTF-8.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, encoding="utf-8", newline="") as file:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if about.st_size > MOST_TEXT:
+            raise OSError(errno.EFBIG, f"longer than {MOST_TEXT} bytes", str(path))
+        return file.read()
 
 
 def sha256(path: Path) -> str:
@@ -75,7 +96,7 @@ def is_full_disk(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in FULL:
             return True
-        if os.strerror(errno.ENOSPC) in str(error):
+        if any(os.strerror(number) in str(error) for number in FULL):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -84,7 +105,7 @@ def is_full_disk(error: BaseException | None) -> bool:
 def full_disk(folder: Path) -> StoreError:
     """The error that says what to do about a full disk."""
     return StoreError(
-        f"the disk that holds {folder} is full (or your quota is used up): free some space and run the same "
+        f"the disk that holds {folder} is full (or your quota or limit is reached): free some space and run the same "
         "command again; what is finished is kept"
     )
 

@@ -1,9 +1,11 @@
 """One run at a time in a folder. The lock is the kernel's: it dies with its process, also under `kill -9`."""
 
+import errno
 import fcntl
 import json
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ from pathlib import Path
 from nasaudit.errors import ConflictError
 
 LOCK_FILE = ".lock"
+UNKNOWN = "(which has only just started)"
 
 
 @contextmanager
@@ -22,12 +25,21 @@ def hold(folder: Path) -> Iterator[None]:
     the same name.
 
     Raises:
-        ConflictError: another run holds the folder; the message says which process, where, since when.
+        ConflictError: another run holds the folder; the message says which process, where, since when. Or its
+            lock is a file that nasaudit did not write.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # A file descriptor of Python is not inherited by the workers, so they cannot keep the lock alive.
-    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
+        descriptor = os.open(folder / LOCK_FILE, flags, 0o644)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR):
+            raise _not_ours(folder) from error
+        raise
+    try:
+        if not _is_ours(descriptor):
+            raise _not_ours(folder)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -44,9 +56,23 @@ def hold(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _is_ours(descriptor: int) -> bool:
+    """Whether a lock may be written to: it is new, or says what `hold` writes."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return False
+    content = os.pread(descriptor, 1000, 0).strip(b"\0")  # zeros are what a power failure leaves
+    return not content or (content.startswith(b'{"process": ') and _holder(descriptor) != UNKNOWN)
+
+
+def _not_ours(folder: Path) -> ConflictError:
+    return ConflictError(
+        f"{folder / LOCK_FILE} is a file that nasaudit did not write; move it, or choose another folder"
+    )
+
+
 def _holder(descriptor: int) -> str:
     try:
         owner = json.loads(os.pread(descriptor, 1000, 0))
         return f"(process {owner['process']} on {owner['host']}, since {owner['since']})"
     except (ValueError, KeyError, TypeError):
-        return "(which has only just started)"
+        return UNKNOWN

@@ -1,27 +1,35 @@
 """Store: records by the digest of their task.
 
-    format.json                             which versions of nasaudit can read it
+    format.json                             that it is one, and which versions of nasaudit can read it
     records/<first two digits>/<digest>/    artefacts and record.json
-    work/                                   unfinished work, removed by the next run
+    .nasaudit-unfinished/                   unfinished work, removed by the next run
 
-A task writes its artefacts to a folder under `work`. `commit` syncs them, writes record.json beside them
+A task writes its artefacts to a folder of unfinished work. `commit` syncs them, writes record.json beside them
 as the last file, and publishes the folder by one rename: a crash at any moment leaves a whole record, or
-rubbish under `work`, and nothing between.
+rubbish in unfinished work, and nothing between. Whatever else a user keeps in the folder is left alone.
 """
 
 import json
 import logging
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nasaudit.errors import MissingRecordError, StoreError
+from nasaudit.errors import ConflictError, MissingRecordError, StoreError
 from nasaudit.spec.tasks import Task
-from nasaudit.store.files import FORMAT, check_format, explain_full_disk, sha256, sync, write_atomically
+from nasaudit.store.files import (
+    FORMAT,
+    check_format,
+    explain_full_disk,
+    read_text,
+    sha256,
+    sync,
+    write_atomically,
+)
 from nasaudit.store.lock import hold
 from nasaudit.store.records import Artefact, Record
+from nasaudit.store.unfinished import Unfinished
 
 RECORD_FILE = "record.json"
 FORMAT_FILE = "format.json"
@@ -39,33 +47,57 @@ class Store:
     def __init__(self, folder: Path):
         self.folder = folder.absolute()
         self._records = self.folder / "records"
-        self._work = self.folder / "work"
+        self._unfinished = Unfinished(self.folder)
         self._format_checked = False
+
+    def check(self) -> None:
+        """Refuse a folder that no records can be written to; nothing of it is changed.
+
+        Raises:
+            ConflictError: it holds other things and is no store.
+            FormatError: another version wrote its records.
+            StoreError: it is no folder, or its marks are damaged.
+        """
+        if not self.folder.exists():
+            return
+        if not self.folder.is_dir():
+            raise StoreError(f"{self.folder} is a file; choose another folder for the records")
+        self._check_format()
+        self._unfinished.check()
+        if (self.folder / FORMAT_FILE).exists():
+            return
+        # Hidden files do not say what a folder is for, and a run that was killed in its first instant leaves some.
+        others = sorted(entry.name for entry in self.folder.iterdir() if not entry.name.startswith("."))
+        if others and others != ["lost+found"]:  # which every new disk has
+            raise ConflictError(
+                f"{self.folder} is not empty (it holds {others[0]}) and holds no records; "
+                "choose a folder for them that is empty or does not exist yet"
+            )
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the store, and first remove what a killed run left unfinished.
 
         Raises:
-            ConflictError: another run is writing to this store.
+            ConflictError: another run is writing to this store, or it is no store; see `check`.
             FormatError: another version wrote its records.
             StoreError: the folder cannot be written to.
         """
+        self.check()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot make the folder {self.folder}: {error.strerror}") from error
         with hold(self.folder), explain_full_disk(self.folder):
             # A worker of a killed run may live for an instant longer, and still write.
-            self._check_format()
-            shutil.rmtree(self._work, ignore_errors=True)
+            self._unfinished.clear()
             if not self._records.exists():
                 write_atomically(self.folder / FORMAT_FILE, json.dumps({"format": FORMAT}))
-            self._work.mkdir(exist_ok=True)
+            self._unfinished.make()
             try:
                 yield
             finally:
-                shutil.rmtree(self._work, ignore_errors=True)
+                self._unfinished.clear()
 
     def path(self, digest: str) -> Path:
         """Where the record of a task is, or would be."""
@@ -110,7 +142,7 @@ class Store:
     def workspace(self, task: Task) -> Path:
         """A new, empty folder for a task to write its artefacts to; `commit` or `discard` ends it."""
         with explain_full_disk(self.folder):
-            return self._new_folder(task.digest())
+            return self._unfinished.new(task.digest())
 
     def commit(self, record: Record, workspace: Path) -> Record:
         """Publish a record with the files of its workspace as artefacts; replaces an older record.
@@ -139,25 +171,28 @@ class Store:
         shutil.rmtree(workspace, ignore_errors=True)
 
     def _check_format(self) -> None:
-        if self._format_checked or not self._records.exists():
+        if self._format_checked:
             return
         try:
-            content = json.loads((self.folder / FORMAT_FILE).read_text(encoding="utf-8"))
+            content = json.loads(read_text(self.folder / FORMAT_FILE))
+        except FileNotFoundError:
+            if not any(self._records.glob(f"??/*/{RECORD_FILE}")):
+                return
+            content = {}  # the first versions wrote none
         except (OSError, ValueError):
             content = None
-        number = content.get("format") if isinstance(content, dict) else None
-        check_format(number, self.folder, "choose another folder for the records, or remove this one")
+        if not isinstance(content, dict) or not isinstance(content.get("format", 0), int):
+            raise StoreError(
+                f"{self.folder / FORMAT_FILE} is damaged, or nothing of nasaudit's: expected "
+                f"{json.dumps({'format': FORMAT})}; restore it, or choose another folder for the records"
+            )
+        check_format(content.get("format"), self.folder, "choose another folder for the records")
         self._format_checked = True
-
-    def _new_folder(self, digest: str) -> Path:
-        folder = self._work / f"{digest[:8]}-{uuid.uuid4().hex[:12]}"
-        folder.mkdir()
-        return folder
 
     def _publish(self, workspace: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
-            aside = self._new_folder(target.name)
+            aside = self._unfinished.new(target.name)
             target.rename(aside / target.name)
             workspace.rename(target)
             self.discard(aside)
@@ -172,7 +207,7 @@ class _DistrustError(Exception):
 
 def _read(folder: Path, digest: str, deep: bool) -> Record:
     try:
-        record = Record.model_validate_json((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        record = Record.model_validate_json(read_text(folder / RECORD_FILE))
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -181,8 +216,15 @@ def _read(folder: Path, digest: str, deep: bool) -> Record:
         raise _DistrustError("is damaged") from error
     if record.digest != digest:
         raise _DistrustError(f"is of another task ({record.label})")
+    folder = folder.resolve()
     for artefact in record.artefacts.values():
         path = folder / artefact.file
+        if (
+            path.resolve() != path
+            or not path.is_relative_to(folder)
+            or (path.exists() and not path.is_file())
+        ):
+            raise _DistrustError(f"names {artefact.file!r}, which is no file of its own")
         try:
             size = path.stat().st_size
             altered = size == artefact.bytes and deep and sha256(path) != artefact.sha256
@@ -198,7 +240,7 @@ def _read(folder: Path, digest: str, deep: bool) -> Record:
 def _artefacts(workspace: Path) -> dict[str, Artefact]:
     """Sync and describe every file of a workspace, by its path within it."""
     artefacts = {}
-    files = sorted(path for path in workspace.rglob("*") if path.is_file())
+    files = sorted(path for path in workspace.rglob("*") if path.is_file() and not path.is_symlink())
     for folder in {path.parent for path in files} - {workspace}:  # that one is synced after its last file
         sync(folder)
     for path in files:

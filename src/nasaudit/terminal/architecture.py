@@ -16,6 +16,7 @@ from nasaudit.planning.plan import plan
 from nasaudit.running.run import DOWNLOADS
 from nasaudit.spec.arch import FLOPS_BUDGET, IMAGE_SIDE, ArchSpec, Scale
 from nasaudit.spec.study import ArchChoice, StudySpec
+from nasaudit.terminal.plain import plain, plain_lines
 from nasaudit.terminal.tables import Entry, table
 
 # What a plan says of a hardened architecture, beside the architecture itself; an original has none of it.
@@ -62,7 +63,7 @@ class Facts:
         """For a person."""
         shape = "x".join(map(str, self.spec.input_shape))
         lines = [
-            f"{self.title} ({self.spec.group}), scale {self.spec.scale}: {self.source}",
+            plain(f"{self.title} ({self.spec.group}), scale {self.spec.scale}: {self.source}"),
             f"{self.parameters:,} parameters, {self.flops / 1e6:.1f} MFLOPs forward per {shape} image "
             f"(2 per multiply-add), {self.spec.classes} classes",
         ]
@@ -83,7 +84,7 @@ class Facts:
             lines += ["", draw_text(genotype)]
         elif self.spec.model is None:
             lines += ["", describe_family(self.spec.name, self.spec.scale)]
-        return "\n".join(lines)
+        return plain_lines("\n".join(lines))
 
     def _shares(self) -> str:
         """The ops by their share of the FLOPs, largest first: `sep_conv_3x3 37 % and 49 %, ...`."""
@@ -180,7 +181,7 @@ def hardened_table(entries: list[Entry], answers: Sequence[str] = ()) -> str:
     kept = [column for column in rows[0] if any(row[column] for row in rows)]
     shown = table("hardened architectures", [{column: row[column] for column in kept} for row in rows])
     notes = ["depth, width and skips are those of the normal / reduction cell"] if "depth" in kept else []
-    notes += [f"tried on each of them as it is: {', '.join(answers)}"] if answers else []
+    notes += [plain(f"tried on each of them as it is: {', '.join(answers)}")] if answers else []
     return "\n".join([shown, "", *notes, "nothing was trained"])
 
 

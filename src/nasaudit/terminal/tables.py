@@ -9,6 +9,7 @@ from nasaudit.data.catalogue import DATA
 from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.attacks import ATTACKS
 from nasaudit.spec.remedies.catalogue import REMEDIES
+from nasaudit.terminal.plain import plain
 
 Entry = dict[str, Any]
 
@@ -19,21 +20,28 @@ def entries(what: str) -> list[Entry]:
 
 
 def table(what: str, rows: list[Entry], width: int = 120) -> str:
-    """Entries as a table for the terminal, of at most so many letters in a line."""
+    """Entries as a table, of at most so many letters in a line; a list is a cell of several lines."""
     if not rows:
         return f"no {what} in this version"
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in rows[0]:
         grid.add_column(column)
     for row in rows:
-        grid.add_row(*("" if value is None else str(value) for value in row.values()))
+        grid.add_row(*(Text(_cell(value)) for value in row.values()))
     text = io.StringIO()
     Console(file=text, width=width).print(grid)
     return text.getvalue().rstrip()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return "\n".join(map(plain, value)) if isinstance(value, list) else plain(value)
 
 
 def _architectures() -> list[Entry]:

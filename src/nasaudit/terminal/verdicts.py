@@ -9,6 +9,7 @@ from nasaudit.gate.compare import Difference, StudyComparison
 from nasaudit.gate.judge import Gate, written
 from nasaudit.results.schema import Row, StudyResults
 from nasaudit.results.verdict_models import Effect
+from nasaudit.terminal.plain import plain, plain_lines
 from nasaudit.terminal.tables import Entry, table
 
 # Settings of figures that there are dozens of.
@@ -52,7 +53,7 @@ def judged(gate: Gate) -> str:
         above = verdict.rule
     if not any(row["difference"] for row in rows):
         rows = [{key: text for key, text in row.items() if key != "difference"} for row in rows]
-    why = [f"{gate.policy.path}:{verdict.line}: {verdict.sentence}" for verdict in gate.broken]
+    why = [plain(f"{gate.policy.path}:{verdict.line}: {verdict.sentence}") for verdict in gate.broken]
     titles = {verdict.rule for verdict in gate.verdicts}
     broken = {verdict.rule for verdict in gate.broken}
     end = f"{len(broken)} of {len(titles)} rules are broken" if broken else f"all {len(titles)} rules hold"
@@ -89,7 +90,6 @@ def compared(comparison: StudyComparison, everything: bool) -> str:
 def remedied(results: StudyResults) -> str:
     """What a study's remedies did, for the terminal: the advice in sentences, then every figure before and after."""
     from nasaudit.report.evidence import Evidence
-    from nasaudit.report.format import NBSP
     from nasaudit.report.remedy_names import Names
     from nasaudit.report.sections.remedies.method import method, talk
     from nasaudit.report.sections.remedies.words import hardenings, sentence, summary, threat, title
@@ -117,8 +117,8 @@ def remedied(results: StudyResults) -> str:
         notes = [f"The figures: {'; '.join(measures)}."] if measures else []
         notes += [" ".join(sentences) for sentences in (talk(hardening), method(hardening)) if sentences]
         items = "\n".join(_wrapped(line, "- ") for line in advice)
-        parts += [title(hardening), items, table("figures", rows, WIDTH), *map(_wrapped, notes)]
-    return "\n\n".join(parts).replace(NBSP, " ")
+        parts += [plain(title(hardening)), items, table("figures", rows, WIDTH), *map(_wrapped, notes)]
+    return plain_lines("\n\n".join(parts))
 
 
 def _changed(effect: Effect, name: str) -> Entry:
@@ -128,7 +128,7 @@ def _changed(effect: Effect, name: str) -> Entry:
     points = f"{format.NBSP}points"
     before, after = (format.amount(side.value, metric, unit) for side in (effect.before, effect.after))
     return {
-        "remedy": textwrap.fill(name, NAME_WIDTH, break_on_hyphens=False),
+        "remedy": textwrap.wrap(name, NAME_WIDTH, break_on_hyphens=False),
         "figure": _short(effect) + (" (%)" if format.in_points(metric, unit) else ""),
         "before \N{RIGHTWARDS ARROW} after": f"{before} \N{RIGHTWARDS ARROW} {after}",
         "difference": format.changed(change.value, change.low, change.high, metric, unit).replace(points, ""),

@@ -110,7 +110,7 @@ class AttackSpec(NamedSpec):
         """
 
 
-ATTACKS: Registry[type[AttackSpec]] = Registry("attack", "nasaudit.attacks", type)
+ATTACKS: Registry[type[AttackSpec]] = Registry("attack", "nasaudit.attacks", plugin_base=AttackSpec)
 
 
 def attack_title(name: str) -> str:
