@@ -287,7 +287,7 @@ def studied(
     results = StudyResults(
         study=StudySpec(name="s", architectures=tuple(ArchChoice(name=name) for name in names), seeds=tuple(seeds)),
         architectures=[resolve(ArchChoice(name=name), "mini", 10, (1, 28, 28)) for name in names],
-        provenance=Provenance(data_sha256="", division="drawn", weights={}, given=[]),
+        provenance=Provenance(data_sha256="", indices={}, division="drawn", weights={}, given=[]),
         training=recipe("mini", "sound", "mnist5k", 1), class_names=[str(digit) for digit in range(10)],
         rows=list(rows), histories=[], examples=[], failures=[], flags=[], environment={}, seconds={},
     )  # fmt: skip

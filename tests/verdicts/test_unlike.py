@@ -12,11 +12,11 @@ from nasaudit.verdicts.coverage import find_untested
 from nasaudit.verdicts.decide import decide
 from nasaudit.verdicts.unlike import find_unlike
 
-DRAWN = Provenance(data_sha256="", division="drawn", weights={}, given=[])
+DRAWN = Provenance(data_sha256="", indices={}, division="drawn", weights={}, given=[])
 
 
 def provenance(division, *given_):
-    return Provenance(data_sha256="", division=division, weights={}, given=list(given_))
+    return Provenance(data_sha256="", indices={}, division=division, weights={}, given=list(given_))
 
 
 def studied(names, hits, *, source=DRAWN, **study):

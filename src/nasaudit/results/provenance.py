@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nasaudit.data.catalogue import read_raw
+from nasaudit.data.catalogue import INDICES, fingerprint, read_raw
 from nasaudit.planning.plan import Plan
 from nasaudit.results.base import Plain
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec, Division
 from nasaudit.store.artefacts import WEIGHTS
+from nasaudit.store.files import sha256
 from nasaudit.store.records import Record
 
 S = TypeVar("S", bound=Spec)
@@ -23,6 +24,9 @@ class Provenance(Plain):
     """What the results are of. All hashes are SHA-256 as hex digits."""
 
     data_sha256: str  # of the files; of pixels and labels where the data ship with a library
+    indices: dict[
+        str, str
+    ]  # of the files that say which images weights were trained on, by field of the data
     division: Division  # who divided the images into those that were trained on and others
     # Of the networks that were attacked: by architecture, then by training seed.
     weights: dict[str, dict[str, str]]
@@ -50,11 +54,23 @@ def make_provenance(planned: Plan, records: Mapping[str, Record], downloads: Pat
             of_architecture[str(victim.seed)] = record.artefacts[WEIGHTS].sha256
     given = [victim.architecture.name for victim in planned.victims if victim.weights is not None]
     return Provenance(
-        data_sha256=planned.data.fingerprint or content_sha256(planned.data, downloads),
+        data_sha256=_data_sha256(planned.data, downloads),
+        indices={
+            field: sha256(Path(path))
+            for field in INDICES
+            if (path := getattr(planned.data, field)) is not None
+        },
         division=planned.data.division,
         weights=weights,
         given=list(dict.fromkeys(given)),
     )
+
+
+def _data_sha256(data: DataSpec, downloads: Path) -> str:
+    """Of the data alone, whoever divided them."""
+    if any(getattr(data, field) is not None for field in INDICES):
+        data = fingerprint(data.model_copy(update=dict.fromkeys(INDICES)), downloads)
+    return data.fingerprint or content_sha256(data, downloads)
 
 
 def content_sha256(data: DataSpec, downloads: Path) -> str:

@@ -92,7 +92,7 @@ def make_results(
     made: dict[str, Any] = {
         "architectures": [resolve(choice, study.scale, 10, shape) for choice in study.architectures],
         "training": recipe(study.scale, study.protocol, study.data.name, channels=1),
-        "provenance": Provenance(data_sha256="0" * 64, division="drawn", weights={}, given=[]),
+        "provenance": Provenance(data_sha256="0" * 64, indices={}, division="drawn", weights={}, given=[]),
         "class_names": [str(digit) for digit in range(10)],
         **{empty: [] for empty in ("histories", "examples", "failures", "flags")},
         "environment": ENVIRONMENT,

@@ -27,7 +27,7 @@ def facts(evidence: Evidence) -> list[tuple[str, str, str]]:
         ),
         ("Code, SHA-256", _code(evidence)[:SHOWN_DIGITS], _code(evidence)),
         ("Made with", ", ".join(versions), ""),
-        ("Finished", environment.get("finished", ""), ""),
+        ("Finished", _moment(environment.get("finished", "")), ""),
         ("Command", environment.get("command", ""), ""),
     ]
     return [line for line in lines if line[1]]
@@ -35,8 +35,10 @@ def facts(evidence: Evidence) -> list[tuple[str, str, str]]:
 
 def table(evidence: Evidence) -> Table:
     """Every hash in full."""
+    provenance = evidence.results.provenance
     rows = [
-        ("data", evidence.results.provenance.data_sha256),
+        ("data", provenance.data_sha256),
+        *((f"{field} of the data", digest) for field, digest in provenance.indices.items()),
         *_networks(evidence),
         ("nasaudit's code", _code(evidence)),
     ]
@@ -45,6 +47,11 @@ def table(evidence: Evidence) -> Table:
         ("", ""),
         tuple((Cell(name), Cell(text)) for name, text in rows if text),
     )
+
+
+def _moment(iso: str) -> str:
+    """`2026-11-29 12:19 UTC`."""
+    return f"{iso[:16].replace('T', ' ')} UTC" if iso else ""
 
 
 def _networks(evidence: Evidence) -> list[tuple[str, str]]:

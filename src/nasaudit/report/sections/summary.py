@@ -63,8 +63,11 @@ def section(evidence: Evidence) -> Section:
 def notices(evidence: Evidence) -> list[Notice]:
     """The study's flags by kind, and a line for its failures if no flag speaks of them."""
     by_kind: dict[str, list[str]] = defaultdict(list)
+    names = {*evidence.titles, *(attack.name for attack in evidence.results.study.attacks)}
     for flag in evidence.results.flags:
-        by_kind[flag.kind].append(flag.message)
+        # A name is written as it is, also where it begins a sentence.
+        named = flag.message.partition(" ")[0] in names
+        by_kind[flag.kind].append(flag.message if named else format.first_up(flag.message))
     lines = []
     for kind, messages in by_kind.items():
         target = "failures" if kind == "failed_task" and evidence.results.failures else ""
