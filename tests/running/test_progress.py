@@ -83,12 +83,12 @@ def drive(observer, planned: Plan, clock: Clock) -> None:
         observer.progressed(train, second / 20, "epoch [1]")
     observer.died(train, "the worker was killed by SIGKILL")
     observer.started(train)
-    observer.finished(train, death(train, "the worker was killed by SIGKILL", "", 3))
+    observer.finished(train, death(train, "the worker was killed by SIGKILL", 3))
     observer.skipped(attack, f"needs {train.label()}, which failed")
     observer.started(planned.tasks[2])
     observer.finished(
         planned.tasks[2],
-        death(planned.tasks[2], "", "", 1).model_copy(update={"state": "ok", "problem": None}),
+        death(planned.tasks[2], "", 1).model_copy(update={"state": "ok", "problem": None}),
     )
     observer.end()
 

@@ -87,7 +87,7 @@ def failure(task: Task, error: BaseException, seconds: float, device: str, attem
     return _record(task, seconds, device, state="failed", problem=problem, attempts=attempts)
 
 
-def death(task: Task, reason: str, words: str, attempts: int) -> Record:
+def death(task: Task, reason: str, attempts: int, words: str = "") -> Record:
     """The record of a task whose worker died each time that it was tried."""
     message = f"{reason} ({attempts} attempts){_last(words)}"
     problem = Problem(type="WorkerDied", message=message, traceback=words)
