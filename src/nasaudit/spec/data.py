@@ -14,6 +14,9 @@ MAX_PATH = 4_096  # characters
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 Role = Literal["train", "validation", "test", "pool"]
+# Who divided the images: `drawn`: we, by the fractions and the seed; `given`: whoever trained the weights of the
+# study, into those that it was trained on and others; `unknown`: nobody says what its weights were trained on.
+Division = Literal["drawn", "given", "unknown"]
 
 
 class DataSpec(Spec):
@@ -24,9 +27,8 @@ class DataSpec(Spec):
     """
 
     name: Annotated[str, Field(max_length=MAX_PATH)] = "mnist5k"  # or name:path
-    path: Annotated[str, Field(max_length=MAX_PATH)] | None = (
-        None  # file or folder of `folder`, `npz` and the downloaded sets
-    )
+    # File or folder of `folder`, `npz` and the downloaded sets.
+    path: Annotated[str, Field(max_length=MAX_PATH)] | None = None
     seed: Seed = 0  # decides the splits, the drawn classes and images
     classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] | None = None  # how many are drawn; None: all
     # Images to train on, as many of each class; the images of validation and of the pool become fewer in proportion,
@@ -37,9 +39,15 @@ class DataSpec(Spec):
     validation_fraction: Fractional = 0.05
     test_fraction: Fractional = 0.2
     pool_fraction: Fractional = 0.15
-    image_size: Annotated[int, Field(ge=8, le=MAX_SIDE)] | None = (
-        None  # `folder`: side that images are resized to
-    )
+    # Beside weights: files of whole numbers, positions in the source, of the images that the model was trained on and
+    # of others. One of the two says it all, unless some images are neither.
+    train_index: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    test_index: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    # Set when a study is planned. Of what is `given` nothing is held back: the fractions of validation and testing
+    # are of no account, and the pool is of images that the model was not trained on.
+    division: Division = Field(default="drawn", exclude_if=lambda value: value == "drawn")
+    # `folder`: side that images are resized to
+    image_size: Annotated[int, Field(ge=8, le=MAX_SIDE)] | None = None
     fingerprint: str | None = None  # digest of the file or folder's content, set when a study is planned
 
     @model_validator(mode="after")
