@@ -30,7 +30,7 @@ ASKED = {
     "seeds of 10^12": lambda: make_study(["darts"], "digits", "mini", "sound", (), BIG),
     "seeds in YAML": lambda: parse_study("architectures: [darts]\nseeds: 3000000", "s.yaml"),
     "a seed of 10^20": lambda: parse_study(f"architectures: [darts]\nseeds: [{10**20}]", "s.yaml"),
-    "classes": lambda: parse_data("digits", None, BIG),
+    "classes": lambda: parse_data("digits", classes=BIG),
     "classes of show": lambda: describe("darts", "mini", BIG),
     "side": lambda: parse_study(f"architectures: [darts]\ndata: {{name: x, image_size: {BIG}}}", "s.yaml"),
     "no name": lambda: _names(",,"),
