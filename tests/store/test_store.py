@@ -130,6 +130,26 @@ def test_every_truncation_of_a_record_makes_it_absent(store: Store) -> None:
         assert store.find(Nap()) is None, length
 
 
+def test_every_flipped_bit_of_a_record_makes_it_absent(store: Store) -> None:
+    """A digit of a measurement too, which leaves a record that reads well."""
+    written = put(store, Nap())
+    path = store.path(Nap().digest()) / "record.json"
+    whole = path.read_bytes()
+    for position in range(len(whole)):
+        flipped = bytes([whole[position] ^ (1 << position % 8)])
+        path.write_bytes(whole[:position] + flipped + whole[position + 1 :])
+        assert store.find(Nap()) is None, position
+    path.write_bytes(whole)
+    assert store.find(Nap()) == written
+
+
+def test_records_of_before_that_have_no_seal_are_read(store: Store) -> None:
+    written = put(store, Nap()).model_copy(update={"seal": ""})
+    path = store.path(Nap().digest()) / "record.json"
+    path.write_text(written.model_dump_json(indent=1, exclude={"seal"}))
+    assert store.find(Nap(), deep=True) == written
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"[]", b"null", b'{"digest": 3}'])
 def test_a_record_of_rubbish_is_absent_with_a_warning(store, content, caplog) -> None:
     put(store, Nap())
@@ -268,8 +288,9 @@ def test_an_artefact_outside_of_its_record_is_not_read(store: Store, tmp_path: P
         folder = store.path(Nap().digest())
         (folder / "link").symlink_to(tmp_path / "secret")
         artefact = record.artefacts["weights.bin"].model_copy(update={"file": name})
-        altered = record.model_copy(update={"artefacts": {"weights.bin": artefact}})
-        (folder / "record.json").write_text(altered.model_dump_json())
+        altered, text = record.model_copy(update={"artefacts": {"weights.bin": artefact}}).sealed()
+        assert altered.is_whole(text)
+        (folder / "record.json").write_text(text)
         assert store.find(Nap()) is None
 
 

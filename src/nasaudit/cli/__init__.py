@@ -1,11 +1,14 @@
 """The command line: thin. Each command turns words into a spec, calls the API and prints what came.
 
 Exit codes: 0 all done; 1 some tasks failed (the report is written and says which), or a gate's rule is broken; 2 the
-input must be changed; 3 the machine or the folder cannot be used as asked; 130 interrupted (the next run resumes).
+input must be changed; 3 the machine or the folder cannot be used as asked; 130 interrupted (129 by
+SIGHUP, 143 by SIGTERM; the next run resumes).
 """
 
+import contextlib
 import errno
 import logging
+import signal
 import sys
 from typing import Annotated
 
@@ -31,6 +34,8 @@ study_app = typer.Typer(
 )
 app.add_typer(study_app)
 INTERRUPTED = 130
+# What a batch system and a closed terminal send: the workers are ended, and folders tidied up, as for Ctrl-C.
+ASKED_TO_END = (signal.SIGTERM, signal.SIGHUP)
 
 
 def _print_version(wanted: bool) -> None:
@@ -65,6 +70,15 @@ def main() -> None:
     """Entry point: errors that a user can act on are one line on stderr and an exit code, never a traceback."""
     if logging.lastResort is not None:  # what shows warnings where nobody asked for a log
         logging.lastResort.setFormatter(PlainFormatter())
+    ended_by = [signal.SIGINT]
+
+    def interrupt(number: int, frame: object) -> None:
+        ended_by[0] = signal.Signals(number)
+        raise KeyboardInterrupt
+
+    for number in ASKED_TO_END:
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores one
+            signal.signal(number, interrupt)
     try:
         # Without its standalone mode Typer returns the code of an Exit, and 130 for Ctrl-C.
         code = app(standalone_mode=False) or 0
@@ -86,5 +100,7 @@ def main() -> None:
         show_usage()
         code = InputError.exit_code
     if code == INTERRUPTED:
-        complain("interrupted; run the same command again to resume")
+        code = 128 + ended_by[0]
+        with contextlib.suppress(OSError):  # of a terminal that is gone
+            complain("interrupted; run the same command again to resume")
     sys.exit(code)

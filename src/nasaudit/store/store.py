@@ -160,8 +160,8 @@ class Store:
                 if not workspace.is_dir():
                     self._unfinished.make()
                     workspace.mkdir()
-                stored = record.model_copy(update={"artefacts": _artefacts(workspace)})
-                write_atomically(workspace / RECORD_FILE, stored.model_dump_json(indent=1))
+                stored, text = record.model_copy(update={"artefacts": _artefacts(workspace)}).sealed()
+                write_atomically(workspace / RECORD_FILE, text)
                 self._publish(workspace, self.path(record.digest))
             except BaseException:
                 self.discard(workspace)
@@ -209,13 +209,16 @@ class _DistrustError(Exception):
 
 def _read(folder: Path, digest: str, deep: bool) -> Record:
     try:
-        record = Record.model_validate_json(read_text(folder / RECORD_FILE))
+        text = read_text(folder / RECORD_FILE)
+        record = Record.model_validate_json(text)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise _DistrustError(f"cannot be read ({error.strerror})") from error
     except ValueError as error:  # not UTF-8, not JSON, or not a record
         raise _DistrustError("is damaged") from error
+    if not record.is_whole(text):
+        raise _DistrustError("is damaged")
     if record.digest != digest:
         raise _DistrustError(f"is of another task ({record.label})")
     folder = folder.resolve()
