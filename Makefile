@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup audit check test test-all bench parity peers clean
+.PHONY: setup audit check test test-all chaos bench parity peers clean
 
 setup: .venv/.installed
 
@@ -26,11 +26,14 @@ test: setup
 	@$(BIN)/python -m pytest -n 2 -m 'not slow'
 
 test-all: setup peers
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --ignore tests/chaos
 
 peers: setup
 	@$(BIN)/python -m pip install -qq --editable '.[peers]'
 	@$(BIN)/python -m pip install -qq --no-deps torchattacks
+
+chaos: setup
+	@$(BIN)/python -m pytest tests/chaos --timeout 400
 
 bench: peers
 	@$(BIN)/python -m benchmarks

@@ -67,8 +67,8 @@ def test_a_link_or_a_pipe_in_the_place_of_the_lock_is_refused(tmp_path: Path) ->
     assert (tmp_path / "target").read_text() == ""
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 70])
-def test_a_lock_that_a_power_failure_left_is_taken(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"\0" * 70, b'{"process": 12, "ho'])
+def test_a_lock_that_a_power_failure_or_a_full_disk_left_is_taken(tmp_path: Path, content: bytes) -> None:
     (tmp_path / LOCK_FILE).write_bytes(content)
     with hold(tmp_path):
         pass

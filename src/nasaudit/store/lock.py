@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import socket
 import stat
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nasaudit.errors import ConflictError
+from nasaudit.store.files import explain_full_disk
 
 LOCK_FILE = ".lock"
-UNKNOWN = "(which has only just started)"
+_OURS = re.compile(rb'\{"process": \d')
 
 
 @contextmanager
@@ -27,6 +29,7 @@ def hold(folder: Path) -> Iterator[None]:
     Raises:
         ConflictError: another run holds the folder; the message says which process, where, since when. Or its
             lock is a file that nasaudit did not write.
+        StoreError: the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # A file descriptor of Python is not inherited by the workers, so they cannot keep the lock alive.
@@ -49,8 +52,9 @@ def hold(folder: Path) -> Iterator[None]:
             ) from None
         now = datetime.now(UTC).isoformat(timespec="seconds")
         owner = {"process": os.getpid(), "host": socket.gethostname(), "since": now}
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(owner).encode(), 0)
+        with explain_full_disk(folder):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(owner).encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -61,7 +65,7 @@ def _is_ours(descriptor: int) -> bool:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return False
     content = os.pread(descriptor, 1000, 0).strip(b"\0")  # zeros are what a power failure leaves
-    return not content or (content.startswith(b'{"process": ') and _holder(descriptor) != UNKNOWN)
+    return not content or _OURS.match(content) is not None  # a full disk leaves half of it
 
 
 def _not_ours(folder: Path) -> ConflictError:
@@ -75,4 +79,4 @@ def _holder(descriptor: int) -> str:
         owner = json.loads(os.pread(descriptor, 1000, 0))
         return f"(process {owner['process']} on {owner['host']}, since {owner['since']})"
     except (ValueError, KeyError, TypeError):
-        return UNKNOWN
+        return "(which has only just started)"
