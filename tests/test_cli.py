@@ -232,6 +232,7 @@ def test_weights_are_attacked_only_by_what_trains_no_other_model(command):
     assert code == 2
     assert "architectures[0].weights" in err
     assert "label_flip" in err
+    assert "--train-index" in err
 
 
 def test_the_plan_of_a_mitigation_is_json_and_trains_nothing(command, tmp_path):

@@ -34,6 +34,7 @@ def test_plain_values_are_read_with_their_lines() -> None:
         ("- a\n" * (MAX_VALUES + 1), f"at most {MAX_VALUES} values"),
         ("a: " + "1:" * 200_000 + "1", "a number of at most 40 characters"),
         ("a: 0x" + "f" * 300_000, "a number of at most 40 characters"),
+        ("a: 0xfffffffffffffffff", "below 2"),
         ("!!python/object/apply:os.system ['true']", "without a tag"),
         ("a: !!timestamp nonsense", "without a tag"),
         ("a: 2001-99-99", "month must be in 1..12"),

@@ -117,7 +117,8 @@ def audit(
         seeds: how many training seeds; None: 3, or 1 with weights.
         out: folder of the results; None: one under `audits/`, named after the study.
         weights: of the one architecture, trained elsewhere: safetensors, or a state dict that `torch.save` wrote. The
-            model is audited as it is, and "survey" stands for its attack of evasion.
+            model is audited as it is, and "survey" leaves out what needs to know more of it than is known: see
+            `train_index` of DataSpec.
         normalise: what is done to pixels in [0,1] before the network: "dataset", "own", "none", or `Moments`; None:
             "own" for models with weights, "dataset" elsewhere.
         options: how it is run: workers, device, what is done again, ...

@@ -17,7 +17,8 @@ from nasaudit.strangers import MAX_TEXT_BYTES
 MAX_DEPTH = 30
 MAX_VALUES = 20_000  # seconds of PyYAML; the largest study that comes with the package has a hundred
 MAX_NUMBER = 40  # characters: `1:1:1:...` takes the square of its length to read
-_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_INTEGER = "tag:yaml.org,2002:int"
+_NUMBERS = (_INTEGER, "tag:yaml.org,2002:float")
 
 
 def parse_yaml(content: str, where: str) -> tuple[Any, yaml.Node | None]:
@@ -86,8 +87,11 @@ class _Loader(yaml.SafeLoader):
             if again is not None:
                 key = node.value[again][0]
                 raise SpecError(f"{self._where}:{key.start_mark.line + 1}", "each field once", key.value)
-        elif node is not None and node.tag in _NUMBERS and len(node.value) > MAX_NUMBER:
-            raise SpecError(line, f"a number of at most {MAX_NUMBER} characters", node.value)
+        elif isinstance(node, yaml.ScalarNode) and node.tag in _NUMBERS:
+            if len(node.value) > MAX_NUMBER:
+                raise SpecError(line, f"a number of at most {MAX_NUMBER} characters", node.value)
+            if node.tag == _INTEGER and abs(self.construct_yaml_int(node)) >= 2**63:
+                raise SpecError(line, "a whole number below 2^63", node.value)
         return node
 
 

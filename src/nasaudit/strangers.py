@@ -8,8 +8,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from nasaudit.errors import NasauditError
 
@@ -29,7 +29,7 @@ _KINDS = {
 @contextmanager
 def opened(
     path: Path, error: type[NasauditError], *, most: int | None = None, inside: Path | None = None
-) -> Iterator[BinaryIO]:
+) -> Iterator[BufferedReader]:
     """A regular file, open for reading bytes; what goes wrong with it inside the block is `error` too.
 
     Args:
@@ -67,6 +67,27 @@ def read_text(
     except UnicodeDecodeError as problem:
         raise error(f"{path}: cannot be read (it is not UTF-8 text)") from problem
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def is_there(path: Path) -> bool:
+    """Whether something has this name, be it a link to nowhere; a name that nothing can have is nothing's."""
+    return os.path.lexists(path)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder, or a link to one; a name that nothing can have is nothing's."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether this is a regular file, or a link to one; a name that nothing can have is nothing's."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _descriptor(path: Path, error: type[NasauditError], most: int | None, inside: Path | None) -> int:

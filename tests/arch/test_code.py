@@ -2,8 +2,10 @@
 
 import hashlib
 import sys
+from pathlib import Path
 
 import pytest
+import typing_extensions
 
 from nasaudit.arch import code
 from nasaudit.errors import ModelError, SpecError, UnknownNameError
@@ -128,3 +130,51 @@ def test_a_factory_gets_what_it_names(factory, given):
 def test_a_factory_that_needs_more_is_told_so(factory, needs):
     with pytest.raises(ModelError, match=f"needs the argument '{needs}'.*classes= and input_shape= or fewer"):
         code.arguments(factory, {"classes": 10, "input_shape": (1, 8, 8)})
+
+
+@pytest.mark.parametrize("name", ["queue", "numpy"])
+def test_a_module_beside_that_has_the_name_of_one_that_is_needed_is_refused(folder, name):
+    write(folder / "net.py", f"import {name}\ndef build(): ...\n")
+    assert code.load("net.py:build", None) is not None
+    write(folder / f"{name}.py", "raise SystemExit\n")
+    with pytest.raises(SpecError, match=f"beside .*net.py that is named like one .*, got '{name}'"):
+        code.code_digest("net.py:build")
+
+
+def test_what_the_file_imports_from_beside_it_comes_before_what_is_installed(folder):
+    write(folder / "net.py", "import pytest\ndef build(): return pytest.mine\n")
+    write(folder / "pytest.py", "mine = 3\n")
+    assert code.load("net.py:build", None)() == 3
+    assert sys.modules["pytest"] is pytest
+
+
+def test_a_package_of_the_working_folder_finds_what_it_imports_there_and_its_digest_covers_it(folder):
+    write(folder / "ours/__init__.py", "")
+    write(
+        folder / "ours/net.py",
+        "import shared_parts\nfrom . import deep\ndef build(): return shared_parts.one\n",
+    )
+    write(folder / "ours/deep.py", "")
+    shared = write(folder / "shared_parts.py", "one = 1\n")
+    found = code.code_digest("ours.net:build")
+    assert code.load("ours.net:build", found)() == 1
+    shared.write_text("one = 2\n")
+    assert code.code_digest("ours.net:build") != found
+    write(folder / "queue.py", "raise SystemExit\n")
+    write(folder / "ours/deep.py", "import queue\n")
+    with pytest.raises(SpecError, match=r"beside ours\.net that is named like one of Python's .*got 'queue'"):
+        code.code_digest("ours.net:build")
+
+
+def test_a_name_that_is_computed_is_not_looked_for_beside_the_file(folder):
+    """Or else a module that torch tries to import, if it is installed, would be found there too."""
+    write(folder / "net.py", "import importlib\nimportlib.import_module('bes' + 'ide')\ndef build(): ...\n")
+    write(folder / "beside.py", "")
+    with pytest.raises(ModuleNotFoundError, match="beside"):
+        code.load("net.py:build", None)
+
+
+def test_beside_an_installed_module_nothing_is_read(folder):
+    """Or its digest would cover all of torch."""
+    found = code.code_digest("typing_extensions:final")
+    assert found == hashlib.sha256(Path(typing_extensions.__file__).read_bytes()).hexdigest()

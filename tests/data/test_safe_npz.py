@@ -1,8 +1,11 @@
+import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
 
+from nasaudit.data import raw
 from nasaudit.data.safe_npz import load_arrays
 from nasaudit.errors import DataError, UnsafeFileError
 
@@ -46,3 +49,65 @@ def test_damage_is_named(tmp_path):
     np.save(tmp_path / "single.npy", np.arange(3))
     with pytest.raises(DataError, match="got a single array"):
         load_arrays(tmp_path / "single.npy", ("images",))
+
+
+def npy(header, content=b""):
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
+
+
+def archive(path, member, **options):
+    with zipfile.ZipFile(path, "w", **options) as written:
+        written.writestr("images.npy", member)
+    return path
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({2**62}, 3)}}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 3)}",
+        "{'descr': [('a', '<f8', (1000000000,))], 'fortran_order': False, 'shape': (9,)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (3,)",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': " + "(" * 4000,
+        "{'descr': '\x00', 'fortran_order': False, 'shape': (3,)}",
+        "{1: [" * 50,
+    ],
+    ids=range(7),
+)
+def test_a_header_that_the_content_does_not_fill_is_damage(tmp_path, header):
+    with pytest.raises(DataError, match=r"a\.npz"):
+        load_arrays(archive(tmp_path / "a.npz", npy(header, b"123")), ("images",))
+
+
+def test_an_archive_larger_than_memory_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, images=np.zeros(20 * 2**20, dtype=np.uint8))
+    monkeypatch.setattr(raw, "MAX_BYTES", 10 * 2**20)
+    with pytest.raises(DataError, match="GiB of images, a share of this machine's memory"):
+        load_arrays(path, ("images",))
+
+
+@pytest.mark.timeout(60)
+def test_every_flipped_byte_is_a_sentence_or_the_same_array(tmp_path):
+    path = tmp_path / "a.npz"
+    for save in (np.savez, np.savez_compressed):
+        save(path, images=np.arange(60, dtype=np.uint8))
+        whole = path.read_bytes()
+        for position in range(len(whole)):
+            for bits in (0x01, 0xFF):
+                damaged = bytearray(whole)
+                damaged[position] ^= bits
+                path.write_bytes(damaged)
+                try:
+                    np.testing.assert_array_equal(load_arrays(path, ("images",))["images"], np.arange(60))
+                except (DataError, UnsafeFileError):
+                    continue
+
+
+@pytest.mark.timeout(10)
+def test_what_is_no_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(DataError, match="got a pipe"):
+        load_arrays(tmp_path / "a.npz", ("images",))

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import pickle
 import subprocess
@@ -5,6 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from nasaudit.data.loaders import batches
 from nasaudit.data.safe_pickle import _STAND_INS, load_batch
 from nasaudit.errors import DataError, UnsafeFileError
 
@@ -139,3 +141,60 @@ def test_files_that_are_no_dictionary_or_not_there(tmp_path):
         load_batch(tmp_path / "nowhere")
     with pytest.raises(DataError, match="not a pickled batch"):
         load_batch(written(tmp_path, b"\x89PNG\r\n\x1a\n"))
+
+
+ARRAY = pickle.dumps({"data": np.zeros((2, 3072), dtype=np.uint8), "labels": [1, 2]}, protocol=2)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"\x80\x02}" + b")" + b"\x85" * 1_000_000 + b"K\x01s.",  # a key that is nested a million deep
+        b"\x80\x02})" + b"q\x00h\x00\x86" * 60 + b"K\x01s.",  # and one of 2^60 values
+        b"\x80\x04}(" + b"\x8f(K\x01\x90" + b"\x91" + b"K\x01s.",  # sets
+        b"\x80\x02]r\xff\xff\xff\xff.",  # room for four billion values
+        b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x0fxx.",
+        b"\x80\x02" + b"N" * 6_000_000 + b".",
+        b"\x80\x02}K\x01K\x02s.",
+        b"\x80\x02}I" + b"9" * 5000 + b"\nK\x02s.",
+        ARRAY.replace(b"M\x00\x0c", b"K\xff"),
+        ARRAY.replace(b"K\x02M\x00\x0c", b"\x8a\x14" + b"\x7f" * 20 + b"M\x00\x0c"),
+        b"\x80\x02}X\x04\x00\x00\x00data" + b"]" * 100_000 + b"a" * 99_999 + b"s.",
+    ],
+    ids=range(11),
+)
+def test_programs_that_never_end_or_fill_the_memory_are_damage(tmp_path, payload):
+    path = written(tmp_path, payload)
+    with pytest.raises(DataError, match="batch") as caught:
+        batches.unpack_rows(path, load_batch(path), "labels", (3, 32, 32))
+    assert len(str(caught.value)) < 2000
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_every_flipped_byte_is_a_sentence(tmp_path, protocol):
+    whole = pickle.dumps({"data": np.zeros((2, 12), dtype=np.uint8), "labels": [1, 2]}, protocol)
+    for position in range(len(whole)):
+        for bits in (0x01, 0xFF):
+            damaged = bytearray(whole)
+            damaged[position] ^= bits
+            path = written(tmp_path, bytes(damaged))
+            with contextlib.suppress(DataError, UnsafeFileError):
+                batches.unpack_rows(path, load_batch(path), "labels", (3, 2, 2))
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("labels", [[[1]], [1.5, 2], ["a", "b"], [2**70, 1], [None, 1], {1: 2}])
+def test_labels_that_are_none(tmp_path, labels):
+    path = written(tmp_path, pickle.dumps({"data": np.zeros((2, 3072), dtype=np.uint8), "labels": labels}))
+    with pytest.raises(DataError, match="labels"):
+        batches.unpack_rows(path, load_batch(path), "labels", (3, 32, 32))
+
+
+@pytest.mark.timeout(10)
+def test_lists_of_lists_of_lists_are_not_followed_to_the_end(tmp_path):
+    labels = [1]
+    for _ in range(60):
+        labels = [labels, labels]
+    test_labels_that_are_none(tmp_path, labels)

@@ -1,4 +1,4 @@
-"""A study's folder from a stranger: whatever its results.json holds, a command ends in a result or in one sentence."""
+"""A study of a stranger: whatever its results.json holds, a command ends in a result or in one sentence."""
 
 import json
 import os
@@ -16,7 +16,7 @@ Run = Callable[..., tuple[Any, str, str]]
 POLICY = """
 failed_tasks: allow
 rules:
-- {metric: asr, attack: pgd, setting: {epsilon: 8/255, goal: untargeted, images: all}, at_most: 0.5, architectures: darts}
+- {metric: asr, attack: pgd, setting: {epsilon: 8/255, images: all}, at_most: 0.5, architectures: darts}
 - {family: evasion, metric: headline, not_worse_than_baseline: true}
 - {family: membership, metric: headline, at_most: 0.6}
 """

@@ -85,7 +85,10 @@ def test_weights_that_were_given_are_taken_and_known_by_their_content(tmp_path: 
     ("changes", "message"),
     [
         ({"seeds": [0, 1]}, r"seeds: expected one seed, .*got \[0, 1\]"),
-        ({"attacks": ["pgd", "badnets"]}, r"architectures\[0\]\.weights: .*only evasion.*got 'badnets'"),
+        (
+            {"attacks": ["pgd", "badnets"]},
+            r"attacks\[1\]: .*architectures\[0\]\.weights.*--train-index.*'badnets'",
+        ),
         (
             {"architectures": ["vgg", {"name": "darts", "weights": "gone.pt"}]},
             r"architectures\[1\]\.weights: expected a file with trained weights, got 'gone.pt'",

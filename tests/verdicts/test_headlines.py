@@ -17,6 +17,7 @@ from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families.all import FAMILIES as SHOWN
 from nasaudit.report.sections.families.evasion import Threat
 from nasaudit.results.folder import StudyFolder
+from nasaudit.results.provenance import Provenance
 from nasaudit.results.schema import Headline, Row, StudyResults
 from nasaudit.results.selection import figures, key_of, on_common_images
 from nasaudit.spec.attacks import FAMILIES, Family
@@ -286,6 +287,7 @@ def studied(
     results = StudyResults(
         study=StudySpec(name="s", architectures=tuple(ArchChoice(name=name) for name in names), seeds=tuple(seeds)),
         architectures=[resolve(ArchChoice(name=name), "mini", 10, (1, 28, 28)) for name in names],
+        provenance=Provenance(data_sha256="", indices={}, division="drawn", weights={}, given=[]),
         training=recipe("mini", "sound", "mnist5k", 1), class_names=[str(digit) for digit in range(10)],
         rows=list(rows), histories=[], examples=[], failures=[], flags=[], environment={}, seconds={},
     )  # fmt: skip

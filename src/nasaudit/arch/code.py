@@ -2,22 +2,39 @@
 
 Only `load` runs any of it. Code is identified by the content of its files: of `file.py` and of the modules beside it
 that it imports, found by reading the import statements; of a package, all its Python files.
+
+Nothing else of a folder is run: it is on no path, so a `queue.py` that lies there is not what torch gets. Only names
+in import statements of the code are found beside it, and they may not be those of anything that nasaudit needs.
 """
 
 import hashlib
 import importlib
 import importlib.util
 import inspect
+import site
 import sys
-from collections.abc import Callable, Iterator
+import sysconfig
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
 from modulefinder import ModuleFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from nasaudit.errors import ModelError, SpecError, UnknownNameError
+
+TAKEN = sys.stdlib_module_names | {
+    "nasaudit",
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "pandas",
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +45,8 @@ class Code:
         file: the file that holds the factory; None for a module of a package.
         folder: what names in the digest are relative to.
         files: all files that count.
-        beside: names of the modules beside `file` that it imports.
+        beside: names of the modules in the folder that it imports; of a package, its own among them, unless it is
+            installed.
     """
 
     file: Path | None
@@ -75,7 +93,7 @@ def load(target: str, sha256: str | None) -> Callable[..., Any]:
     if sha256 is not None and code.digest() != sha256:
         raise ModelError(f"{place}: changed since the study was planned; plan it again, or restore the code")
     if code.file is None:
-        with _path(Path.cwd()):
+        with _beside(code):
             module = importlib.import_module(place)
     else:
         stem = code.file.stem
@@ -83,7 +101,7 @@ def load(target: str, sha256: str | None) -> Callable[..., Any]:
         if spec is None or spec.loader is None:
             raise ModelError(f"{code.file}: is not loaded as Python")
         module = importlib.util.module_from_spec(spec)
-        with _path(code.folder), _own_modules((stem, *code.beside)):
+        with _own_modules((stem, *code.beside)), _beside(code):
             sys.modules[stem] = module
             spec.loader.exec_module(module)
     factory = getattr(module, name, None)
@@ -129,45 +147,83 @@ def _locate(target: str) -> Code:
     if place.endswith(".py"):
         return _file(Path(place))
     top = place.partition(".")[0]
-    with _path(Path.cwd()):
-        spec = importlib.util.find_spec(top)
+    here = Path.cwd()
+    # Not `importlib.util.find_spec`, to which a module of this folder that was loaded before counts as installed.
+    found = (finder.find_spec(top, None) for finder in sys.meta_path)
+    installed = next((spec for spec in found if spec is not None), None)
+    spec = installed or PathFinder.find_spec(top, [str(here)])
     if spec is None:
         raise SpecError("model", "a module that can be imported from here, or path/file.py:build", place)
     if spec.submodule_search_locations is None:
-        return _file(Path(spec.origin or ""))
+        file = Path(spec.origin or "")
+        # What lies beside an installed module is everything that is installed.
+        return Code(None, file.parent, (file,)) if str(file.parent) in _installed() else _file(file)
     folders = [Path(folder) for folder in spec.submodule_search_locations]
-    files = tuple(file for folder in folders for file in folder.rglob("*.py"))
-    return Code(None, folders[0].parent, files)
+    files = {file for folder in folders for file in folder.rglob("*.py")}
+    if installed:
+        return Code(None, folders[0].parent, tuple(files))
+    modules = _imports(place, here, lambda finder: finder.import_hook(place))
+    return Code(None, here, tuple(files.union(modules.values())), tuple(modules))
+
+
+def _installed() -> set[str]:
+    """Folders that modules are installed into."""
+    return {*sysconfig.get_paths().values(), site.getusersitepackages()}
 
 
 def _file(path: Path) -> Code:
     if not path.is_file():
         raise SpecError("model", "a Python file, as in path/file.py:build", str(path))
-    folder = path.resolve().parent
+    file = path.resolve()
+    modules = _imports(str(path), file.parent, lambda finder: finder.run_script(str(path)))
+    return Code(file, file.parent, (file, *sorted({*modules.values()} - {file})), tuple(modules))
+
+
+def _imports(place: str, folder: Path, look: Callable[[ModuleFinder], object]) -> dict[str, Path]:
+    """The modules of a folder that code imports, and their files; it is read, and not run."""
     finder = ModuleFinder([str(folder)])
     try:
-        finder.run_script(str(path))  # which reads it: nothing is run
+        look(finder)
     except SyntaxError as error:
         raise SpecError(
-            "model", f"Python in {error.filename or path}, line {error.lineno}", error.msg
+            "model", f"Python in {error.filename or place}, line {error.lineno}", error.msg
         ) from error
-    except (ValueError, UnicodeDecodeError) as error:
-        raise SpecError("model", f"Python in {path}", str(error)) from error
-    modules = {name: module for name, module in finder.modules.items() if name != "__main__"}
-    origins = (getattr(module, "__file__", None) for module in modules.values())
-    beside = {Path(origin).resolve() for origin in origins if origin}
-    return Code(path.resolve(), folder, (path.resolve(), *sorted(beside - {path.resolve()})), tuple(modules))
+    except (ImportError, ValueError, UnicodeDecodeError) as error:
+        raise SpecError("model", f"Python in {place}", str(error)) from error
+    origins = {name: getattr(module, "__file__", None) for name, module in finder.modules.items()}
+    modules = {  # without those that are built in, and the code itself
+        name: Path(origin).resolve() for name, origin in origins.items() if origin and name != "__main__"
+    }
+    shadows = sorted(TAKEN & {name.partition(".")[0] for name in modules})
+    if shadows:
+        raise SpecError(
+            "model",
+            f"no module beside {place} that is named like one of Python's or nasaudit's; rename it",
+            shadows[0],
+        )
+    return modules
 
 
 @contextmanager
-def _path(folder: Path) -> Iterator[None]:
-    """Imports look into this folder first."""
-    before = list(sys.path)
-    sys.path.insert(0, str(folder))
+def _beside(code: Code) -> Iterator[None]:
+    """What code imports from beside it is found there, also if something of the name is installed."""
+    finder = _Beside(code)
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        sys.path[:] = before
+        sys.meta_path.remove(finder)
+
+
+class _Beside:
+    def __init__(self, code: Code):
+        self._code = code
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        beside = path is None and name in self._code.beside
+        return PathFinder.find_spec(name, [str(self._code.folder)]) if beside else None
 
 
 @contextmanager

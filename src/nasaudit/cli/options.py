@@ -6,6 +6,7 @@ handed on, the types are checked.
 
 import inspect
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +49,9 @@ class RunFlags:
         Literal["cached", "retry", "force", "read-only"],
         typer.Option(help="cached; retry failures; force all; read-only."),
     ] = "cached"
+    redo: Annotated[
+        str, typer.Option(metavar="ATTACK[,ATTACK]", help="Do these attacks again, and no victim's training.")
+    ] = ""
     store: Annotated[
         Path | None,
         typer.Option(envvar="NASAUDIT_STORE", help="Records to share between studies. [default: in --out]"),
@@ -67,6 +71,8 @@ class RunFlags:
             device=self.device,
             executor=self.executor,
             mode=self.mode,
+            redo=tuple(name.strip() for name in self.redo.split(",") if name.strip()),
+            command=shlex.join(["nasaudit", *sys.argv[1:]]),
             store=self.store,
             download=self.download,
             observer=progress_observer(sys.stderr if self.as_json else sys.stdout),

@@ -15,6 +15,10 @@ TrainImages = Annotated[
     int | None, typer.Option(min=2, help="Train on so many images, as many of each class. [default: all]")
 ]
 Classes = Annotated[int | None, typer.Option(min=2, help="So many classes, drawn by the data seed.")]
+Index = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="With --weights: positions of images that it was (not) trained on."),
+]
 Data = Annotated[str, typer.Option(help="digits, mnist5k, cifar10, ..., folder:PATH, npz:PATH.")]
 
 
@@ -46,6 +50,8 @@ def audit(
             help="Trained weights of the one architecture: it is audited as it is, without training."
         ),
     ] = None,
+    train_index: Index = None,
+    test_index: Index = None,
     normalise: Annotated[
         Literal["dataset", "own", "none"] | None,
         typer.Option(help="Of the pixels: dataset; own (the model's); none. [default: own with --weights]"),
@@ -58,7 +64,13 @@ def audit(
     from nasaudit.planning.requests import choose_all, make_study
 
     choices = choose_all(architectures, weights, normalise)
-    images = parse_data(data, train_images, classes)
+    images = parse_data(
+        data,
+        train_images=train_images,
+        classes=classes,
+        train_index=None if train_index is None else str(train_index.absolute()),
+        test_index=None if test_index is None else str(test_index.absolute()),
+    )
     study = make_study(choices, images, scale, protocol, _names(attacks), seeds, _names(analyses))
     flags.conclude(flags.run(study))
 
@@ -114,7 +126,7 @@ def mitigate(
         },
         where="mitigate",
     )
-    images = parse_data(data, train_images, classes)
+    images = parse_data(data, train_images=train_images, classes=classes)
     study = make_study(
         [architecture], images, scale, "sound", _names(attacks), seeds, _names(analyses), asked
     )

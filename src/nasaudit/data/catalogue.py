@@ -4,6 +4,7 @@ A plugin registers a `DataSource` under the entry point group `nasaudit.data`.
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +12,10 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Literal, get_args
 
 from nasaudit.errors import DataError, SpecError
+from nasaudit.plugins import code_of
 from nasaudit.registry import Registry
 from nasaudit.spec.data import DataSpec, Role
+from nasaudit.strangers import opened
 
 if TYPE_CHECKING:
     from nasaudit.data.raw import RawData
@@ -37,6 +40,7 @@ class DataSource:
         fetch: `module:function` of `(spec, downloads) -> None`, or None when nothing can be downloaded.
         names: the class names where all data of this name share them, or `module:function` of
             `(spec, downloads) -> tuple[str, ...]` that finds them without reading the images; None: no such way.
+        official_test: whether it has an official test set; None: the files decide.
         options: the optional fields of DataSpec that this set uses: `path`, `image_size`, and `classes` where its
             loader draws them, since it need not read the images of the others.
     """
@@ -53,7 +57,10 @@ class DataSource:
     fetch: str | None = None
     names: str | tuple[str, ...] | None = None
     options: tuple[str, ...] = ()
+    official_test: bool | None = False
 
+
+INDICES = ("train_index", "test_index")  # fields of a DataSpec
 
 DATA: Registry[DataSource] = Registry("data set", "nasaudit.data", DataSource)
 
@@ -72,6 +79,7 @@ _CIFAR10 = DataSource(
     fetch=f"{_LOADERS}.cifar:fetch",
     names=f"{_LOADERS}.cifar:class_names",
     options=("path",),
+    official_test=True,
 )
 
 for _source in (
@@ -117,6 +125,7 @@ for _source in (
         files=f"{_LOADERS}.imagenet32:files",
         names=f"{_LOADERS}.imagenet32:class_names",
         options=("path", "classes"),
+        official_test=True,
     ),
     DataSource(
         name="folder",
@@ -130,6 +139,7 @@ for _source in (
         files=f"{_LOADERS}.folder:files",
         names=f"{_LOADERS}.folder:class_names",
         options=("path", "image_size"),
+        official_test=None,
     ),
     DataSource(
         name="npz",
@@ -142,18 +152,18 @@ for _source in (
         origin="the user's file",
         files=f"{_LOADERS}.npz:files",
         options=("path",),
+        official_test=None,
     ),
 ):
     DATA.add(_source.name, _source)
 
 
-def parse_data(text: str, train_images: int | None = None, classes: int | None = None) -> DataSpec:
+def parse_data(text: str, **options: int | str | None) -> DataSpec:
     """The data set that a user wrote on one line: `mnist5k`, `folder:PATH`, `npz:PATH`, `cifar10:PATH`.
 
     Args:
         text: that line.
-        train_images: see `DataSpec`.
-        classes: see `DataSpec`.
+        options: other fields of `DataSpec`; None: as it says itself.
 
     Raises:
         UnknownNameError: no data set of this name.
@@ -162,8 +172,8 @@ def parse_data(text: str, train_images: int | None = None, classes: int | None =
     >>> parse_data("CIFAR-10").name, parse_data("folder:photos").path
     ('cifar10', 'photos')
     """
-    fields = {"name": text.strip(), "train_images": train_images, "classes": classes}
-    return settle(DataSpec.parse(fields, "data"))
+    fields = {key: value for key, value in options.items() if value is not None}
+    return settle(DataSpec.parse({"name": text.strip(), **fields}, "data"))
 
 
 def settle(spec: DataSpec) -> DataSpec:
@@ -206,10 +216,30 @@ def fingerprint(spec: DataSpec, downloads: Path) -> DataSpec:
     """
     spec = settle(spec)
     source = DATA[spec.name]
-    if source.files is None:
-        return spec.model_copy(update={"fingerprint": None})
-    paths: list[Path] = resolve_name(source.files)(spec, downloads)
-    return spec.model_copy(update={"fingerprint": digest_files(paths)})
+    paths: list[Path] = [] if source.files is None else list(resolve_name(source.files)(spec, downloads))
+    for field in INDICES:
+        if (index := getattr(spec, field)) is not None:
+            paths.append(Path(index))
+    parts = [digest_files(paths)] if paths else []
+    if (
+        code := code_of(source.loader.partition(":")[0])
+    ) is not None:  # a plugin's: what it reads hangs on it too
+        parts.append(" ".join(code))
+    whole = parts[0] if len(parts) == 1 and paths else hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return spec.model_copy(update={"fingerprint": whole if parts else None})
+
+
+def with_weights(spec: DataSpec) -> DataSpec:
+    """The spec, saying whether it is known which of its images weights from elsewhere were trained on.
+
+    They are by index files, or where the data have a test set of their own, which is taken as what was never trained
+    on. It reads the images of `folder` and `npz`.
+    """
+    spec = settle(spec)
+    given = any(getattr(spec, field) is not None for field in INDICES) or DATA[spec.name].official_test
+    if given is None:
+        given = read_raw(spec, Path()).official_train is not None
+    return spec.model_copy(update={"division": "given" if given else "unknown"})
 
 
 def fetch(spec: DataSpec, downloads: Path) -> None:
@@ -286,21 +316,19 @@ def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
 
 
 def digest_files(paths: Sequence[Path]) -> str:
-    """First 20 hex digits of a SHA-256 over each file's path and content.
+    """SHA-256 over each file's path and content, as hex digits.
 
     Paths count relative to the folder they share, so a moved folder keeps its digest, and a picture that
     moved from one class to another changes it.
     """
-    parents = [path.resolve().parent for path in paths]
+    parents = [Path(os.path.realpath(path)).parent for path in paths]
     shared = min(parents, key=lambda folder: len(folder.parts))
     while not all(folder.is_relative_to(shared) for folder in parents):
         shared = shared.parent
     whole = hashlib.sha256()
     for path, parent in zip(paths, parents, strict=True):
-        whole.update(f"{(parent / path.name).relative_to(shared).as_posix()}\0".encode())
-        try:
-            with path.open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    return whole.hexdigest()[:20]
+        # As the disk has the name, which need not be UTF-8.
+        whole.update(os.fsencode(f"{(parent / path.name).relative_to(shared).as_posix()}\0"))
+        with opened(path, DataError) as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()

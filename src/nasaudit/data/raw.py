@@ -1,5 +1,6 @@
 """RawData: what a loader hands over, before any split. NumPy only, so that planning needs no torch."""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,11 +8,25 @@ import numpy as np
 import numpy.typing as npt
 
 from nasaudit.errors import DataError
+from nasaudit.spec.data import MAX_CLASSES
 
 Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
 SMALLEST_SIDE = 8  # the reductions of a cell network halve the side twice
+MAX_NAME = 200  # characters of a class's name
+
+
+def _most_bytes() -> int:
+    """8 GiB, or a third of a smaller machine's memory: images are held once as they are read, and once as splits."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on this system
+        memory = 3 * 2**33
+    return min(2**33, memory // 3)
+
+
+MAX_BYTES = _most_bytes()
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +65,7 @@ class RawData:
                 f"{self.where}: expected two classes or more, got {len(self.class_names)}"
                 + "".join(f" ({name})" for name in self.class_names)
             )
+        check_names(self.where, self.class_names)
         check_labels(self.where, self.labels, len(self.class_names))
 
     @property
@@ -57,6 +73,30 @@ class RawData:
         """(channels, height, width)."""
         channels, height, width = self.images.shape[1:]
         return channels, height, width
+
+
+def check_memory(where: str, size: int) -> None:
+    """Raise DataError unless so many bytes of images can be held in memory."""
+    if size > MAX_BYTES:
+        raise DataError(
+            f"{where}: expected at most {MAX_BYTES / 2**30:.1f} GiB of images, a share of this machine's memory, "
+            f"got {size / 2**30:.1f} GiB; take fewer or smaller ones"
+        )
+
+
+def check_names(where: str, names: tuple[str, ...]) -> None:
+    """Raise DataError that names the first class whose name cannot be written into a report."""
+    if len(names) > MAX_CLASSES:
+        raise DataError(f"{where}: expected at most {MAX_CLASSES} classes, got {len(names)}")
+    for number, name in enumerate(names):
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise DataError(f"{where}: the name of class {number} is not UTF-8 text: {name}") from error
+        if len(name) > MAX_NAME:
+            raise DataError(
+                f"{where}: expected names of at most {MAX_NAME} characters, got {len(name)} for class {number}"
+            )
 
 
 def check_images(where: str, images: npt.NDArray[Any]) -> None:

@@ -1,5 +1,12 @@
-"""Read .npz archives of plain arrays; archives with pickled objects are refused."""
+"""Read .npz archives of plain arrays; archives with pickled objects are refused, and those that do not fit in memory.
 
+A member says twice how large it is, in the archive's list and in its own header. Both are read and compared before
+any memory is asked for: a file of a kilobyte can claim 2^62 images, or unpack to all that a disk holds.
+"""
+
+import io
+import math
+import pickle
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -7,10 +14,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib import format as npy
 
+from nasaudit.data.raw import check_memory
 from nasaudit.errors import DataError, UnsafeFileError
+from nasaudit.strangers import opened
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+SUFFIX = ".npy"
+MAX_HEADER = 2**14  # bytes; NumPy reads no longer one
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an archive of nothing
 
 
 def load_arrays(path: Path, required: Collection[str], optional: Collection[str] = ()) -> Arrays:
@@ -18,37 +33,67 @@ def load_arrays(path: Path, required: Collection[str], optional: Collection[str]
 
     Raises:
         UnsafeFileError: an array of Python objects, or a pickle: reading it could run code.
-        DataError: the file is missing, truncated or no archive, or a required array is absent.
+        DataError: the file is missing, truncated or no archive, a required array is absent, or they are too large.
     """
-    try:
-        opened = np.load(path, allow_pickle=False)
-        if not isinstance(opened, np.lib.npyio.NpzFile):
+    with opened(path, DataError) as file:
+        start = file.read(len(npy.MAGIC_PREFIX))
+        if start == npy.MAGIC_PREFIX:
             raise DataError(f"{path}: expected an .npz archive (numpy.savez), got a single array")
-        with opened as archive:
-            absent = [name for name in required if name not in archive.files]
-            if absent:
-                names = ", ".join(archive.files) or "nothing"
-                raise DataError(f"{path}: expected an array {absent[0]!r}, found {names}")
-            present = [name for name in optional if name in archive.files]
-            return {name: _read(path, archive, name) for name in (*required, *present)}
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: cannot be read, or truncated ({error})") from error
-    except ValueError as error:
-        raise _refusal(path, error) from error
+        if start.startswith(pickle.PROTO):
+            raise _unsafe(path)
+        if not start.startswith(_ZIP_STARTS):
+            raise DataError(f"{path}: damaged, or not an .npz archive")
+        file.seek(0)
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return _read_all(path, archive, required, optional)
+        except (DataError, UnsafeFileError):
+            raise
+        # What is damaged fails anywhere in zipfile, its decompressors and NumPy's parser, in a dozen ways.
+        except Exception as error:
+            raise DataError(
+                f"{path}: cannot be read, or truncated ({error or type(error).__name__})"
+            ) from error
 
 
-def _read(path: Path, archive: Any, name: str) -> npt.NDArray[Any]:
-    try:
-        return np.asarray(archive[name])
-    except ValueError as error:
-        raise _refusal(f"{path}: array {name!r}", error) from error
+def _read_all(
+    path: Path, archive: zipfile.ZipFile, required: Collection[str], optional: Collection[str]
+) -> Arrays:
+    members = {name.removesuffix(SUFFIX): name for name in archive.namelist()}
+    absent = [name for name in required if name not in members]
+    if absent:
+        raise DataError(f"{path}: expected an array {absent[0]!r}, found {', '.join(members) or 'nothing'}")
+    wanted = [*required, *(name for name in optional if name in members)]
+    check_memory(str(path), sum(archive.getinfo(members[name]).file_size for name in wanted))
+    return {name: _read(f"{path}: array {name!r}", archive, members[name]) for name in wanted}
 
 
-def _refusal(where: object, error: ValueError) -> DataError | UnsafeFileError:
-    # NumPy has no error type of its own for this; its message names the argument that would allow it.
-    if "allow_pickle" in str(error):
-        return UnsafeFileError(
-            f"{where}: refused, it holds pickled objects, which can run code; "
-            "save plain arrays of numbers with numpy.savez"
+def _read(where: str, archive: zipfile.ZipFile, member: str) -> npt.NDArray[Any]:
+    with archive.open(member) as stream:
+        shape, kind, start = _header(where, stream.read(MAX_HEADER))
+    if kind.hasobject:
+        raise _unsafe(where)
+    listed = archive.getinfo(member).file_size
+    if start + math.prod(shape) * kind.itemsize != listed or min(shape, default=0) < 0:
+        raise DataError(
+            f"{where}: damaged, its header says {list(shape)} of {kind}, which {listed} bytes are not"
         )
-    return DataError(f"{where}: damaged, or not an .npz archive ({error})")
+    with archive.open(member) as stream:
+        return np.asarray(npy.read_array(stream, allow_pickle=False))
+
+
+def _header(where: str, beginning: bytes) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Shape and type of an array, and where its content begins."""
+    stream = io.BytesIO(beginning)
+    version = npy.read_magic(stream)
+    if version not in _HEADERS:
+        raise DataError(f"{where}: expected the .npy format 1.0 or 2.0, got {version}")
+    shape, _, kind = _HEADERS[version](stream)
+    return shape, kind, stream.tell()
+
+
+def _unsafe(where: object) -> UnsafeFileError:
+    return UnsafeFileError(
+        f"{where}: refused, it holds pickled objects, which can run code; "
+        "save plain arrays of numbers with numpy.savez"
+    )

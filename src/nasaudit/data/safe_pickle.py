@@ -4,17 +4,26 @@ A pickle is a program: it names functions and has them called. The published bat
 name only what NumPy writes for a plain array. `load_batch` knows those few names, and maps each to a class of
 this file that merely keeps values and checks them, so not even NumPy's own reconstruction meets untrusted
 input. Any other name is refused before it is imported.
+
+The machine that runs the program is the one that Python has in Python: the one in C asks for as much memory as a file
+claims to need, and ends the process when it compares tuples that are nested a million deep.
 """
 
+import io
 import pickle
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nasaudit.errors import DataError, UnsafeFileError
+from nasaudit.strangers import read_bytes
 
+MAX_BATCH_BYTES = 2**30  # the largest published batch, of ImageNet32, has 0.4 GB
+MAX_STEPS = 5_000_000  # of the program; that batch has a few for each of 128,117 labels
+MAX_INNER = 64  # values of a tuple in a tuple: shapes and the states of types have fewer
 _PLAIN_TYPE = re.compile(r"[<>|=]?[biuf][1248]|[<>|=]?b1")
 
 
@@ -27,17 +36,19 @@ def load_batch(path: Path) -> dict[str, Any]:
         UnsafeFileError: the file asks for a function or class that no array needs; it is named.
         DataError: the file is missing, truncated or no pickled dictionary.
     """
+    program = read_bytes(path, DataError, most=MAX_BATCH_BYTES)
     try:
-        with path.open("rb") as file:
-            content = _ArrayUnpickler(file, path).load()
+        content = _ArrayUnpickler(program, path).load()
     except UnsafeFileError:
         raise
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # a damaged pickle can fail in any way: the documentation of pickle says so
-        raise DataError(f"{path}: truncated, or not a pickled batch ({error})") from error
+        raise DataError(
+            f"{path}: truncated, or not a pickled batch ({error or type(error).__name__})"
+        ) from error
     if not isinstance(content, dict):
         raise DataError(f"{path}: expected a pickled dictionary, got {type(content).__name__}")
+    if not all(isinstance(key, str | bytes) for key in content):
+        raise DataError(f"{path}: expected a dictionary whose keys are text")
     return {_text(key): _plain(path, value) for key, value in content.items()}
 
 
@@ -128,10 +139,31 @@ _STAND_INS: dict[str, type[_StandIn]] = {
 }
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    def __init__(self, file: Any, path: Path):
-        super().__init__(file, encoding="bytes")  # Python 2's strings hold pixels: they stay bytes
+class _Program(io.BytesIO):
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        if not line.endswith(b"\n"):
+            raise EOFError("a line that does not end")
+        return line
+
+
+class _ArrayUnpickler(pickle._Unpickler):
+    stack: list[Any]
+
+    def __init__(self, program: bytes, path: Path):
+        super().__init__(
+            _Program(program), encoding="bytes"
+        )  # Python 2's strings hold pixels: they stay bytes
         self._path = path
+        self._steps = 0
+
+    def _step(self, load: Callable[[Any], None], makes_tuple: bool) -> None:
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise ValueError(f"more than {MAX_STEPS} steps")
+        load(self)
+        if makes_tuple:
+            _check_flat(self.stack[-1])
 
     def find_class(self, module: str, name: str) -> type[_StandIn]:
         stand_in = _STAND_INS.get(f"{module}.{name}")
@@ -143,6 +175,31 @@ class _ArrayUnpickler(pickle.Unpickler):
         return stand_in
 
 
+def _check_flat(value: tuple[Any, ...]) -> None:
+    """Tuples of tuples of values are all that arrays need; to hash or compare deeper ones can take for ever."""
+    for inner in value:
+        if isinstance(inner, tuple) and (
+            len(inner) > MAX_INNER or any(isinstance(innermost, tuple) for innermost in inner)
+        ):
+            raise ValueError("tuples nested deeper than those of an array")
+
+
+def _stepping(load: Callable[[Any], None], makes_tuple: bool) -> Callable[[Any], None]:
+    return lambda machine: machine._step(load, makes_tuple)
+
+
+_TUPLES = tuple(getattr(pickle, name)[0] for name in ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_TUPLE"))
+# Sets are in no batch, and their members are hashed like keys.
+_SETS = tuple(getattr(pickle, name)[0] for name in ("EMPTY_SET", "ADDITEMS", "FROZENSET"))
+_ArrayUnpickler.dispatch = {
+    opcode: _stepping(load, opcode in _TUPLES)
+    for opcode, load in pickle._Unpickler.dispatch.items()
+    if opcode not in _SETS
+}
+# Python's own asks for memory before it reads; as bytes the content is as good.
+_ArrayUnpickler.dispatch[pickle.BYTEARRAY8[0]] = _ArrayUnpickler.dispatch[pickle.BINBYTES8[0]]
+
+
 def _text(value: Any) -> str:
     return value.decode("latin1") if isinstance(value, bytes) else str(value)
 
@@ -152,5 +209,5 @@ def _plain(path: Path, value: Any) -> Any:
         return value
     try:
         return value.value()
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
         raise DataError(f"{path}: an array in it is damaged ({error})") from error

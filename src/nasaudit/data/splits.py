@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nasaudit.data.given import given_division
 from nasaudit.data.raw import Labels, RawData
 from nasaudit.errors import DataError, SpecError
 from nasaudit.randomness import derive_seed
@@ -34,6 +35,7 @@ def assign_roles(raw: RawData, spec: DataSpec) -> Roles:
     """Split by class: every role gets the share of each class that it gets of the whole, to within one image.
 
     With an official test set, that is the test role, and the fractions are of the official training set.
+    Where whoever trained a model divided the images, the division is theirs.
 
     Args:
         raw: the images, of which only labels, names and the official split are read.
@@ -42,6 +44,8 @@ def assign_roles(raw: RawData, spec: DataSpec) -> Roles:
     Raises:
         DataError: a class that would have no training image, or no test image.
     """
+    if spec.division == "given":
+        return _as_given(raw, spec)
     official = raw.official_train is not None
     divided = raw.official_train if raw.official_train is not None else len(raw.labels)
     labels = raw.labels[:divided]
@@ -71,6 +75,22 @@ def assign_roles(raw: RawData, spec: DataSpec) -> Roles:
         advice = "the official test set has none" if official else "raise test_fraction"
         raise DataError(f"{raw.where}: class {raw.class_names[label]!r} has no test image; {advice}")
     return Roles(train=train, validation=validation, test=test, pool=pool)
+
+
+def _as_given(raw: RawData, spec: DataSpec) -> Roles:
+    """All that a model was trained on is training; the pool is of what is in neither part, or else of the unseen."""
+    train, unseen, neither = given_division(raw, spec)
+    none = np.empty(0, dtype=np.int64)
+    if len(neither):
+        return Roles(train=train, validation=none, test=unseen, pool=neither)
+    order = random_order(len(raw.labels), "split", spec.seed)
+    order = order[np.isin(order, unseen)]
+    by_class = order[np.argsort(raw.labels[order], kind="stable")]
+    available = np.bincount(raw.labels[unseen], minlength=len(raw.class_names))
+    rank = np.arange(len(by_class)) - (np.cumsum(available) - available)[raw.labels[by_class]]
+    # Testing comes first: a class of one image has none in the pool.
+    pool = rank < np.minimum(_shares(available, spec.pool_fraction), available - 1)[raw.labels[by_class]]
+    return Roles(train=train, validation=none, test=np.sort(by_class[~pool]), pool=np.sort(by_class[pool]))
 
 
 def _fewer(by_class: Labels, labels: Labels, role: Labels, train_images: int) -> list[Labels]:

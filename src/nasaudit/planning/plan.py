@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.data.catalogue import DATA, count_roles, describe, fetch, fingerprint
+from nasaudit.data.catalogue import DATA, INDICES, count_roles, describe, fetch, fingerprint, with_weights
 from nasaudit.errors import SpecError
 from nasaudit.planning.experiments import EXPERIMENTS, Build, analysis
 from nasaudit.planning.hardening import hardened
@@ -25,6 +25,15 @@ from nasaudit.spec.tasks import Task, TrainTask, WeightsFile
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.files import sha256
 from nasaudit.store.records import Problem
+
+# Why an attack on weights that were given is refused, as clauses.
+SPLIT_UNKNOWN = (
+    "as it must be known which images the model was trained on (say so with --train-index FILE or --test-index FILE, "
+    "or bring an npz or a folder with a test part)"
+)
+RECIPE_UNKNOWN = (
+    "as it trains models like this one (give the recipe that it was trained by as a study's `training`)"
+)
 
 
 @dataclass(frozen=True)
@@ -71,14 +80,15 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     if download:
         for wanted in (study.data, *_pools(study)):
             fetch(wanted, downloads)
-    data = fingerprint(study.data, downloads)
+    data = _data(study, downloads)
     shape, classes = describe(data, downloads)
     training = study.training or recipe(study.scale, study.protocol, data.name, shape[0])
     choices = (*study.architectures, *hardened(study), *population(study.population))
     architectures = tuple(resolve(choice, study.scale, classes, shape, study.protocol) for choice in choices)
     _each_once(architectures, own=len(study.architectures))
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
-    if data.train_images is not None:  # more than there are is refused before anything is trained
+    # What the data do not have is refused before anything is trained.
+    if data.train_images is not None or data.division == "given":
         _ = facts.sizes
     for position, attack in enumerate(study.attacks):
         _check_attack(attack, facts, data.name, downloads, f"attacks[{position}]")
@@ -87,7 +97,7 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
         for architecture, own, weights in zip(
             architectures,
             _recipes(choices, training, len(study.architectures)),
-            _weights(study, choices),
+            _weights(study, data, choices),
             strict=True,
         )
         for seed in study.seeds
@@ -132,7 +142,18 @@ def _recipes(choices: Sequence[ArchChoice], training: TrainingSpec, own: int) ->
             yield training.changed(choice.training, where)
 
 
-def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[WeightsFile | None]:
+def _data(study: StudySpec, downloads: Path) -> DataSpec:
+    """The study's data, with the files' fingerprint and, beside weights, what is known of the images' division."""
+    data = fingerprint(study.data, downloads)
+    if any(choice.weights is not None for choice in study.architectures):
+        return with_weights(data)
+    for field in INDICES:
+        if (index := getattr(data, field)) is not None:
+            raise SpecError(f"data.{field}", "nothing, where no architecture comes with weights", index)
+    return data
+
+
+def _weights(study: StudySpec, data: DataSpec, choices: Sequence[ArchChoice]) -> Iterator[WeightsFile | None]:
     """The weights that came with an architecture, identified by their content."""
     for position, choice in enumerate(choices):
         if choice.weights is None:
@@ -141,14 +162,13 @@ def _weights(study: StudySpec, choices: Sequence[ArchChoice]) -> Iterator[Weight
         where = f"architectures[{position}].weights"
         if len(study.seeds) > 1:
             raise SpecError("seeds", "one seed, as the weights of one training are given", list(study.seeds))
-        training = [attack.name for attack in study.attacks if attack.trains]
-        if training and study.training is None:
-            raise SpecError(
-                where,
-                "nothing: only evasion attacks a model without training one (leave the weights or the attack out, or "
-                "give the recipe that the model was trained with as `training`)",
-                training[0],
-            )
+        for number, attack in enumerate(study.attacks):
+            if attack.needs_split and data.division == "unknown":
+                raise SpecError(f"attacks[{number}]", f"nothing beside {where}, {SPLIT_UNKNOWN}", attack.name)
+            if attack.needs_recipe and study.training is None:
+                raise SpecError(
+                    f"attacks[{number}]", f"nothing beside {where}, {RECIPE_UNKNOWN}", attack.name
+                )
         path = Path(choice.weights)
         if not path.is_file():
             raise SpecError(where, "a file with trained weights", choice.weights)

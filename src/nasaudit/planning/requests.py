@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nasaudit.arch.catalogue import choose
-from nasaudit.data.catalogue import parse_data, settle
+from nasaudit.data.catalogue import parse_data, settle, with_weights
 from nasaudit.errors import InputError
 from nasaudit.spec.analyses import analyses_for
 from nasaudit.spec.arch import Protocol, Scale
@@ -57,8 +57,13 @@ def make_study(
     wanted_attacks = attacks_for(attacks, protocol, scale)
     trained = any(choice.weights is not None for choice in choices)
     if trained and tuple(attacks) == (SURVEY,):
-        # What was not asked for by name is left out where it trains a model.
-        wanted_attacks = tuple(attack for attack in wanted_attacks if attack.family == "evasion")
+        # What was not asked for by name is left out where too little is known of the model.
+        known = with_weights(spec).division == "given"
+        wanted_attacks = tuple(
+            attack
+            for attack in wanted_attacks
+            if not attack.needs_recipe and (known or not attack.needs_split)
+        )
     return StudySpec.parse(
         {
             "name": "-".join(choice.name for choice in choices)[:60] + f" on {spec.name}"

@@ -1,6 +1,5 @@
 """Studies as YAML: files of the user's own, and the recipes that come with the package."""
 
-import os
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +10,7 @@ from nasaudit.errors import InputError, SpecError, UnknownNameError
 from nasaudit.registry import normalise
 from nasaudit.spec.attacks.choice import attacks_for
 from nasaudit.spec.study import StudySpec
-from nasaudit.strangers import read_text
+from nasaudit.strangers import is_there, read_text
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -33,7 +32,7 @@ def load_study(text: str, changes: Iterable[str] = ()) -> StudySpec:
         InputError: the file cannot be read, or a field is wrong; the message has the field's path.
     """
     path = Path(text)
-    if path.suffix.lower() in SUFFIXES or os.path.lexists(path):
+    if path.suffix.lower() in SUFFIXES or is_there(path):
         return parse_study(read_text(path, InputError), str(path), changes)
     for entry in _shipped():
         if entry.name.endswith(".yaml") and normalise(entry.name[: -len(".yaml")]) == normalise(text):

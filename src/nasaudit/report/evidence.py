@@ -61,6 +61,11 @@ class Evidence:
         return {subject.name: subject.title for subject in self.subjects}
 
     @cached_property
+    def doubtful(self) -> frozenset[str]:
+        """Architectures whose test images may have been trained on."""
+        return frozenset(self.results.provenance.doubtful)
+
+    @cached_property
     def names(self) -> str:
         """The architectures in a sentence."""
         return format.listing(list(self.titles.values()))

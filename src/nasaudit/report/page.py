@@ -14,7 +14,16 @@ from markupsafe import Markup
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import CROWD, GROUP_TITLES, group_style
 from nasaudit.report.parts import Section
-from nasaudit.report.sections import accuracy, claims, examples, groups, population, reproduce, summary
+from nasaudit.report.sections import (
+    accuracy,
+    claims,
+    examples,
+    groups,
+    origin,
+    population,
+    reproduce,
+    summary,
+)
 from nasaudit.report.sections.analyses import convergence, gradients, landscape, others, smoothness, topology
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies import section as remedies
@@ -91,6 +100,7 @@ def render(evidence: Evidence) -> str:
         .render(
             evidence=evidence,
             study=evidence.results.study,
+            origin=origin.facts(evidence),
             subjects=evidence.subjects,
             colours={subject.name: subject.style.colour for subject in evidence.subjects},
             sections=sections(evidence),

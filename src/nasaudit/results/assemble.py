@@ -15,9 +15,11 @@ from nasaudit.errors import NasauditError
 from nasaudit.measure.estimate import Measurement
 from nasaudit.planning.needs import failed_need
 from nasaudit.planning.plan import Plan
+from nasaudit.plugins import OURS, source_sha256
 from nasaudit.results.flags import Facts, raise_flags
 from nasaudit.results.folder import EXAMPLES_FOLDER, StudyFolder
 from nasaudit.results.pooled import Indices, derived
+from nasaudit.results.provenance import make_provenance, without_folders, without_places
 from nasaudit.results.replicates import (
     Replicates,
     Seed,
@@ -28,6 +30,7 @@ from nasaudit.results.replicates import (
     subject_of,
 )
 from nasaudit.results.schema import Curve, Examples, Failure, History, Landscape, Pictures, Row, StudyResults
+from nasaudit.spec.named import foreign_code
 from nasaudit.spec.tasks import Task, TrainTask
 from nasaudit.store.artefacts import CURVES, EXAMPLES, HISTORY, LANDSCAPES, OUTCOMES, PICTURES
 from nasaudit.store.records import Record
@@ -55,10 +58,12 @@ def assemble(
         downloads: folder of the downloaded data sets (the names of the classes are read there).
     """
     rows = make_rows(planned, opened, common)
-    failures = list(find_failures(planned, records))
+    failures = [_without_folders(failure) for failure in find_failures(planned, records)]
+    here = Path.cwd()
     return StudyResults(
-        study=planned.study,
-        architectures=list(planned.architectures),
+        study=without_places(planned.study, here),
+        provenance=make_provenance(planned, records, downloads),
+        architectures=[without_places(architecture, here) for architecture in planned.architectures],
         training=planned.training,
         class_names=list(class_names(planned.data, downloads)),
         rows=rows,
@@ -72,8 +77,8 @@ def assemble(
         ],
         failures=failures,
         flags=raise_flags(Facts(planned, records, rows, failures, len(common))),
-        environment=environment(records),
-        seconds={record.label: round(record.seconds, 3) for record in records.values()},
+        environment=environment(planned, records),
+        seconds={without_folders(record.label): round(record.seconds, 3) for record in records.values()},
     )
 
 
@@ -142,13 +147,22 @@ def copy_examples(planned: Plan, records: Mapping[str, Record], store: Store, fo
             folder.copy(opened[task.digest()][1] / artefact, _copy_name(task))
 
 
-def environment(records: Mapping[str, Record]) -> dict[str, str]:
-    """What the results were made with."""
+def _without_folders(failure: Failure) -> Failure:
+    told = {field: without_folders(getattr(failure, field)) for field in ("label", "message", "traceback")}
+    return failure.model_copy(update=told)
+
+
+def environment(planned: Plan, records: Mapping[str, Record]) -> dict[str, str]:
+    """What the results were made with: versions, the code of plugins, the machine, and when the last task ended."""
+    plugins = {name: code for task in planned.tasks for name, code in foreign_code(task).items()}
     devices = sorted(
         {record.versions["device"] for record in records.values() if "device" in record.versions}
     )
     return {
         **versions(),
+        "code": f"sha256 {source_sha256(OURS)}",
+        **{f"plugin {name}": code for name, code in sorted(plugins.items())},
+        "finished": max((record.finished for record in records.values()), default=""),
         "platform": platform.platform(),
         "processor": platform.machine(),
         "cores": str(os.cpu_count() or 1),

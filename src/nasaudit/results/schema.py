@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from nasaudit.results.base import Count, FileInside, Measured, Number, Plain, Probability
+from nasaudit.results.provenance import Provenance
 from nasaudit.results.verdict_models import (
     Adjustment,
     Claim,
@@ -15,6 +16,7 @@ from nasaudit.results.verdict_models import (
     LinkVerdict,
     Remedied,
     Standing,
+    Untested,
     Variable,
 )
 from nasaudit.spec.arch import ArchSpec
@@ -178,6 +180,7 @@ class StudyResults(Plain):
 
     format: int = FORMAT
     study: StudySpec
+    provenance: Provenance
     architectures: list[ArchSpec]
     training: TrainingSpec
     class_names: list[str]
@@ -190,6 +193,7 @@ class StudyResults(Plain):
     headlines: list[Headline] = Field(default=[])  # one for each family that was measured
     # The same without images that are others in another study: by what two studies are compared.
     headlines_between: list[Headline] = Field(default=[])
+    untested: list[Untested] = Field(default=[])
     standings: list[Standing] = Field(default=[])  # of the families with two architectures or more
     adjustments: list[Adjustment] = Field(default=[])  # of the families with a known confounder
     comparisons: list[GroupComparison] = Field(default=[])

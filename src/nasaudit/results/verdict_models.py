@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from nasaudit.results.base import Count, Measured, Number, Plain, Probability, Span
+from nasaudit.spec.attacks import Family
 from nasaudit.spec.remedies.catalogue import RemedyKind
 
 
@@ -28,6 +29,14 @@ class Saturation(Plain):
     reason: str  # as a clause
 
 
+class Untested(Plain):
+    """A family of attacks that a study says nothing of: why, as a clause, and how it could be tested."""
+
+    family: Family
+    why: str
+    how: str
+
+
 class Standing(Plain):
     """The architectures by one family's headline, whose rows it rests on.
 
@@ -46,6 +55,7 @@ class Standing(Plain):
     agree: Count  # of these with the published sign
     against: Count
     accuracy_gap: AccuracyGap | None
+    unlike: str = ""  # in what their trainings differ, as a clause
     saturated: list[Saturation] = Field(default=[])  # of these figures
     # Whether this leaves the first and the last undecided.
     at_the_end: bool = False
@@ -134,6 +144,7 @@ class GroupComparison(Measured):
     n_models: Count  # trainings behind both groups
     means: dict[str, Number]  # over the architectures of each group that has any
     accuracy_gap: Number | None  # mean clean test accuracy, NAS minus hand-made
+    unlike: str = ""  # in what the trainings differ, as a clause
     unequal: bool  # the gap is so wide that a difference may come from it alone
     published: Literal["higher", "lower"] | None  # the sign of the difference that was published
     published_size: str  # in words; may be empty
@@ -198,6 +209,7 @@ class Claim(Plain):
     tested: Count = 0  # claims that Holm's correction counts, this one among them
     detectable: Number | None = None  # the smallest true effect found with power .8; None: none could be
     finding: ClaimFinding = "undecided"
+    unlike: str = ""  # in what the trainings of its architectures differ, as a clause
     why: str = ""
 
 

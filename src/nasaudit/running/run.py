@@ -6,7 +6,7 @@ costs the tasks that were running and nothing else.
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -14,8 +14,10 @@ from typing import Literal, get_args
 from nasaudit.errors import MissingRecordError, SpecError, StoreError
 from nasaudit.planning.plan import Plan, plan
 from nasaudit.planning.unfolding import Unfolding
+from nasaudit.plugins import OURS, source_sha256
 from nasaudit.results.assemble import copy_examples
 from nasaudit.results.folder import StudyFolder, source_digest
+from nasaudit.results.provenance import without_folders
 from nasaudit.results.schema import StudyResults
 from nasaudit.running.devices import worker_devices
 from nasaudit.running.display.observer import Observer, Silent
@@ -36,11 +38,10 @@ from nasaudit.running.executors.catalogue import EXECUTORS
 from nasaudit.running.schedule import Schedule
 from nasaudit.running.trial import try_models
 from nasaudit.spec.study import StudySpec
-from nasaudit.spec.tasks import Task
+from nasaudit.spec.tasks import AttackTask, PoisonTask, Task, TrainTask
 from nasaudit.store.lock import hold
 from nasaudit.store.records import Record
 from nasaudit.store.store import RECORD_FILE, Store
-from nasaudit.store.versions import versions
 from nasaudit.verdicts.decide import collect
 
 DOWNLOADS = Path("data")
@@ -65,6 +66,8 @@ class RunOptions:
         download: fetch a data set that is not there, where that is possible.
         observer: who is told what happens; None: bars on a terminal's stderr, nobody elsewhere.
         downloads: folder of the downloaded data sets.
+        command: as it was typed, for the report; "" where there was none.
+        redo: names of attacks that are done again, without the trainings of their victims.
 
     Raises:
         SpecError: there is no such mode.
@@ -78,6 +81,8 @@ class RunOptions:
     download: bool = False
     observer: Observer | None = None
     downloads: Path = DOWNLOADS
+    command: str = ""
+    redo: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
@@ -113,6 +118,8 @@ def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> S
         lambda: make_executor(context, devices),
         mode=options.mode,
         observer=options.observer or default_observer(),
+        command=options.command,
+        redo=options.redo,
     )
 
 
@@ -124,6 +131,8 @@ def run_plan(
     *,
     mode: Mode = "cached",
     observer: Observer | None = None,
+    command: str = "",
+    redo: Collection[str] = (),
 ) -> StudyResults:
     """Run a plan with any executor, which is made only if it is needed; see `run`, which makes both.
 
@@ -132,23 +141,25 @@ def run_plan(
     folder, store = StudyFolder(out), Store(context.store)
     folder.check(planned.study)
     store.check()
+    again = _again(planned.study, mode, redo)
     if mode == "read-only":
-        unfolding = _unfold(planned, store, mode, deep=True)
+        unfolding = _unfold(planned, store, again, deep=True)
         if (task := _next_task(unfolding)) is not None:
             raise MissingRecordError(
                 f"read-only, but this task has no record yet: {task.label()}; run the study without read-only"
             )
         return collect(unfolding.plan, unfolding.records, store, context.downloads)
-    unfolding = _unfold(planned, store, mode, deep=False)
+    unfolding = _unfold(planned, store, again, deep=False)
     if _next_task(unfolding) is None and folder.is_current(_source(unfolding.plan, store)):
         return folder.results()
     try_models(planned, executor)
     with _locked(folder.path), store.writing():
         folder.claim(planned.study, context.store, context.downloads)
-        unfolding = _unfold(planned, store, mode, deep=True)
+        unfolding = _unfold(planned, store, again, deep=True)
         _Runner(unfolding, store, observer or Silent()).run(executor)
         known, records = unfolding.plan, unfolding.records
         results = collect(known, records, store, context.downloads)
+        results.environment["command"] = without_folders(command)
         copy_examples(known, records, store, folder)
         folder.write(results, _source(known, store))
     return results
@@ -240,13 +251,38 @@ class _Runner:
                 self._observer.blocked(state.stage.label, state.problem.message)
 
 
-def _unfold(planned: Plan, store: Store, mode: Mode, *, deep: bool) -> Unfolding:
-    """The plan as far as it is known by the records that this mode does not make anew."""
+def _again(study: StudySpec, mode: Mode, redo: Collection[str]) -> Callable[[Task, Record], bool]:
+    """Whether a task is done again although it has a record.
+
+    Raises:
+        SpecError: an attack to redo that the study does not have.
+    """
+    asked = {attack.name for attack in study.attacks}
+    for name in redo:
+        if name not in asked:
+            raise SpecError(
+                "redo", f"an attack of the study ({', '.join(sorted(asked)) or 'it has none'})", name
+            )
+
+    def again(task: Task, record: Record) -> bool:
+        match task:
+            case AttackTask() | PoisonTask():
+                named = task.attack.name
+            case TrainTask(poison=PoisonTask() as poison):
+                named = poison.attack.name
+            case _:
+                named = ""
+        return mode == "force" or named in redo or (mode == "retry" and record.state != "ok")
+
+    return again
+
+
+def _unfold(planned: Plan, store: Store, again: Callable[[Task, Record], bool], *, deep: bool) -> Unfolding:
+    """The plan as far as it is known by the records that are not made anew."""
 
     def find(task: Task) -> Record | None:
-        record = None if mode == "force" else store.find(task, deep=deep)
-        kept = record is not None and (mode != "retry" or record.state == "ok")
-        return record if kept else None
+        record = store.find(task, deep=deep)
+        return None if record is None or again(task, record) else record
 
     return Unfolding(planned, find, store.path)
 
@@ -260,7 +296,7 @@ def _next_task(unfolding: Unfolding) -> Task | None:
 
 def _source(planned: Plan, store: Store) -> str:
     """Identifies the content of all records and the code that makes results of them."""
-    parts = {"plan": planned.digest(), "version": versions()["nasaudit"]}
+    parts = {"plan": planned.digest(), "code": source_sha256(OURS)}
     for task in planned.tasks:
         with contextlib.suppress(FileNotFoundError):
             parts[task.digest()] = (store.path(task.digest()) / RECORD_FILE).read_text(encoding="utf-8")

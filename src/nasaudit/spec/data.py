@@ -8,7 +8,14 @@ from nasaudit.errors import SpecError
 from nasaudit.spec.base import Spec
 from nasaudit.spec.units import Fractional
 
+MAX_CLASSES = 50_000  # ImageNet-21k has 21,841
+MAX_SIDE = 4096  # pixels that images are resized to
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
 Role = Literal["train", "validation", "test", "pool"]
+# Who divided the images: `drawn`: we, by the fractions and the seed; `given`: whoever trained the weights of the
+# study, into those that it was trained on and others; `unknown`: nobody says what its weights were trained on.
+Division = Literal["drawn", "given", "unknown"]
 
 
 class DataSpec(Spec):
@@ -20,8 +27,8 @@ class DataSpec(Spec):
 
     name: str = "mnist5k"
     path: str | None = None  # file or folder of `folder`, `npz` and the downloaded sets
-    seed: Annotated[int, Field(ge=0)] = 0  # decides the splits, the drawn classes and images
-    classes: Annotated[int, Field(ge=2)] | None = None  # how many are drawn; None: all
+    seed: Seed = 0  # decides the splits, the drawn classes and images
+    classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] | None = None  # how many are drawn; None: all
     # Images to train on, as many of each class; the images of validation and of the pool become fewer in proportion,
     # those of testing stay. None: all. Left out of the digest where it says nothing.
     train_images: Annotated[int, Field(ge=2)] | None = Field(
@@ -30,7 +37,15 @@ class DataSpec(Spec):
     validation_fraction: Fractional = 0.05
     test_fraction: Fractional = 0.2
     pool_fraction: Fractional = 0.15
-    image_size: Annotated[int, Field(ge=8)] | None = None  # `folder`: side that images are resized to
+    # Beside weights: files of whole numbers, positions in the source, of the images that the model was trained on and
+    # of others. One of the two says it all, unless some images are neither.
+    train_index: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    test_index: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    # Set when a study is planned. Of what is `given` nothing is held back: the fractions of validation and testing
+    # are of no account, and the pool is of images that the model was not trained on.
+    division: Division = Field(default="drawn", exclude_if=lambda value: value == "drawn")
+    # `folder`: side that images are resized to
+    image_size: Annotated[int, Field(ge=8, le=MAX_SIDE)] | None = None
     fingerprint: str | None = None  # digest of the file or folder's content, set when a study is planned
 
     @model_validator(mode="after")
@@ -50,7 +65,7 @@ class ShadowSubset(Spec):
 
     model: Annotated[int, Field(ge=0)]
     models: Annotated[int, Field(ge=2)]
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _numbered_from_zero(self) -> "ShadowSubset":

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from nasaudit.errors import SpecError
+from nasaudit.plugins import code_of
 from nasaudit.registry import Registry
 from nasaudit.spec.base import Spec
 
@@ -34,6 +35,24 @@ class NamedSpec(Spec):
         name = cls.model_fields["name"].default
         if "title" not in vars(cls) and isinstance(name, str):
             cls.title = name.replace("_", " ")
+
+
+def foreign_code(value: object) -> dict[str, str]:
+    """The code of others that a spec names, at any depth: by distribution, its version and a hash of its source.
+
+    The module of the spec counts as well as that of its implementation.
+    """
+    found: dict[str, str] = {}
+    if isinstance(value, NamedSpec):
+        for module in (type(value).__module__, value.implementation.partition(":")[0]):
+            if (code := code_of(module)) is not None:
+                found[code[0]] = code[1]
+    if isinstance(value, Spec):
+        value = tuple(getattr(value, field) for field in type(value).model_fields)
+    if isinstance(value, tuple):
+        for part in value:
+            found |= foreign_code(part)
+    return found
 
 
 S = TypeVar("S", bound=NamedSpec)

@@ -1,9 +1,11 @@
 """Tasks: pure units of work. A task nests the tasks that it needs, so its digest covers everything upstream.
 
 `version` is raised when the code of a kind changes what it computes: records of older code are then
-not taken for new ones.
+not taken for new ones. The code of a plugin changes without us: its package's version and a hash of its source
+are a part of what is hashed.
 """
 
+import json
 from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field
@@ -13,7 +15,7 @@ from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AnyAttack, ExtractionSpec, PoisoningSpec
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec, ShadowSubset
-from nasaudit.spec.named import TRIFLE
+from nasaudit.spec.named import TRIFLE, foreign_code
 from nasaudit.spec.training import TrainingSpec
 
 
@@ -32,6 +34,11 @@ class Task(Spec):
     def needs(self) -> tuple["Task", ...]:
         """The tasks whose records must exist before this one runs."""
         return ()
+
+    def canonical_json(self) -> str:
+        """All fields, and the code of plugins that they name, with that of the tasks that it needs."""
+        code = foreign_code(self)
+        return super().canonical_json() + (json.dumps(code, sort_keys=True) if code else "")
 
     def label(self) -> str:
         """What a person reads beside the progress bar."""
@@ -155,7 +162,7 @@ class EvasionTask(AttackTask):
     work: ClassVar[str] = "nasaudit.attacks.evasion.work:measure_evasion"
 
     kind: Literal["evasion"] = "evasion"
-    version: int = 1
+    version: int = 2
     surrogate: TrainTask | None = None  # the attacker's own model, for the threat model `transfer`
 
     def needs(self) -> tuple[Task, ...]:
@@ -172,7 +179,7 @@ class PoisoningTask(AttackTask):
     work: ClassVar[str] = "nasaudit.attacks.poisoning.work:measure_poisoning"
 
     kind: Literal["poisoning"] = "poisoning"
-    version: int = 1
+    version: int = 2
     clean: TrainTask
     trainings: tuple[TrainTask, ...]
 
@@ -192,7 +199,7 @@ class BackdoorTask(AttackTask):
     work: ClassVar[str] = "nasaudit.attacks.backdoor.work:measure_backdoor"
 
     kind: Literal["backdoor"] = "backdoor"
-    version: int = 1
+    version: int = 2
 
 
 class ExtractionTask(AttackTask):
@@ -201,7 +208,7 @@ class ExtractionTask(AttackTask):
     work: ClassVar[str] = "nasaudit.attacks.extraction.work:measure_extraction"
 
     kind: Literal["extraction"] = "extraction"
-    version: int = 1
+    version: int = 2
     surrogate: ArchSpec  # what is trained on the victim's answers
 
     @property
@@ -218,7 +225,7 @@ class MembershipTask(AttackTask):
     work: ClassVar[str] = "nasaudit.attacks.membership.work:measure_membership"
 
     kind: Literal["membership"] = "membership"
-    version: int = 1
+    version: int = 2
     shadows: tuple[TrainTask, ...] = ()
 
     def needs(self) -> tuple[Task, ...]:

@@ -7,6 +7,7 @@ from nasaudit.arch.catalogue import CATALOGUE, resolve
 from nasaudit.measure.catalogue import metric_of
 from nasaudit.measure.estimate import Estimate
 from nasaudit.measure.pooling import pool_seeds
+from nasaudit.results.provenance import Provenance
 from nasaudit.results.schema import Row, StudyResults
 from nasaudit.spec.attacks import ATTACKS
 from nasaudit.spec.recipes import recipe
@@ -91,6 +92,7 @@ def make_results(
     made: dict[str, Any] = {
         "architectures": [resolve(choice, study.scale, 10, shape) for choice in study.architectures],
         "training": recipe(study.scale, study.protocol, study.data.name, channels=1),
+        "provenance": Provenance(data_sha256="0" * 64, indices={}, division="drawn", weights={}, given=[]),
         "class_names": [str(digit) for digit in range(10)],
         **{empty: [] for empty in ("histories", "examples", "failures", "flags")},
         "environment": ENVIRONMENT,

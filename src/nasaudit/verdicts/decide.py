@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from nasaudit.planning.hardening import variants
 from nasaudit.planning.plan import Plan
 from nasaudit.results.assemble import assemble, common_images, open_records
 from nasaudit.results.image_values import ImageValues
@@ -14,12 +15,14 @@ from nasaudit.verdicts.advice import make_fronts
 from nasaudit.verdicts.chain import make_variables
 from nasaudit.verdicts.claims import make_claims
 from nasaudit.verdicts.confounders import make_adjustments
+from nasaudit.verdicts.coverage import find_untested
 from nasaudit.verdicts.groups import compare_groups
 from nasaudit.verdicts.headlines import find_headlines
 from nasaudit.verdicts.links import judge_links
 from nasaudit.verdicts.remedies import make_remedies
 from nasaudit.verdicts.saturation import find_saturated
 from nasaudit.verdicts.standings import make_standings
+from nasaudit.verdicts.unlike import find_unlike
 
 
 def collect(planned: Plan, records: Mapping[str, Record], store: Store, downloads: Path) -> StudyResults:
@@ -46,9 +49,21 @@ def decide(results: StudyResults, values: ImageValues | None = None) -> StudyRes
     """
     headlines = find_headlines(results.rows)
     saturated = find_saturated(headlines, results.rows, results.architectures)
-    standings = make_standings(headlines, results.rows, results.study.seeds, saturated)
+    unlike = find_unlike(results.study, results.provenance)
+    standings = make_standings(
+        headlines,
+        results.rows,
+        results.study.seeds,
+        saturated,
+        remedies={variant.name for variant in variants(results.study)},
+        unlike=unlike,
+    )
     variables = make_variables(results.rows, headlines, saturated)
-    claims = make_claims(variables, results.architectures)
+    variables_of = {variable.key: variable.values for variable in variables}
+    claims = [
+        claim.model_copy(update={"unlike": unlike(variables_of[claim.effect])})
+        for claim in make_claims(variables, results.architectures)
+    ]
     remedies = [] if values is None else make_remedies(values, results.rows, headlines, saturated)
     classes = max((architecture.classes for architecture in results.architectures), default=2)
     verdicts = {
@@ -56,7 +71,13 @@ def decide(results: StudyResults, values: ImageValues | None = None) -> StudyRes
         "headlines_between": find_headlines(results.rows, between_studies=True),
         "standings": standings,
         "adjustments": make_adjustments(headlines, results.rows, standings, classes),
-        "comparisons": compare_groups(results.rows, headlines, saturated),
+        "untested": find_untested(results.study, results.provenance, {row.family for row in results.rows}),
+        "comparisons": [
+            comparison.model_copy(
+                update={"unlike": unlike(value.architecture for value in comparison.values)}
+            )
+            for comparison in compare_groups(results.rows, headlines, saturated)
+        ],
         "variables": variables,
         "claims": claims,
         "links": judge_links(claims, variables),

@@ -1,6 +1,6 @@
 """Which architecture is easier to attack than which other, by each family's headline. No torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations, product
 
 from nasaudit.results.base import Span
@@ -9,6 +9,7 @@ from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import clean_accuracies
 from nasaudit.results.verdict_models import AccuracyGap, Standing
 from nasaudit.verdicts.saturation import Saturated, incomparable
+from nasaudit.verdicts.unlike import Unlike
 
 
 def make_standings(
@@ -16,20 +17,28 @@ def make_standings(
     rows: Sequence[Row],
     seeds: Sequence[int],
     saturated: Mapping[str, Saturated] = {},
+    *,
+    remedies: Collection[str] = (),
+    unlike: Unlike = lambda names: "",
 ) -> list[Standing]:
     """One for each headline that two architectures have.
+
+    Hardened ones are compared with their originals alone, in pairs (`verdicts.remedies`): what intervals of single
+    models say of them could contradict that.
 
     Args:
         headlines: of the study's families.
         rows: of the study.
         seeds: of its trainings.
         saturated: by family, as `find_saturated` finds them.
+        remedies: names of hardened architectures.
+        unlike: says in what trainings differ.
     """
     accuracy = clean_accuracies(rows)
     return [
-        _standing(headline, accuracy, seeds, saturated.get(headline.family, {}))
+        _standing(headline, rows_of, accuracy, seeds, saturated.get(headline.family, {}), unlike)
         for headline in headlines
-        if len(headline.rows) > 1
+        if len(rows_of := {name: row for name, row in headline.rows.items() if name not in remedies}) > 1
     ]
 
 
@@ -39,9 +48,13 @@ def higher(first: Row, second: Row) -> bool:
 
 
 def _standing(
-    headline: Headline, accuracy: Mapping[str, float], seeds: Sequence[int], saturated: Saturated
+    headline: Headline,
+    rows: Mapping[str, Row],
+    accuracy: Mapping[str, float],
+    seeds: Sequence[int],
+    saturated: Saturated,
+    unlike: Unlike,
 ) -> Standing:
-    rows = headline.rows
 
     def easier(first: str, second: str) -> bool:
         return higher(rows[first], rows[second]) and not incomparable(first, second, saturated)
@@ -69,6 +82,7 @@ def _standing(
         agree=agree,
         against=len(signs) - agree - undecided,
         accuracy_gap=_accuracy_gap(ranked if len(ranked) == 2 else list(rows), accuracy),
+        unlike=unlike(ranked),
         saturated=[saturated[name] for name in ranked if name in saturated],
         at_the_end=incomparable(ranked[0], ranked[-1], saturated),
     )

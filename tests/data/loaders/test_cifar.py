@@ -127,13 +127,11 @@ def test_damaged_and_unsafe_batches_are_named(tmp_path, formats):
     raises(pickle.dumps({"data": narrow, "labels": labels}), DataError, r"expected data uint8 \[n, 3072\]")
     rows = np.zeros((20, 3072), dtype=np.uint8)
     raises(pickle.dumps({"data": rows, "labels": labels[1:]}), DataError, "expected 20 whole-numbered labels")
-    raises(
-        pickle.dumps({"data": rows, "labels": [0.5] * 20}), DataError, "whole-numbered labels, got float64"
-    )
+    raises(pickle.dumps({"data": rows, "labels": [0.5] * 20}), DataError, "whole-numbered labels .*got 0.5")
     raises(
         pickle.dumps({"data": rows, "labels": [[1, 2], *labels[1:]]}),
         DataError,
-        "data_batch_4: expected a list",
+        "data_batch_4: expected whole-numbered labels",
     )
     raises(
         pickle.dumps({"data": rows, "labels": [10] * 20}), DataError, "labels in 0..9, got 10 at position 60"

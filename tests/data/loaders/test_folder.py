@@ -1,7 +1,10 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from nasaudit.data import raw
 from nasaudit.data.catalogue import class_names, describe, fingerprint, parse_data, read_raw
 from nasaudit.errors import DataError
 from nasaudit.spec.data import DataSpec
@@ -153,3 +156,88 @@ def test_the_fingerprint_sees_content_and_class(pictures):
     assert now() == first
     pictures({"a/1.png": grey(5)})
     assert now() != first
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif"])
+def test_a_picture_that_ends_early_is_never_taken_as_whole(pictures, suffix):
+    folder = pictures({f"a/1.{suffix}": colour(1), f"b/1.{suffix}": colour(2)})
+    path = folder / "a" / f"1.{suffix}"
+    whole = path.read_bytes()
+    known = read(folder).images[0]
+    for kept in range(0, len(whole), 1 if suffix == "png" else 7):
+        path.write_bytes(whole[:kept])
+        read_or_refuse(folder, path, known)
+
+
+def read_or_refuse(folder, path, known):
+    """Only where no pixel is touched, as by an end mark that is missing, may a damaged file be read."""
+    try:
+        image = read(folder).images[0]
+    except DataError as error:
+        if str(path) not in str(error):
+            raise
+    else:
+        np.testing.assert_array_equal(image, known)
+
+
+def test_a_flipped_bit_of_a_png_never_changes_a_pixel(pictures):
+    folder = pictures({"a/1.png": grey(1), "b/1.png": grey(2)})
+    path = folder / "a" / "1.png"
+    whole = path.read_bytes()
+    for position in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0x10
+        path.write_bytes(damaged)
+        read_or_refuse(folder, path, grey(1)[None])
+
+
+@pytest.mark.timeout(10)
+def test_what_is_no_file_of_the_folder_is_refused(pictures, tmp_path):
+    folder = pictures({"a/1.png": grey(1), "b/1.png": grey(2)})
+    Image.fromarray(grey(3)).save(tmp_path / "secret.png")
+    spec = parse_data(f"folder:{folder}")
+    odd = folder / "a" / "2.png"
+    for make, match in (
+        (lambda: os.mkfifo(odd), "got a pipe"),
+        (lambda: odd.symlink_to(odd), "symbolic links"),
+        (lambda: odd.symlink_to("/dev/zero"), "leads out of"),
+        (lambda: odd.symlink_to(tmp_path / "secret.png"), "leads out of"),
+    ):
+        make()
+        for ask in (read_raw, fingerprint):
+            with pytest.raises(DataError, match=match):
+                ask(spec, folder)
+        odd.unlink()
+    odd.symlink_to(folder / "b" / "1.png")
+    assert len(read(folder).images) == 3
+    odd.unlink()
+    (folder / "c").symlink_to(tmp_path)
+    with pytest.raises(DataError, match="leads out of"):
+        read(folder)
+
+
+def test_names_that_are_no_utf_8(pictures):
+    folder = pictures({"a/1.png": grey(1), "b/1.png": grey(2)})
+    (folder / "a" / "1.png").rename(folder / "a" / os.fsdecode(b"caf\xe9.png"))
+    assert fingerprint(parse_data(f"folder:{folder}"), folder).fingerprint
+    (folder / "a").rename(folder / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(DataError, match="not UTF-8"):
+        read(folder)
+
+
+def test_programs_are_not_started_for_a_picture(pictures):
+    folder = pictures({"a/1.png": grey(1), "b/1.png": grey(2)})
+    (folder / "a" / "2.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
+    with pytest.raises(DataError, match=r"2\.eps: not a readable picture"):
+        read(folder)
+
+
+def test_a_picture_of_absurd_size_and_too_many_are_refused(pictures, monkeypatch):
+    folder = pictures({"a/1.png": grey(1), "b/1.png": grey(2)})
+    monkeypatch.setattr(raw, "MAX_BYTES", 100)
+    with pytest.raises(DataError, match="share of this machine's memory"):
+        read(folder)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DataError, match=r"1\.png: not a readable picture"):
+        read(folder)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nasaudit.data.raw import Labels, Pixels, RawData
-from nasaudit.errors import DataError
+from nasaudit.errors import DataError, shown
 
 
 def unpack_rows(
@@ -29,11 +29,19 @@ def unpack_rows(
             raise DataError(
                 f"{path}: expected {key!r} in the batch, found {', '.join(sorted(batch)) or 'nothing'}"
             )
-    rows = batch["data"]
-    try:
-        labels = np.asarray(batch[labels_key])
-    except ValueError as error:  # a list of lists
-        raise DataError(f"{path}: expected a list of whole numbers under {labels_key!r} ({error})") from error
+    rows, labels = batch["data"], batch[labels_key]
+    if isinstance(labels, list | tuple):
+        # Looked at before NumPy does, which follows lists of lists of lists to the end.
+        odd = [label for label in labels if type(label) is not int or abs(label) >= 2**31]
+        if odd:
+            raise DataError(
+                f"{path}: expected whole-numbered labels under {labels_key!r}, got {shown(odd[0])} in the list"
+            )
+        labels = np.array(labels, dtype=np.int64)
+    if not isinstance(labels, np.ndarray):
+        raise DataError(
+            f"{path}: expected whole-numbered labels under {labels_key!r}, got {type(labels).__name__}"
+        )
     width = int(np.prod(shape))
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] != width:
         got = f"{rows.dtype} {list(rows.shape)}" if isinstance(rows, np.ndarray) else type(rows).__name__

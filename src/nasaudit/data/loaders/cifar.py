@@ -15,6 +15,7 @@ from nasaudit.data.raw import RawData
 from nasaudit.data.safe_pickle import load_batch
 from nasaudit.errors import DataError
 from nasaudit.spec.data import DataSpec
+from nasaudit.strangers import is_file, opened
 
 SHAPE = (3, 32, 32)
 
@@ -74,7 +75,7 @@ def load(spec: DataSpec, downloads: Path) -> RawData:
     folder = paths[0].parent
     differing = []
     for path, published in zip(paths, (layout.train | layout.test).values(), strict=True):
-        with path.open("rb") as file:
+        with opened(path, DataError) as file:
             digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
         if digest.hexdigest() != published:
             differing.append(path.name)
@@ -91,7 +92,7 @@ def load(spec: DataSpec, downloads: Path) -> RawData:
 def files(spec: DataSpec, downloads: Path) -> list[Path]:
     """The batches and the file of names. Raises DataError that says how to get them."""
     paths = _paths(spec, downloads)
-    absent = [path.name for path in paths if not path.is_file()]
+    absent = [path.name for path in paths if not is_file(path)]
     if absent:
         raise DataError(
             f"{spec.name}: expected {', '.join(absent)} in {paths[0].parent}; add --download, "
@@ -113,7 +114,7 @@ def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
 def fetch(spec: DataSpec, downloads: Path) -> None:
     """Download and unpack the published archive (170 MB), unless its files are there."""
     layout = _LAYOUTS[spec.name]
-    if all(path.is_file() for path in _paths(spec, downloads)):
+    if all(is_file(path) for path in _paths(spec, downloads)):
         return
     from torchvision.datasets.utils import download_and_extract_archive
 
@@ -129,5 +130,5 @@ def _paths(spec: DataSpec, downloads: Path) -> list[Path]:
     """Where the batches and then the file of names are expected: `path` may be their folder or contain it."""
     layout = _LAYOUTS[spec.name]
     root = Path(spec.path) if spec.path else downloads
-    folder = root if (root / layout.meta).is_file() else root / layout.folder
+    folder = root if is_file(root / layout.meta) else root / layout.folder
     return [folder / name for name in (*layout.train, *layout.test, layout.meta)]

@@ -3,9 +3,12 @@
 With `train` and `test` folders in PATH that hold the same classes, `test` is the official test set. Pictures
 keep one channel when all of them are grey, and are read as RGB otherwise (transparency is dropped). They
 must share one size, unless `image_size` asks for a square that each is resized to, whatever its proportions.
-Names that start with a dot are left out, as are loose files beside the class folders.
+Names that start with a dot are left out, as are loose files beside the class folders. A link may lead to a picture
+inside of PATH, and nowhere else: the pictures of a stranger's folder are those that are in it.
 """
 
+import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,13 +17,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nasaudit.data.raw import Labels, Pixels, RawData
+from nasaudit.data.raw import Labels, Pixels, RawData, check_memory, check_names
 from nasaudit.errors import DataError
 from nasaudit.spec.data import DataSpec
+from nasaudit.strangers import is_folder, is_there, opened
 
 if TYPE_CHECKING:
     from PIL import Image
 
+# Those that Pillow reads by itself; for others it starts programs (EPS), or knows no limits.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 _GREY_MODES = {"1", "L", "LA"}
 _COLOUR_MODES = {"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB"}
 
@@ -40,6 +46,7 @@ def load(spec: DataSpec, downloads: Path) -> RawData:
     root = Path(spec.path or "")
     listing = _list(root)
     size, channels = _common_form(listing.pictures, spec.image_size)
+    check_memory(str(root), len(listing.pictures) * channels * size[0] * size[1])
     images = np.empty((len(listing.pictures), channels, size[1], size[0]), dtype=np.uint8)
     for position, path in enumerate(listing.pictures):
         images[position] = _read(path, size, channels)
@@ -58,16 +65,16 @@ def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
 
 
 def _list(root: Path) -> _Listing:
-    if not root.is_dir():
+    if not is_folder(root):
         raise DataError(
-            f"{root}: expected a folder, " + ("got a file" if root.exists() else "no such folder")
+            f"{root}: expected a folder, " + ("got a file" if is_there(root) else "no such folder")
         )
-    parts = {folder.name: folder for folder in _folders(root)}
-    if {"train", "test"} <= set(parts) and _folders(parts["train"]):
+    parts = {folder.name: folder for folder in _folders(root, root)}
+    if {"train", "test"} <= set(parts) and _folders(parts["train"], root):
         if len(parts) > 2:
             others = ", ".join(sorted(set(parts) - {"train", "test"}))
             raise DataError(f"{root}: expected nothing beside the folders train and test, got {others}")
-        train, test = _classes(parts["train"]), _classes(parts["test"])
+        train, test = _classes(parts["train"], root), _classes(parts["test"], root)
         if train.class_names != test.class_names:
             differing = sorted(set(train.class_names) ^ set(test.class_names))
             raise DataError(
@@ -75,40 +82,48 @@ def _list(root: Path) -> _Listing:
             )
         pictures, labels = train.pictures + test.pictures, train.labels + test.labels
         return _Listing(train.class_names, pictures, labels, len(train.pictures))
-    return _classes(root)
+    return _classes(root, root)
 
 
-def _classes(root: Path) -> _Listing:
-    folders = _folders(root)
+def _classes(root: Path, whole: Path) -> _Listing:
+    folders = _folders(root, whole)
     if len(folders) < 2:
         names = f"only {folders[0].name}" if folders else "none"
         raise DataError(f"{root}: expected a folder for each of two classes or more, got {names}")
     pictures: list[Path] = []
     labels: list[int] = []
     for label, folder in enumerate(folders):
-        members = _visible(folder)
+        members = _visible(folder, whole)
         if not members:
             raise DataError(f"{folder}: expected pictures, the folder is empty")
         for member in members:
-            if member.is_dir():
+            if is_folder(member):
                 raise DataError(f"{member}: expected a picture, got a folder")
         pictures += members
         labels += [label] * len(members)
-    return _Listing(tuple(folder.name for folder in folders), pictures, labels, None)
+    class_names = tuple(folder.name for folder in folders)
+    check_names(str(root), class_names)
+    return _Listing(class_names, pictures, labels, None)
 
 
-def _folders(root: Path) -> list[Path]:
-    return [entry for entry in _visible(root) if entry.is_dir()]
+def _folders(folder: Path, root: Path) -> list[Path]:
+    return [entry for entry in _visible(folder, root) if is_folder(entry)]
 
 
-def _visible(folder: Path) -> list[Path]:
+def _visible(folder: Path, root: Path) -> list[Path]:
     try:
         # Sorted by name as plain text, so that labels and indices are the same on every machine.
-        return sorted(
+        entries = sorted(
             (entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=lambda e: e.name
         )
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror or error})") from error
+    for entry in entries:
+        if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(os.path.realpath(root)):
+            raise DataError(
+                f"{entry}: a link that leads out of {root}; copy what it leads to into the folder"
+            )
+    return entries
 
 
 @contextmanager
@@ -116,18 +131,19 @@ def _opened(path: Path) -> Iterator["Image.Image"]:
     """The picture; whatever Pillow finds wrong with it is raised as a DataError that names the file."""
     from PIL import Image
 
-    try:
-        with Image.open(path) as picture:
-            yield picture
-    except DataError:
-        raise
-    # Pillow's decoders report damage with any of these, a picture of absurd size included.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable picture ({error})") from error
+    with opened(path, DataError) as file, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(file, formats=FORMATS) as picture:
+                yield picture
+        except DataError:
+            raise
+        except Exception as error:  # Pillow's decoders report damage with any
+            raise DataError(f"{path}: not a readable picture ({error or type(error).__name__})") from error
 
 
 def _common_form(pictures: list[Path], image_size: int | None) -> tuple[tuple[int, int], int]:
-    """((width, height), channels) that all pictures are read as, from their headers alone."""
+    """((width, height), channels) that all pictures are read as, from their headers; PNGs are checked whole."""
     common: tuple[int, int] | None = (image_size, image_size) if image_size else None
     all_grey = True
     for path in pictures:
@@ -142,6 +158,7 @@ def _common_form(pictures: list[Path], image_size: int | None) -> tuple[tuple[in
                     f"{pictures[0].name}, got {picture.size[0]}x{picture.size[1]}; "
                     "set image_size to resize all"
                 )
+            picture.verify()  # Pillow decodes a PNG whose end is missing as if it were whole
     if common is None:
         raise DataError("expected at least one picture")
     return common, 1 if all_grey else 3

@@ -17,6 +17,7 @@ from nasaudit.data.safe_pickle import load_batch
 from nasaudit.data.subset import draw_classes
 from nasaudit.errors import DataError
 from nasaudit.spec.data import DataSpec
+from nasaudit.strangers import is_file, read_text
 
 SHAPE = (3, 32, 32)
 CLASSES = 1000
@@ -40,7 +41,7 @@ def files(spec: DataSpec, downloads: Path) -> list[Path]:
     folder = _root(spec, downloads)
     batches = [_batch_file(folder, name) for name in (*TRAIN_BATCHES, TEST_BATCH)]
     names = folder / NAMES_FILE
-    return [*batches, names] if names.is_file() else batches
+    return [*batches, names] if is_file(names) else batches
 
 
 def class_names(spec: DataSpec, downloads: Path) -> tuple[str, ...]:
@@ -59,7 +60,7 @@ def _root(spec: DataSpec, downloads: Path) -> Path:
 
 def _batch_file(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.npz"):
-        if path.is_file():
+        if is_file(path):
             return path
     raise DataError(
         f"imagenet32: expected {name} or {name}.npz in {folder}; ImageNet needs an account, so get the 32x32 "
@@ -85,13 +86,9 @@ def _all_names(folder: Path) -> list[str]:
     """The names of the 1,000 classes; the batches carry none, so without the names' file they are numbers."""
     names = [f"class {number}" for number in range(1, CLASSES + 1)]
     path = folder / NAMES_FILE
-    if not path.is_file():
+    if not is_file(path):
         return names
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
-    for count, line in enumerate(lines, start=1):
+    for count, line in enumerate(read_text(path, DataError).splitlines(), start=1):
         match line.split():
             case []:
                 continue

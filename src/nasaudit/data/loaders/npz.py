@@ -15,6 +15,7 @@ from nasaudit.data.raw import Labels, Pixels, RawData, check_images, check_label
 from nasaudit.data.safe_npz import load_arrays
 from nasaudit.errors import DataError
 from nasaudit.spec.data import DataSpec
+from nasaudit.strangers import is_file, is_folder, is_there
 
 CHANNELS = (1, 3)
 
@@ -41,10 +42,11 @@ def load(spec: DataSpec, downloads: Path) -> RawData:
 def files(spec: DataSpec, downloads: Path) -> list[Path]:
     """The one file. Raises DataError when it is not there."""
     path = Path(spec.path or "")
-    if not path.is_file():
-        raise DataError(
-            f"{path}: expected an .npz file, " + ("got a folder" if path.is_dir() else "no such file")
+    if not is_file(path):
+        got = (
+            "got a folder" if is_folder(path) else "got something else" if is_there(path) else "no such file"
         )
+        raise DataError(f"{path}: expected an .npz file, {got}")
     return [path]
 
 

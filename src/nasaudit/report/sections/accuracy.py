@@ -38,6 +38,13 @@ def section(evidence: Evidence) -> Section:
     return Section.of("accuracy", "Accuracy and size", figure, table)
 
 
+def _accuracy(evidence: Evidence, subject: Subject) -> Cell:
+    cell = Cell.of(evidence.accuracy(subject.name))
+    if subject.name not in evidence.doubtful:
+        return cell
+    return Cell(cell.text, f"{cell.note} · the test images may have been trained on")
+
+
 def _cells(evidence: Evidence, subject: Subject) -> tuple[Cell, ...]:
     parameters, flops = (
         evidence.pooled(subject.name, "topology", metric) for metric in ("parameters", "flops")
@@ -51,7 +58,7 @@ def _cells(evidence: Evidence, subject: Subject) -> tuple[Cell, ...]:
         seeds = f"{len(accuracies)} seeds: " if several else "seed "
         spread = Cell(f"{low} to {high}" if several else low, seeds + ", ".join(accuracies))
     return (
-        Cell.of(evidence.accuracy(subject.name)),
+        _accuracy(evidence, subject),
         spread,
         Cell(ABSENT if parameters is None else format.whole(parameters.value)),
         Cell(ABSENT if flops is None else format.millions(flops.value)),

@@ -59,7 +59,7 @@ def line_of(claim: Claim, variables: Mapping[str, Variable]) -> Line:
             _p(claim),
             Entry(_could_see(claim, effect)),
         ),
-        why=format.first_up(claim.why),
+        why=format.first_up("; ".join(part for part in (claim.why, claim.unlike) if part)),
     )
 
 

@@ -85,6 +85,7 @@ def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
             *_illustrated(wording, worst, best, titles),
             *numbers,
             _direction(evidence, family, headline, standing),
+            *([f"Caution: {standing.unlike}, so it may come from the training."] if standing.unlike else []),
             *_accuracies(standing, titles),
             *_adjusted(evidence, standing),
         ),

@@ -110,6 +110,8 @@ def _block(evidence: Evidence, family: Family, pair: GroupComparison, test: Grou
         )
     if missing:
         sentences.append(f"Without {format.listing(missing)}: no such measurement.")
+    if pair.unlike:
+        sentences.append(f"Caution: {pair.unlike}, so a difference may come from the training.")
     if pair.unequal and pair.accuracy_gap is not None:
         better = "more" if pair.accuracy_gap > 0 else "less"
         sentences.append(

@@ -7,6 +7,10 @@ import yaml
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Cell, Section, Table
+from nasaudit.report.sections import origin
+
+# Families whose attackers train a model of their own, also against weights that were given.
+TRAINING = frozenset({"poisoning", "backdoor", "extraction"})
 
 
 def reproduce(evidence: Evidence) -> Section:
@@ -19,7 +23,8 @@ def reproduce(evidence: Evidence) -> Section:
         {
             "spec": as_yaml(results.study.model_dump(mode="json")),
             "file": "spec.yaml",
-            "training": as_yaml(results.training.model_dump(mode="json")),
+            **_recipe(evidence),
+            "hashes": origin.table(evidence),
             "environment": _pairs("Versions and environment", results.environment),
             "seconds": _pairs(
                 "Wall time of each task",
@@ -27,6 +32,17 @@ def reproduce(evidence: Evidence) -> Section:
             ),
         },
     )
+
+
+def _recipe(evidence: Evidence) -> dict[str, str]:
+    """The recipe, where anything was trained by it: weights that were given say nothing of theirs."""
+    results = evidence.results
+    given = set(results.provenance.given) >= {subject.name for subject in evidence.subjects}
+    trains = any(attack.family in TRAINING or attack.made_on for attack in results.study.attacks)
+    if given and not trains:
+        return {"training": "", "recipe": ""}
+    title = "The recipe by which attackers trained models" if given else "The training recipe that was used"
+    return {"training": as_yaml(results.training.model_dump(mode="json")), "recipe": title}
 
 
 def failures(evidence: Evidence) -> Section | None:

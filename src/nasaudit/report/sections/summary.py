@@ -11,6 +11,7 @@ from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies import section as remedies
 from nasaudit.report.sections.remedies import words as remedy_words
+from nasaudit.spec.attacks import FAMILIES as FAMILY_WORDS
 
 # A study of 17 architectures can raise dozens of flags of one kind.
 SHOWN_OF_A_KIND = 3
@@ -48,6 +49,10 @@ def section(evidence: Evidence) -> Section:
             "notices": notices(evidence),
             # What each family's headline says of the architectures, side by side.
             "findings": [finding for family in FAMILIES for finding in findings(evidence, family)],
+            "untested": [
+                f"{FAMILY_WORDS[each.family].title}: {each.why} ({each.how})"
+                for each in evidence.results.untested
+            ],
             "remedies": remedy_words.summary(remedies.hardenings(evidence)),
             "cards": [_card(evidence, subject) for subject in evidence.subjects],
             "folded": evidence.crowded,
@@ -58,8 +63,11 @@ def section(evidence: Evidence) -> Section:
 def notices(evidence: Evidence) -> list[Notice]:
     """The study's flags by kind, and a line for its failures if no flag speaks of them."""
     by_kind: dict[str, list[str]] = defaultdict(list)
+    names = {*evidence.titles, *(attack.name for attack in evidence.results.study.attacks)}
     for flag in evidence.results.flags:
-        by_kind[flag.kind].append(flag.message)
+        # A name is written as it is, also where it begins a sentence.
+        named = flag.message.partition(" ")[0] in names
+        by_kind[flag.kind].append(flag.message if named else format.first_up(flag.message))
     lines = []
     for kind, messages in by_kind.items():
         target = "failures" if kind == "failed_task" and evidence.results.failures else ""
@@ -80,8 +88,10 @@ def _card(evidence: Evidence, subject: Subject) -> Card:
     if accuracy is None:
         tiles, sentences = [], ["Its accuracy was not measured."]
     else:
-        tiles = [Tile.of("accurate", accuracy)]
-        sentences = [f"It classifies {format.estimate(accuracy, 'of the test images correctly')}."]
+        unseen = "accurate" if subject.name not in evidence.doubtful else "accurate (seen in training?)"
+        tiles = [Tile.of(unseen, accuracy)]
+        doubt = ", which it may have been trained on" if subject.name in evidence.doubtful else ""
+        sentences = [f"It classifies {format.estimate(accuracy, 'of the test images correctly')}{doubt}."]
     quotes = [family.quote(evidence, subject) for family in FAMILIES]
     tiles += [tile for quote in quotes for tile in quote.tiles]
     attacked = [quote.sentence for quote in quotes if quote.sentence]

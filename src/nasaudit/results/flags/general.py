@@ -9,6 +9,11 @@ from nasaudit.results.replicates import subject_of
 ACCURACY_GAP = 0.02  # vulnerability and accuracy are confounded beyond this difference
 FEW_SEEDS = 3
 FEW_COMMON_IMAGES = 50
+# What to look at when a network that should know its data does not.
+WIRING = (
+    "check how it wants its pixels (--normalise), whether its classes come in the order of the data's, and whether "
+    "these are the images that it is for"
+)
 # Accuracy that the default recipes reach with every architecture; elsewhere twice chance is asked for.
 ACCURACY_FLOOR = {"mnist5k": 0.95, "digits": 0.9}
 # Of the images that a victim learned, by trial at mini: with fewer right it has not learned them (underfit).
@@ -39,18 +44,38 @@ def accuracy_gap(facts: Facts) -> Iterator[Remark]:
             )
 
 
+def unknown_split(facts: Facts) -> Iterator[Remark]:
+    """Weights that may have been trained on the very images that they are tested on."""
+    if facts.planned.data.division == "unknown":
+        for victim in facts.planned.victims:
+            if victim.weights is not None:
+                name = victim.architecture.name
+                yield Remark(
+                    f"the test images may have been trained on by {name}, as nobody says which ones it learned: its "
+                    "accuracy may be too high, and what attacks do to it too little; say it with --train-index or "
+                    "--test-index, or bring data with a test part",
+                    (name,),
+                )
+
+
 def undertrained(facts: Facts) -> Iterator[Remark]:
     """A victim whose accuracy is so low that attacking it says little."""
     name = facts.planned.data.name
+    given = {victim.architecture.name for victim in facts.planned.victims if victim.weights is not None}
+    rows = {row.architecture: row for row in facts.pooled("training", "clean_accuracy")}
     for architecture in facts.planned.architectures:
         floor = ACCURACY_FLOOR.get(name, min(1.0, 2 / architecture.classes))
-        accuracy = facts.accuracies().get(architecture.name)
-        if accuracy is not None and accuracy < floor:
-            yield Remark(
-                f"{architecture.name} is {accuracy:.1%} accurate on {name}, where at least {floor:.0%} "
-                "is expected: train it longer before comparing it",
-                (architecture.name,),
-            )
+        row = rows.get(architecture.name)
+        if row is None or row.value >= floor:
+            continue
+        advice = "" if architecture.name in given else "train it longer before comparing it"
+        if row.low <= 1 / architecture.classes or advice == "":
+            advice = WIRING + (f"; then {advice}" if advice else "")
+        yield Remark(
+            f"{architecture.name} is {row.value:.1%} accurate on {name}, where at least {floor:.0%} "
+            f"is expected: {advice}",
+            (architecture.name,),
+        )
 
 
 def underfit(facts: Facts) -> Iterator[Remark]:
@@ -117,6 +142,7 @@ CHECKS: tuple[Check, ...] = (
     failed_task,
     accuracy_gap,
     undertrained,
+    unknown_split,
     underfit,
     few_seeds,
     few_images,

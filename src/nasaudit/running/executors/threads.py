@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 # Read by OpenMP (torch), MKL and OpenBLAS (numpy) when they are loaded.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -54,6 +53,11 @@ def _default_threads() -> int:
 
 
 def worker_environment() -> dict[str, str]:
-    """The environment of a worker process: one thread, freed memory kept, this process's module path."""
-    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-    return {**os.environ, **ONE_THREAD, **KEEP_FREED_MEMORY, "PYTHONPATH": path}
+    """The environment of a worker process: one thread, freed memory kept, this process's module path.
+
+    The working folder is on no path, neither of the worker nor of any Python that it starts: a `queue.py`, or the
+    metadata of a plugin, that lies beside somebody's data would be run.
+    """
+    path = os.pathsep.join(filter(None, sys.path))  # "" stands for the working folder
+    safe = {"PYTHONSAFEPATH": "1", "PYTHONPATH": path}
+    return {**os.environ, **ONE_THREAD, **KEEP_FREED_MEMORY, **safe}

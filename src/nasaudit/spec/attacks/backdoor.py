@@ -1,8 +1,6 @@
 """Backdoors: the trigger, the class that it calls up, and how the model is made to learn it."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
@@ -10,6 +8,7 @@ from pydantic import Field, model_validator
 from nasaudit.errors import SpecError
 from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.base import ATTACKS, AttackSpec, DataFacts, Family, ThreatModel
+from nasaudit.spec.attacks.trigger_image import image_digest
 from nasaudit.spec.units import Fractional, PixelSize
 
 Shape = Literal["square", "circle", "cross", "checkerboard"]
@@ -31,7 +30,6 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 
-MAX_IMAGE_BYTES = 10_000_000
 # A fine-tuning takes this share of the victim's epochs, unless told otherwise. Found by trial at scale `mini`, with
 # the victim's learning rate: most triggers are learned, and accuracy stays.
 FINE_TUNING_EPOCHS = 0.2
@@ -69,6 +67,11 @@ class BackdoorSpec(AttackSpec):
         return self
 
     @property
+    def needs_recipe(self) -> bool:
+        """A fine-tuning is the attacker's own."""
+        return self.from_scratch
+
+    @property
     def trained_by_attacker(self) -> bool:
         """Whether the attacker runs the training that plants it, and not someone who knows nothing of it."""
         return self.access in ("training", "weights")
@@ -85,22 +88,6 @@ class BackdoorSpec(AttackSpec):
         """The target must exist."""
         if self.target_class >= facts.classes:
             raise SpecError("target_class", f"a class from 0 to {facts.classes - 1}", self.target_class)
-
-
-def image_digest(path: str) -> str:
-    """First 20 hex digits of the SHA-256 of a trigger's image file.
-
-    Raises:
-        SpecError: it cannot be read, or is larger than a trigger can be.
-    """
-    try:
-        size = Path(path).stat().st_size
-        content = Path(path).read_bytes() if size <= MAX_IMAGE_BYTES else b""
-    except OSError as error:
-        raise SpecError("image", f"an image file that can be read ({error.strerror})", path) from error
-    if size > MAX_IMAGE_BYTES:
-        raise SpecError("image", f"an image file of at most {MAX_IMAGE_BYTES // 10**6} MB", path)
-    return hashlib.sha256(content).hexdigest()[:20]
 
 
 class PictureSpec(BackdoorSpec):

@@ -73,7 +73,7 @@ class AttackSpec(NamedSpec):
     family: ClassVar[Family]
     threat_model: ClassVar[ThreatModel]
     expected_epochs: ClassVar[float] = 3.0
-    trains: ClassVar[bool] = True  # a victim, or models like it: so its recipe must be known
+    needs_split: ClassVar[bool] = True  # it must be known which images the victim was trained on
 
     @property
     def made_on(self) -> str | None:
@@ -82,6 +82,11 @@ class AttackSpec(NamedSpec):
         `same` is the victim's architecture; another name is one for all victims.
         """
         return None
+
+    @property
+    def needs_recipe(self) -> bool:
+        """Whether a victim is trained anew, or models like it: so the recipe must be known that it was trained by."""
+        return True
 
     def strongest(self) -> Self:
         """The attack for a quick look: the strongest of its settings alone, where a sweep is dear."""

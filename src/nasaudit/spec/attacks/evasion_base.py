@@ -26,7 +26,7 @@ class EvasionSpec(AttackSpec):
     """
 
     family: ClassVar[Family] = "evasion"
-    trains: ClassVar[bool] = False
+    needs_split: ClassVar[bool] = False
     # True: the attack looks for the nearest example itself (a MinimalAttack), and the epsilons only say where its
     # success is counted. False: it is run with one epsilon after another.
     minimal: ClassVar[bool] = False
@@ -65,6 +65,11 @@ class EvasionSpec(AttackSpec):
                 "target_class", "a class for the goal `targeted`, none otherwise", self.target_class
             )
         return self
+
+    @property
+    def needs_recipe(self) -> bool:
+        """No: the victim is attacked as it is."""
+        return False
 
     def check(self, facts: DataFacts) -> None:
         """The class to reach must exist."""

@@ -83,6 +83,11 @@ class ExtractionSpec(AttackSpec):
         return self
 
     @property
+    def needs_recipe(self) -> bool:
+        """No: a surrogate is trained by the thief's."""
+        return False
+
+    @property
     def reference(self) -> Role:
         """The split of the victim's data that `budget_shares` are shares of."""
         return "train" if self.pool == "train" else "pool"

@@ -36,6 +36,11 @@ class MembershipSpec(AttackSpec):
         return self
 
     @property
+    def needs_recipe(self) -> bool:
+        """Of the shadow models."""
+        return self.shadow_models > 0
+
+    @property
     def shadow_models(self) -> int:
         """How many shadow models the attacker trains."""
         return 0

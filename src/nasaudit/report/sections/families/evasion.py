@@ -20,6 +20,8 @@ DENOMINATORS: Mapping[str, str] = {
     "correct": "of the images that it classifies correctly",
     "all": "of all attacked images",
 }
+# The same in a word or two, for what stands beside a figure in large print.
+COUNTED: Mapping[str, str] = {"common": "common images", "correct": "its correct images", "all": "all images"}
 GOALS: Mapping[str, str] = {
     "untargeted": "any wrong class",
     "least_likely": "the class the model holds least likely",
@@ -82,7 +84,7 @@ def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
         half = threat.row(evidence, subject, "median_minimal_epsilon", images=images)
         access = f"An attacker who {threat.access}"
         fooled = f"{access} and {allowed} fools it on {format.estimate(share, DENOMINATORS[images])}."
-        tile = Tile.of(f"fall at {epsilon}", share)
+        tile = Tile.of(f"of {COUNTED[images]} fall at {epsilon}", share)
         if half is None:
             return Quote(fooled, (tile,))
         falls = f"Half of the images fall by {format.estimate(half)}, the median minimal epsilon. "
@@ -177,7 +179,8 @@ def _overview_row(evidence: Evidence, threat: Threat) -> tuple[Cell, ...]:
             else f"{format.whole(queries.value)}{format.NBSP}{'query' if round(queries.value) == 1 else 'queries'}",
         ]
         cells.append(Cell(format.value(share), " · ".join(note for note in notes if note)))
-    name = Cell(threat.title, " · ".join([f"at {epsilon}", *unique(size for size in sizes if size)]))
+    counted = f"of {COUNTED.get(images, images)}"
+    name = Cell(threat.title, " · ".join([f"at {epsilon}", counted, *unique(size for size in sizes if size)]))
     sees = "" if threat.spec is None else THREAT_MODELS[threat.spec.threat_model].sees
     return (name, Cell(sees), *cells)
 
