@@ -62,32 +62,23 @@ class Images:
         Raises:
             InputError: the file leads out of the folder, is no archive of plain arrays, or these are of other shapes.
         """
-        with opened(path, DataError, most=MOST_BYTES, inside=folder) as file:
-            try:
-                size = sum(member.file_size for member in zipfile.ZipFile(file).infolist())
-            except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-                raise DataError(f"{path}: expected an .npz archive, got something else ({error})") from error
-            if size > MOST_BYTES:
-                raise DataError(f"{path}: expected at most {MOST_BYTES} bytes of pictures, got {size}")
+        size = _unpacked(path, folder)
+        if size > MOST_BYTES:
+            raise DataError(f"{path}: expected at most {MOST_BYTES} bytes of pictures, got {size}")
         numbers = ("index", "label", *wanted.numbers)
         required = ("clean", wanted.changed, *numbers, *wanted.single)
         arrays = load_arrays(path, required, TRIGGER if wanted.trigger else ())
         clean, changed = arrays["clean"], arrays[wanted.changed]
-        count, *size = clean.shape or (0,)
-        channels = size[0] if size else 0
+        count, *image = clean.shape or (0,)
         shapes = {
             **dict.fromkeys(numbers, (count,)),
             **dict.fromkeys((*wanted.single, "opacity"), ()),
-            "mask": (1, *size[1:]),
-            "pattern": tuple(size),
+            "mask": (1, *image[1:]),
+            "pattern": tuple(image),
         }
         wrong = [name for name, array in arrays.items() if array.shape != shapes.get(name, clean.shape)]
         wrong += [name for name, array in arrays.items() if not _finite(array)]
-        if (
-            len(size) != 3
-            or channels not in (1, 3)
-            or not 1 <= min(size[1:]) <= max(size[1:]) <= LONGEST_SIDE
-        ):
+        if len(image) != 3 or image[0] not in (1, 3) or not 1 <= min(image) <= max(image) <= LONGEST_SIDE:
             wrong.append("clean")
         wrong += ["clean"] if clean.dtype != np.uint8 else []
         wrong += [wanted.changed] if changed.dtype != np.uint8 and changed.dtype.kind != "f" else []
@@ -159,6 +150,16 @@ def strip(
         missing = f"The file {entry.file} cannot be shown: {reason}."
         return Strip(title, missing=missing, is_open=is_open)
     return Strip(title, tuple(draw(images)), is_open=is_open)
+
+
+def _unpacked(path: Path, folder: Path) -> int:
+    """How many bytes an archive in a folder says that it holds."""
+    with opened(path, DataError, most=MOST_BYTES, inside=folder) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return sum(member.file_size for member in archive.infolist())
+        except Exception:  # it is no archive, in one of a dozen ways: whoever reads it says so
+            return 0
 
 
 def _finite(array: npt.NDArray[Any]) -> bool:

@@ -87,6 +87,7 @@ def _names(results: StudyResults) -> Iterator[tuple[str, Iterable[str]]]:
     yield from ((f"standings of {one.family}", one.ranked) for one in results.standings)
     for adjustment in results.adjustments:
         yield f"adjustments of {adjustment.family}", [one.architecture for one in adjustment.values]
+    yield "provenance", (*results.provenance.weights, *results.provenance.given)
     for pair in results.comparisons:
         yield f"comparisons of {pair.family}", [one.architecture for one in pair.values]
     yield from ((f"variables of {one.key!r}", one.values) for one in results.variables)
@@ -132,7 +133,7 @@ def _rests_on(headline: Headline, name: str, row: Row) -> bool:
 
 
 def _of_verdicts(results: StudyResults) -> Iterator[str]:
-    ranked = {headline.family: set(headline.positions) for headline in results.headlines}
+    ranked: dict[str, set[str]] = {one.family: set(one.positions) for one in results.headlines}
     for field, named in (
         ("standings", {one.family: one.ranked for one in results.standings}),
         (
