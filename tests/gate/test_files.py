@@ -82,12 +82,22 @@ def test_a_broken_rule_is_an_error_at_its_line_of_the_policy(gate: Gate) -> None
     assert "0.3 [" in run["results"][0]["message"]["text"]
 
 
-def test_a_policy_outside_of_the_repository_has_an_absolute_address(gate: Gate, tmp_path: Path) -> None:
+def test_a_policy_outside_of_the_repository_is_known_by_its_name_alone(gate: Gate, tmp_path: Path) -> None:
     document = json.loads(to_sarif(gate, tmp_path))
     validator().validate(document)
     location = document["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
-    assert location["uri"].startswith("file:///")
-    assert "uriBaseId" not in location
+    assert location == {"uri": "my%20policy.yaml"}
+
+
+def test_both_files_say_what_was_judged(gate: Gate, tmp_path: Path) -> None:
+    told = {"data sha256": "0" * 64, "nasaudit": "0.1.0", "torch": "2.6"}
+    assert told.items() <= gate.origin.items()
+    (run,) = json.loads(to_sarif(gate, Path.cwd()))["runs"]
+    assert told.items() <= run["properties"].items()
+    path = tmp_path / "gate.xml"
+    path.write_text(to_junit(gate), encoding="utf-8")
+    (suite,) = JUnitXml.fromfile(str(path))
+    assert told.items() <= {each.name: each.value for each in suite.properties()}.items()
 
 
 def test_a_finding_keeps_its_fingerprint_when_its_rule_moves(pgd_study: Callable[..., StudyResults]) -> None:

@@ -174,10 +174,10 @@ def choose(architecture: str) -> ArchChoice:
         return ArchChoice(name="genotype", genotype=Genotype.from_text(architecture))
     model = ModelSpec.named(architecture)
     if model is not None:
-        return ArchChoice(name=model.name, model=model)
+        return ArchChoice.parse({"name": model.name, "model": model}, "architecture")
     path = Path(architecture)
     if path.suffix in {".json", ".txt"}:
-        return ArchChoice(name=path.stem, genotype=Genotype.from_file(path))
+        return ArchChoice.parse({"name": path.stem, "genotype": Genotype.from_file(path)}, "architecture")
     if path.suffix == ".py":
         raise SpecError(
             "architecture", f"the function after the file, as in {architecture}:build", architecture

@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from nasaudit.errors import ModelError, SpecError, UnknownNameError
+from nasaudit.strangers import is_file
 
 TAKEN = sys.stdlib_module_names | {
     "nasaudit",
@@ -172,7 +173,7 @@ def _installed() -> set[str]:
 
 
 def _file(path: Path) -> Code:
-    if not path.is_file():
+    if not is_file(path):
         raise SpecError("model", "a Python file, as in path/file.py:build", str(path))
     file = path.resolve()
     modules = _imports(str(path), file.parent, lambda finder: finder.run_script(str(path)))

@@ -184,6 +184,10 @@ def run_study(
 
 
 def _names(text: str) -> list[str]:
-    """Names with commas between them; `none` stands for no name."""
+    """Names with commas between them; `none` stands for no name, nothing at all for a mistake."""
     names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        from nasaudit.errors import InputError
+
+        raise InputError(f"expected names with commas between them, or `none`, got {text!r}")
     return [] if names == ["none"] else names

@@ -38,7 +38,7 @@ def load_batch(path: Path) -> dict[str, Any]:
     """
     program = read_bytes(path, DataError, most=MAX_BATCH_BYTES)
     try:
-        content = _ArrayUnpickler(program, path).load()
+        content = _ArrayUnpickler(_Program(program), path).load()
     except UnsafeFileError:
         raise
     except Exception as error:  # a damaged pickle can fail in any way: the documentation of pickle says so
@@ -50,6 +50,27 @@ def load_batch(path: Path) -> dict[str, Any]:
     if not all(isinstance(key, str | bytes) for key in content):
         raise DataError(f"{path}: expected a dictionary whose keys are text")
     return {_text(key): _plain(path, value) for key, value in content.items()}
+
+
+def check_program(program: bytes, pickles: int = 1) -> None:
+    """Refuse pickles that would fill the memory, never end, or nest tuples until a reader in C fails.
+
+    Nothing that they name is imported: this says nothing of what they would run.
+
+    Args:
+        program: the pickles, one after the other; anything may follow.
+        pickles: how many are looked at, where there are as many.
+
+    Raises:
+        DataError: one is damaged, or beyond the bounds.
+    """
+    content = _Program(program)
+    try:
+        for _ in range(pickles):
+            if content.tell() < len(program):
+                _Observed(content).load()
+    except Exception as error:
+        raise DataError(f"damaged, or beyond all bounds ({error or type(error).__name__})") from error
 
 
 class _StandIn:
@@ -147,14 +168,13 @@ class _Program(io.BytesIO):
         return line
 
 
-class _ArrayUnpickler(pickle._Unpickler):
+class _Machine(pickle._Unpickler):
+    """Runs a program within bounds; what its names stand for is said by `find_class`."""
+
     stack: list[Any]
 
-    def __init__(self, program: bytes, path: Path):
-        super().__init__(
-            _Program(program), encoding="bytes"
-        )  # Python 2's strings hold pixels: they stay bytes
-        self._path = path
+    def __init__(self, program: _Program):
+        super().__init__(program, encoding="bytes")  # Python 2's strings hold pixels: they stay bytes
         self._steps = 0
 
     def _step(self, load: Callable[[Any], None], makes_tuple: bool) -> None:
@@ -164,15 +184,6 @@ class _ArrayUnpickler(pickle._Unpickler):
         load(self)
         if makes_tuple:
             _check_flat(self.stack[-1])
-
-    def find_class(self, module: str, name: str) -> type[_StandIn]:
-        stand_in = _STAND_INS.get(f"{module}.{name}")
-        if stand_in is None:
-            raise UnsafeFileError(
-                f"{self._path}: refused, it would run {module}.{name} when read; "
-                "a batch of images needs nothing but arrays, lists and text"
-            )
-        return stand_in
 
 
 def _check_flat(value: tuple[Any, ...]) -> None:
@@ -191,13 +202,58 @@ def _stepping(load: Callable[[Any], None], makes_tuple: bool) -> Callable[[Any],
 _TUPLES = tuple(getattr(pickle, name)[0] for name in ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_TUPLE"))
 # Sets are in no batch, and their members are hashed like keys.
 _SETS = tuple(getattr(pickle, name)[0] for name in ("EMPTY_SET", "ADDITEMS", "FROZENSET"))
-_ArrayUnpickler.dispatch = {
+_Machine.dispatch = {
     opcode: _stepping(load, opcode in _TUPLES)
     for opcode, load in pickle._Unpickler.dispatch.items()
     if opcode not in _SETS
 }
 # Python's own asks for memory before it reads; as bytes the content is as good.
-_ArrayUnpickler.dispatch[pickle.BYTEARRAY8[0]] = _ArrayUnpickler.dispatch[pickle.BINBYTES8[0]]
+_Machine.dispatch[pickle.BYTEARRAY8[0]] = _Machine.dispatch[pickle.BINBYTES8[0]]
+
+
+class _ArrayUnpickler(_Machine):
+    def __init__(self, program: _Program, path: Path):
+        super().__init__(program)
+        self._path = path
+
+    def find_class(self, module: str, name: str) -> type[_StandIn]:
+        stand_in = _STAND_INS.get(f"{module}.{name}")
+        if stand_in is None:
+            raise UnsafeFileError(
+                f"{self._path}: refused, it would run {module}.{name} when read; "
+                "a batch of images needs nothing but arrays, lists and text"
+            )
+        return stand_in
+
+
+class _Anything(_StandIn):
+    """Stands for whatever a program names, where only its course is looked at."""
+
+    def __new__(cls, *arguments: Any) -> "_Anything":
+        return super().__new__(cls)
+
+    def __init__(self, *arguments: Any):
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+    def __call__(self, *arguments: Any) -> "_Anything":
+        return self
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def extend(self, values: Any) -> None:
+        pass
+
+
+class _Observed(_Machine):
+    def find_class(self, module: str, name: str) -> type[_StandIn]:
+        return _Anything
+
+    def persistent_load(self, key: Any) -> _Anything:
+        return _Anything()
 
 
 def _text(value: Any) -> str:

@@ -201,11 +201,16 @@ def warnings(
     before: StudyResults, after: StudyResults, first: str = "the first study", second: str = "the second"
 ) -> Iterator[str]:
     """What else differs, so that a difference may come from it; the arguments are those of `require_comparable`."""
-    if before.study.data.path != after.study.data.path:
-        yield (
-            f"the data are at {before.study.data.path} and at {after.study.data.path}: "
-            "a study does not keep their content, so make sure that these are the same images"
-        )
+    if before.provenance.data_sha256 != after.provenance.data_sha256:
+        yield "the images are others: the SHA-256 of the data differ"
+    if (before.provenance.division, before.provenance.indices) != (
+        after.provenance.division,
+        after.provenance.indices,
+    ):
+        yield "the images were divided otherwise into those that were trained on and others"
+    for name in sorted({*before.provenance.given, *after.provenance.given}):
+        if (name in before.provenance.given) != (name in after.provenance.given):
+            yield f"{name} came with weights in one of the studies and was trained in the other"
     changed = sorted(
         field
         for field in TrainingSpec.model_fields

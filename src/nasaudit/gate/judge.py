@@ -5,7 +5,7 @@ gate that passes because it looked at nothing is worse than none.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 from nasaudit.errors import InputError
@@ -74,11 +74,13 @@ class Gate:
         policy: the rules.
         verdicts: of each rule, on each of its figures.
         notes: what to know before they are believed: flags of the study, and what else differs from the baseline.
+        origin: what was judged: hashes of data, weights and code, versions, date, command.
     """
 
     policy: Policy
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...] = ()
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def broken(self) -> tuple[Verdict, ...]:
@@ -116,7 +118,7 @@ def judge(policy: Policy, results: StudyResults, baseline: StudyResults | None =
     ]
     if policy.spec.failed_tasks == "refuse":
         verdicts.insert(0, _failed_tasks(results))
-    return Gate(policy, tuple(verdicts), tuple(_notes(policy, results, baseline)))
+    return Gate(policy, tuple(verdicts), tuple(_notes(policy, results, baseline)), results.origin)
 
 
 def _notes(policy: Policy, results: StudyResults, baseline: StudyResults | None) -> Iterator[str]:

@@ -23,6 +23,9 @@ def to_junit(gate: Gate) -> str:
     }
     root = ET.Element("testsuites", {"name": "nasaudit gate", **counts})
     suite = ET.SubElement(root, "testsuite", {"name": _legal(f"policy {gate.policy.path.name}"), **counts})
+    properties = ET.SubElement(suite, "properties")
+    for key, text in gate.origin.items():
+        ET.SubElement(properties, "property", {"name": _legal(key), "value": _legal(text)})
     for verdict in gate.verdicts:
         name = f"{verdict.architecture}: {verdict.figure}" if verdict.architecture else verdict.figure
         words = {"classname": _legal(verdict.rule), "name": _legal(name), "time": "0"}

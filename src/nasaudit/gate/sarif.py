@@ -23,14 +23,14 @@ def to_sarif(gate: Gate, root: Path) -> str:
 
     Args:
         gate: what came of the policy.
-        root: of the repository; the policy's path is written relative to it where it is inside.
+        root: of the repository; the policy's path is relative to it where it is inside, and else its name alone.
     """
     demands: dict[str, str] = {}
     for verdict in gate.verdicts:
         demands.setdefault(verdict.rule, verdict.demand)
     ids = _ids(list(demands))
     path, base = gate.policy.path.absolute(), root.absolute()
-    location = {"uri": path.as_uri()}
+    location = {"uri": quote(path.name)}
     if path.is_relative_to(base):
         location = {"uri": quote(path.relative_to(base).as_posix()), "uriBaseId": ROOT}
     document = {
@@ -53,6 +53,7 @@ def to_sarif(gate: Gate, root: Path) -> str:
                         ],
                     }
                 },
+                "properties": dict(gate.origin),
                 "automationDetails": {"id": f"nasaudit-gate/{gate.policy.path.stem}"},
                 "results": [
                     _result(verdict, ids[verdict.rule], list(ids).index(verdict.rule), location)

@@ -87,8 +87,8 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     architectures = tuple(resolve(choice, study.scale, classes, shape, study.protocol) for choice in choices)
     _each_once(architectures, own=len(study.architectures))
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
-    # What the data do not have is refused before anything is trained.
-    if data.train_images is not None or data.division == "given":
+    # What the data do not have, and files that are damaged, are refused before anything is trained.
+    if data.train_images is not None or data.division == "given" or data.fingerprint is not None:
         _ = facts.sizes
     for position, attack in enumerate(study.attacks):
         _check_attack(attack, facts, data.name, downloads, f"attacks[{position}]")
@@ -215,7 +215,6 @@ def _check_pool(attack: ExtractionSpec, pool: str, victim_data: str, downloads: 
     if source.needs == "path":
         raise SpecError("pool", f"a data set that is known by its name, not {source.name}:PATH", attack.pool)
     data = fingerprint(DataSpec(name=source.name), downloads)  # raises where its files are missing
-    if attack.budgets:
-        images = sum(count_roles(data, downloads).values())
-        if attack.budgets[-1] > images:
-            raise SpecError("budgets", f"at most {images}, the images of {source.name}", attack.budgets[-1])
+    images = sum(count_roles(data, downloads).values())  # raises where they are damaged
+    if attack.budgets and attack.budgets[-1] > images:
+        raise SpecError("budgets", f"at most {images}, the images of {source.name}", attack.budgets[-1])

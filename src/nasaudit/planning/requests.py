@@ -5,14 +5,14 @@ from pathlib import Path
 
 from nasaudit.arch.catalogue import choose
 from nasaudit.data.catalogue import parse_data, settle, with_weights
-from nasaudit.errors import InputError
+from nasaudit.errors import InputError, SpecError
 from nasaudit.spec.analyses import analyses_for
 from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.choice import SURVEY, attacks_for
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.model import Normalisation
 from nasaudit.spec.remedies.mitigation import MitigationSpec
-from nasaudit.spec.study import ArchChoice, StudySpec
+from nasaudit.spec.study import MAX_SEEDS, ArchChoice, StudySpec
 
 DEFAULT_SEEDS = 3
 
@@ -50,8 +50,8 @@ def make_study(
     mitigation: MitigationSpec | None = None,
 ) -> StudySpec:
     """The study that `audit` or `mitigate` runs: names resolved, every value checked."""
-    if seeds is not None and seeds < 1:
-        raise InputError(f"seeds: expected at least 1, got {seeds}")
+    if seeds is not None and not 1 <= seeds <= MAX_SEEDS:
+        raise SpecError("seeds", f"1 to {MAX_SEEDS}", seeds)
     choices = [choose(wanted) if isinstance(wanted, str) else wanted for wanted in architectures]
     spec = parse_data(data) if isinstance(data, str) else settle(data)
     wanted_attacks = attacks_for(attacks, protocol, scale)

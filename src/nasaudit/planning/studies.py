@@ -9,7 +9,7 @@ from nasaudit.documents import MAX_DEPTH, parse_yaml
 from nasaudit.errors import InputError, SpecError, UnknownNameError
 from nasaudit.registry import normalise
 from nasaudit.spec.attacks.choice import attacks_for
-from nasaudit.spec.study import StudySpec
+from nasaudit.spec.study import MAX_SEEDS, StudySpec
 from nasaudit.strangers import is_there, read_text
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -80,7 +80,7 @@ def _set(values: Any, change: str) -> None:
 def _expand(values: dict[str, Any]) -> dict[str, Any]:
     """Write the short forms out; whatever is wrong is left for the spec's own checks."""
     seeds, attacks = values.get("seeds"), values.get("attacks")
-    if type(seeds) is int and 0 < seeds < 1000:
+    if type(seeds) is int and 0 < seeds <= MAX_SEEDS:
         values["seeds"] = list(range(seeds))
     if isinstance(attacks, str):
         attacks = [attacks]

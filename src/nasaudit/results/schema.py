@@ -215,6 +215,23 @@ class StudyResults(Plain):
             headline.rows.update({name: self.rows[place] for name, place in headline.positions.items()})
         return self
 
+    @property
+    def origin(self) -> dict[str, str]:
+        """What the results are of and where they come from, line by line: hashes, versions, date, command."""
+        networks = {
+            f"weights sha256, {name}, seed {seed}": digest
+            for name, digests in self.provenance.weights.items()
+            for seed, digest in digests.items()
+        }
+        indices = {f"{field} sha256": digest for field, digest in self.provenance.indices.items()}
+        kept = ("nasaudit", "code", "torch", "finished", "command")
+        made = {
+            key: text
+            for key, text in self.environment.items()
+            if text and (key in kept or key.startswith("plugin "))
+        }
+        return {"data sha256": self.provenance.data_sha256, **indices, **networks, **made}
+
     def headline(self, family: str) -> Headline | None:
         """The figure by which a family is judged; None where it was not measured."""
         return next((headline for headline in self.headlines if headline.family == family), None)

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from nasaudit.errors import SpecError
 from nasaudit.spec.base import Spec
+from nasaudit.spec.data import MAX_CLASSES, MAX_SIDE
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.model import ModelSpec, Moments, Normalisation
 from nasaudit.spec.units import Fractional
@@ -46,6 +47,7 @@ OP_TIME = {
     "conv_7x1_1x7": 1.2,
 }
 OTHER_TIME = 4.0  # of a network that is not made of cells, in the same unit
+MAX_OPS = 10_000  # of a network of cells; the largest published one has 200
 
 
 class ArchSpec(Spec):
@@ -56,14 +58,14 @@ class ArchSpec(Spec):
     is defined elsewhere carries its `model`.
     """
 
-    name: str
+    name: Annotated[str, Field(max_length=200)]
     group: Group
     scale: Scale = "mini"
-    classes: Annotated[int, Field(ge=2)] = 10
+    classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] = 10
     input_shape: tuple[int, int, int] = (3, 28, 28)  # channels, height, width
     genotype: Genotype | None = None
-    init_channels: Annotated[int, Field(ge=1)] | None = None
-    n_cells: Annotated[int, Field(ge=1)] | None = None
+    init_channels: Annotated[int, Field(ge=1, le=512)] | None = None
+    n_cells: Annotated[int, Field(ge=1, le=100)] | None = None
     auxiliary: bool = False  # a second classifier at 2/3 of the depth, during training only
     drop_path: Fractional = 0.0  # final probability of dropping an op's output for an image
     # Probability of zeroing each number of an op's output, from the first epoch to the last.
@@ -96,8 +98,12 @@ class ArchSpec(Spec):
                     field, f"{default} (the option exists for cell networks)", getattr(self, field)
                 )
         channels, height, width = self.input_shape
-        if channels not in (1, 3) or min(height, width) < 8:
-            raise SpecError("input_shape", "1 or 3 channels and sides of at least 8", self.input_shape)
+        if channels not in (1, 3) or not 8 <= min(height, width) <= max(height, width) <= MAX_SIDE:
+            raise SpecError("input_shape", f"1 or 3 channels and sides of 8 to {MAX_SIDE}", self.input_shape)
+        if self.genotype is not None and self.n_cells is not None:
+            largest = max(len(cell.edges) for cell in (self.genotype.normal, self.genotype.reduction))
+            if self.n_cells * largest > MAX_OPS:
+                raise SpecError("genotype", f"at most {MAX_OPS} ops in all cells", self.n_cells * largest)
         if isinstance(self.normalise, Moments):
             for field in ("mean", "std"):
                 values = getattr(self.normalise, field)

@@ -10,6 +10,7 @@ from nasaudit.spec.units import Fractional
 
 MAX_CLASSES = 50_000  # ImageNet-21k has 21,841
 MAX_SIDE = 4096  # pixels that images are resized to
+MAX_PATH = 4_096  # characters
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 Role = Literal["train", "validation", "test", "pool"]
@@ -25,8 +26,9 @@ class DataSpec(Spec):
     the other fractions are of the official training set. What is left over is the training split.
     """
 
-    name: str = "mnist5k"
-    path: str | None = None  # file or folder of `folder`, `npz` and the downloaded sets
+    name: Annotated[str, Field(max_length=MAX_PATH)] = "mnist5k"  # or name:path
+    # File or folder of `folder`, `npz` and the downloaded sets.
+    path: Annotated[str, Field(max_length=MAX_PATH)] | None = None
     seed: Seed = 0  # decides the splits, the drawn classes and images
     classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] | None = None  # how many are drawn; None: all
     # Images to train on, as many of each class; the images of validation and of the pool become fewer in proportion,

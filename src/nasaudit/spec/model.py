@@ -32,7 +32,7 @@ class ModelSpec(Spec):
     """Who builds a network, and by which name."""
 
     builder: Builder
-    target: Annotated[str, Field(min_length=1)]  # without the builder's prefix
+    target: Annotated[str, Field(min_length=1, max_length=1000)]  # without the builder's prefix
     sha256: str | None = None  # of the code of a Python factory, set when a study is planned
 
     @classmethod
@@ -48,17 +48,17 @@ class ModelSpec(Spec):
         text = value.strip()
         if text.startswith("|"):
             parse_201(text)
-            return cls(builder="nasbench201", target="".join(text.split()))
+            return cls.parse({"builder": "nasbench201", "target": "".join(text.split())})
         place, colon, name = text.rpartition(":")
         if not colon or not place or not name:
             raise SpecError("model", FORMS, value)
         for library in LIBRARIES:
             if place == library:
-                return cls(builder=library, target=name)
+                return cls.parse({"builder": library, "target": name}, "model")
         is_module = all(part.isidentifier() for part in place.split("."))
         if not name.isidentifier() or not (place.endswith(".py") or is_module):
             raise SpecError("model", FORMS, value)
-        return cls(builder="python", target=text)
+        return cls.parse({"builder": "python", "target": text}, "model")
 
     @property
     def name(self) -> str:

@@ -9,12 +9,14 @@ from nasaudit.spec.analyses import DEFAULT_ANALYSES, AnyAnalysis
 from nasaudit.spec.arch import Group, Protocol, Scale
 from nasaudit.spec.attacks import AnyAttack, ExtractionSpec
 from nasaudit.spec.base import Spec
-from nasaudit.spec.data import DataSpec
+from nasaudit.spec.data import DataSpec, Seed
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.model import ModelSpec, Normalisation
 from nasaudit.spec.remedies.mitigation import MitigationSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.spec.units import Fractional
+
+MAX_SEEDS = 100  # trainings of each architecture: planning stays a matter of seconds
 
 
 class ArchChoice(Spec):
@@ -67,7 +69,7 @@ class PopulationSpec(Spec):
     """Cells of the DARTS space, so that correlations over architectures can be seen."""
 
     cells: Annotated[int, Field(ge=0, le=10_000)] = 60  # drawn uniformly
-    seed: Annotated[int, Field(ge=0)] = 0  # of the draw
+    seed: Seed = 0  # of the draw
     published: bool = True  # and the cells that NAS found, of the catalogue
     hardened: bool = True  # and those rewired: deepened, without skips, both
 
@@ -83,7 +85,7 @@ class StudySpec(Spec):
     data: AnyData = DataSpec()
     scale: Scale = "mini"
     protocol: Protocol = "sound"
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MAX_SEEDS)] = (0, 1, 2)
     attacks: tuple[AnyAttack, ...] = Field(default=(), validate_default=True)
     analyses: tuple[AnyAnalysis, ...] = DEFAULT_ANALYSES
     training: TrainingSpec | None = None  # None: the recipe of the scale, protocol and data

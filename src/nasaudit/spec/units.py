@@ -1,10 +1,15 @@
 """Units that people write and units that the code uses: epsilon is a share of [0,1], written as 8/255."""
 
+import re
 from fractions import Fraction
 from math import prod
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
+
+MAX_DIGITS = 40
+# `1e999999999` is an integer of a billion digits for Fraction.
+_HUGE_EXPONENT = re.compile(r"[eE][-+]?[0-9_]{4}")
 
 
 def _fraction(value: Any) -> Any:
@@ -23,6 +28,8 @@ def as_number(text: str) -> float | None:
     >>> as_number("0.5"), as_number("1 / 4"), as_number("0.5/255") == 0.5 / 255, as_number("soft")
     (0.5, 0.25, True, None)
     """
+    if len(text) > MAX_DIGITS or _HUGE_EXPONENT.search(text):
+        return None
     try:
         above, *below = map(Fraction, text.replace(" ", "").split("/"))
         return float(above / prod(below)) if len(below) < 2 else None

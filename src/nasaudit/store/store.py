@@ -156,7 +156,9 @@ class Store:
         with explain_full_disk(self.folder):
             try:
                 if record.state == "failed":  # half of an artefact is worse than none
-                    shutil.rmtree(workspace)
+                    self.discard(workspace)
+                if not workspace.is_dir():
+                    self._unfinished.make()
                     workspace.mkdir()
                 stored = record.model_copy(update={"artefacts": _artefacts(workspace)})
                 write_atomically(workspace / RECORD_FILE, stored.model_dump_json(indent=1))

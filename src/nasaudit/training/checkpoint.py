@@ -1,25 +1,28 @@
 """Checkpoints: safetensors that carry the ArchSpec, genotype included. No code of a file is ever run."""
 
 import hashlib
-import io
-import json
-import pickle
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
 
 from nasaudit.arch.network import Network, build
+from nasaudit.documents import parse_json
 from nasaudit.errors import CheckpointError, InputError, UnsafeFileError
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.tasks import WeightsFile
+from nasaudit.strangers import read_bytes
+from nasaudit.training.tensor_files import (
+    MAX_WEIGHTS_BYTES,
+    check_finite,
+    check_fit,
+    is_pickle,
+    read_safetensors,
+    unpickle,
+)
 
 FORMAT = "nasaudit/1"
-_PICKLE_STARTS = (b"\x80", b"PK\x03\x04")  # a raw pickle, and the zip that torch.save writes
 
 
 def save(network: Network, path: Path, clean_accuracy: float) -> None:
@@ -44,7 +47,7 @@ def load(path: Path, spec: ArchSpec | None = None) -> Network:
         UnsafeFileError: the file is a pickle, which could execute code; or it alone names Python code to build with.
         CheckpointError: missing, truncated, of another architecture, or with other tensors.
     """
-    metadata, state = _read(path)
+    metadata, state = read_safetensors(path)
     stored = _stored_spec(metadata, path)
     if spec is not None and spec != stored:
         raise CheckpointError(f"{path}: holds another architecture: {_difference(spec, stored)}")
@@ -53,8 +56,14 @@ def load(path: Path, spec: ArchSpec | None = None) -> Network:
             f"{path}: names code that would be executed to build its network ({stored.model.target}); "
             "if you trust it, say the architecture: load(path, spec)"
         )
+    if (
+        spec is None and stored.model is None
+    ):  # sizes that a file claims are compared with what it holds before memory is taken
+        with torch.device("meta"):
+            check_fit(build(stored).state_dict(), state, path)
     network = build(stored)
-    _fill(network, state, path)
+    check_fit(network.state_dict(), state, path)
+    network.load_state_dict(state)
     return network.eval()
 
 
@@ -73,28 +82,23 @@ def load_given(given: WeightsFile, network: Network) -> Network:
         CheckpointError: missing, changed, of another architecture, with other tensors, or not finite.
     """
     path = Path(given.path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be opened: {error.strerror}") from error
+    content = read_bytes(path, CheckpointError, most=MAX_WEIGHTS_BYTES)
     if hashlib.sha256(content).hexdigest() != given.sha256:
         raise CheckpointError(
             f"{path}: changed since the study was planned; plan it again, or restore the file"
         )
-    if content.startswith(_PICKLE_STARTS) and not _plausible_header(content[:8], path):
-        state = _unpickled(content, path)
+    if is_pickle(content[:8], len(content)):
+        state = unpickle(content, path)
     else:
-        metadata, state = _read(path)
+        metadata, state = read_safetensors(path)
         _check_same_network(metadata, network.spec, path)
-    broken = [name for name, value in state.items() if not torch.isfinite(value).all()]
-    if broken:
-        raise CheckpointError(
-            f"{path}: {len(broken)} tensors hold NaN or infinite values; the first: {broken[0]}. "
-            "A training that diverged cannot be measured; bring weights of an earlier epoch"
-        )
     ours = network.spec.model is None or any(name.startswith("normalise.") for name in state)
     # A model that is defined elsewhere has its own names, without our body and normalisation.
-    _fill(network if ours else network.body, state, path)
+    module = network if ours else network.body
+    expected = module.state_dict()
+    check_fit(expected, state, path)
+    check_finite(expected, state, path)
+    module.load_state_dict(state)
     return network.eval()
 
 
@@ -119,79 +123,11 @@ def _check_same_network(metadata: Mapping[str, str], expected: ArchSpec, path: P
 
 def _stored_spec(metadata: Mapping[str, str], path: Path) -> ArchSpec:
     try:
-        return ArchSpec.parse(json.loads(metadata["architecture"]), where=str(path))
-    except (KeyError, json.JSONDecodeError, InputError) as error:
+        return ArchSpec.parse(parse_json(metadata["architecture"], "architecture"), where=str(path))
+    except (KeyError, InputError) as error:
         raise CheckpointError(
             f"{path}: expected a checkpoint that carries its architecture (written by nasaudit), {error}"
         ) from error
-
-
-def _unpickled(content: bytes, path: Path) -> dict[str, Tensor]:
-    """A state dict that torch reads without running any code of the file."""
-    try:
-        # Not by the path: a pickle may be called `.safetensors`, which torch would believe.
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UnsafeFileError(
-            f"{path}: holds more than tensors, which could execute code when it is loaded; expected a state dict: "
-            "torch.save(model.state_dict(), ...), or safetensors"
-        ) from error
-    except Exception as error:  # a damaged file can fail anywhere in torch's reader
-        raise CheckpointError(f"{path}: cannot be read: {error}") from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict):
-        raise CheckpointError(f"{path}: expected a state dict (names to tensors), got {type(state).__name__}")
-    for name, value in state.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise CheckpointError(
-                f"{path}: expected a state dict (names to tensors), got {type(value).__name__} at {name!r}"
-            )
-    return state
-
-
-def _fill(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    """Load the tensors, if every one fits."""
-    expected, given = (
-        {name: str(list(tensor.shape)) for name, tensor in tensors.items()}
-        for tensors in (module.state_dict(), state)
-    )
-    wrong = [
-        f"{name}: expected {expected.get(name, 'nothing')}, got {given.get(name, 'nothing')}"
-        for name in sorted(expected.keys() | given.keys())
-        if expected.get(name) != given.get(name)
-    ]
-    if wrong:
-        first = wrong[:3]
-        unknown = [line for line in wrong if ": expected nothing" in line]
-        if unknown and unknown[0] not in first:  # a prefix, as `module.`, shows only beside what is missing
-            first[-1] = unknown[0]
-        raise CheckpointError(f"{path}: {len(wrong)} tensors do not fit; the first: " + "; ".join(first))
-    module.load_state_dict(state)
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and tensors of a safetensors file."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(8)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be opened: {error.strerror}") from error
-    if start.startswith(_PICKLE_STARTS) and not _plausible_header(start, path):
-        raise UnsafeFileError(
-            f"{path}: is a pickle, which can execute code when it is loaded; expected safetensors. "
-            "If you trust it: torch.load(..., weights_only=True), then safetensors.torch.save_file"
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            return dict(file.metadata() or {}), tensors
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: expected a whole safetensors file, got: {error}") from error
-
-
-def _plausible_header(start: bytes, path: Path) -> bool:
-    """Whether the first 8 bytes can be the length of a safetensors header in a file of this size."""
-    return len(start) == 8 and struct.unpack("<Q", start)[0] < path.stat().st_size
 
 
 def _difference(expected: ArchSpec, got: ArchSpec) -> str:

@@ -11,6 +11,7 @@ from nasaudit.attacks.backdoor.trigger import Trigger, choose, patch, picture, p
 from nasaudit.data.split import Split
 from nasaudit.errors import DataError, SpecError
 from nasaudit.spec.attacks import BadNetsSpec, BlendedSpec, DataFacts
+from nasaudit.spec.attacks.trigger_image import image_digest
 from nasaudit.testing.data import synthetic_split
 
 SHAPE = (1, 6, 6)
@@ -157,3 +158,11 @@ def test_a_trigger_is_differentiable_in_its_pattern_within_the_mask_only():
     pixels = synthetic_split(4, shape=SHAPE).pixels()
     (gradient,) = torch.autograd.grad(Trigger(trigger.mask, pattern, 0.5)(pixels).sum(), pattern)
     assert torch.equal(gradient, 4 * 0.5 * trigger.mask)
+
+
+@pytest.mark.timeout(10)
+def test_a_device_is_no_picture():
+    with pytest.raises(SpecError, match="got a device"):
+        image_digest("/dev/zero")
+    with pytest.raises(DataError, match="got a device"):
+        picture("/dev/zero", None, (1, 8, 8))

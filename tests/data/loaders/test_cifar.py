@@ -6,6 +6,8 @@ import pytest
 from nasaudit.data import catalogue
 from nasaudit.data.catalogue import class_names, describe, fetch, fingerprint, parse_data, read_raw
 from nasaudit.errors import DataError, UnsafeFileError
+from nasaudit.planning.plan import plan
+from nasaudit.planning.studies import parse_study
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*differ from the published files")
 
@@ -158,3 +160,12 @@ def test_the_fingerprint_follows_the_content(tmp_path, formats):
     batch.write_bytes(batch.read_bytes() + b" ")
     assert fingerprint(spec, tmp_path / "b") != before
     assert catalogue.settle(before) == before
+
+
+def test_a_damaged_batch_is_found_before_anything_is_trained(tmp_path, formats):
+    formats.cifar10(tmp_path / "cifar-10-batches-py", formats.python2)
+    study = parse_study("architectures: [resnet]\ndata: cifar10\nattacks: []\nanalyses: []", "s.yaml")
+    batch = tmp_path / "cifar-10-batches-py" / "data_batch_4"
+    batch.write_bytes(batch.read_bytes()[:-100])
+    with pytest.raises(DataError, match="data_batch_4: truncated"):
+        plan(study, tmp_path)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from nasaudit.data.split import Split
@@ -19,6 +19,8 @@ from nasaudit.errors import DataError, SpecError
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import PatchSpec
 from nasaudit.spec.attacks.backdoor import Fill, Position, Shape
+from nasaudit.spec.attacks.trigger_image import MAX_IMAGE_BYTES
+from nasaudit.strangers import read_bytes
 
 # Float32 pixels [N, C, H, W] in [0,1] -> triggered ones.
 Stamp = Callable[[Tensor], Tensor]
@@ -91,10 +93,7 @@ def picture(path: str, sha256: str | None, shape: tuple[int, int, int]) -> tuple
     Raises:
         DataError: the file is no picture, too large, or not the one whose digest (20 hex digits) is given.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: the trigger's image cannot be read ({error.strerror})") from error
+    content = read_bytes(Path(path), DataError, most=MAX_IMAGE_BYTES)
     if sha256 is not None and hashlib.sha256(content).hexdigest()[:20] != sha256:
         raise DataError(f"{path}: the trigger's image changed since the study was planned; plan it again")
     channels, height, width = shape
@@ -103,7 +102,9 @@ def picture(path: str, sha256: str | None, shape: tuple[int, int, int]) -> tuple
             if max(opened.size) > MAX_SIDE:
                 raise DataError(f"{path}: expected at most {MAX_SIDE} pixels a side, got {opened.size}")
             whole = opened.convert("RGBA").resize((width, height), Image.Resampling.BILINEAR)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's decoders report damage with any
         raise DataError(f"{path}: expected a picture ({', '.join(FORMATS)}), {error}") from error
     colours = whole.convert("L" if channels == 1 else "RGB")
     pattern = torch.from_numpy(np.array(colours, dtype=np.float32) / 255).reshape(height, width, channels)

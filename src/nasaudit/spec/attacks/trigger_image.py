@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from nasaudit.errors import SpecError
+from nasaudit.errors import DataError, SpecError
+from nasaudit.strangers import read_bytes
 
 MAX_IMAGE_BYTES = 10_000_000
 
@@ -15,10 +16,8 @@ def image_digest(path: str) -> str:
         SpecError: it cannot be read, or is larger than a trigger can be.
     """
     try:
-        size = Path(path).stat().st_size
-        content = Path(path).read_bytes() if size <= MAX_IMAGE_BYTES else b""
-    except OSError as error:
-        raise SpecError("image", f"an image file that can be read ({error.strerror})", path) from error
-    if size > MAX_IMAGE_BYTES:
-        raise SpecError("image", f"an image file of at most {MAX_IMAGE_BYTES // 10**6} MB", path)
+        content = read_bytes(Path(path), DataError, most=MAX_IMAGE_BYTES)
+    except DataError as error:
+        expected = f"an image file that can be read, of at most {MAX_IMAGE_BYTES // 10**6} MB"
+        raise SpecError("image", expected, str(error)) from error
     return hashlib.sha256(content).hexdigest()[:20]

@@ -88,13 +88,14 @@ class MitigationSpec(Spec):
     def _doses(cls, doses: Any) -> Any:
         """One message for what could be either."""
         numbers = (
-            [int(dose) if str(dose).isdecimal() else 0 for dose in doses]
+            [int(dose) if len(str(dose)) < 9 and str(dose).isdecimal() else 0 for dose in doses]
             if isinstance(doses, list | tuple)
             else []
         )
-        if doses in ("full", "curve") or (numbers and min(numbers) > 0):
+        once = numbers and min(numbers) > 0 and len(set(numbers)) == len(numbers)
+        if doses in ("full", "curve") or once:
             return numbers or doses
-        raise SpecError("", "full, curve, or numbers of nodes or skips from 1 on", doses)
+        raise SpecError("", "full, curve, or numbers of nodes or skips from 1 on, each once", doses)
 
     @model_validator(mode="after")
     def _consistent(self) -> "MitigationSpec":
