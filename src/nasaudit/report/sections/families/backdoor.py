@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject, unique
-from nasaudit.report.images import Images, data_uri, strip, to_bytes
+from nasaudit.report.images import Images, Wanted, data_uri, strip, to_bytes
 from nasaudit.report.parts import Block, Figure, Picture, Section, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, anchor, curve_figure, point
 from nasaudit.report.sections.families.base import Family, Quote, Wording, published
@@ -17,6 +17,7 @@ from nasaudit.spec.attacks import Family as FamilyName
 FAMILY: FamilyName = "backdoor"
 CURVE_POINTS = 3  # fewer values of a field are a table
 SHOWN_IMAGES = 4
+WANTED = Wanted("triggered", ("prediction", "clean_prediction", "victim"), ("target",), trigger=True)
 SHOWN_ARCHITECTURES = 3
 INTRODUCTION = (
     "A model with a backdoor works as it should, until it sees the trigger: then it calls the target class. The "
@@ -124,6 +125,7 @@ def _block(evidence: Evidence, attack: str, plants: Sequence[Plant]) -> Block:
                 entry,
                 f"Pictures: {evidence.titles.get(entry.architecture, entry.architecture)}, seed {entry.seed}: "
                 f"{plants[0].title}",
+                WANTED,
                 _draw,
                 is_open=position == 0,
             )

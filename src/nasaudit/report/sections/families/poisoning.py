@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.images import Images, strip
+from nasaudit.report.images import Images, Wanted, strip
 from nasaudit.report.parts import Block, Figure, Picture, Section, Table, Text, Tile
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, extremes
 from nasaudit.report.sections.families.base import Family, Quote, Wording, published
@@ -19,6 +19,7 @@ INTRODUCTION = (
     "judged on the same clean test images. A larger loss of accuracy means that the attacker does more damage: "
     "higher is worse for the defender."
 )
+WANTED = Wanted("poisoned", ("aimed_label", "reached"))
 STRIPS = (
     "The mismatch is one minus the cosine of the angle between the gradients of the poison and of the target, on the "
     "attacker's model: 0 where both teach the same. Each strip shows a training image, the poison it became, and the "
@@ -137,6 +138,7 @@ def _block(evidence: Evidence, threat: Threat) -> Block:
                 evidence,
                 entry,
                 f"Poisons for {evidence.titles.get(entry.architecture, entry.architecture)}, seed {entry.seed}",
+                WANTED,
                 _draw,
                 is_open=len(pictures) <= OPEN_STRIPS,
             )
