@@ -167,7 +167,7 @@ def threatened(results: StudyResults) -> str:
     from nasaudit.report.sections.threats import heads, lines
 
     evidence = Evidence(results, Path())
-    titles = heads(evidence)
+    titles = [f"{head.text}\n{head.note}" if head.note else head.text for head in heads(evidence)]
     rows: list[Entry] = []
     for line in lines(evidence):
         figures = [f"{cell.text} {cell.note.partition(' · ')[0]}".strip() for _, cell in line.cells]

@@ -17,6 +17,7 @@ from nasaudit.spec.attacks import Family
 
 # More architectures than columns fit beside each other: then the least and the most serious are named.
 COLUMNS = 4
+LEAST_AND_MOST = (Cell("least"), Cell("most"))
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,6 @@ THREATS: Mapping[Family, Words] = {
         "Train it with less overfitting or with clipped, noisy gradients (nasaudit mitigate --remedies dp_sgd).",
     ),
 }
-QUIET = "Nothing more than what the others ask for."
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,17 @@ def columns(evidence: Evidence) -> tuple[str, ...]:
     return names if len(names) <= COLUMNS else ()
 
 
-def heads(evidence: Evidence) -> tuple[str, ...]:
-    """The titles of the columns of figures."""
+def heads(evidence: Evidence) -> tuple[Cell, ...]:
+    """The titles of the columns of figures: an architecture and its accuracy, without which no figure can be read."""
     names = columns(evidence)
-    return tuple(evidence.titles[name] for name in names) or ("least", "most")
+    return tuple(Cell(evidence.titles[name], _accuracy(evidence, name)) for name in names) or LEAST_AND_MOST
+
+
+def _accuracy(evidence: Evidence, name: str) -> str:
+    row = evidence.accuracy(name)
+    if row is None:
+        return "accuracy not measured"
+    return f"{format.value(row)} accurate" + (" (seen in training?)" if name in evidence.doubtful else "")
 
 
 def figure(evidence: Evidence) -> Figure | None:
@@ -186,4 +193,6 @@ def _advice(evidence: Evidence, threat: Threat, words: Words) -> str:
     ]
     if names:
         return f"Recommended by this study: {format.listing(names)}."
-    return QUIET if threat.level == "low" else words.advice
+    if threat.level == "low":
+        return f"No step follows from this attack; --attacks {threat.family} tries all others of its kind."
+    return words.advice
