@@ -30,6 +30,7 @@ EXAMPLES_FOLDER = "examples"
 ANEW = "run the study again in another folder, or remove this one first"
 WRITE_ANEW = "run the study again to write it anew"
 MAX_BYTES = 2**28  # of study.json and results.json: 200 architectures write a hundredth of it
+MAX_STAMP_BYTES = 2**16
 
 
 class StudyFolder:
@@ -147,8 +148,9 @@ class StudyFolder:
     def is_current(self, source: str) -> bool:
         """Whether the files are the ones that were written from the same records, unaltered since."""
         try:
-            return bool(json.loads(self._stamp.read_text()) == self._stamp_of(source))
-        except (OSError, ValueError):
+            stamp = read_text(self._stamp, StoreError, most=MAX_STAMP_BYTES)
+            return bool(parse_json(stamp, STAMP_FILE) == self._stamp_of(source))
+        except (OSError, StoreError, SpecError):
             return False
 
     @property
