@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from nasaudit.results.schema import COLUMNS, Row, StudyResults
 from nasaudit.results.soundness import problems
 from nasaudit.spec.base import first_problem
 from nasaudit.spec.study import StudySpec
-from nasaudit.store.files import FORMAT, check_format, explain_full_disk, sha256, write_atomically
+from nasaudit.store.files import FORMAT, check_format, sha256, write_atomically
 from nasaudit.store.lock import LOCK_FILE
 from nasaudit.strangers import read_text
 
@@ -135,8 +134,7 @@ class StudyFolder:
         """Copy an artefact to `name`, a path relative to the folder."""
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        with explain_full_disk(self.path):
-            shutil.copyfile(source, target)
+        write_atomically(target, source.read_bytes())
 
     def write(self, results: StudyResults, source: str) -> None:
         """Write results.json and results.csv; `source` identifies the records that they were made from."""
