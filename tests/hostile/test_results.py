@@ -228,3 +228,39 @@ def test_files_of_other_kinds_are_refused_in_one_sentence(kind: str, folder: Pat
     (folder / "study.json").unlink(missing_ok=True)
     FILES[kind](folder / "study.json")
     assert "root:" not in refused(command, "study", "status", "hostile")
+
+
+POLICIES: dict[str, Callable[[Path], Any]] = {
+    "a pipe": _pipe,
+    "a folder": Path.mkdir,
+    "a device without end": _link("/dev/zero"),
+    "a link to itself": _link("hostile.yaml"),
+    "a file elsewhere": _link("/etc/passwd"),
+    "nothing": _text(""),
+    "aliases of aliases": _text(
+        "a0: &a0 [x, x]\n"
+        + "".join(f"a{k}: &a{k} [*a{k - 1}, *a{k - 1}]\n" for k in range(1, 60))
+        + "rules: *a59\n"
+    ),
+    "an alias of itself": _text("rules: &a [*a]\n"),
+    "a tower": _text("[" * 200_000),
+    "a key twice": _text("rules: []\nrules: []\n"),
+    "code": _text("rules: !!python/object/apply:os.system [id]\n"),
+    "a limit that is NaN": _text("rules: [{metric: asr, at_most: .nan}]\n"),
+    "a limit of x/0": _text("rules: [{metric: asr, at_most: 1/0}]\n"),
+    "a name with a line break": _text('rules: [{metric: asr, at_most: 1, name: "a\\nb"}]\n'),
+    "control characters": _text('rules: [{metric: "a\\e[31m", at_most: 1}]\n'),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", POLICIES)
+def test_a_policy_of_another_kind_is_refused_in_one_sentence(kind: str, folder: Path, command: Run) -> None:
+    POLICIES[kind](folder.parent / "hostile.yaml")
+    code, out, err = command("gate", "good", "--policy", "hostile.yaml")
+    assert (code, out) == (2, "")
+    assert err.startswith("nasaudit: ")
+    assert err.count("\n") == 1
+    assert err.rstrip("\n").isprintable()
+    assert len(err) < 2_000
+    assert "root:x" not in err or kind == "a file elsewhere"

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from nasaudit.results.schema import COLUMNS, Row, StudyResults
 from nasaudit.results.soundness import problems
 from nasaudit.spec.base import first_problem
 from nasaudit.spec.study import StudySpec
-from nasaudit.store.files import FORMAT, check_format, explain_full_disk, sha256, write_atomically
+from nasaudit.store.files import FORMAT, check_format, sha256, write_atomically
 from nasaudit.store.lock import LOCK_FILE
 from nasaudit.strangers import read_text
 
@@ -30,6 +29,7 @@ EXAMPLES_FOLDER = "examples"
 ANEW = "run the study again in another folder, or remove this one first"
 WRITE_ANEW = "run the study again to write it anew"
 MAX_BYTES = 2**28  # of study.json and results.json: 200 architectures write a hundredth of it
+MAX_STAMP_BYTES = 2**16
 
 
 class StudyFolder:
@@ -134,8 +134,7 @@ class StudyFolder:
         """Copy an artefact to `name`, a path relative to the folder."""
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        with explain_full_disk(self.path):
-            shutil.copyfile(source, target)
+        write_atomically(target, source.read_bytes())
 
     def write(self, results: StudyResults, source: str) -> None:
         """Write results.json and results.csv; `source` identifies the records that they were made from."""
@@ -147,8 +146,9 @@ class StudyFolder:
     def is_current(self, source: str) -> bool:
         """Whether the files are the ones that were written from the same records, unaltered since."""
         try:
-            return bool(json.loads(self._stamp.read_text()) == self._stamp_of(source))
-        except (OSError, ValueError):
+            stamp = read_text(self._stamp, StoreError, most=MAX_STAMP_BYTES)
+            return bool(parse_json(stamp, STAMP_FILE) == self._stamp_of(source))
+        except (OSError, StoreError, SpecError):
             return False
 
     @property
