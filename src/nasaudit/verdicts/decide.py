@@ -15,14 +15,13 @@ from nasaudit.verdicts.advice import make_fronts
 from nasaudit.verdicts.chain import make_variables
 from nasaudit.verdicts.claims import make_claims
 from nasaudit.verdicts.confounders import make_adjustments
-from nasaudit.verdicts.coverage import find_untested
 from nasaudit.verdicts.groups import compare_groups
 from nasaudit.verdicts.headlines import find_headlines
 from nasaudit.verdicts.links import judge_links
 from nasaudit.verdicts.remedies import make_remedies
 from nasaudit.verdicts.saturation import find_saturated
 from nasaudit.verdicts.standings import make_standings
-from nasaudit.verdicts.threats import find_threats
+from nasaudit.verdicts.threats import find_threats, find_untested
 from nasaudit.verdicts.unlike import find_unlike
 
 

@@ -17,11 +17,13 @@ architecture decides the order; no level compares two of them, which `verdicts.s
 from collections.abc import Mapping, Sequence
 from math import log
 
+from nasaudit.results.provenance import Provenance
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import over_seeds
-from nasaudit.results.verdict_models import Level, Threat, ThreatFigure
+from nasaudit.results.verdict_models import Level, Threat, ThreatFigure, Untested
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import FAMILIES, Family
+from nasaudit.spec.study import StudySpec
 from nasaudit.spec.units import as_number
 
 # Of each family's figure: low up to, severe from.
@@ -37,6 +39,8 @@ LIMITS: Mapping[Family, tuple[float, float]] = {
 USUAL: Mapping[tuple[int, str], str] = {
     (3, "linf"): "8/255", (1, "linf"): "64/255", (3, "l2"): "0.5", (1, "l2"): "2",
 }  # fmt: skip
+# The family whose every attack trains the victim anew.
+RECIPE = "poisoning"
 SERIOUS: tuple[Level, ...] = ("severe", "raised", "low", "not tested")  # the most serious first
 
 
@@ -100,3 +104,32 @@ def _figures(headline: Headline, rows: Sequence[Row], channels: int) -> dict[str
         if nearest is not None and chosen is not None:
             found[name] = next(place for place in at[nearest] if rows[place] is chosen)
     return found
+
+
+def find_untested(study: StudySpec, provenance: Provenance, measured: set[str]) -> list[Untested]:
+    """The families of which there is no figure, in their order.
+
+    Args:
+        study: as it was asked for.
+        provenance: what is known of the weights.
+        measured: families that have rows.
+    """
+    untested = []
+    asked = {attack.family for attack in study.attacks}
+    for family in FAMILIES:
+        if family in measured:
+            continue
+        if family in asked:
+            why, how = "its attacks left no result", "see the failures"
+        elif provenance.doubtful and family != "evasion":
+            why = "nobody says which images the model was trained on"
+            how = "name them with --train-index or --test-index, or bring data with a test part"
+            if family == RECIPE:
+                how += "; it also takes the recipe of the training, as a study's `training`"
+        elif provenance.given and family == RECIPE and study.training is None:
+            why = "it trains the model anew, by a recipe that is not known"
+            how = "give the recipe as a study's `training`"
+        else:
+            why, how = "it was not asked for", f"--attacks {family}"
+        untested.append(Untested(family=family, why=why, how=how))
+    return untested
