@@ -2,7 +2,11 @@
 
 import json
 import os
+import re
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -131,6 +135,77 @@ def hang_once(task: FakeTrain) -> None:
         time.sleep(600)
 
 
+def hang(task: FakeTrain) -> None:
+    sys.stdout.write("thinking about it\n")
+    sys.stdout.flush()
+    time.sleep(600)
+
+
+def hang_in_c(task: FakeTrain) -> None:
+    """Where no other thread of the process gets to run, and no signal handler of Python."""
+    Path(task.folder, f"hangs-{os.getpid()}").touch()
+    re.match("(a+)+$", "a" * 40 + "b")
+
+
+def start_others(task: FakeTrain) -> None:
+    """Processes that hold on to all that they get, and write down who they are."""
+    child = subprocess.Popen(["sleep", "600"], close_fds=False)
+    Path(task.folder, f"child-{child.pid}").touch()
+    copy = os.fork()
+    if copy == 0:
+        time.sleep(600)
+        os._exit(0)
+    Path(task.folder, f"child-{copy}").touch()
+
+
+def start_others_and_hang(task: FakeTrain) -> None:
+    start_others(task)
+    hang(task)
+
+
+def start_others_and_die(task: FakeTrain) -> None:
+    start_others(task)
+    die(task)
+
+
+def leave_a_child(task: FakeTrain) -> None:
+    child = subprocess.Popen(["sleep", "600"])
+    Path(task.folder, f"child-{child.pid}").touch()
+
+
+def fork(task: FakeTrain) -> None:
+    """The copy does the rest of the task as well."""
+    if os.fork() == 0:
+        time.sleep(0.05)
+
+
+def fork_and_end(task: FakeTrain) -> None:
+    """As it should be done."""
+    copy = os.fork()
+    if copy == 0:
+        os._exit(0)
+    os.waitpid(copy, 0)
+
+
+def print_much(task: FakeTrain) -> None:
+    line = "x" * 999 + "\n"
+    for _ in range(100_000):
+        sys.stdout.write(line)
+    sys.stdout.write("the last line\n")
+    sys.stdout.flush()
+
+
+def print_much_and_die(task: FakeTrain) -> None:
+    print_much(task)
+    die(task)
+
+
+def remove_folder(task: FakeTrain) -> None:
+    """Of the workspace, which is found as a module of somebody else's would find it."""
+    for folder in Path(task.folder).parent.rglob("made-by-nasaudit"):
+        shutil.rmtree(folder.parent)
+
+
 TROUBLES = {
     "fail": fail,
     "fail_once": fail_once,
@@ -138,6 +213,16 @@ TROUBLES = {
     "die_once": die_once,
     "fill_disk": fill_disk,
     "hang_once": hang_once,
+    "hang": hang,
+    "hang_in_c": hang_in_c,
+    "start_others_and_hang": start_others_and_hang,
+    "start_others_and_die": start_others_and_die,
+    "leave_a_child": leave_a_child,
+    "fork": fork,
+    "fork_and_end": fork_and_end,
+    "print_much": print_much,
+    "print_much_and_die": print_much_and_die,
+    "remove_folder": remove_folder,
 }
 
 

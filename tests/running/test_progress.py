@@ -87,7 +87,8 @@ def drive(observer, planned: Plan, clock: Clock) -> None:
     observer.skipped(attack, f"needs {train.label()}, which failed")
     observer.started(planned.tasks[2])
     observer.finished(
-        planned.tasks[2], death(planned.tasks[2], "", 1).model_copy(update={"state": "ok", "problem": None})
+        planned.tasks[2],
+        death(planned.tasks[2], "", 1).model_copy(update={"state": "ok", "problem": None}),
     )
     observer.end()
 

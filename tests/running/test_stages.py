@@ -193,14 +193,16 @@ def test_what_another_study_of_the_store_found_is_not_searched_again(house: Hous
 
 def start_runner(inputs: Path, out: Path) -> subprocess.Popen[bytes]:
     code = (
-        "import sys; from pathlib import Path; from fake_stages import staged_plan; "
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv.pop(1)); "
+        "from fake_stages import staged_plan; "
         "from nasaudit.running.executors.base import RunContext; "
         "from nasaudit.running.executors.processes import Processes; from nasaudit.running.run import run_plan; "
         "inputs, out = map(Path, sys.argv[1:]); context = RunContext(out / 'store', inputs); "
         "run_plan(staged_plan(inputs, lost=41, naps=10), out, context, lambda: Processes(context, ('cpu', 'cpu')))"
     )
     return subprocess.Popen(
-        [sys.executable, "-c", code, str(inputs), str(out)], cwd=Path(__file__).parent, stderr=subprocess.PIPE
+        [sys.executable, "-c", code, str(Path(__file__).parent), str(inputs), str(out)],
+        stderr=subprocess.PIPE,
     )
 
 

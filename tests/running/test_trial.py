@@ -15,6 +15,7 @@ from nasaudit.running.executors.base import (
     Finished,
     Halted,
     Job,
+    Overran,
     Progressed,
     RunContext,
 )
@@ -57,11 +58,16 @@ def failed(error: Exception) -> Callable[[Task], Event]:
         (failed(ModelError("m: does not work")), InputError, "^m: does not work$"),
         (failed(KeyError("x")), InputError, r"^nasbench201-301001: cannot be used: KeyError: 'x'$"),
         (
-            lambda task: Died(
-                task.digest(), "the worker ended with exit code 0; its last words: many\nlines"
-            ),
+            lambda task: Died(task.digest(), "the worker ended with exit code 0", "many\nlines"),
             ModelError,
             "^nasbench201-301001: ends the process that tries it: the worker ended with exit code 0$",
+        ),
+        (
+            lambda task: Overran(
+                task.digest(), 1.5, "many", 'Stack (most recent call first):\n  File "net.py"\n  x'
+            ),
+            ModelError,
+            r'^nasbench201-301001: a trial of it takes longer than 1.5 seconds; it is at File "net\.py"; allow more',
         ),
         (lambda task: Halted(task.digest(), "the disk is full"), StoreError, "^the disk is full$"),
     ],

@@ -59,6 +59,10 @@ class RunFlags:
     download: Annotated[
         bool, typer.Option("--download", help="Fetch the data set where that is possible.")
     ] = False
+    task_timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="End a task that takes longer; it fails. [default: no limit]"),
+    ] = None
     as_json: Json = False
 
     def options(self) -> "RunOptions":
@@ -75,6 +79,7 @@ class RunFlags:
             command=shlex.join(["nasaudit", *sys.argv[1:]]),
             store=self.store,
             download=self.download,
+            task_timeout=self.task_timeout,
             observer=progress_observer(sys.stderr if self.as_json else sys.stdout),
         )
 
@@ -99,6 +104,9 @@ class RunFlags:
                 }
             )
         else:
+            from nasaudit.terminal.verdicts import threatened
+
+            typer.echo(threatened(finished.results))
             for flag in finished.results.flags:
                 say(f"note: {flag.message}")
             say(f"report: {finished.report}")

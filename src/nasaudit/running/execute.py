@@ -11,7 +11,7 @@ from pkgutil import resolve_name
 from typing import Any, cast
 
 from nasaudit.containment import contained
-from nasaudit.errors import NonFiniteError
+from nasaudit.errors import ModelError, NonFiniteError
 from nasaudit.measure.estimate import Measurement
 from nasaudit.progress import Progress
 from nasaudit.randomness import derive_seed
@@ -22,6 +22,7 @@ from nasaudit.store.store import Store
 from nasaudit.store.versions import versions
 from nasaudit.store.workspace import Workspace
 
+LAST_WORDS = 500  # characters of what a worker printed that a message has room for
 Work = Callable[[Task, Workspace], list[Measurement]]
 
 
@@ -51,6 +52,10 @@ def execute(
         # What layers of others draw globally (dropout) hangs on the task alone, and what they set ends with it.
         with contained(derive_seed("task", task.digest()), quiet=False):
             measurements = _finite(work(task, workspace))
+        if not folder.is_dir():
+            raise ModelError(
+                f"{folder}: was removed while the task ran, which only code of a model or plugin does"
+            )
     except (Exception, SystemExit) as error:
         if is_full_disk(error):
             # The folder goes at once: what is in it may be all that fills the disk.
@@ -82,10 +87,26 @@ def failure(task: Task, error: BaseException, seconds: float, device: str, attem
     return _record(task, seconds, device, state="failed", problem=problem, attempts=attempts)
 
 
-def death(task: Task, reason: str, attempts: int) -> Record:
+def death(task: Task, reason: str, attempts: int, words: str = "") -> Record:
     """The record of a task whose worker died each time that it was tried."""
-    problem = Problem(type="WorkerDied", message=f"{reason} ({attempts} attempts)", traceback="")
+    message = f"{reason} ({attempts} attempts){_last(words)}"
+    problem = Problem(type="WorkerDied", message=message, traceback=words)
     return _record(task, 0.0, "", state="failed", problem=problem, attempts=attempts)
+
+
+def overrun(task: Task, seconds: float, words: str, stack: str) -> Record:
+    """The record of a task that took longer than it may."""
+    message = (
+        f"took longer than {seconds:g} seconds and was stopped; allow more (--task-timeout) with --mode retry, "
+        f"or end what hangs{_last(words)}"
+    )
+    problem = Problem(type="TaskTimeout", message=message, traceback=stack or words)
+    return _record(task, seconds, "", state="failed", problem=problem)
+
+
+def _last(words: str) -> str:
+    """The end of what a worker printed, for a message; the rest is no business of one."""
+    return f"; its last words: {words[-LAST_WORDS:]}" if words else ""
 
 
 def _record(task: Task, seconds: float, device: str, **outcome: Any) -> Record:

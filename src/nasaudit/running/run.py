@@ -5,6 +5,7 @@ costs the tasks that were running and nothing else.
 """
 
 import contextlib
+import math
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from nasaudit.results.schema import StudyResults
 from nasaudit.running.devices import worker_devices
 from nasaudit.running.display.observer import Observer, Silent
 from nasaudit.running.display.progress import default_observer
-from nasaudit.running.execute import death
+from nasaudit.running.execute import death, overrun
 from nasaudit.running.executors.base import (
     Died,
     Event,
@@ -30,11 +31,13 @@ from nasaudit.running.executors.base import (
     Finished,
     Halted,
     Job,
+    Overran,
     Progressed,
     RunContext,
     Started,
 )
 from nasaudit.running.executors.catalogue import EXECUTORS
+from nasaudit.running.executors.limited import Limited
 from nasaudit.running.schedule import Schedule
 from nasaudit.running.trial import try_models
 from nasaudit.spec.study import StudySpec
@@ -64,13 +67,15 @@ class RunOptions:
         store: folder of the records; None: `store` in the study's own folder. Studies that share one share
             trained victims.
         download: fetch a data set that is not there, where that is possible.
+        task_timeout: seconds that a task may take, the import of torch included; it is then ended with all that it
+            started, and stored as a failure. None: as long as it takes. Not with `serial`.
         observer: who is told what happens; None: bars on a terminal's stderr, nobody elsewhere.
         downloads: folder of the downloaded data sets.
         command: as it was typed, for the report; "" where there was none.
         redo: names of attacks that are done again, without the trainings of their victims.
 
     Raises:
-        SpecError: there is no such mode.
+        SpecError: there is no such mode, or the time is not above 0.
     """
 
     workers: int | None = None
@@ -79,6 +84,7 @@ class RunOptions:
     mode: Mode = "cached"
     store: str | Path | None = None
     download: bool = False
+    task_timeout: float | None = None
     observer: Observer | None = None
     downloads: Path = DOWNLOADS
     command: str = ""
@@ -87,6 +93,8 @@ class RunOptions:
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise SpecError("mode", f"one of {', '.join(get_args(Mode))}", self.mode)
+        if self.task_timeout is not None and not 0 < self.task_timeout < math.inf:
+            raise SpecError("task_timeout", "seconds above 0", self.task_timeout)
 
 
 DEFAULT_OPTIONS = RunOptions()
@@ -111,11 +119,24 @@ def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> S
     store = StudyFolder(out).store if options.store is None else Path(options.store)
     context = RunContext(store=store.absolute(), downloads=options.downloads.absolute())
     devices = worker_devices(options.device, options.workers)
+
+    def executor() -> Executor:
+        made = make_executor(context, devices)
+        return made if options.task_timeout is None else Limited(made, options.task_timeout)
+
+    if (
+        options.task_timeout is not None
+        and not hasattr(make_executor, "stop")
+        and isinstance(make_executor, type)
+    ):
+        raise SpecError(
+            "task_timeout", "an executor that can stop a task, such as processes", options.executor
+        )
     return run_plan(
         plan(study, options.downloads, download=options.download),
         out,
         context,
-        lambda: make_executor(context, devices),
+        executor,
         mode=options.mode,
         observer=options.observer or default_observer(),
         command=options.command,
@@ -207,7 +228,9 @@ class _Runner:
             case Finished():
                 self._finish(job, event.record)
             case Died():
-                self._bury(job, event.reason, executor)
+                self._bury(job, event, executor)
+            case Overran():
+                self._finish(job, overrun(job.task, event.seconds, event.words, event.stack))
             case Halted():
                 raise StoreError(event.message)
 
@@ -230,16 +253,16 @@ class _Runner:
         self._observer.added(tasks, records.keys(), expected)
         self._expected = expected
 
-    def _bury(self, job: Job, reason: str, executor: Executor) -> None:
+    def _bury(self, job: Job, event: Died, executor: Executor) -> None:
         """A worker died; its task starts anew in an empty folder, unless it was tried often enough."""
-        self._observer.died(job.task, reason)
+        self._observer.died(job.task, event.reason)
         deaths = self._deaths[job.digest] = self._deaths.get(job.digest, 0) + 1
         if deaths < ATTEMPTS:
             self._store.discard(job.folder)
             self._submit(job.task, executor)
             return
         self._deaths[job.digest] = ATTEMPTS - 1
-        self._finish(job, death(job.task, reason, ATTEMPTS))
+        self._finish(job, death(job.task, event.reason, ATTEMPTS, event.words))
 
     def _report_blocked(self) -> None:
         """Tasks whose needs failed are not stored as failures: they run as soon as their needs succeed."""

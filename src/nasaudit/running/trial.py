@@ -8,7 +8,7 @@ from pathlib import Path
 from nasaudit import errors
 from nasaudit.errors import InputError, ModelError, StoreError
 from nasaudit.planning.plan import Plan
-from nasaudit.running.executors.base import Died, Event, Executor, Finished, Halted, Job
+from nasaudit.running.executors.base import Died, Event, Executor, Finished, Halted, Job, Overran
 from nasaudit.spec.tasks import TrialTask
 from nasaudit.store.records import Problem
 
@@ -36,9 +36,15 @@ def try_models(planned: Plan, make_executor: Callable[[], Executor]) -> None:
                 case Finished(record=record) if record.problem is not None:
                     raise _as_input_error(architecture.name, record.problem)
                 case Died(reason=reason):
-                    # The last words are a traceback, or a dump of one: not for a line of text.
-                    why = reason.partition("; its last words")[0]
-                    raise ModelError(f"{architecture.name}: ends the process that tries it: {why}")
+                    raise ModelError(f"{architecture.name}: ends the process that tries it: {reason}")
+                case Overran(seconds=seconds, stack=stack):
+                    where = (
+                        f"; it is at {stack.splitlines()[1].strip()}" if len(stack.splitlines()) > 1 else ""
+                    )
+                    raise ModelError(
+                        f"{architecture.name}: a trial of it takes longer than {seconds:g} seconds{where}; "
+                        "allow more (--task-timeout), or end what hangs"
+                    )
                 case Halted(message=message):
                     raise StoreError(message)
 
@@ -47,7 +53,7 @@ def _outcome(job: Job, executor: Executor) -> Event:
     outcome: list[Event] = []
 
     def keep(event: Event) -> None:
-        if isinstance(event, Finished | Died | Halted):
+        if isinstance(event, Finished | Died | Overran | Halted):
             outcome.append(event)
 
     executor.submit(job)

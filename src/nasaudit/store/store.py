@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nasaudit.documents import parse_json
 from nasaudit.errors import ConflictError, MissingRecordError, StoreError
 from nasaudit.spec.tasks import Task
 from nasaudit.store.files import (
@@ -156,7 +157,9 @@ class Store:
         with explain_full_disk(self.folder):
             try:
                 if record.state == "failed":  # half of an artefact is worse than none
-                    shutil.rmtree(workspace)
+                    self.discard(workspace)
+                if not workspace.is_dir():
+                    self._unfinished.make()
                     workspace.mkdir()
                 stored = record.model_copy(update={"artefacts": _artefacts(workspace)})
                 write_atomically(workspace / RECORD_FILE, stored.model_dump_json(indent=1))
@@ -174,7 +177,7 @@ class Store:
         if self._format_checked:
             return
         try:
-            content = json.loads(read_text(self.folder / FORMAT_FILE))
+            content = parse_json(read_text(self.folder / FORMAT_FILE), FORMAT_FILE)
         except FileNotFoundError:
             if not any(self._records.glob(f"??/*/{RECORD_FILE}")):
                 return

@@ -7,7 +7,7 @@ to hand a Job to a process somewhere, and to say what became of it.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from nasaudit.spec.tasks import Task
 from nasaudit.store.records import Record
@@ -52,10 +52,29 @@ class Finished:
 
 @dataclass(frozen=True)
 class Died:
-    """The process that ran a job is gone, and with it the job."""
+    """The process that ran a job is gone, and with it the job.
+
+    Attributes:
+        digest: the job's.
+        reason: how it ended.
+        words: the last that it printed.
+        stack: where it was, if that is known.
+    """
 
     digest: str
     reason: str
+    words: str = ""
+    stack: str = ""
+
+
+@dataclass(frozen=True)
+class Overran:
+    """A job took longer than its `seconds` and was stopped; the rest as in `Died`."""
+
+    digest: str
+    seconds: float
+    words: str
+    stack: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +85,7 @@ class Halted:
     message: str
 
 
-Event = Started | Progressed | Finished | Died | Halted
+Event = Started | Progressed | Finished | Died | Overran | Halted
 
 
 @dataclass(frozen=True)
@@ -100,3 +119,11 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Stop everything at once, finished or not, and leave no process behind."""
+
+
+@runtime_checkable
+class StoppingExecutor(Executor, Protocol):
+    """An executor that can stop one job, as a limit of time needs it."""
+
+    def stop(self, digest: str) -> None:
+        """End the process of a job, if it has not ended, with all that it started; `pump` will tell that it died."""

@@ -1,25 +1,29 @@
 """Processes: persistent workers side by side, each with one thread. A worker that dies is replaced.
 
 The worker is a fresh interpreter (`python -m nasaudit.running.executors.worker`), so a script that calls
-`nasaudit.audit` needs no `if __name__ == "__main__"`. Runner and worker share one socket. Its end is all
-the news that either needs of the other's death: the kernel closes it, whatever killed the process.
+`nasaudit.audit` needs no `if __name__ == "__main__"`. Runner and worker share one socket. Its end is news of the
+other's death: the kernel closes it, whatever killed the process, unless code of others started processes that hold
+it open. So the runner looks after its children too, and a worker ends with all of its process group.
 """
 
+import contextlib
+import os
 import pickle
-import shutil
+import signal
 import subprocess
 import sys
-import tempfile
+import time
 from collections.abc import Callable, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
-from signal import Signals
 
-from nasaudit.running.executors.base import Died, Event, Finished, Job, RunContext, Started
+from nasaudit.running.executors.base import Died, Event, Finished, Job, RunContext
+from nasaudit.running.executors.output import Output
 from nasaudit.running.executors.threads import worker_environment
+from nasaudit.running.executors.worker import SHOW_STACK
 
-LOG_TAIL = 1500  # characters of a dead worker's last words that are kept
+WORDS = 1500  # characters of a dead worker's last words that are kept
+STACK_PATIENCE = 1.0  # seconds for a worker to say where it hangs
 
 
 class Processes:
@@ -35,7 +39,6 @@ class Processes:
         self._free_devices = list(reversed(devices))
         self._workers: list[_Worker] = []
         self._news: list[Event] = []
-        self._logs = Path(tempfile.mkdtemp(prefix="nasaudit-workers-"))
         self.slots = len(devices)
 
     def submit(self, job: Job) -> None:
@@ -48,7 +51,6 @@ class Processes:
             except OSError:  # it died while it was idle
                 self._drop(worker)
             else:
-                self._news.append(Started(job.digest))
                 return
 
     def pump(self, handle: Callable[[Event], None], timeout: float) -> None:
@@ -57,18 +59,33 @@ class Processes:
         for event in news:
             handle(event)
         ready = wait([worker.connection for worker in self._workers], 0 if news else timeout)
-        for worker in [worker for worker in self._workers if worker.connection in ready]:
-            received = self._receive(worker)
+        for worker in list(self._workers):
+            received = None
+            if worker not in self._workers:
+                continue  # what was handled before made room for a job
+            if worker.connection in ready:
+                received = self._receive(worker)
+            elif (
+                worker.process.poll() is not None
+            ):  # and the socket is held open, or has just got its last message
+                received = self._receive(worker) if worker.connection.poll() else self._death(worker)
             if received is not None:
                 handle(received)
+
+    def stop(self, digest: str) -> None:
+        """Ask the worker of a job where it is, and end it with all that it started."""
+        for worker in [worker for worker in self._workers if worker.digest == digest]:
+            stack = worker.stack()
+            death = self._death(worker)
+            if death is not None:
+                self._news.append(Died(death.digest, death.reason, worker.words, stack))
 
     def close(self) -> None:
         """Kill all workers: they write to their own folders only, so nothing can be left half-written."""
         for worker in self._workers:
-            worker.process.kill()
+            worker.kill()
         for worker in list(self._workers):
             self._drop(worker)
-        shutil.rmtree(self._logs, ignore_errors=True)
 
     def _idle_worker(self) -> "_Worker":
         for worker in self._workers:
@@ -76,48 +93,66 @@ class Processes:
                 return worker
         if not self._free_devices:
             raise RuntimeError(f"submitted more jobs than there are slots ({self.slots})")
-        worker = _Worker(self._context, self._free_devices.pop(), self._logs)
+        worker = _Worker(self._context, self._free_devices.pop())
         self._workers.append(worker)
         return worker
 
     def _receive(self, worker: "_Worker") -> Event | None:
         try:
-            event: Event = worker.connection.recv()
+            received: Event | tuple[Event, bool] = worker.connection.recv()
         except (EOFError, OSError):  # at the end, or in the middle of a message
-            digest = worker.digest
-            reason = self._drop(worker)
-            return Died(digest, reason) if digest is not None else None
+            return self._death(worker)
+        if not isinstance(received, tuple):
+            return received
+        event, processes_left = received
+        if processes_left:
+            self._drop(worker)  # with them: they may write to what the job left
         if isinstance(event, Finished):
             worker.digest = None
         return event
 
+    def _death(self, worker: "_Worker") -> Died | None:
+        digest, reason = worker.digest, self._drop(worker)
+        return Died(digest, reason, worker.words) if digest is not None else None
+
     def _drop(self, worker: "_Worker") -> str:
-        """Forget a worker and free its device; returns why it ended."""
+        """Forget a worker and free its device; returns how it ended."""
         self._workers.remove(worker)
         self._free_devices.append(worker.device)
         return worker.bury()
 
 
 class _Worker:
-    """The runner's side of one worker process."""
+    """The runner's side of one worker process.
 
-    def __init__(self, context: RunContext, device: str, logs: Path):
+    Attributes:
+        device: where it works.
+        digest: of the job that it has.
+        words: the last that it printed, when it is buried.
+    """
+
+    def __init__(self, context: RunContext, device: str):
         self.device = device
-        self.digest: str | None = None  # of the job that it has
+        self.digest: str | None = None
+        self.words = ""
         self.connection, theirs = Pipe()
         # Not a terminal's business: libraries print, and a live display must stay whole.
-        with tempfile.NamedTemporaryFile(dir=logs, suffix=".log", delete=False) as log:
-            self._log = Path(log.name)
+        reading, writing = os.pipe()
+        self._output = Output(reading)
+        program = [sys.executable, "-m", "nasaudit.running.executors.worker"]
+        try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "nasaudit.running.executors.worker", str(theirs.fileno())],
+                [*program, str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=writing,
+                stderr=writing,
                 env=worker_environment(),
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C in the terminal is for the runner, which ends its workers
             )
-        theirs.close()  # or the end of the worker would never be seen
+        finally:
+            os.close(writing)
+            theirs.close()  # or the end of the worker would never be seen
         _send_context(self.connection, context, device)
 
     def take(self, digest: str, payload: bytes) -> None:
@@ -125,15 +160,33 @@ class _Worker:
         self.connection.send_bytes(payload)
         self.digest = digest
 
+    def stack(self) -> str:
+        """Where the worker is, as it says itself; empty if it does not."""
+        before, until = self._output.length, time.monotonic() + STACK_PATIENCE
+        self.words = self._output.until(before, WORDS)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, SHOW_STACK)
+        while self.process.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+            said = self._output.since(before)
+            if "most recent call first" in said and said == self._output.since(before):
+                return said
+        return ""
+
+    def kill(self) -> None:
+        """End the process and all of its group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says so of a group of the dead
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def bury(self) -> str:
-        """Make sure that the process is gone; returns why it ended."""
+        """Make sure that the process is gone; returns how it ended."""
         self.connection.close()
-        self.process.kill()
+        self.kill()
         code = self.process.wait()
-        words = self._log.read_text(errors="replace")[-LOG_TAIL:].strip() if self._log.exists() else ""
-        self._log.unlink(missing_ok=True)
-        how = f"was killed by {Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return f"the worker {how}" + (f"; its last words: {words}" if words else "")
+        self._output.close()
+        self.words = self.words or self._output.until(self._output.length, WORDS)
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"the worker {how}"
 
 
 def _send_context(connection: Connection, context: RunContext, device: str) -> None:

@@ -1,5 +1,6 @@
 """Serial: one job after the other, in this process. For debugging, and where processes cannot be started."""
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import cast
@@ -48,6 +49,7 @@ class Serial:
                 raise _ListenerError from error
 
         handle(Started(digest))
+        process = os.getpid()
         try:
             record = execute(
                 job.task,
@@ -57,6 +59,8 @@ class Serial:
                 device=self._device,
                 downloads=self._context.downloads,
             )
+            if os.getpid() != process:  # code of others called os.fork: the copy must not go on with the run
+                os._exit(0)
         except _ListenerError as error:
             raise cast(Exception, error.__cause__) from None
         except StoreError as error:

@@ -1,25 +1,34 @@
-"""The program of a worker process: `python -m nasaudit.running.executors.worker FILE_DESCRIPTOR`."""
+"""The program of a worker process: `python -m nasaudit.running.executors.worker FILE_DESCRIPTOR PARENT`."""
 
 import faulthandler
-import os
 import pickle
+import signal
 import sys
 import threading
 import time
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
-from nasaudit.errors import StoreError
-from nasaudit.running.execute import execute
-from nasaudit.running.executors.base import Finished, Halted, Job, Progressed, RunContext
+from nasaudit.errors import ModelError, StoreError
+from nasaudit.running.execute import execute, failure
+from nasaudit.running.executors.base import Finished, Halted, Job, Progressed, RunContext, Started
+from nasaudit.running.executors.leftovers import Copies, any_left, end_all, end_with, wait_for_the_end
 from nasaudit.store.store import Store
 
 REPORT_EVERY = 0.2  # seconds between two messages of progress
+SHOW_STACK = signal.SIGUSR1  # asks a worker to print where it is
+COPIED = ModelError(
+    "its code calls os.fork, and the copy went on with the task, into the same files; end the copy with os._exit, or "
+    "start it with multiprocessing"
+)
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, parent: int) -> None:
     """Do the jobs that come through the socket until its other end is closed."""
     faulthandler.enable()  # a crash in native code leaves its traceback in the log
+    faulthandler.register(SHOW_STACK, all_threads=False)
+    end_with(parent)
+    copies = Copies()
     connection: Connection = Connection(descriptor)
     payloads: SimpleQueue[bytes] = SimpleQueue()
     context, device = connection.recv()
@@ -27,7 +36,15 @@ def main(descriptor: int) -> None:
     store = Store(context.store)
     while True:
         job: Job = pickle.loads(payloads.get())
-        connection.send(_do(job, store, context, device, _Reporter(connection, job.digest)))
+        copies.made = False
+        connection.send(Started(job.digest))
+        end = _do(job, store, context, device, _Reporter(connection, job.digest, copies))
+        if copies.is_one:
+            wait_for_the_end()
+        left = any_left()
+        if left and copies.made and isinstance(end, Finished):
+            end = Finished(job.digest, failure(job.task, COPIED, end.record.seconds, device))
+        connection.send((end, left))
 
 
 def _do(job: Job, store: Store, context: RunContext, device: str, progress: "_Reporter") -> Finished | Halted:
@@ -46,17 +63,19 @@ def _listen(connection: Connection, payloads: SimpleQueue[bytes]) -> None:
         while True:
             payloads.put(connection.recv_bytes())
     except (EOFError, OSError):
-        os._exit(0)
+        end_all()
 
 
 class _Reporter:
     """Progress that goes to the runner, a few times a second at most."""
 
-    def __init__(self, connection: Connection, digest: str):
-        self._connection, self._digest = connection, digest
+    def __init__(self, connection: Connection, digest: str, copies: Copies):
+        self._connection, self._digest, self._copies = connection, digest, copies
         self._next = 0.0
 
     def __call__(self, done: float, text: str = "") -> None:
+        if self._copies.is_one:
+            wait_for_the_end()
         now = time.monotonic()
         if now >= self._next:
             self._next = now + REPORT_EVERY
@@ -64,4 +83,4 @@ class _Reporter:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))
