@@ -104,57 +104,59 @@ def _write_examples(path: Path, rng: np.random.Generator, channels: int = 3, cou
     )  # fmt: skip
 
 
+def made_study(
+    folder: Path,
+    architectures: Sequence[str] = ("darts", "resnet"),
+    seeds: Sequence[int] = (0, 1),
+    attacks: bool = True,
+    without_results: Sequence[str] = (),
+    renamed: dict[str, str] | None = None,
+    failures: Sequence[Failure] = (),
+    flags: Sequence[Flag] = (),
+    character: dict[str, tuple[float, float]] = CHARACTER,
+    protocol: str = "sound",
+    histories: bool = True,
+    channels: int = 3,
+) -> StudyResults:
+    """Results, with the example files in `folder`."""
+    rng = np.random.default_rng(7)
+    study = StudySpec(
+        name="darts against resnet",
+        architectures=tuple(ArchChoice(name=name) for name in architectures),
+        seeds=tuple(seeds),
+        attacks=(PgdSpec(), PgdSpec(goal="least_likely")) if attacks else (),
+        protocol=protocol,
+    )
+    rows, specs = list[Row](), []
+    for position, name in enumerate(architectures):
+        spec = resolve(ArchChoice(name=name), "mini", 10, (3, 28, 28))
+        if renamed and name in renamed:
+            spec = spec.model_copy(update={"name": renamed[name], "group": "custom"})
+        specs.append(spec)
+        if name not in without_results:
+            usual = (6.5 + 0.4 * position, 0.975 - 0.001 * position)
+            rows += _rows(spec, study, *character.get(name, usual))
+    named = [spec.name for spec in specs]
+    examples = []
+    for position, name in enumerate(named if attacks else []):
+        file = f"examples/{position}.npz"
+        _write_examples(folder / file, rng, channels)
+        examples.append(Examples(architecture=name, seed=seeds[0], attack="pgd", file=file))
+    results = make_results(
+        study,
+        rows,
+        architectures=specs,
+        training=recipe("mini", "sound", "mnist5k", 1),
+        histories=[_history(name, seed, rng) for name in named for seed in seeds] if histories else [],
+        examples=examples,
+        failures=list(failures),
+        flags=list(flags),
+        seconds={f"train {name} (seed {seed})": 83.2 for name in named for seed in seeds},
+    )
+    return decide(results)
+
+
 @pytest.fixture
 def make_study(tmp_path: Path) -> MakeStudy:
     """Builds results, with the example files in `tmp_path`."""
-
-    def make(
-        architectures: Sequence[str] = ("darts", "resnet"),
-        seeds: Sequence[int] = (0, 1),
-        attacks: bool = True,
-        without_results: Sequence[str] = (),
-        renamed: dict[str, str] | None = None,
-        failures: Sequence[Failure] = (),
-        flags: Sequence[Flag] = (),
-        character: dict[str, tuple[float, float]] = CHARACTER,
-        protocol: str = "sound",
-        histories: bool = True,
-        channels: int = 3,
-    ) -> StudyResults:
-        rng = np.random.default_rng(7)
-        study = StudySpec(
-            name="darts against resnet",
-            architectures=tuple(ArchChoice(name=name) for name in architectures),
-            seeds=tuple(seeds),
-            attacks=(PgdSpec(), PgdSpec(goal="least_likely")) if attacks else (),
-            protocol=protocol,
-        )
-        rows, specs = list[Row](), []
-        for position, name in enumerate(architectures):
-            spec = resolve(ArchChoice(name=name), "mini", 10, (3, 28, 28))
-            if renamed and name in renamed:
-                spec = spec.model_copy(update={"name": renamed[name], "group": "custom"})
-            specs.append(spec)
-            if name not in without_results:
-                usual = (6.5 + 0.4 * position, 0.975 - 0.001 * position)
-                rows += _rows(spec, study, *character.get(name, usual))
-        named = [spec.name for spec in specs]
-        examples = []
-        for position, name in enumerate(named if attacks else []):
-            file = f"examples/{position}.npz"
-            _write_examples(tmp_path / file, rng, channels)
-            examples.append(Examples(architecture=name, seed=seeds[0], attack="pgd", file=file))
-        results = make_results(
-            study,
-            rows,
-            architectures=specs,
-            training=recipe("mini", "sound", "mnist5k", 1),
-            histories=[_history(name, seed, rng) for name in named for seed in seeds] if histories else [],
-            examples=examples,
-            failures=list(failures),
-            flags=list(flags),
-            seconds={f"train {name} (seed {seed})": 83.2 for name in named for seed in seeds},
-        )
-        return decide(results)
-
-    return make
+    return partial(made_study, tmp_path)

@@ -62,8 +62,8 @@ def write_figures(results: StudyResults, folder: Path, png_dir: Path) -> list[Pa
     paths = []
     for figure in (figure for section in sections(evidence) for figure in section.figures):
         path = png_dir / f"{figure.name}.png"
-        path.write_bytes(
-            vl_convert.vegalite_to_png(figure.for_file(with_legend=not evidence.crowded), scale=2)
+        write_atomically(
+            path, vl_convert.vegalite_to_png(figure.for_file(with_legend=not evidence.crowded), scale=2)
         )
         paths.append(path)
     return paths

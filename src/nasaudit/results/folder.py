@@ -4,16 +4,21 @@ import csv
 import hashlib
 import io
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nasaudit.errors import ConflictError, StoreError
+import pydantic
+
+from nasaudit.documents import parse_json
+from nasaudit.errors import ConflictError, SpecError, StoreError, shown
 from nasaudit.results.schema import COLUMNS, Row, StudyResults
+from nasaudit.results.soundness import problems
+from nasaudit.spec.base import first_problem
 from nasaudit.spec.study import StudySpec
-from nasaudit.store.files import FORMAT, check_format, explain_full_disk, sha256, write_atomically
+from nasaudit.store.files import FORMAT, check_format, sha256, write_atomically
 from nasaudit.store.lock import LOCK_FILE
+from nasaudit.strangers import read_text
 
 STUDY_FILE = "study.json"
 RESULTS_FILE = "results.json"
@@ -22,6 +27,9 @@ STAMP_FILE = ".results-stamp.json"  # from which records, by which version, the 
 STORE_FOLDER = "store"
 EXAMPLES_FOLDER = "examples"
 ANEW = "run the study again in another folder, or remove this one first"
+WRITE_ANEW = "run the study again to write it anew"
+MAX_BYTES = 2**28  # of study.json and results.json: 200 architectures write a hundredth of it
+MAX_STAMP_BYTES = 2**16
 
 
 class StudyFolder:
@@ -86,15 +94,18 @@ class StudyFolder:
             FormatError: another version wrote it.
         """
         path = self.path / STUDY_FILE
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise StoreError(f"{self.path} holds no study ({STUDY_FILE} is missing)") from None
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{path} cannot be read: {error}") from error
-        if not isinstance(content, dict) or not isinstance(content.get("study"), dict):
+        if not path.exists():
+            raise StoreError(f"{self.path} holds no study ({STUDY_FILE} is missing)")
+        content, _ = _read(path)
+        if not isinstance(content.get("study"), dict):
             raise StoreError(f"{path} is damaged: it does not say which study the folder holds")
         check_format(content.get("format"), self.path, ANEW)
+        for place in ("store", "downloads"):
+            folder = content.get(place)
+            if folder is not None and not (isinstance(folder, str) and folder and "\0" not in folder):
+                raise StoreError(
+                    f"{path} is damaged: expected a folder as its `{place}`, got {shown(folder)}"
+                )
         return content
 
     def results(self) -> StudyResults:
@@ -105,24 +116,25 @@ class StudyFolder:
             FormatError: another version wrote it.
         """
         path = self.path / RESULTS_FILE
+        if not path.exists():
+            raise StoreError(f"{self.path} holds no results yet ({RESULTS_FILE} is missing)")
+        content, text = _read(path)
+        check_format(content.get("format"), path, ANEW)
         try:
-            text = path.read_text(encoding="utf-8")
-            content = json.loads(text)
-            check_format(content.get("format") if isinstance(content, dict) else None, path, ANEW)
-            return StudyResults.model_validate_json(text)
-        except FileNotFoundError:
-            raise StoreError(f"{self.path} holds no results yet ({RESULTS_FILE} is missing)") from None
-        except (OSError, ValueError) as error:
+            results = StudyResults.model_validate_json(text)
+        except pydantic.ValidationError as error:
             raise StoreError(
-                f"{path} cannot be read; run the study again to write it anew: {error}"
+                f"{path} is damaged, or was altered: {first_problem(error)}; {WRITE_ANEW}"
             ) from error
+        for problem in problems(results):
+            raise StoreError(f"{path} is damaged, or was altered: {problem}; {WRITE_ANEW}")
+        return results
 
     def copy(self, source: Path, name: str) -> None:
         """Copy an artefact to `name`, a path relative to the folder."""
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        with explain_full_disk(self.path):
-            shutil.copyfile(source, target)
+        write_atomically(target, source.read_bytes())
 
     def write(self, results: StudyResults, source: str) -> None:
         """Write results.json and results.csv; `source` identifies the records that they were made from."""
@@ -134,8 +146,9 @@ class StudyFolder:
     def is_current(self, source: str) -> bool:
         """Whether the files are the ones that were written from the same records, unaltered since."""
         try:
-            return bool(json.loads(self._stamp.read_text()) == self._stamp_of(source))
-        except (OSError, ValueError):
+            stamp = read_text(self._stamp, StoreError, most=MAX_STAMP_BYTES)
+            return bool(parse_json(stamp, STAMP_FILE) == self._stamp_of(source))
+        except (OSError, StoreError, SpecError):
             return False
 
     @property
@@ -153,6 +166,18 @@ class StudyFolder:
                 f"{self.path} holds another study (it differs in {', '.join(differing)}); "
                 "choose another folder, or remove this one"
             )
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str]:
+    """A file of JSON that somebody else may have written: its fields, and its text."""
+    text = read_text(path, StoreError, most=MAX_BYTES)
+    try:
+        content = parse_json(text, str(path))
+    except SpecError as error:
+        raise StoreError(f"{error}; {WRITE_ANEW}") from error
+    if not isinstance(content, dict):
+        raise StoreError(f"{path} is damaged: expected fields in braces, got {shown(content)}")
+    return content, text
 
 
 def source_digest(parts: Mapping[str, str]) -> str:

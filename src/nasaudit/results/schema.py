@@ -1,10 +1,12 @@
 """StudyResults: everything that a report shows, as plain data. `results.json` is its dump."""
 
-from typing import Any, Literal, Self
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nasaudit.results.base import Measured, Plain
+from nasaudit.results.base import Count, FileInside, Measured, Number, Plain, Probability
 from nasaudit.results.provenance import Provenance
 from nasaudit.results.verdict_models import (
     Adjustment,
@@ -14,6 +16,7 @@ from nasaudit.results.verdict_models import (
     LinkVerdict,
     Remedied,
     Standing,
+    Threat,
     Untested,
     Variable,
 )
@@ -30,6 +33,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
+def _rising(values: Sequence[float]) -> bool:
+    return all(before < after for before, after in pairwise(values))
+
+
 class Row(Plain):
     """One estimate. `seed` is a training seed, or "all" for the replicates pooled."""
 
@@ -37,7 +44,7 @@ class Row(Plain):
     group: str
     data: str
     scale: str
-    seed: int | Literal["all"]
+    seed: Count | Literal["all"]
     protocol: str
     family: str  # "training", "topology", "convergence", or an attack family
     attack: str  # "" outside of attacks
@@ -45,10 +52,10 @@ class Row(Plain):
         str, str
     ]  # e.g. {"norm": "linf", "goal": "untargeted", "epsilon": "8/255", "images": "common"}
     metric: str
-    value: float
-    low: float
-    high: float
-    n: int
+    value: Number
+    low: Number
+    high: Number
+    n: Count
     unit: str
     bound: Literal["", "lower", "upper"] = ""  # the value is the least, or the most, that it can be
 
@@ -57,11 +64,19 @@ class History(Plain):
     """A training run by step, thinned to at most a few hundred points for the picture."""
 
     architecture: str
-    seed: int
-    images_per_step: int
-    step: list[int]
-    loss: list[float]
-    accuracy: list[float]
+    seed: Count
+    images_per_step: Annotated[int, Field(ge=1, lt=2**31)]
+    step: list[Count]
+    loss: list[Number]
+    accuracy: list[Probability]
+
+    @model_validator(mode="after")
+    def _step_by_step(self) -> Self:
+        if not len(self.step) == len(self.loss) == len(self.accuracy):
+            raise ValueError("a loss and an accuracy for each step")
+        if not _rising(self.step):
+            raise ValueError("ascending steps")
+        return self
 
 
 class Examples(Plain):
@@ -72,33 +87,39 @@ class Examples(Plain):
     """
 
     architecture: str
-    seed: int
+    seed: Count
     attack: str
-    file: str
+    file: FileInside
 
 
 class Curve(Plain):
     """A line that an attack left to be drawn, and that is no row (a ROC curve): y over x, both ascending in x."""
 
     architecture: str
-    seed: int
+    seed: Count
     family: str
     attack: str
     setting: dict[str, str]
     name: str  # e.g. "roc"
-    x: list[float]
-    y: list[float]
+    x: Annotated[list[Number], Field(min_length=1)]
+    y: list[Number]
+
+    @model_validator(mode="after")
+    def _y_over_x(self) -> Self:
+        if len(self.x) != len(self.y):
+            raise ValueError("one y for each x")
+        return self
 
 
 class Pictures(Plain):
     """Where an attack's pictures are, relative to the study's folder; the family says what the .npz holds."""
 
     architecture: str
-    seed: int
+    seed: Count
     family: str
     attack: str
     setting: dict[str, str]
-    file: str
+    file: FileInside
 
 
 class Failure(Plain):
@@ -123,12 +144,20 @@ class Landscape(Plain):
     """The loss on a plane through a victim: `z[j][i]` at `x[i]`, `y[j]`; the victim itself is at (0, 0)."""
 
     architecture: str
-    seed: int
+    seed: Count
     name: str  # "first_layer", "input", "filters"
     setting: dict[str, str]
-    x: list[float]
-    y: list[float]
-    z: list[list[float]]
+    x: Annotated[list[Number], Field(min_length=2)]
+    y: Annotated[list[Number], Field(min_length=2)]
+    z: list[list[Number]]
+
+    @model_validator(mode="after")
+    def _on_a_grid(self) -> Self:
+        if len(self.z) != len(self.y) or any(len(row) != len(self.x) for row in self.z):
+            raise ValueError("a loss for each point of the grid")
+        if not (_rising(self.x) and _rising(self.y)):
+            raise ValueError("ascending places on both axes")
+        return self
 
 
 class Headline(Measured):
@@ -141,8 +170,9 @@ class Headline(Measured):
     # The sign of NAS-designed minus hand-made that was published; None: of this attack nothing was.
     published: Literal["higher", "lower"] | None
     published_size: str  # in words; may be empty
-    positions: dict[str, int]  # in the results' rows, by architecture: over its seeds; at least one
-    models: dict[str, int]  # trainings behind each of these
+    # In the results' rows, by architecture: over its seeds.
+    positions: Annotated[dict[str, Count], Field(min_length=1)]
+    models: dict[str, Count]  # trainings behind each of these
     rows: dict[str, Row] = Field(exclude=True, default={})
 
 
@@ -164,6 +194,7 @@ class StudyResults(Plain):
     headlines: list[Headline] = Field(default=[])  # one for each family that was measured
     # The same without images that are others in another study: by what two studies are compared.
     headlines_between: list[Headline] = Field(default=[])
+    threats: list[Threat] = Field(default=[])  # every family, the most serious first
     untested: list[Untested] = Field(default=[])
     standings: list[Standing] = Field(default=[])  # of the families with two architectures or more
     adjustments: list[Adjustment] = Field(default=[])  # of the families with a known confounder
@@ -176,7 +207,7 @@ class StudyResults(Plain):
     failures: list[Failure]
     flags: list[Flag]
     environment: dict[str, str]
-    seconds: dict[str, float]  # wall time of each task, by label
+    seconds: dict[str, Number]  # wall time of each task, by label
 
     @model_validator(mode="after")
     def _headlines_have_their_rows(self) -> Self:

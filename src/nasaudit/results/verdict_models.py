@@ -1,10 +1,10 @@
 """Verdicts as `results.json` has them: each decision with what it rests on. They are made in `verdicts`, once."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from nasaudit.results.base import Measured, Plain, Span
+from nasaudit.results.base import Count, Measured, Number, Plain, Probability, Span
 from nasaudit.spec.attacks import Family
 from nasaudit.spec.remedies.catalogue import RemedyKind
 
@@ -12,9 +12,9 @@ from nasaudit.spec.remedies.catalogue import RemedyKind
 class AccuracyGap(Plain):
     """Pairs of compared architectures whose clean accuracies are far apart: the widest, and how many there are."""
 
-    difference: float
+    difference: Number
     architectures: tuple[str, str]
-    pairs: int
+    pairs: Count
 
 
 # The end of a scale that a figure is at; `chance`: the victim guesses, so that the figure means nothing.
@@ -37,6 +37,26 @@ class Untested(Plain):
     how: str
 
 
+# How serious a threat is, by the conventions of `verdicts.threats`.
+Level = Literal["severe", "raised", "low", "not tested"]
+
+
+class ThreatFigure(Plain):
+    """What a threat does to one architecture."""
+
+    architecture: str
+    level: Level
+    position: int  # of the figure, in the results' rows
+
+
+class Threat(Plain):
+    """A family of attacks as a threat: the most serious level of any architecture, and the figure of each."""
+
+    family: Family
+    level: Level
+    figures: list[ThreatFigure]
+
+
 class Standing(Plain):
     """The architectures by one family's headline, whose rows it rests on.
 
@@ -46,19 +66,29 @@ class Standing(Plain):
     """
 
     family: str
-    ranked: list[str]  # the easiest to attack first
+    ranked: Annotated[list[str], Field(min_length=2)]  # the easiest to attack first
     easier_than: dict[str, list[str]]
-    difference: float  # of the first and the last
+    difference: Number  # of the first and the last
     allowed: Span | None  # what their intervals leave to it, wider than a 95 % interval; None without them
     general: bool  # said of architectures, not of these models alone: there are trainings enough
-    pairs: int  # of a NAS-designed and a hand-made architecture; 0 where no sign was published
-    agree: int  # of these with the published sign
-    against: int
+    pairs: Count  # of a NAS-designed and a hand-made architecture; 0 where no sign was published
+    agree: Count  # of these with the published sign
+    against: Count
     accuracy_gap: AccuracyGap | None
     unlike: str = ""  # in what their trainings differ, as a clause
     saturated: list[Saturation] = Field(default=[])  # of these figures
     # Whether this leaves the first and the last undecided.
     at_the_end: bool = False
+
+    @model_validator(mode="after")
+    def _of_those_that_are_ranked(self) -> Self:
+        ranked = set(self.ranked)
+        gap = () if self.accuracy_gap is None else self.accuracy_gap.architectures
+        easier = {name for names in self.easier_than.values() for name in names}
+        others = {*easier, *gap, *(one.architecture for one in self.saturated)} - ranked
+        if len(ranked) != len(self.ranked) or self.easier_than.keys() != ranked or others:
+            raise ValueError("each architecture once in `ranked`, and no other elsewhere")
+        return self
 
     @property
     def decided(self) -> bool:
@@ -81,7 +111,7 @@ class Adjusted(Plain):
     raw: Span
     confounder: Span
     adjusted: Span
-    n: int
+    n: Count
 
 
 class Adjustment(Plain):
@@ -90,7 +120,7 @@ class Adjustment(Plain):
     family: str
     confounder: str  # in words, as in a sentence
     adjusted: str
-    values: list[Adjusted]
+    values: Annotated[list[Adjusted], Field(min_length=1)]
     difference: Span  # of the adjusted figures of the first and the last
     # What becomes of the order of the first and the last: it stays, is turned round, or cannot be told.
     finding: Literal["holds", "reversed", "unclear"]
@@ -101,22 +131,22 @@ class ArchitectureValue(Plain):
 
     architecture: str
     group: str
-    value: float
-    models: int  # trainings behind it
+    value: Number
+    models: Count  # trainings behind it
 
 
 class GroupTest(Plain):
     """What the statistics say of two groups of architectures; see `stats.two_groups` for each of them."""
 
     difference: Span  # NAS minus hand-made, with Welch's interval
-    p: float  # of the permutation test, two-sided
-    p_holm: float  # the same, corrected for the families tested
-    smallest_p: float  # that the test could have given
+    p: Probability  # of the permutation test, two-sided
+    p_holm: Probability  # the same, corrected for the families tested
+    smallest_p: Probability  # that the test could have given
     exact: bool  # every split was looked at
     cliffs_delta: Span
     # Found with power .8 at the level that the correction asks of the smallest p; None: no difference could be.
-    detectable_difference: float | None
-    families: int  # tested in this study
+    detectable_difference: Number | None
+    families: Count  # tested in this study
     # On the published sign, by p_holm; without one, whether the groups differ.
     finding: Literal["supports", "contradicts", "neither", "differs"]
 
@@ -129,11 +159,11 @@ class GroupComparison(Measured):
     """
 
     values: list[ArchitectureValue]
-    n_nas: int  # architectures
-    n_manual: int
-    n_models: int  # trainings behind both groups
-    means: dict[str, float]  # over the architectures of each group that has any
-    accuracy_gap: float | None  # mean clean test accuracy, NAS minus hand-made
+    n_nas: Count  # architectures
+    n_manual: Count
+    n_models: Count  # trainings behind both groups
+    means: dict[str, Number]  # over the architectures of each group that has any
+    accuracy_gap: Number | None  # mean clean test accuracy, NAS minus hand-made
     unlike: str = ""  # in what the trainings differ, as a clause
     unequal: bool  # the gap is so wide that a difference may come from it alone
     published: Literal["higher", "lower"] | None  # the sign of the difference that was published
@@ -164,7 +194,7 @@ class Variable(Plain):
     favoured: Literal["higher", "lower"] | None
     unit: str
     metric: str
-    values: dict[str, float]  # by architecture
+    values: dict[str, Number]  # by architecture
     why: str = ""  # no claim can be tested by it
 
 
@@ -190,14 +220,14 @@ class Claim(Plain):
     predicted: Literal["higher", "lower"]  # by the talk: the sign of the difference or of the correlation
     estimate: Span | None = None
     partial: Span | None = None  # the correlation with accuracy and FLOPs held fixed
-    partial_p: float | None = None  # of the partial correlation, two-sided and not corrected
-    everywhere: float | None = None  # the correlation over all cells of the study, of whatever origin
-    n_everywhere: int = 0  # how many these are
-    n: int
-    p: float | None = None
-    p_holm: float | None = None  # corrected for the claims of the same kind and link
-    tested: int = 0  # claims that Holm's correction counts, this one among them
-    detectable: float | None = None  # the smallest true effect found with power .8; None: none could be
+    partial_p: Probability | None = None  # of the partial correlation, two-sided and not corrected
+    everywhere: Number | None = None  # the correlation over all cells of the study, of whatever origin
+    n_everywhere: Count = 0  # how many these are
+    n: Count
+    p: Probability | None = None
+    p_holm: Probability | None = None  # corrected for the claims of the same kind and link
+    tested: Count = 0  # claims that Holm's correction counts, this one among them
+    detectable: Number | None = None  # the smallest true effect found with power .8; None: none could be
     finding: ClaimFinding = "undecided"
     unlike: str = ""  # in what the trainings of its architectures differ, as a clause
     why: str = ""
@@ -211,10 +241,10 @@ class LinkVerdict(Plain):
     """What the claims of one link of the chain come to."""
 
     name: str
-    claims: list[int]  # positions in the results' claims
-    supported: int
-    contradicted: int
-    undecided: int
+    claims: list[Count]  # positions in the results' claims
+    supported: Count
+    contradicted: Count
+    undecided: Count
     outcome: Outcome
     in_part: bool  # it stands on less than half of the claims
 
@@ -237,15 +267,15 @@ class Effect(Measured):
     before: Span
     after: Span
     difference: Span
-    n: int  # pairs: images x seeds, images or seeds; the smaller n where nothing could be paired
+    n: Count  # pairs: images x seeds, images or seeds; the smaller n where nothing could be paired
     how: Pairing
-    p: float  # two-sided, not corrected
-    p_holm: float | None = None  # corrected for all headlines of the same original; None: no headline
+    p: Probability  # two-sided, not corrected
+    p_holm: Probability | None = None  # corrected for all headlines of the same original; None: no headline
     certain: bool = False  # `p_holm` is small enough
     finding: Finding  # by the interval of the difference
-    rows: tuple[int, int] | None = None  # positions in the results' rows, before and after
+    rows: tuple[Count, Count] | None = None  # positions in the results' rows, before and after
     headline: bool = True  # whether the family is judged by it; other figures are shown and decide nothing
-    rank: int = 0  # of a headline: of the original's remedies, 0 gains the defender most
+    rank: Count = 0  # of a headline: of the original's remedies, 0 gains the defender most
     # Of a rewiring in full: what was published of NAS-designed models, undone; None: nothing to undo.
     expected: Literal["better", "worse"] | None = None
     agrees: bool | None = None  # with what is expected; None: undecided, or nothing is
@@ -259,13 +289,13 @@ class Remedied(Plain):
     remedy: str  # "deepen", "trades", "rounded_answers", ...
     kind: RemedyKind
     scope: str = ""  # of a rewiring: "normal", "reduction", "all"
-    dose: int | None = None  # of a rewiring: how many nodes or skips of each cell
-    most: int | None = None  # the full dose
-    parameters: tuple[int, int] | None = None  # before and after
-    flops: tuple[int, int] | None = None  # of an image
+    dose: Count | None = None  # of a rewiring: how many nodes or skips of each cell
+    most: Count | None = None  # the full dose
+    parameters: tuple[Count, Count] | None = None  # before and after
+    flops: tuple[Count, Count] | None = None  # of an image
     accuracy: Effect | None = None
     effects: list[Effect] = Field(default=[])  # of each family that was measured, its headline first
-    max_drop: float  # of the accuracy, a fraction: what a recommended remedy may cost
+    max_drop: Number  # of the accuracy, a fraction: what a recommended remedy may cost
     drop: Drop  # whether it costs no more: for certain; as far as was seen; no; not measured
     # Families against which it helps for certain, at no more than `max_drop`.
     recommended: list[str] = Field(default=[])
@@ -290,6 +320,6 @@ class Front(Plain):
 
     original: str
     family: str
-    remedies: list[int]  # that were compared, with the original: positions in the results' remedies
+    remedies: list[Count]  # that were compared, with the original: positions in the results' remedies
     original_unbeaten: bool
-    unbeaten: list[int]  # of these
+    unbeaten: list[Count]  # of these

@@ -26,8 +26,8 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, content: str) -> None:
-    """Replace a text file (UTF-8, line ends as given): a reader sees the old content or the new.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file (texts are UTF-8, line ends as given): a reader sees the old content or the new.
 
     Raises:
         StoreError: the disk is full; the old content is untouched.
@@ -36,8 +36,8 @@ def write_atomically(path: Path, content: str) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     with explain_full_disk(path.parent):
         try:
-            with temporary.open("x", encoding="utf-8", newline="") as file:
-                file.write(content)
+            with temporary.open("xb") as file:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nasaudit.documents import parse_json
 from nasaudit.errors import ConflictError, MissingRecordError, StoreError
 from nasaudit.spec.tasks import Task
 from nasaudit.store.files import (
@@ -176,7 +177,7 @@ class Store:
         if self._format_checked:
             return
         try:
-            content = json.loads(read_text(self.folder / FORMAT_FILE))
+            content = parse_json(read_text(self.folder / FORMAT_FILE), FORMAT_FILE)
         except FileNotFoundError:
             if not any(self._records.glob(f"??/*/{RECORD_FILE}")):
                 return

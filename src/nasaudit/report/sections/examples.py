@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from nasaudit.report.evidence import Evidence, unique
-from nasaudit.report.images import Images, strip
+from nasaudit.report.images import Images, Wanted, strip
 from nasaudit.report.parts import Picture, Section, Text
 from nasaudit.results.schema import Examples
 from nasaudit.spec.attacks import attack_title
@@ -14,6 +14,7 @@ SHOWN = 6  # images of a victim and its first attack
 SHOWN_OF_OTHERS = 3  # and of each further attack
 MOST_VICTIMS = 6  # where there are too many architectures to show each
 OPEN_STRIPS = 4  # more are folded
+WANTED = Wanted("adversarial", ("prediction", "epsilon"))
 INTRODUCTION = (
     "Each picture shows an image, what the attack made of it, and the difference on grey, amplified. The epsilon is "
     "the smallest tried that fooled the model."
@@ -41,6 +42,7 @@ def section(evidence: Evidence) -> Section | None:
             evidence,
             entry,
             f"{evidence.titles.get(victim, victim)}, seed {entry.seed}, attacked with {attack_title(attack)}",
+            WANTED,
             partial(_draw, SHOWN if first_attacks[victim] == attack else SHOWN_OF_OTHERS),
             is_open=len(chosen) <= OPEN_STRIPS,
         )

@@ -5,10 +5,10 @@ from contextlib import suppress
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject, unique
-from nasaudit.report.images import Images, data_uri, strip, to_bytes
-from nasaudit.report.parts import Block, Figure, Picture, Section, Text, Tile
+from nasaudit.report.images import Images, Wanted, data_uri, strip, to_bytes
+from nasaudit.report.parts import Block, Figure, Picture, Section, Text
 from nasaudit.report.sections.families.attack import MeasuredAttack, anchor, curve_figure, point
-from nasaudit.report.sections.families.base import Family, Quote, Wording, published
+from nasaudit.report.sections.families.base import Family, Wording, published
 from nasaudit.report.sections.tables import column, table
 from nasaudit.results.schema import Headline
 from nasaudit.spec.attacks import BackdoorSpec, attack_title
@@ -17,6 +17,7 @@ from nasaudit.spec.attacks import Family as FamilyName
 FAMILY: FamilyName = "backdoor"
 CURVE_POINTS = 3  # fewer values of a field are a table
 SHOWN_IMAGES = 4
+WANTED = Wanted("triggered", ("prediction", "clean_prediction", "victim"), ("target",), trigger=True)
 SHOWN_ARCHITECTURES = 3
 INTRODUCTION = (
     "A model with a backdoor works as it should, until it sees the trigger: then it calls the target class. The "
@@ -71,19 +72,18 @@ def sweeps(plants: Sequence[Plant]) -> Iterator[tuple[str, list[Plant]]]:
                 yield field, sorted(alike, key=lambda plant: float(plant.setting[field]))
 
 
-def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
+def quote(evidence: Evidence, headline: Headline, subject: Subject) -> str:
     """How often the trigger works, what it does by itself, and the price in accuracy."""
     row = headline.rows.get(subject.name)
     if row is None:
-        return Quote()
+        return ""
     plant = Plant.of(row)
     floor, drop = (plant.row(evidence, subject, metric) for metric in ("floor", "cad"))
     alone = "" if floor is None else f"; without the backdoor the trigger does so on {format.value(floor)}"
     price = "" if drop is None else f" The price is {format.estimate(drop)} of clean accuracy."
-    return Quote(
+    return (
         f"An attacker who {_needs(evidence, plant.attack)} can plant a backdoor ({plant.title}) whose trigger makes "
-        f"it call the target class on {format.estimate(row, 'of the images of other classes')}{alone}.{price}",
-        (Tile.of("obey a trigger", row),),
+        f"it call the target class on {format.estimate(row, 'of the images of other classes')}{alone}.{price}"
     )
 
 
@@ -124,6 +124,7 @@ def _block(evidence: Evidence, attack: str, plants: Sequence[Plant]) -> Block:
                 entry,
                 f"Pictures: {evidence.titles.get(entry.architecture, entry.architecture)}, seed {entry.seed}: "
                 f"{plants[0].title}",
+                WANTED,
                 _draw,
                 is_open=position == 0,
             )
