@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup audit check test test-all bench parity peers clean
+.PHONY: setup audit check test test-all fuzz bench parity peers clean
 
 setup: .venv/.installed
 
@@ -20,7 +20,7 @@ check: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/codespell src tests docs benchmarks examples *.md
+	@$(BIN)/codespell src tests docs benchmarks fuzz examples *.md
 
 test: setup
 	@$(BIN)/python -m pytest -n 2 -m 'not slow'
@@ -31,6 +31,9 @@ test-all: setup peers
 peers: setup
 	@$(BIN)/python -m pip install -qq --editable '.[peers]'
 	@$(BIN)/python -m pip install -qq --no-deps torchattacks
+
+fuzz: setup
+	@$(BIN)/python -m fuzz
 
 bench: peers
 	@$(BIN)/python -m benchmarks

@@ -1,6 +1,7 @@
 """Files of others: what is no regular file, too large or elsewhere ends in one sentence, at once."""
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,11 @@ def test_nothing_outside_of_the_folder_is_read(tmp_path: Path) -> None:
 def test_the_caller_says_which_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError), opened(tmp_path, StoreError):
         pass
+
+
+def test_a_bound_asks_for_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"abc")
+    tracemalloc.start()
+    assert read_bytes(tmp_path / "small", DataError, most=2**40) == b"abc"
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()

@@ -4,6 +4,7 @@ A pipe waits for ever, a device such as /dev/zero never ends, a link may lead to
 a user gave. What is wrong is raised as the error class that the caller names, in one sentence.
 """
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from nasaudit.errors import NasauditError
 MAX_TEXT_BYTES = 2**20
 # Opening must not wait for the other end of a pipe, nor make a terminal ours.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+_UNKNOWN_SIZE = 2**16
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -51,9 +53,14 @@ def opened(
 def read_bytes(path: Path, error: type[NasauditError], *, most: int, inside: Path | None = None) -> bytes:
     """The content of a regular file; see `opened`."""
     with opened(path, error, most=most, inside=inside) as file:
-        content = file.read(most + 1)
-    if len(content) > most:  # it grew, or its size is not known beforehand, as in /proc
-        raise _too_large(path, error, most)
+        # A read of so many bytes asks for their memory first. Files of /proc do not know their size.
+        expected = min(most, max(os.fstat(file.fileno()).st_size, _UNKNOWN_SIZE))
+        try:
+            content = file.read(expected + 1)
+        except MemoryError as problem:
+            raise error(f"{path}: cannot be read (it does not fit in memory)") from problem
+    if len(content) > expected:  # it grew
+        raise _too_large(path, error, expected)
     return content
 
 
@@ -67,6 +74,12 @@ def read_text(
     except UnicodeDecodeError as problem:
         raise error(f"{path}: cannot be read (it is not UTF-8 text)") from problem
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def sha256(path: Path, error: type[NasauditError], *, most: int) -> str:
+    """SHA-256 of a regular file's content, as hex digits; see `opened`."""
+    with opened(path, error, most=most) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_there(path: Path) -> bool:

@@ -13,7 +13,6 @@ from nasaudit.measure.proportion import proportion
 from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.families import backdoor
-from nasaudit.report.sections.families.base import Quote
 from nasaudit.results.flags.backdoor import CHECKS
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.replicates import distinguishing
@@ -113,7 +112,9 @@ def test_three_values_of_a_field_are_a_curve_and_two_are_not(study, tmp_path):
     (figure,) = section.figures
     darts = [record for record in figure.records if record["label"] == "DARTS"]
     assert [(record["x"], round(record["value"], 2)) for record in darts] == [(2, 0.4), (3, 0.95), (4, 0.99)]
-    assert write_figures(study, tmp_path, tmp_path / "png")[1].name == "backdoor-badnets-size.png"
+    assert "backdoor-badnets-size.png" in {
+        path.name for path in write_figures(study, tmp_path, tmp_path / "png")
+    }
     fewer = [row for row in study.rows if row.setting.get("size") != "4"]
     assert backdoor.section(Evidence(study.model_copy(update={"rows": fewer}), tmp_path)).figures == ()
 
@@ -147,7 +148,7 @@ def test_triggers_and_triggered_images_are_shown(study, tmp_path):
 def test_a_study_without_backdoors_has_no_section(make_study, tmp_path):
     evidence = Evidence(make_study(), tmp_path)
     assert backdoor.section(evidence) is None
-    assert backdoor.BACKDOOR.quote(evidence, evidence.subjects[0]) == Quote()
+    assert backdoor.BACKDOOR.quote(evidence, evidence.subjects[0]) == ""
     assert evidence.results.headline("backdoor") is None
 
 

@@ -12,7 +12,6 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.page import render
 from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families import extraction
-from nasaudit.report.sections.families.base import Quote
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.extraction import CHECKS
 from nasaudit.spec.attacks import KnockoffSpec
@@ -61,7 +60,7 @@ def evidence(make_study, tmp_path):
 
 def test_the_verdict_says_what_a_thief_gets_for_how_many_queries(evidence):
     found = evidence()
-    said = extraction.EXTRACTION.quote(found, found.subjects[0]).sentence.replace("\N{NO-BREAK SPACE}", " ")
+    said = extraction.EXTRACTION.quote(found, found.subjects[0]).replace("\N{NO-BREAK SPACE}", " ")
     assert "on 750 images gets a copy (a resnet) that agrees with it on 95.0 % of the test images" in said
     assert "fool it on 10.0 % of the images that it gets right" in said
     assert "random noise of that size fools it on 1.1 %" in said
@@ -109,7 +108,7 @@ def test_verdicts_quote_the_theft_from_a_victim_that_tells_all_where_there_is_on
 
 
 def _verdict(found):
-    return extraction.EXTRACTION.quote(found, found.subjects[0]).sentence.replace("\N{NO-BREAK SPACE}", " ")
+    return extraction.EXTRACTION.quote(found, found.subjects[0]).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_section_has_a_curve_for_each_sweep_and_tables_for_the_others(evidence):
@@ -132,13 +131,13 @@ def test_the_page_shows_every_number_of_the_rows(evidence):
 def test_a_study_without_extraction_has_no_such_section(evidence):
     found = evidence(levels=(), architectures=["darts", "resnet"])
     assert extraction.section(found) is None
-    assert extraction.EXTRACTION.quote(found, found.subjects[0]) == Quote()
+    assert extraction.EXTRACTION.quote(found, found.subjects[0]) == ""
     assert found.results.headline("extraction") is None
 
 
 def test_a_victim_whose_task_failed_leaves_a_gap_and_nothing_else(evidence):
     found = evidence(levels=(("darts", 0.9),), architectures=["darts", "resnet"])
-    assert extraction.EXTRACTION.quote(found, found.subjects[1]) == Quote()
+    assert extraction.EXTRACTION.quote(found, found.subjects[1]) == ""
     assert render(found)
 
 

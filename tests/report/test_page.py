@@ -272,6 +272,7 @@ def test_all_architectures_of_the_catalogue_render_in_seconds(make_study, tmp_pa
 def test_figures_are_files_with_the_lines_in_them(make_study, tmp_path: Path) -> None:
     paths = write_figures(make_study(), tmp_path, tmp_path / "png")
     assert [path.name for path in paths] == [
+        "threats.png",
         "accuracy.png",
         "evasion-pgd-linf-untargeted.png",
         "evasion-pgd-linf-least-likely.png",

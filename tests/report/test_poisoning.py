@@ -11,7 +11,6 @@ from nasaudit.measure.proportion import proportion
 from nasaudit.report import format, write_figures, write_report
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.sections.comparison import findings
-from nasaudit.report.sections.families.base import Quote
 from nasaudit.report.sections.families.poisoning import POISONING
 from nasaudit.results.flags.base import Facts, flags_of
 from nasaudit.results.flags.poisoning import CHECKS
@@ -110,7 +109,7 @@ def test_the_page_says_what_the_rows_say(make) -> None:
         in text
     )
     assert "take 22.2 % of the chosen test images [6.3, 54.7; n = 9] for the attacker" in text
-    assert "lost to 40 % poison" in text
+    assert "of accuracy lost with 40 % of the training data poisoned" in text
     assert "the target is now taken for 3" in text
     assert "the target is not taken for 3" in text
 
@@ -168,7 +167,7 @@ def test_without_rows_there_is_nothing(make_study, tmp_path: Path) -> None:
     evidence = Evidence(make_study(), tmp_path)
     assert POISONING.section(evidence) is None
     assert evidence.results.headline("poisoning") is None
-    assert POISONING.quote(evidence, evidence.subjects[0]) == Quote()
+    assert POISONING.quote(evidence, evidence.subjects[0]) == ""
 
 
 def test_one_and_seventeen_architectures_and_a_missing_one(make) -> None:
@@ -193,7 +192,7 @@ def test_one_and_seventeen_architectures_and_a_missing_one(make) -> None:
     less = Evidence(decide(evidence.results.model_copy(update={"rows": rows})), evidence.folder)
     assert POISONING.section(less) is not None
     vgg = next(subject for subject in less.subjects if subject.name == "vgg")
-    assert POISONING.quote(less, vgg) == Quote()
+    assert POISONING.quote(less, vgg) == ""
 
 
 def test_a_missing_file_of_pictures_is_said(make) -> None:

@@ -8,8 +8,8 @@ from nasaudit.planning.hardening import variants
 from nasaudit.results.provenance import Provenance
 from nasaudit.spec.study import StudySpec
 from nasaudit.testing.rows import make_results, pooled_rows
-from nasaudit.verdicts.coverage import find_untested
 from nasaudit.verdicts.decide import decide
+from nasaudit.verdicts.threats import find_untested
 from nasaudit.verdicts.unlike import find_unlike
 
 DRAWN = Provenance(data_sha256="", indices={}, division="drawn", weights={}, given=[])

@@ -104,6 +104,9 @@ class RunFlags:
                 }
             )
         else:
+            from nasaudit.terminal.verdicts import threatened
+
+            typer.echo(threatened(finished.results))
             for flag in finished.results.flags:
                 say(f"note: {flag.message}")
             say(f"report: {finished.report}")

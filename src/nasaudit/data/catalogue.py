@@ -15,7 +15,7 @@ from nasaudit.errors import DataError, SpecError
 from nasaudit.plugins import code_of
 from nasaudit.registry import Registry
 from nasaudit.spec.data import DataSpec, Role
-from nasaudit.strangers import opened
+from nasaudit.strangers import sha256
 
 if TYPE_CHECKING:
     from nasaudit.data.raw import RawData
@@ -63,6 +63,8 @@ class DataSource:
 INDICES = ("train_index", "test_index")  # fields of a DataSpec
 
 DATA: Registry[DataSource] = Registry("data set", "nasaudit.data", DataSource)
+
+MAX_FILE_BYTES = 2**33  # of a file of images; larger ones are not read either, and take minutes to hash
 
 DIGITS = tuple("0123456789")
 _LOADERS = "nasaudit.data.loaders"
@@ -329,6 +331,5 @@ def digest_files(paths: Sequence[Path]) -> str:
     for path, parent in zip(paths, parents, strict=True):
         # As the disk has the name, which need not be UTF-8.
         whole.update(os.fsencode(f"{(parent / path.name).relative_to(shared).as_posix()}\0"))
-        with opened(path, DataError) as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
+        whole.update(bytes.fromhex(sha256(path, DataError, most=MAX_FILE_BYTES)))
     return whole.hexdigest()

@@ -23,8 +23,8 @@ from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Task, TrainTask, WeightsFile
 from nasaudit.spec.training import TrainingSpec
-from nasaudit.store.files import sha256
 from nasaudit.store.records import Problem
+from nasaudit.strangers import is_file
 
 # Why an attack on weights that were given is refused, as clauses.
 SPLIT_UNKNOWN = (
@@ -169,10 +169,9 @@ def _weights(study: StudySpec, data: DataSpec, choices: Sequence[ArchChoice]) ->
                 raise SpecError(
                     f"attacks[{number}]", f"nothing beside {where}, {RECIPE_UNKNOWN}", attack.name
                 )
-        path = Path(choice.weights)
-        if not path.is_file():
+        if not is_file(Path(choice.weights)):
             raise SpecError(where, "a file with trained weights", choice.weights)
-        yield WeightsFile(path=str(path), sha256=sha256(path))
+        yield WeightsFile.of(str(Path(choice.weights)))
 
 
 def _each_once(architectures: tuple[ArchSpec, ...], own: int) -> None:

@@ -28,19 +28,6 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Tile:
-    """A figure in large print: what it is, the figure, its interval and n."""
-
-    label: str
-    cell: Cell
-
-    @classmethod
-    def of(cls, label: str, row: Row) -> "Tile":
-        """A row's value in its shortest form, so that three tiles fit beside each other on a phone."""
-        return cls(label, Cell(format.value(row, format.SIGNS), format.interval_and_n(row)))
-
-
-@dataclass(frozen=True)
 class Text:
     """A paragraph; a quiet one is small print."""
 

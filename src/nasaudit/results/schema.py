@@ -16,6 +16,7 @@ from nasaudit.results.verdict_models import (
     LinkVerdict,
     Remedied,
     Standing,
+    Threat,
     Untested,
     Variable,
 )
@@ -193,6 +194,7 @@ class StudyResults(Plain):
     headlines: list[Headline] = Field(default=[])  # one for each family that was measured
     # The same without images that are others in another study: by what two studies are compared.
     headlines_between: list[Headline] = Field(default=[])
+    threats: list[Threat] = Field(default=[])  # every family, the most serious first
     untested: list[Untested] = Field(default=[])
     standings: list[Standing] = Field(default=[])  # of the families with two architectures or more
     adjustments: list[Adjustment] = Field(default=[])  # of the families with a known confounder

@@ -74,6 +74,7 @@ def problems(results: StudyResults) -> Iterator[str]:
     for position, row in enumerate(results.rows):
         yield from (f"rows[{position}] {problem}" for problem in _of_row(row))
     yield from _of_headlines(results)
+    yield from _of_threats(results)
     yield from _of_verdicts(results)
     yield from _of_fronts(results)
 
@@ -85,6 +86,8 @@ def _names(results: StudyResults) -> Iterator[tuple[str, Iterable[str]]]:
     for field in ("headlines", "headlines_between"):
         for headline in getattr(results, field):
             yield f"{field} of {headline.family}", (*headline.positions, *headline.models)
+    for threat in results.threats:
+        yield f"threats of {threat.family}", [one.architecture for one in threat.figures]
     yield from ((f"standings of {one.family}", one.ranked) for one in results.standings)
     for adjustment in results.adjustments:
         yield f"adjustments of {adjustment.family}", [one.architecture for one in adjustment.values]
@@ -121,6 +124,12 @@ def _of_headlines(results: StudyResults) -> Iterator[str]:
         families = [one.family for one in getattr(results, field)]
         if len(set(families)) != len(families) or not FAMILIES.keys() >= set(families):
             yield f"`{field}` has a family twice, or one that is unknown"
+
+
+def _of_threats(results: StudyResults) -> Iterator[str]:
+    for threat in results.threats:
+        if max((one.position for one in threat.figures), default=0) >= max(len(results.rows), 1):
+            yield f"the threat of {threat.family} rests on rows that are not there"
 
 
 def _rests_on(headline: Headline, name: str, row: Row) -> bool:

@@ -37,6 +37,26 @@ class Untested(Plain):
     how: str
 
 
+# How serious a threat is, by the conventions of `verdicts.threats`.
+Level = Literal["severe", "raised", "low", "not tested"]
+
+
+class ThreatFigure(Plain):
+    """What a threat does to one architecture."""
+
+    architecture: str
+    level: Level
+    position: int  # of the figure, in the results' rows
+
+
+class Threat(Plain):
+    """A family of attacks as a threat: the most serious level of any architecture, and the figure of each."""
+
+    family: Family
+    level: Level
+    figures: list[ThreatFigure]
+
+
 class Standing(Plain):
     """The architectures by one family's headline, whose rows it rests on.
 

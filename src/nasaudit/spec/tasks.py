@@ -6,10 +6,12 @@ are a part of what is hashed.
 """
 
 import json
-from typing import Annotated, ClassVar, Literal, cast
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self, cast
 
 from pydantic import Field
 
+from nasaudit.errors import InputError
 from nasaudit.spec.analyses import AnyAnalysis
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AnyAttack, ExtractionSpec, PoisoningSpec
@@ -17,6 +19,7 @@ from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec, ShadowSubset
 from nasaudit.spec.named import TRIFLE, foreign_code
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.strangers import sha256
 
 
 class Task(Spec):
@@ -45,11 +48,19 @@ class Task(Spec):
         return self.kind
 
 
+MAX_WEIGHTS_BYTES = 2**33  # the largest networks that timm builds have 4 GB
+
+
 class WeightsFile(Spec):
     """A file with trained weights; `sha256` says which content was planned with."""
 
     path: str
     sha256: str
+
+    @classmethod
+    def of(cls, path: str) -> Self:
+        """The file as it is now. Raises InputError: it is no regular file, or too large for weights."""
+        return cls(path=path, sha256=sha256(Path(path), InputError, most=MAX_WEIGHTS_BYTES))
 
 
 class TrainTask(Task):

@@ -159,3 +159,24 @@ def _side(difference: Difference, side: Literal["before", "after"]) -> str:
     value = difference.before.value if side == "before" else difference.after.value
     sign = {"lower": "at least ", "upper": "at most "}.get(difference.bounds.get(side, ""), "")
     return f"{sign}{value:.4g}"
+
+
+def threatened(results: StudyResults) -> str:
+    """The first screen of the report for the terminal: one line a threat, the most serious first."""
+    from nasaudit.report.evidence import Evidence
+    from nasaudit.report.sections.threats import heads, lines
+
+    evidence = Evidence(results, Path())
+    titles = [f"{head.text}\n{head.note}" if head.note else head.text for head in heads(evidence)]
+    rows: list[Entry] = []
+    for line in lines(evidence):
+        figures = [f"{cell.text} {cell.note.partition(' · ')[0]}".strip() for _, cell in line.cells]
+        rows.append(
+            {
+                "threat": line.name,
+                "level": line.level,
+                **dict(zip(titles, figures or [""] * len(titles), strict=True)),
+                "of": line.about or line.advice,
+            }
+        )
+    return table("threats", rows, WIDTH)

@@ -11,10 +11,9 @@ from nasaudit.arch.network import Network, build
 from nasaudit.documents import parse_json
 from nasaudit.errors import CheckpointError, InputError, UnsafeFileError
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.tasks import WeightsFile
+from nasaudit.spec.tasks import MAX_WEIGHTS_BYTES, WeightsFile
 from nasaudit.strangers import read_bytes
 from nasaudit.training.tensor_files import (
-    MAX_WEIGHTS_BYTES,
     check_finite,
     check_fit,
     is_pickle,

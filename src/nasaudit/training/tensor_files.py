@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from nasaudit.data.safe_pickle import check_program
 from nasaudit.errors import CheckpointError, DataError, UnsafeFileError
+from nasaudit.spec.tasks import MAX_WEIGHTS_BYTES
 from nasaudit.strangers import opened
 
-MAX_WEIGHTS_BYTES = 2**33  # the largest networks that timm builds have 4 GB
 PICKLE_STARTS = (b"\x80", b"PK\x03\x04")  # a raw pickle, and the zip that torch.save writes
 _LEGACY_PARTS = (
     5  # pickles in a file of torch before 1.6: two numbers, the machine, the object, the storages' keys

@@ -15,13 +15,13 @@ from nasaudit.verdicts.advice import make_fronts
 from nasaudit.verdicts.chain import make_variables
 from nasaudit.verdicts.claims import make_claims
 from nasaudit.verdicts.confounders import make_adjustments
-from nasaudit.verdicts.coverage import find_untested
 from nasaudit.verdicts.groups import compare_groups
 from nasaudit.verdicts.headlines import find_headlines
 from nasaudit.verdicts.links import judge_links
 from nasaudit.verdicts.remedies import make_remedies
 from nasaudit.verdicts.saturation import find_saturated
 from nasaudit.verdicts.standings import make_standings
+from nasaudit.verdicts.threats import find_threats, find_untested
 from nasaudit.verdicts.unlike import find_unlike
 
 
@@ -71,6 +71,7 @@ def decide(results: StudyResults, values: ImageValues | None = None) -> StudyRes
         "headlines_between": find_headlines(results.rows, between_studies=True),
         "standings": standings,
         "adjustments": make_adjustments(headlines, results.rows, standings, classes),
+        "threats": find_threats(headlines, results.rows, results.architectures),
         "untested": find_untested(results.study, results.provenance, {row.family for row in results.rows}),
         "comparisons": [
             comparison.model_copy(

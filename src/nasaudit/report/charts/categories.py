@@ -43,6 +43,30 @@ def interval_chart(
     return framed(Chart(layer=[rule, point]), height=max(70, ROW * len(labels)))
 
 
+def grouped_intervals(labels: Sequence[str], subjects: Sequence[Subject], x_title: str) -> Chart:
+    """Shares with intervals, an architecture under the other for each label.
+
+    Records: `threat` (of `labels`), `label` (the architecture), `value`, `low`, `high`, `estimate`.
+    """
+    names = [subject.title for subject in subjects]
+    base = alt.Chart(DATA).encode(
+        y=labels_of("threat", labels, limit=130),
+        yOffset=alt.YOffset("label:N").sort(names),
+        color=colour_of(subjects),
+        opacity=emphasis(),
+    )
+    rule = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q"), x2="high:Q")
+    point = base.mark_point(filled=True, size=70).encode(
+        x=alt.X("value:Q")
+        .title(x_title)
+        .scale(domain=[0, 1], clamp=True, padding=8)
+        .axis(format="~%", tickCount=6),
+        shape=shape_of(subjects),
+        tooltip=tooltip(threat="threat", label="architecture", estimate="figure"),
+    )
+    return framed(Chart(layer=[rule, point]), height=max(70, (10 + 14 * len(names)) * len(labels)))
+
+
 def group_strip(groups: Mapping[str, str], x_title: str) -> Chart:
     """One point for each architecture on the line of its group, with a tick at the group's mean.
 

@@ -25,6 +25,7 @@ class Finding:
     title: str
     sentences: tuple[str, ...]
     decided: bool
+    verb: str  # of the attacker
     table: Table | None = None
 
 
@@ -80,6 +81,7 @@ def findings(evidence: Evidence, family: Family) -> Iterator[Finding]:
     yield Finding(
         title,
         decided=standing.decided,
+        verb=family.verb,
         table=_adjustments(evidence, family),
         sentences=(
             *_illustrated(wording, worst, best, titles),

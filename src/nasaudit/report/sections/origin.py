@@ -19,16 +19,16 @@ def facts(evidence: Evidence) -> list[tuple[str, str, str]]:
     if len(networks) <= FEW:
         weights = ", ".join(f"{name} {digest[:SHOWN_DIGITS]}" for name, digest in networks) or ABSENT
     lines = [
-        ("Data, SHA-256", provenance.data_sha256[:SHOWN_DIGITS], provenance.data_sha256),
+        ("SHA-256 of the data", provenance.data_sha256[:SHOWN_DIGITS], provenance.data_sha256),
         (
-            "Weights, SHA-256",
+            "of the weights",
             weights,
             ", ".join(digest for _, digest in networks) if len(networks) <= FEW else "",
         ),
-        ("Code, SHA-256", _code(evidence)[:SHOWN_DIGITS], _code(evidence)),
-        ("Made with", ", ".join(versions), ""),
-        ("Finished", _moment(environment.get("finished", "")), ""),
-        ("Command", environment.get("command", ""), ""),
+        ("of the code", _code(evidence)[:SHOWN_DIGITS], _code(evidence)),
+        ("made with", ", ".join(versions), ""),
+        ("finished", _moment(environment.get("finished", "")), ""),
+        ("by", environment.get("command", ""), ""),
     ]
     return [line for line in lines if line[1]]
 

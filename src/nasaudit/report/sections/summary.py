@@ -1,17 +1,17 @@
-"""The top of the report: flags, what the comparison says, and a card for each architecture."""
+"""The top of the report: the threats, what the comparison says, flags, and each architecture in plain words."""
 
 from collections import defaultdict
 from dataclasses import dataclass
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Section, Tile
+from nasaudit.report.parts import Section
+from nasaudit.report.sections import threats
 from nasaudit.report.sections.cells import Drawing, drawings
 from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies import section as remedies
 from nasaudit.report.sections.remedies import words as remedy_words
-from nasaudit.spec.attacks import FAMILIES as FAMILY_WORDS
 
 # A study of 17 architectures can raise dozens of flags of one kind.
 SHOWN_OF_A_KIND = 3
@@ -24,7 +24,6 @@ class Card:
     """One architecture in plain words."""
 
     subject: Subject
-    tiles: tuple[Tile, ...]
     sentences: tuple[str, ...]
     drawings: tuple[Drawing, ...]
 
@@ -40,7 +39,8 @@ class Notice:
 
 
 def section(evidence: Evidence) -> Section:
-    """Flags, findings and cards."""
+    """The threats, what the comparison says, flags, and each architecture in plain words."""
+    picture = threats.figure(evidence)
     return Section(
         "verdict",
         "Verdict",
@@ -49,14 +49,13 @@ def section(evidence: Evidence) -> Section:
             "notices": notices(evidence),
             # What each family's headline says of the architectures, side by side.
             "findings": [finding for family in FAMILIES for finding in findings(evidence, family)],
-            "untested": [
-                f"{FAMILY_WORDS[each.family].title}: {each.why} ({each.how})"
-                for each in evidence.results.untested
-            ],
+            "lines": threats.lines(evidence),
+            "heads": threats.heads(evidence),
+            "picture": picture,
             "remedies": remedy_words.summary(remedies.hardenings(evidence)),
             "cards": [_card(evidence, subject) for subject in evidence.subjects],
-            "folded": evidence.crowded,
         },
+        () if picture is None else (picture,),
     )
 
 
@@ -86,19 +85,16 @@ def notices(evidence: Evidence) -> list[Notice]:
 def _card(evidence: Evidence, subject: Subject) -> Card:
     accuracy = evidence.accuracy(subject.name)
     if accuracy is None:
-        tiles, sentences = [], ["Its accuracy was not measured."]
+        sentences = ["Its accuracy was not measured."]
     else:
-        unseen = "accurate" if subject.name not in evidence.doubtful else "accurate (seen in training?)"
-        tiles = [Tile.of(unseen, accuracy)]
         doubt = ", which it may have been trained on" if subject.name in evidence.doubtful else ""
         sentences = [f"It classifies {format.estimate(accuracy, 'of the test images correctly')}{doubt}."]
     quotes = [family.quote(evidence, subject) for family in FAMILIES]
-    tiles += [tile for quote in quotes for tile in quote.tiles]
-    attacked = [quote.sentence for quote in quotes if quote.sentence]
+    attacked = [quote for quote in quotes if quote]
     if not attacked and any(
         row.architecture == subject.name for family in FAMILIES for row in evidence.of_family(family.name)
     ):
         attacked = ["What attacks on it did stands below: it is not what its family is judged by."]
     sentences += attacked or ["No attack on it was measured."]
     pictures = () if evidence.crowded else drawings(evidence, subject)
-    return Card(subject, tuple(tiles), tuple(sentences), pictures)
+    return Card(subject, tuple(sentences), pictures)

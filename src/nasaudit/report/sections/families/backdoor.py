@@ -6,9 +6,9 @@ from contextlib import suppress
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject, unique
 from nasaudit.report.images import Images, Wanted, data_uri, strip, to_bytes
-from nasaudit.report.parts import Block, Figure, Picture, Section, Text, Tile
+from nasaudit.report.parts import Block, Figure, Picture, Section, Text
 from nasaudit.report.sections.families.attack import MeasuredAttack, anchor, curve_figure, point
-from nasaudit.report.sections.families.base import Family, Quote, Wording, published
+from nasaudit.report.sections.families.base import Family, Wording, published
 from nasaudit.report.sections.tables import column, table
 from nasaudit.results.schema import Headline
 from nasaudit.spec.attacks import BackdoorSpec, attack_title
@@ -72,19 +72,18 @@ def sweeps(plants: Sequence[Plant]) -> Iterator[tuple[str, list[Plant]]]:
                 yield field, sorted(alike, key=lambda plant: float(plant.setting[field]))
 
 
-def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
+def quote(evidence: Evidence, headline: Headline, subject: Subject) -> str:
     """How often the trigger works, what it does by itself, and the price in accuracy."""
     row = headline.rows.get(subject.name)
     if row is None:
-        return Quote()
+        return ""
     plant = Plant.of(row)
     floor, drop = (plant.row(evidence, subject, metric) for metric in ("floor", "cad"))
     alone = "" if floor is None else f"; without the backdoor the trigger does so on {format.value(floor)}"
     price = "" if drop is None else f" The price is {format.estimate(drop)} of clean accuracy."
-    return Quote(
+    return (
         f"An attacker who {_needs(evidence, plant.attack)} can plant a backdoor ({plant.title}) whose trigger makes "
-        f"it call the target class on {format.estimate(row, 'of the images of other classes')}{alone}.{price}",
-        (Tile.of("obey a trigger", row),),
+        f"it call the target class on {format.estimate(row, 'of the images of other classes')}{alone}.{price}"
     )
 
 

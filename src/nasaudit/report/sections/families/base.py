@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Section, Text, Tile
+from nasaudit.report.parts import Section, Text
 from nasaudit.results.schema import Headline, Row
 from nasaudit.spec.attacks import FAMILIES
 from nasaudit.spec.attacks import Family as FamilyName
@@ -27,32 +27,19 @@ class Wording:
 
 
 @dataclass(frozen=True)
-class Quote:
-    """What a family says of one architecture; nothing where it was not measured.
-
-    Attributes:
-        sentence: what an attacker gets of it, in one or two plain sentences.
-        tiles: the figures that deserve large print.
-    """
-
-    sentence: str = ""
-    tiles: tuple[Tile, ...] = ()
-
-
-@dataclass(frozen=True)
 class Family:
     """How a family shows its rows.
 
     Attributes:
         name: the value of the column `family`.
         section: tables and curves; None where the study has no such rows.
-        quoted: what it says of one architecture beside the headline.
+        quoted: what an attacker gets of one architecture, in a sentence or two; "" where it was not measured.
         wording: how its headline is said, on which the comparison rests.
     """
 
     name: FamilyName
     section: Callable[[Evidence], Section | None]
-    quoted: Callable[[Evidence, Headline, Subject], Quote]
+    quoted: Callable[[Evidence, Headline, Subject], str]
     wording: Callable[[Evidence, Headline], Wording]
 
     @property
@@ -65,10 +52,10 @@ class Family:
         """What the attacker does, as in "easier to evade"."""
         return FAMILIES[self.name].verb
 
-    def quote(self, evidence: Evidence, subject: Subject) -> Quote:
-        """What it says of one architecture."""
+    def quote(self, evidence: Evidence, subject: Subject) -> str:
+        """What it says of one architecture; "" where it was not measured."""
         headline = evidence.results.headline(self.name)
-        return Quote() if headline is None else self.quoted(evidence, headline, subject)
+        return "" if headline is None else self.quoted(evidence, headline, subject)
 
     def claim(self, sign: Sign | None) -> str:
         """The published direction in words; "" where none was published."""

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from nasaudit.analysis.topology.shape import skip_share
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject, unique
-from nasaudit.report.parts import ABSENT, Block, Cell, Figure, Section, Table, Tile, folded
+from nasaudit.report.parts import ABSENT, Block, Cell, Figure, Section, Table, folded
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, point
-from nasaudit.report.sections.families.base import Family, Quote, Wording, published
+from nasaudit.report.sections.families.base import Family, Wording, published
 from nasaudit.report.sections.tables import column, listed, table
 from nasaudit.results.schema import Headline
 from nasaudit.spec.attacks import THREAT_MODELS, TransferSpec
@@ -68,7 +68,7 @@ class Threat(MeasuredAttack):
         return [images for images in DENOMINATORS if images in counted] + sorted(counted - set(DENOMINATORS))
 
 
-def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
+def quote(evidence: Evidence, headline: Headline, subject: Subject) -> str:
     """How often it is fooled at the quoted epsilon, and where half of its images fall."""
     threat = Threat.judged(headline)
     epsilon = headline.setting.get("epsilon") or threat.quoted_epsilon(evidence)
@@ -84,12 +84,11 @@ def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
         half = threat.row(evidence, subject, "median_minimal_epsilon", images=images)
         access = f"An attacker who {threat.access}"
         fooled = f"{access} and {allowed} fools it on {format.estimate(share, DENOMINATORS[images])}."
-        tile = Tile.of(f"of {COUNTED[images]} fall at {epsilon}", share)
         if half is None:
-            return Quote(fooled, (tile,))
+            return fooled
         falls = f"Half of the images fall by {format.estimate(half)}, the median minimal epsilon. "
-        return Quote(falls + fooled, (Tile.of("half fall by", half), tile))
-    return Quote()
+        return falls + fooled
+    return ""
 
 
 def wording(evidence: Evidence, headline: Headline) -> Wording:

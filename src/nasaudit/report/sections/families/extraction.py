@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Block, Cell, Figure, Section, Table, Text, Tile
+from nasaudit.report.parts import Block, Cell, Figure, Section, Table, Text
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, extremes
-from nasaudit.report.sections.families.base import Family, Quote, Wording, published
+from nasaudit.report.sections.families.base import Family, Wording, published
 from nasaudit.report.sections.tables import column, heading, table
 from nasaudit.results.schema import Headline, Row
 from nasaudit.spec.attacks import Family as FamilyName
@@ -64,11 +64,11 @@ class Theft(MeasuredAttack):
         return f"{self.name}, {self.answers} on {images}; surrogate: {self.surrogate}{others}"
 
 
-def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
+def quote(evidence: Evidence, headline: Headline, subject: Subject) -> str:
     """How like it a copy is, after how many queries, and what the copy is good for."""
     row = headline.rows.get(subject.name)
     if row is None:
-        return Quote()
+        return ""
     theft, budget = Theft.of(row), row.setting["budget"]
     surrogate = theft.setting.get("surrogate", SAME)
     copy = "of the same architecture" if surrogate == SAME else f"a {surrogate}"
@@ -85,7 +85,7 @@ def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
             f" Adversarial examples made on the copy (PGD, {fooled.setting['epsilon']}) fool it on "
             f"{format.estimate(fooled, 'of the images that it gets right')}{beside}."
         )
-    return Quote(sentence, (Tile.of(f"copied by {_counted(budget)}", row),))
+    return sentence
 
 
 def wording(evidence: Evidence, headline: Headline) -> Wording:

@@ -5,9 +5,9 @@ import math
 from nasaudit.report import format
 from nasaudit.report.charts import curves as charts
 from nasaudit.report.evidence import Evidence, Subject
-from nasaudit.report.parts import Block, Cell, Figure, Section, Tile
+from nasaudit.report.parts import Block, Cell, Figure, Section
 from nasaudit.report.sections.families.attack import MeasuredAttack
-from nasaudit.report.sections.families.base import Family, Quote, Wording, published
+from nasaudit.report.sections.families.base import Family, Wording, published
 from nasaudit.report.sections.tables import column, table
 from nasaudit.results.schema import Headline, Row
 from nasaudit.spec import attacks
@@ -42,11 +42,11 @@ class Inference(MeasuredAttack):
         return ", ".join([self.name, *others])
 
 
-def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
+def quote(evidence: Evidence, headline: Headline, subject: Subject) -> str:
     """What an attacker learns of who was in the training set, and at what cost."""
     row = headline.rows.get(subject.name)
     if row is None:
-        return Quote()
+        return ""
     inference = Inference.of(row)
     if row.low > 0.5:
         guessing = "0.5 is guessing"
@@ -70,7 +70,7 @@ def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
         gap = accuracies[0].value - accuracies[1].value
         direction = "more" if gap >= 0 else "less"
         sentence += f" It is {format.points(gap)} {direction} accurate on its training images than on others."
-    return Quote(sentence, (Tile.of("membership AUC", row),))
+    return sentence
 
 
 def wording(evidence: Evidence, headline: Headline) -> Wording:

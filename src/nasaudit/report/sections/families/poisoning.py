@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence, Subject
 from nasaudit.report.images import Images, Wanted, strip
-from nasaudit.report.parts import Block, Figure, Picture, Section, Table, Text, Tile
+from nasaudit.report.parts import Block, Figure, Picture, Section, Table, Text
 from nasaudit.report.sections.families.attack import MeasuredAttack, curve_figure, extremes
-from nasaudit.report.sections.families.base import Family, Quote, Wording, published
+from nasaudit.report.sections.families.base import Family, Wording, published
 from nasaudit.results.schema import Headline
 from nasaudit.spec.attacks import Family as FamilyName
 from nasaudit.spec.attacks import PoisoningSpec
@@ -47,7 +47,7 @@ class Threat(MeasuredAttack):
         return f"of the training images poisoned ({self.name})"
 
 
-def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
+def quote(evidence: Evidence, headline: Headline, subject: Subject) -> str:
     """What it loses to each attack at the largest fraction, and how many targets an optimised poison reaches."""
     sentences = []
     first_of_each = {threat.attack: threat for threat in reversed(Threat.measured(evidence))}
@@ -67,9 +67,7 @@ def quote(evidence: Evidence, headline: Headline, subject: Subject) -> Quote:
                 f"With {format.round_percent(most)} {threat.poisoned} it loses {format.estimate(drop)} of clean "
                 f"accuracy{still}."
             )
-    row = headline.rows.get(subject.name)
-    label = f"lost to {format.round_percent(headline.setting['fraction'])} poison"
-    return Quote(" ".join(sentences), () if row is None else (Tile.of(label, row),))
+    return " ".join(sentences)
 
 
 def wording(evidence: Evidence, headline: Headline) -> Wording:
