@@ -89,6 +89,8 @@ ALTERED: dict[str, tuple[str, Any]] = {
     "a link of claims that are not there": ("links.0.claims", [99]),
     "a remedy of a stranger": ("remedies.0.variant", "absent"),
     "a front of remedies that are not there": ("fronts.0.remedies", [99]),
+    "a front of a family that there is not": ("fronts.0.family", "alchemy"),
+    "a front of nothing that was measured": ("remedies.0.effects", []),
     "an effect of 1e308": ("remedies.0.effects.0.difference.value", 1e308),
     "no architectures": ("architectures", []),
     "an architecture twice": ("architectures.1.name", "darts"),

@@ -76,6 +76,7 @@ def problems(results: StudyResults) -> Iterator[str]:
     yield from _of_headlines(results)
     yield from _of_threats(results)
     yield from _of_verdicts(results)
+    yield from _of_fronts(results)
 
 
 def _names(results: StudyResults) -> Iterator[tuple[str, Iterable[str]]]:
@@ -166,13 +167,21 @@ def _of_verdicts(results: StudyResults) -> Iterator[str]:
     for link in results.links:
         if max(link.claims, default=0) >= max(len(results.claims), 1):
             yield f"the link {link.name!r} rests on claims that are not there"
-    for front in results.fronts:
-        compared = set(front.remedies)
-        if max(compared, default=0) >= max(len(results.remedies), 1) or not set(front.unbeaten) <= compared:
-            yield f"the front of {front.family} compares remedies that are not there"
     for position, claim in enumerate(results.claims):
         if claim.estimate is None and claim.finding != "undecided":
             yield f"claims[{position}] is decided by nothing"
+
+
+def _of_fronts(results: StudyResults) -> Iterator[str]:
+    for front in results.fronts:
+        compared = set(front.remedies)
+        if not compared or max(compared) >= len(results.remedies) or not set(front.unbeaten) <= compared:
+            yield f"the front of {front.family} compares remedies that are not there"
+            continue
+        remedies = [results.remedies[place] for place in compared]
+        judged = all(front.family in {effect.family for effect in one.decisive} for one in remedies)
+        if not judged or any(one.original != front.original for one in remedies):
+            yield f"the front of {front.family} compares remedies that were not measured against it"
 
 
 def _effects(results: StudyResults) -> Iterator[Measured]:
