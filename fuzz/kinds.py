@@ -47,6 +47,7 @@ class Kind:
         is_text: what is in the file is read, not the file.
         is_folder: a user names the folder, and nothing that its links lead to.
         of_finished: a study that is done is read beside it.
+        many_problems: all problems are told at once, a line each.
     """
 
     make: Callable[[Path], Any]
@@ -56,6 +57,7 @@ class Kind:
     is_text: bool = False
     is_folder: bool = False
     of_finished: bool = False
+    many_problems: bool = False
 
 
 def as_text(spoil: Callable[[str, random.Random], bytes]) -> Spoil:
@@ -294,7 +296,9 @@ KINDS = {
         lambda folder: show((folder / "cell").read_text(errors="surrogateescape"), folder),
         is_text=True,
     ),
-    "policy": Kind(make_policy, "p.yaml", as_text(mutations.of_yaml), read_policy, of_finished=True),
+    "policy": Kind(
+        make_policy, "p.yaml", as_text(mutations.of_yaml), read_policy, of_finished=True, many_problems=True
+    ),
     "results": Kind(
         make_results,
         "results.json",

@@ -27,6 +27,7 @@ NUMBERS = (
     2**63,
     2**64 - 1,
 )
+LARGEST = 2**20  # characters of a text that is spoiled further
 WORDS = (
     "&a [*a, *a]",
     "*a",
@@ -118,6 +119,8 @@ def of_text(text: str, rng: random.Random) -> bytes:
     if rng.random() < 0.3:
         return of_bytes(text.encode("utf-8", "surrogatepass"), rng)
     for _ in range(rng.randint(1, 3)):
+        if len(text) > LARGEST:
+            break
         at = rng.randrange(len(text) + 1)
         match rng.randrange(4):
             case 0:
@@ -151,8 +154,8 @@ def of_values(value: Any, rng: random.Random) -> Any:
             case 1 if isinstance(holder, dict):
                 holder[rng.choice(("", "a" * 1000, "epsilon", "\x1b", "name"))] = holder[key]
             case 2 if isinstance(holder, list):
-                holder.extend([holder[key]] * rng.choice((1, 5, 2000)))
-            case _:
+                holder.extend([holder[key]] * rng.choice((1, 5, 100)))
+            case _ if len(places) < LARGEST:
                 holder[key] = copy.deepcopy(rng.choice(VALUES))
     return spoiled
 

@@ -54,7 +54,11 @@ def one(kind: Kind, watch: Watch, scratch: Path, rng: random.Random) -> tuple[st
         outcome, words = "result", ""
     except NasauditError as error:
         words = str(error)
-        fine = error.exit_code in (2, 3) and len(words) < LONGEST and words.isprintable()
+        # A policy may have several problems, a line each.
+        lines = words.splitlines() if kind.many_problems else [words]
+        fine = (
+            error.exit_code in (2, 3) and len(words) < LONGEST and all(line.isprintable() for line in lines)
+        )
         outcome, words = ("refused" if fine else "fault"), f"{type(error).__name__}: {words}"
     except Late:
         outcome, words = "fault", "took longer than 10 s"

@@ -284,10 +284,11 @@ def test_a_pipe_in_a_record_is_not_waited_for(store: Store, name: str) -> None:
 
 def test_an_artefact_outside_of_its_record_is_not_read(store: Store, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"weights")
-    for name in ("../../../../secret", str(tmp_path / "secret"), "link"):
+    for name in ("../../../../secret", str(tmp_path / "secret"), "link", "loop", "a\0b", "a" * 5000):
         record = put(store, Nap())
         folder = store.path(Nap().digest())
         (folder / "link").symlink_to(tmp_path / "secret")
+        (folder / "loop").symlink_to(folder / "loop")
         artefact = record.artefacts["weights.bin"].model_copy(update={"file": name})
         altered, text = record.model_copy(update={"artefacts": {"weights.bin": artefact}}).sealed()
         assert altered.is_whole(text)

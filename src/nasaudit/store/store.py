@@ -11,6 +11,7 @@ rubbish in unfinished work, and nothing between. Whatever else a user keeps in t
 
 import json
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from nasaudit.store.files import (
 from nasaudit.store.lock import hold
 from nasaudit.store.records import Artefact, Record
 from nasaudit.store.unfinished import Unfinished
+from nasaudit.strangers import is_file, is_there
 
 RECORD_FILE = "record.json"
 FORMAT_FILE = "format.json"
@@ -222,14 +224,10 @@ def _read(folder: Path, digest: str, deep: bool) -> Record:
         raise _DistrustError("is damaged")
     if record.digest != digest:
         raise _DistrustError(f"is of another task ({record.label})")
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))  # which, unlike Path.resolve, takes a link that leads to itself
     for artefact in record.artefacts.values():
         path = folder / artefact.file
-        if (
-            path.resolve() != path
-            or not path.is_relative_to(folder)
-            or (path.exists() and not path.is_file())
-        ):
+        if not _is_own(path, folder):
             raise _DistrustError(f"names {artefact.file!r}, which is no file of its own")
         try:
             size = path.stat().st_size
@@ -241,6 +239,18 @@ def _read(folder: Path, digest: str, deep: bool) -> Record:
         if altered:
             raise _DistrustError(f"has another content in {artefact.file} than was recorded")
     return record
+
+
+def _is_own(path: Path, folder: Path) -> bool:
+    """Whether a name leads to a file of the folder itself, or to nothing."""
+    try:
+        return (
+            os.path.realpath(path) == str(path)
+            and path.is_relative_to(folder)
+            and (is_file(path) or not is_there(path))
+        )
+    except ValueError:  # a NUL
+        return False
 
 
 def _artefacts(workspace: Path) -> dict[str, Artefact]:

@@ -58,7 +58,8 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         RuntimeError,
         MemoryError,
     ) as error:
-        raise CheckpointError(f"{path}: expected a whole safetensors file, got: {error}") from error
+        why = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: expected a whole safetensors file, got: {why}") from error
 
 
 def unpickle(content: bytes, path: Path) -> dict[str, Tensor]:
@@ -79,7 +80,8 @@ def unpickle(content: bytes, path: Path) -> dict[str, Tensor]:
             "torch.save(model.state_dict(), ...), or safetensors"
         ) from error
     except Exception as error:  # a damaged file can fail anywhere in torch's reader
-        raise CheckpointError(f"{path}: cannot be read: {error or type(error).__name__}") from error
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(f"{path}: cannot be read: {why}") from error
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict):
         raise CheckpointError(f"{path}: expected a state dict (names to tensors), got {type(state).__name__}")

@@ -106,3 +106,16 @@ def test_no_such_file(tmp_path):
         read_raw(parse_data(f"npz:{tmp_path / 'missing.npz'}"), tmp_path)
     with pytest.raises(DataError, match="got a folder"):
         fingerprint(parse_data(f"npz:{tmp_path}"), tmp_path)
+
+
+def test_names_of_what_is_no_character_are_refused(tmp_path):
+    path = tmp_path / "d.npz"
+    names = np.frombuffer(np.array([97, 0x7FFF_FFFF], dtype="<u4").tobytes(), dtype="<U1")
+    images = np.zeros((4, 8, 8), dtype=np.uint8)
+    np.savez(path, images=images, labels=np.array([0, 1, 0, 1]), class_names=names)
+    with pytest.raises(DataError, match="no character"):
+        read_raw(parse_data(f"npz:{path}"), tmp_path)
+    for given, match in ((["a", "\ud800"], "not UTF-8"), (["a", "b" * 300], "at most 200 characters")):
+        np.savez(path, images=images, labels=np.array([0, 1, 0, 1]), class_names=np.array(given))
+        with pytest.raises(DataError, match=match):
+            read_raw(parse_data(f"npz:{path}"), tmp_path)

@@ -5,6 +5,7 @@
 test set. `class_names` (text) is optional.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,9 @@ def _class_names(path: Path, arrays: dict[str, npt.NDArray[Any]], labels: Labels
             raise DataError(
                 f"{path}: expected class_names as text [classes], got {names.dtype} {list(names.shape)}"
             )
+        codes = np.frombuffer(np.ascontiguousarray(names).tobytes(), dtype=f"{names.dtype.str[0]}u4")
+        if codes.max(initial=0) > sys.maxunicode:
+            raise DataError(f"{path}: expected class_names as text, got what is no character")
         check_labels(str(path), labels, len(names))
         return tuple(str(name) for name in names)
     # Checked before a name is made for each: one stray label of a million is not a million classes.
