@@ -208,16 +208,16 @@ FILES: dict[str, Callable[[Path], Any]] = {
     "a file elsewhere": _link("/etc/passwd"),
     "nothing": _text(""),
     "not UTF-8": _text(b"\xff\xfe{}"),
-    "half": _text('{"format": 2, "study": {'),
+    "half": _text('{"format": 3, "study": {'),
     "a list": _text("[1, 2]"),
     "a number": _text("1"),
     "null": _text("null"),
-    "a key twice": _text('{"format": 2, "format": 2}'),
+    "a key twice": _text('{"format": 3, "format": 3}'),
     "a tower": _text("[" * 200_000),
     "a tower of fields": _text('{"study": ' * 100_000),
     "a number of many digits": _text('{"format": ' + "9" * 100_000 + "}"),
     "NaN": _text('{"format": NaN}'),
-    "pickled": _text(pickle.dumps({"format": 2})),
+    "pickled": _text(pickle.dumps({"format": 3})),
 }
 
 

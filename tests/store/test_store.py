@@ -11,6 +11,7 @@ from nasaudit.errors import ConflictError, FormatError, MissingRecordError, Stor
 from nasaudit.measure.estimate import Measurement, exact
 from nasaudit.spec.tasks import Task
 from nasaudit.store import store as store_module
+from nasaudit.store.files import FORMAT
 from nasaudit.store.records import Problem, Record
 from nasaudit.store.store import Store
 from nasaudit.store.unfinished import MARKER, NAME
@@ -381,5 +382,5 @@ def test_a_store_of_another_version_is_refused_and_left_alone(
     with pytest.raises(FormatError, match=sentence), again.writing():
         pass
     assert sorted(store.folder.rglob("*")) == before
-    path.write_text(json.dumps({"format": 2}))
+    path.write_text(json.dumps({"format": FORMAT}))
     assert again.find(Nap()) == record

@@ -41,6 +41,45 @@ def report(
         say(path)
 
 
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A finished study's folder.")],
+    latex: Annotated[bool, typer.Option("--latex", help="The table of a paper, with booktabs.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The same as Markdown.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="All figures, with numbers where settings are numbers.")
+    ] = False,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="The same as a Parquet file (extra `parquet`).")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="File to write. [default: print it]")] = None,
+) -> None:
+    """Print or write a study's figures as a table: for a paper, or for a program."""
+    from nasaudit import api
+    from nasaudit.errors import InputError
+    from nasaudit.report import export as tables
+    from nasaudit.store.files import write_atomically
+
+    if latex + markdown + csv + parquet != 1:
+        raise InputError("export: expected one of --latex, --markdown, --csv and --parquet")
+    results = api.load_audit(folder).results
+    if parquet:
+        if out is None:
+            raise InputError("export: Parquet is for a file: --out FILE")
+        tables.to_parquet(results, out)
+        return
+    text = (
+        tables.to_latex(results)
+        if latex
+        else tables.to_markdown(results)
+        if markdown
+        else tables.to_csv(results)
+    )
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_atomically(out, text)
+
+
 def gate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A finished study's folder.")],
     policy: Annotated[Path, typer.Option(help="The rules, a YAML file.")],

@@ -1,6 +1,5 @@
 """From records to StudyResults. Nothing is measured here; without torch, so that a report is quick."""
 
-import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from nasaudit.measure.estimate import Measurement
 from nasaudit.planning.needs import failed_need
 from nasaudit.planning.plan import Plan
 from nasaudit.plugins import OURS, source_sha256
+from nasaudit.results.artefacts import outcomes, read_json, understood
 from nasaudit.results.flags import Facts, raise_flags
 from nasaudit.results.folder import EXAMPLES_FOLDER, StudyFolder
 from nasaudit.results.pooled import Indices, derived
@@ -93,8 +93,8 @@ def common_images(planned: Plan, opened: Opened) -> Indices:
     """Source indices, ascending, of the test images that every trained model gets right."""
     right = []
     for task in _with(planned, opened, OUTCOMES):
-        with np.load(opened[task.digest()][1] / OUTCOMES, allow_pickle=False) as outcomes:
-            right.append(outcomes["index"][outcomes["correct"]].astype(np.int64))
+        known = outcomes(opened[task.digest()][1] / OUTCOMES)
+        right.append(known["index"][known["correct"]].astype(np.int64))
     return reduce(np.intersect1d, right) if right else np.empty(0, dtype=np.int64)
 
 
@@ -247,20 +247,29 @@ def _source(planned: Plan, task: Task) -> dict[str, Any]:
 
 def _curves(planned: Plan, task: Task, opened: Opened) -> Iterator[Curve]:
     source = _source(planned, task)
-    for curve in json.loads((opened[task.digest()][1] / CURVES).read_text(encoding="utf-8")):
-        setting = {**curve.get("setting", {}), **source["setting"]}
-        yield Curve(**{**source, "setting": setting}, name=curve["name"], x=curve["x"], y=curve["y"])
+    path = opened[task.digest()][1] / CURVES
+    with understood(path):
+        for curve in read_json(path):
+            setting = {**curve.get("setting", {}), **source["setting"]}
+            yield Curve(**{**source, "setting": setting}, name=curve["name"], x=curve["x"], y=curve["y"])
 
 
 def _planes(task: Task, opened: Opened) -> Iterator[Landscape]:
     subject = _attacked(task)
-    for plane in json.loads((opened[task.digest()][1] / LANDSCAPES).read_text(encoding="utf-8")):
-        yield Landscape(architecture=subject.architecture.name, seed=int(subject.seed), **plane)
+    path = opened[task.digest()][1] / LANDSCAPES
+    with understood(path):
+        for plane in read_json(path):
+            yield Landscape(architecture=subject.architecture.name, seed=int(subject.seed), **plane)
 
 
 def _history(task: TrainTask, opened: Opened) -> History:
     """A training's history with neighbouring steps averaged, so that a picture of it stays small."""
-    content = json.loads((opened[task.digest()][1] / HISTORY).read_text(encoding="utf-8"))
+    path = opened[task.digest()][1] / HISTORY
+    with understood(path):
+        return _thinned(task, read_json(path))
+
+
+def _thinned(task: TrainTask, content: Mapping[str, Any]) -> History:
     steps = content["step"]
     parts = np.array_split(np.arange(len(steps)), min(HISTORY_POINTS, len(steps)) or 1)
     parts = [part for part in parts if len(part)]

@@ -10,6 +10,7 @@ from nasaudit.attacks.evasion.measures import area, figure_grid
 from nasaudit.attacks.poisoning.measures import setting_of
 from nasaudit.measure.estimate import FloatArray
 from nasaudit.planning.plan import Plan
+from nasaudit.results.artefacts import attacked, outcomes
 from nasaudit.results.pooled import Indices
 from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import Row
@@ -77,8 +78,8 @@ class ImageValues:
         """The area under the security curve of each image alone; their mean is that of the curve."""
         if task.digest() not in self.opened or not isinstance(task.attack, EvasionSpec):
             return None
-        with np.load(self.opened[task.digest()][1] / EVASION, allow_pickle=False) as arrays:
-            index, minimal = arrays["index"], arrays["minimal_epsilon"]
+        arrays = attacked(self.opened[task.digest()][1] / EVASION)
+        index, minimal = arrays["index"], arrays["minimal_epsilon"]
         grid = figure_grid(task.attack)
         steps = (minimal[:, None] <= np.array([0.0, *grid])).astype(np.float64)
         kept = np.isin(index, self.common)
@@ -105,10 +106,8 @@ class ImageValues:
         """By test image, whether a training gets it right."""
         if not isinstance(training, TrainTask) or training.digest() not in self.opened:
             return None
-        with np.load(self.opened[training.digest()][1] / OUTCOMES, allow_pickle=False) as outcomes:
-            return dict(
-                zip(outcomes["index"].tolist(), outcomes["correct"].astype(np.float64).tolist(), strict=True)
-            )
+        known = outcomes(self.opened[training.digest()][1] / OUTCOMES)
+        return dict(zip(known["index"].tolist(), known["correct"].astype(np.float64).tolist(), strict=True))
 
 
 def paired_differences(before: Mapping[int, ByImage], after: Mapping[int, ByImage]) -> FloatArray | None:

@@ -12,10 +12,10 @@ from nasaudit.measure.catalogue import metric_of
 from nasaudit.measure.estimate import Estimate, Measurement
 from nasaudit.measure.pooling import CurvePool, pool_seeds
 from nasaudit.measure.proportion import proportion
-from nasaudit.results.replicates import Arrays, Replicates, Seed
+from nasaudit.results.artefacts import Arrays
+from nasaudit.results.replicates import Replicates, Seed
 from nasaudit.spec.attacks import EvasionSpec
 from nasaudit.spec.units import format_epsilon
-from nasaudit.store.artefacts import EVASION
 
 Indices = npt.NDArray[np.int64]
 Measured = Iterator[tuple[Seed, Measurement]]
@@ -40,7 +40,7 @@ def evasion(replicates: Replicates, spec: EvasionSpec, common: Indices) -> Measu
     """An evasion attack: rates on common images for each seed, and all figures of the curve pooled."""
     if not replicates.records:
         return
-    outcomes = {seed: replicates.arrays(seed, EVASION) for seed in replicates.records}
+    outcomes = {seed: replicates.attacked(seed) for seed in replicates.records}
     shared = {seed: _keep(arrays, np.isin(arrays["index"], common)) for seed, arrays in outcomes.items()}
     has_common = all(len(arrays["index"]) for arrays in shared.values())
     if has_common:

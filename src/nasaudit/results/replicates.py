@@ -4,13 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import Literal
 
 from nasaudit.measure.estimate import Estimate, Measurement, Setting
 from nasaudit.planning.plan import Plan
+from nasaudit.results.artefacts import Arrays, attacked
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AttackSpec
 from nasaudit.spec.tasks import (
@@ -21,10 +19,10 @@ from nasaudit.spec.tasks import (
     TrainTask,
     VictimAnalysisTask,
 )
+from nasaudit.store.artefacts import EVASION
 from nasaudit.store.records import Record
 
 Seed = int | Literal["all"]
-Arrays = Mapping[str, npt.NDArray[Any]]
 Key = tuple[str, Setting]  # metric and setting
 
 
@@ -109,10 +107,9 @@ class Replicates:
             for measurement in record.measurements:
                 yield seed, measurement
 
-    def arrays(self, seed: Seed, file: str) -> Arrays:
-        """The content of an .npz artefact."""
-        with np.load(self.records[seed][1] / file, allow_pickle=False) as archive:
-            return dict(archive)
+    def attacked(self, seed: Seed) -> Arrays:
+        """What became of each image of an evasion attack."""
+        return attacked(self.records[seed][1] / EVASION)
 
 
 def collect_replicates(planned: Plan, opened: Mapping[str, tuple[Record, Path]]) -> list[Replicates]:

@@ -14,7 +14,7 @@ from nasaudit.errors import FormatError, StoreError
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk's end, the user's, the process's (`ulimit -f`)
 MOST_TEXT = 2**28  # bytes of a text file of ours; a longer one is none
 # Raised when records, study.json or results.json change in a way that code of before or after cannot read.
-FORMAT = 2
+FORMAT = 3
 
 
 def sync(path: Path) -> None:
