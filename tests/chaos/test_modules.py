@@ -176,7 +176,7 @@ def test_signals_tidy_up_and_the_last_run_resumes(tmp_path: Path, calm: Command,
     assert (tmp_path / "out/results.csv").read_bytes() == (calm.folder / "out/results.csv").read_bytes()
 
 
-@pytest.mark.parametrize("limits", [{"NOFILE": 64}, {"AS": 3 * 2**30}, {"FSIZE": 20_000}], ids=str)
+@pytest.mark.parametrize("limits", [{"NOFILE": 64}, {"DATA": 3 * 2**30}, {"FSIZE": 20_000}], ids=str)
 def test_too_little_of_something(tmp_path: Path, calm: Command, note, limits: dict[str, int]) -> None:
     """It ends well, with failures or in a sentence; with enough of it the same command comes to the same bytes."""
     command = Command(tmp_path)
