@@ -5,7 +5,7 @@ import yaml
 
 from nasaudit.errors import InputError, SpecError, UnknownNameError
 from nasaudit.planning.plan import plan
-from nasaudit.planning.studies import load_study, parse_study, recipe_names
+from nasaudit.planning.studies import changed_study, load_study, parse_study, recipe_names
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.attacks.choice import attacks_for
 from nasaudit.spec.attacks.evasion import paper_nes, paper_pgd
@@ -108,3 +108,13 @@ def test_a_field_that_is_written_twice_is_named() -> None:
 def test_a_path_of_a_thousand_fields_is_refused() -> None:
     with pytest.raises(SpecError, match="--set"):
         parse_study("architectures: [darts]", "s.yaml", ["a." * 1000 + "b=1"])
+
+
+def test_a_study_is_changed_by_fields_of_which_some_were_not_said():
+    study = StudySpec.parse({"architectures": ["resnet"], "data": "digits", "attacks": ["pgd"]})
+    changed = changed_study(study, ["training.epochs=3", "attacks.0.images=7", "seeds=2"])
+    assert changed.training is not None
+    assert (changed.training.epochs, changed.attacks[0].images, changed.seeds) == (3, 7, (0, 1))
+    assert changed_study(study, []) == study
+    with pytest.raises(SpecError, match="attacks"):
+        changed_study(study, ["attacks.0.imges=7"])

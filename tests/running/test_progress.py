@@ -134,11 +134,14 @@ def test_the_live_display_survives_a_whole_run_and_shows_failures(planned: Plan)
     assert "skipped:" in shown
 
 
-def test_a_run_with_nothing_to_do_is_silent(planned: Plan) -> None:
-    for observer in (PlainProgress(stream := io.StringIO()), LiveProgress(stream)):
+def test_a_run_with_nothing_to_do_says_so(planned: Plan) -> None:
+    for stream, observer in (
+        (plain := io.StringIO(), PlainProgress(plain)),
+        (live := Terminal(), LiveProgress(live)),
+    ):
         observer.begin(planned.tasks, [task.digest() for task in planned.tasks])
         observer.end()
-        assert stream.getvalue() == ""
+        assert f"0 tasks to do, all {len(planned.tasks)} were done before" in stream.getvalue()
 
 
 def test_the_stream_decides_the_display() -> None:

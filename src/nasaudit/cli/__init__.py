@@ -26,7 +26,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done; 1 some tasks failed, or a rule is broken; 2 bad input; 3 unusable machine or folder; "
     "130 interrupted.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 study_app = typer.Typer(

@@ -63,10 +63,13 @@ class RunFlags:
         float | None,
         typer.Option(metavar="SECONDS", help="End a task that takes longer; it fails. [default: no limit]"),
     ] = None
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the answer.")] = False
+    show: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False
     as_json: Json = False
 
     def options(self) -> "RunOptions":
         """The same for the API; bars go where the answer of the command does not."""
+        from nasaudit.running.display.observer import Silent
         from nasaudit.running.display.progress import progress_observer
         from nasaudit.running.run import RunOptions
 
@@ -80,7 +83,9 @@ class RunFlags:
             store=self.store,
             download=self.download,
             task_timeout=self.task_timeout,
-            observer=progress_observer(sys.stderr if self.as_json else sys.stdout),
+            observer=Silent()
+            if self.quiet
+            else progress_observer(sys.stderr if self.as_json else sys.stdout),
         )
 
     def run(self, study: "StudySpec") -> "Audit":
@@ -109,7 +114,11 @@ class RunFlags:
             typer.echo(threatened(finished.results))
             for flag in finished.results.flags:
                 say(f"note: {flag.message}")
-            say(f"report: {finished.report}")
+            say(f"report: {finished.report} ({finished.report.absolute().as_uri()})")
+        if self.show:
+            import webbrowser
+
+            webbrowser.open(finished.report.absolute().as_uri())
         if finished.failed:
             complain(f"{len(failures)} tasks failed, the first: {failures[0].label}: {failures[0].message}")
             raise typer.Exit(1)

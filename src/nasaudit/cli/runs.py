@@ -19,6 +19,10 @@ Index = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="With --weights: positions of images that it was (not) trained on."),
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the study, e.g. training.epochs=3."),
+]
 Data = Annotated[str, typer.Option(help="digits, mnist5k, cifar10, ..., folder:PATH, npz:PATH.")]
 
 
@@ -56,12 +60,20 @@ def audit(
         Literal["dataset", "own", "none"] | None,
         typer.Option(help="Of the pixels: dataset; own (the model's); none. [default: own with --weights]"),
     ] = None,
+    epsilon: Annotated[
+        str, typer.Option(metavar="E[,E]", help="Of evasion attacks, ascending: 8/255, or 2/255,8/255.")
+    ] = "",
+    attacked: Annotated[
+        int | None, typer.Option("--images", min=1, help="That evasion attacks are tried on.")
+    ] = None,
+    changes: Changes = None,
     *,
     flags: RunFlags,
 ) -> None:
     """Train architectures, attack them, and write report.html, results.csv and results.json."""
     from nasaudit.data.catalogue import parse_data
     from nasaudit.planning.requests import choose_all, make_study
+    from nasaudit.planning.studies import changed_study
 
     choices = choose_all(architectures, weights, normalise)
     images = parse_data(
@@ -72,6 +84,14 @@ def audit(
         test_index=None if test_index is None else str(test_index.absolute()),
     )
     study = make_study(choices, images, scale, protocol, _names(attacks), seeds, _names(analyses))
+    evasions = [place for place, attack in enumerate(study.attacks) if attack.family == "evasion"]
+    for place in evasions:
+        if epsilon:
+            changes = [*(changes or ()), f"attacks.{place}.epsilons=[{epsilon}]"]
+        if attacked is not None:
+            changes = [*(changes or ()), f"attacks.{place}.images={attacked}"]
+    if changes:
+        study = changed_study(study, changes)
     flags.conclude(flags.run(study))
 
 
@@ -170,10 +190,7 @@ def analyze(
 @with_run_flags
 def run_study(
     study: Annotated[str, typer.Argument(metavar="FILE.yaml|NAME", help="A YAML file, or a recipe's name.")],
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, e.g. population.cells=20."),
-    ] = None,
+    changes: Changes = None,
     *,
     flags: RunFlags,
 ) -> None:

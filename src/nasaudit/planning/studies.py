@@ -62,6 +62,18 @@ def parse_study(content: str, where: str, changes: Iterable[str] = ()) -> StudyS
     return StudySpec.parse(_expand(dict(values)), where=where)
 
 
+def changed_study(study: StudySpec, changes: Iterable[str]) -> StudySpec:
+    """A study with fields set to other values, as `load_study` takes them.
+
+    Raises:
+        InputError: a field is wrong; the message has its path.
+    """
+    values = study.model_dump(mode="json")
+    for change in changes:
+        _set(values, change)
+    return StudySpec.parse(_expand(values))
+
+
 def _set(values: Any, change: str) -> None:
     """Change one field in place; mappings on the way to it that are not there are made."""
     field, sign, text = change.partition("=")
@@ -71,7 +83,12 @@ def _set(values: Any, change: str) -> None:
     value, _ = parse_yaml(text, "--set")
     try:
         for part in parents:
-            values = values[int(part)] if isinstance(values, list) else values.setdefault(part, {})
+            if isinstance(values, list):
+                values = values[int(part)]
+                continue
+            if values.get(part) is None:  # not said, or said to have its default
+                values[part] = {}
+            values = values[part]
         values[int(last) if isinstance(values, list) else last] = value
     except (ValueError, IndexError, AttributeError, TypeError) as error:
         raise SpecError("--set", "the path of a field that the study has, and its value", change) from error

@@ -171,13 +171,16 @@ def run_plan(
             )
         return collect(unfolding.plan, unfolding.records, store, context.downloads)
     unfolding = _unfold(planned, store, again, deep=False)
+    watching = observer or Silent()
     if _next_task(unfolding) is None and folder.is_current(_source(unfolding.plan, store)):
+        watching.begin(unfolding.plan.tasks, unfolding.records.keys(), 0)
+        watching.end()
         return folder.results()
     try_models(planned, executor)
     with _locked(folder.path), store.writing():
         folder.claim(planned.study, context.store, context.downloads)
         unfolding = _unfold(planned, store, again, deep=True)
-        _Runner(unfolding, store, observer or Silent()).run(executor)
+        _Runner(unfolding, store, watching).run(executor)
         known, records = unfolding.plan, unfolding.records
         results = collect(known, records, store, context.downloads)
         results.environment["command"] = without_folders(command)

@@ -121,6 +121,8 @@ class PlainProgress:
         self._last = self._clock()
         if len(cached) < len(tasks):
             self._write(f"{len(tasks)} tasks, {len(cached)} of them done before{more_words(expected)}")
+        elif not expected:
+            self._write(f"0 tasks to do, all {len(tasks)} were done before")
 
     def added(self, tasks: Sequence[Task], cached: Collection[str], expected: int | None) -> None:
         """Say how much more there is to do."""
@@ -204,10 +206,12 @@ class LiveProgress:
         self._whole = self._display.add_task("study", left="", words="")
 
     def begin(self, tasks: Sequence[Task], cached: Collection[str], expected: int | None = 0) -> None:
-        """Show the bar of the study; a study with nothing to do shows nothing."""
+        """Show the bar of the study; one with nothing to do says so."""
         self._tally.add(tasks, cached, expected)
         if len(cached) < len(tasks):
             self._display.start()
+        elif not expected:
+            self._display.console.print(f"0 tasks to do, all {len(tasks)} were done before", highlight=False)
         self._show_whole()
 
     def added(self, tasks: Sequence[Task], cached: Collection[str], expected: int | None) -> None:
