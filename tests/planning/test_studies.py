@@ -9,6 +9,7 @@ from nasaudit.planning.studies import changed_study, load_study, parse_study, re
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.attacks.choice import attacks_for
 from nasaudit.spec.attacks.evasion import paper_nes, paper_pgd
+from nasaudit.spec.study import StudySpec
 
 
 @pytest.mark.parametrize("name", recipe_names())
