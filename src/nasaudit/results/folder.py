@@ -170,7 +170,7 @@ class StudyFolder:
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
     """A file of JSON that somebody else may have written: its fields, and its text."""
-    text = read_text(path, StoreError, most=MAX_BYTES)
+    text = read_text(path, StoreError, most=MAX_BYTES, inside=path.parent)
     try:
         content = parse_json(text, str(path))
     except SpecError as error:
