@@ -11,7 +11,7 @@ from nasaudit.errors import DataError, SpecError
 from nasaudit.spec.data import DataSpec
 from nasaudit.strangers import read_bytes
 
-LONGEST_INDEX = 1 << 28  # bytes
+LONGEST_INDEX = 1 << 26  # bytes
 
 
 def given_division(raw: RawData, spec: DataSpec) -> tuple[Labels, Labels, Labels]:
