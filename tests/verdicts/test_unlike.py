@@ -68,15 +68,17 @@ def test_a_remedy_of_the_training_is_no_unlike_training():
     )
     names = ["darts", *(variant.name for variant in variants(study))]
     assert len(names) == 2
-    assert find_unlike(study, DRAWN)(names) == ""
+    assert find_unlike(study, DRAWN, names[1:])(names) == ""
 
 
 def test_weights_that_were_brought_are_unlike_what_was_trained_here():
     study = StudySpec.parse({"architectures": ["darts", "resnet"], "data": "digits"})
-    unlike = find_unlike(study, provenance("unknown", "darts"))
+    unlike = find_unlike(study, provenance("unknown", "darts"), ())
     assert unlike(["darts", "resnet"]) == "nobody says by which recipe darts was trained, or on which images"
     assert unlike(["darts"]) == ""
-    assert find_unlike(study, provenance("given", "darts"))(["darts", "resnet"]).endswith("darts was trained")
+    assert find_unlike(study, provenance("given", "darts"), ())(["darts", "resnet"]).endswith(
+        "darts was trained"
+    )
 
 
 def test_every_family_without_a_figure_is_named_with_what_it_would_take():

@@ -13,6 +13,7 @@ differ in the numbering of their nodes alone compute the same and are both in th
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 from math import comb, prod
 from random import Random
 
@@ -46,6 +47,7 @@ def count_genotypes() -> int:
     return count_cells() ** 2
 
 
+@lru_cache(maxsize=1024)  # of a few genotypes it is asked for again and again
 def ordered(genotype: Genotype) -> Genotype:
     """The same genotype with each node's edges ordered by source: cells differ only if these do."""
     return Genotype(normal=_ordered(genotype.normal), reduction=_ordered(genotype.reduction))

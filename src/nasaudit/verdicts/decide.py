@@ -49,13 +49,14 @@ def decide(results: StudyResults, values: ImageValues | None = None) -> StudyRes
     """
     headlines = find_headlines(results.rows)
     saturated = find_saturated(headlines, results.rows, results.architectures)
-    unlike = find_unlike(results.study, results.provenance)
+    hardened = {variant.name for variant in variants(results.study)}
+    unlike = find_unlike(results.study, results.provenance, hardened)
     standings = make_standings(
         headlines,
         results.rows,
         results.study.seeds,
         saturated,
-        remedies={variant.name for variant in variants(results.study)},
+        remedies=hardened,
         unlike=unlike,
     )
     variables = make_variables(results.rows, headlines, saturated)

@@ -1,8 +1,7 @@
 """Whether architectures that are compared were trained alike: a verdict on those that were not says so. No torch."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from nasaudit.planning.hardening import variants
 from nasaudit.results.provenance import Provenance
 from nasaudit.spec.study import StudySpec
 
@@ -10,7 +9,7 @@ from nasaudit.spec.study import StudySpec
 Unlike = Callable[[Iterable[str]], str]
 
 
-def find_unlike(study: StudySpec, provenance: Provenance) -> Unlike:
+def find_unlike(study: StudySpec, provenance: Provenance, remedies: Collection[str]) -> Unlike:
     """How the architectures of a study were trained, as far as that is known.
 
     A remedy of the training is meant to be another recipe: it is compared with its original alone, as a remedy.
@@ -18,8 +17,8 @@ def find_unlike(study: StudySpec, provenance: Provenance) -> Unlike:
     Args:
         study: with the fields of the recipe in which an architecture differs.
         provenance: which ones came with weights, and whether it is known what these were trained on.
+        remedies: names of hardened architectures.
     """
-    remedies = {variant.name for variant in variants(study)}
     own = {
         choice.name: ", ".join(sorted(choice.training))
         for choice in study.architectures
