@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -116,7 +117,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
 def folder(original: tuple[Path, dict], tmp_path: Path) -> Path:
     """An empty folder beside `good`, the study as it was, and `policy.yaml`."""
     (tmp_path / "good").mkdir()
-    (tmp_path / "good" / "results.json").symlink_to(original[0] / "results.json")
+    shutil.copy(original[0] / "results.json", tmp_path / "good" / "results.json")
     (tmp_path / "policy.yaml").write_text(POLICY)
     (tmp_path / "hostile").mkdir()
     return tmp_path / "hostile"

@@ -83,7 +83,7 @@ def open_report(chromium, make_study, tmp_path: Path) -> Iterator[Callable[..., 
     [
         # One more than two architectures have: groups are compared.
         ({"architectures": tuple(CATALOGUE), "seeds": (0,)}, 6),
-        ({"renamed": {"darts": HOSTILE}}, 5),
+        ({"renamed": {"darts": HOSTILE}}, 6),
         ({"architectures": ("resnet",), "attacks": False, "histories": False}, 0),
     ],
     ids=["catalogue", "hostile", "bare"],

@@ -13,7 +13,7 @@ from nasaudit.report.evidence import Evidence
 from nasaudit.report.format import NBSP
 from nasaudit.report.parts import Section
 from nasaudit.report.sections.comparison import findings
-from nasaudit.report.sections.families.base import Family, Quote, Wording
+from nasaudit.report.sections.families.base import Family, Wording
 from nasaudit.report.sections.families.evasion import EVASION
 from nasaudit.report.sections.groups import section
 from nasaudit.results.schema import Headline, Row, StudyResults
@@ -43,7 +43,7 @@ def family(name: str) -> Family:
     def wording(evidence: Evidence, headline: Headline) -> Wording:
         return Wording(headline.measure)
 
-    return Family(name, nothing, lambda *_: Quote(), wording)
+    return Family(name, nothing, lambda *_: "", wording)
 
 
 def headed(results: StudyResults, family: Family, rows: Mapping[str, Row], **changes: object) -> StudyResults:

@@ -136,6 +136,8 @@ def _accuracy(evidence: Evidence, name: str) -> str:
 
 def figure(evidence: Evidence) -> Figure | None:
     """All threats of all architectures with their intervals; None where there are too many lines, or nothing."""
+    if not columns(evidence):
+        return None
     records = [
         {
             "threat": THREATS[threat.family].name,
@@ -147,7 +149,7 @@ def figure(evidence: Evidence) -> Figure | None:
         for each in threat.figures
         for row in [evidence.results.rows[each.position]]
     ]
-    if not records or not columns(evidence):
+    if not records:
         return None
     names = [THREATS[threat.family].name for threat in evidence.results.threats if threat.figures]
     return Figure(
@@ -180,7 +182,7 @@ def _told(row: Row) -> dict[str, str]:
 
 
 def _named(evidence: Evidence, name: str, row: Row) -> Cell:
-    return Cell(format.value(row), f"{evidence.titles[name]} · {format.interval(row)}")
+    return Cell(format.value(row), f"{evidence.titles.get(name, name)} · {format.interval(row)}")
 
 
 def _advice(evidence: Evidence, threat: Threat, words: Words) -> str:
