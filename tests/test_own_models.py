@@ -303,7 +303,7 @@ def test_a_pickle_with_code_is_refused_whatever_it_is_called(tmp_path, name, wri
         (["net.py:build", "--weights", "whole.pt"], r"whole\.pt: holds more than tensors"),
         (
             ["net.py:build", "--weights", "w.pt", "--attacks", "lira"],
-            "only evasion attacks a model without training one.*the recipe.*got 'lira'",
+            "must be known which images.*--train-index FILE.*got 'lira'",
         ),
         (["net.py:build", "--weights", "w.pt", "--seeds", "2"], "seeds: expected one seed"),
         (
@@ -337,9 +337,10 @@ def test_a_study_with_a_recipe_trains_what_an_attack_needs_beside_the_given_mode
 
     monkeypatch.chdir(tmp_path)
     torch.save({}, tmp_path / "w.pt")
+    (tmp_path / "train.txt").write_text("\n".join(map(str, range(900))))
     values = {
         "architectures": [{"name": "timm:test_resnet", "weights": "w.pt"}],
-        "data": "digits",
+        "data": {"name": "digits", "train_index": "train.txt"},
         "seeds": [0],
         "attacks": [{"name": "label_flip", "fractions": [0, 0.3]}, {"name": "fgsm"}],
         "training": {"epochs": 1},

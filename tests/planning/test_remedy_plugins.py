@@ -238,7 +238,11 @@ def test_what_is_not_installed_is_unknown() -> None:
         TrainingSpec.parse({"defences": ["flooding"]})
 
 
-def test_what_is_no_remedy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_remedy_is_left_out_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     install(monkeypatch, {"sine": "math:sin"})
-    with pytest.raises(NasauditError, match="is no remedy: expected an instance of Remedy"):
-        study("deepen")
+    study("deepen")
+    assert "math:sin" in caplog.text
+    with pytest.raises(UnknownNameError):
+        study("sine")
