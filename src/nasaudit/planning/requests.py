@@ -66,7 +66,7 @@ def make_study(
         )
     return StudySpec.parse(
         {
-            "name": "-".join(choice.name for choice in choices)[:60] + f" on {spec.name}"
+            "name": "-".join(choice.name for choice in choices)[:60] + f" on {spec.label[:16]}"
             if choices
             else "audit",
             "architectures": choices,

@@ -67,7 +67,7 @@ def paper_table(results: StudyResults) -> PaperTable:
     study = results.study
     seeds = f"{len(study.seeds)} training seed{'s' * (len(study.seeds) > 1)}"
     caption = (
-        f"{study.data.name}, scale {study.scale}, protocol {study.protocol}, {seeds}; 95 % intervals in brackets, "
+        f"{study.data.label}, scale {study.scale}, protocol {study.protocol}, {seeds}; 95 % intervals in brackets, "
         "the best of a column in bold, which says nothing of its distance from the next. "
         f"{format.first_up('; '.join(notes))}."
     )

@@ -1,5 +1,6 @@
 """DataSpec: which images, and how they are split. The splits depend on nothing else."""
 
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -8,6 +9,7 @@ from nasaudit.errors import SpecError
 from nasaudit.spec.base import Spec
 from nasaudit.spec.units import Fractional
 
+OWN = frozenset({"npz", "folder"})  # sets that say nothing of what is in them
 MAX_CLASSES = 50_000  # ImageNet-21k has 21,841
 MAX_SIDE = 4096  # pixels that images are resized to
 MAX_PATH = 4_096  # characters
@@ -49,6 +51,11 @@ class DataSpec(Spec):
     # `folder`: side that images are resized to
     image_size: Annotated[int, Field(ge=8, le=MAX_SIDE)] | None = None
     fingerprint: str | None = None  # digest of the file or folder's content, set when a study is planned
+
+    @property
+    def label(self) -> str:
+        """What a reader knows the images by: `cifar10`, or the name of the user's own file or folder."""
+        return PurePath(self.path).name if self.path and self.name in OWN else self.name
 
     @model_validator(mode="after")
     def _something_is_left_to_train_on(self) -> "DataSpec":

@@ -140,7 +140,7 @@ def _direction(evidence: Evidence, family: Family, headline: Headline, standing:
     Where architectures enough of both groups were compared, the test over architectures has the word.
     """
     study = evidence.results.study
-    here = f"On {study.data.name} at scale {study.scale}"
+    here = f"On {study.data.label} at scale {study.scale}"
     tested = group_verdict(evidence, family)
     if tested is not None:
         return f"{here}, {tested}"

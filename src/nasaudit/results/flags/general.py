@@ -72,8 +72,8 @@ def undertrained(facts: Facts) -> Iterator[Remark]:
         if row.low <= 1 / architecture.classes or advice == "":
             advice = WIRING + (f"; then {advice}" if advice else "")
         yield Remark(
-            f"{architecture.name} is {row.value:.1%} accurate on {name}, where at least {floor:.0%} "
-            f"is expected: {advice}",
+            f"{architecture.name} is {row.value:.1%} accurate on {facts.planned.data.label}, where at least "
+            f"{floor:.0%} is expected: {advice}",
             (architecture.name,),
         )
 
