@@ -82,9 +82,7 @@ def test_no_measures_no_page(study: Shown) -> None:
 
 def test_measures_without_claims_say_what_a_claim_takes(study: Shown) -> None:
     few = Evidence(study(), Path())
-    shown = section(few)
-    assert shown is not None
-    assert {block.outcome for block in shown.content["chain"]} == {"not tested"}
+    assert section(few) is None
     assert "at least 2 NAS-designed and 2 hand-made architectures, or 5 cells" in summary(few)[1]
 
 

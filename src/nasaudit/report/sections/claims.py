@@ -88,10 +88,10 @@ class Block:
 
 
 def section(evidence: Evidence) -> Section | None:
-    """The chain, what became of it, and the rows of each link; None where no link of it was measured."""
+    """The chain, what became of it, and the rows of each link; None where no link of it was tested."""
     blocks = _blocks(evidence)
     sentences = summary(evidence)
-    if not sentences:
+    if not any(block.total for block in blocks):
         return None
     content = {
         "summary": sentences,

@@ -16,7 +16,7 @@ from nasaudit.report.sections.families.base import Family
 from nasaudit.results.base import Span
 from nasaudit.results.verdict_models import GroupComparison, GroupTest
 from nasaudit.spec.arch import Group
-from nasaudit.stats.holm import ALPHA
+from nasaudit.stats.holm import ALPHA, FEWEST
 
 SHOWN: tuple[Group, ...] = ("nas", "manual", "random")
 TESTED = ("difference", "Cliff's delta", "p", "after Holm", "could see")
@@ -43,12 +43,12 @@ class Block:
 
 
 def section(evidence: Evidence, families: Sequence[Family]) -> Section | None:
-    """A table of all families; for each that was tested, a sentence and a strip. None without both groups."""
+    """A table of all families; for each that was tested, a sentence and a strip. None without two of both groups."""
     known: dict[str, Family] = {family.name: family for family in families}
     compared = [
         pair for pair in evidence.results.comparisons if pair.n_nas and pair.n_manual and pair.family in known
     ]
-    if not compared:
+    if all(min(pair.n_nas, pair.n_manual) < FEWEST for pair in compared):
         return None
     blocks = [
         _block(evidence, known[pair.family], pair, pair.test) for pair in compared if pair.test is not None
@@ -67,6 +67,12 @@ def section(evidence: Evidence, families: Sequence[Family]) -> Section | None:
     }
     figures = tuple(block.figure for block in blocks)
     return Section("groups", "NAS against hand-made", "groups.html.j2", content, figures)
+
+
+def too_few(evidence: Evidence) -> list[str]:
+    """Why groups were not compared, where there are too few of them for that."""
+    small = [pair for pair in evidence.results.comparisons if 0 < min(pair.n_nas, pair.n_manual) < FEWEST]
+    return unique(f"{format.first_up(pair.why)}." for pair in small if pair.why)
 
 
 def group_verdict(evidence: Evidence, family: Family) -> str | None:

@@ -7,7 +7,7 @@ import yaml
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Cell, Section, Table
-from nasaudit.report.sections import origin
+from nasaudit.report.sections import claims, groups, origin
 
 # Families whose attackers train a model of their own, also against weights that were given.
 TRAINING = frozenset({"poisoning", "backdoor", "extraction"})
@@ -54,7 +54,10 @@ def failures(evidence: Evidence) -> Section | None:
 
 def methods(evidence: Evidence) -> Section:
     """How to read the numbers."""
-    return Section("methods", "How to read the numbers", "methods.html.j2", {"study": evidence.results.study})
+    # What a study of few architectures says nothing of, and what that would take.
+    silent = [*groups.too_few(evidence), *([] if claims.section(evidence) else claims.summary(evidence))]
+    content = {"study": evidence.results.study, "silent": silent}
+    return Section("methods", "How to read the numbers", "methods.html.j2", content)
 
 
 def as_yaml(values: Mapping[str, object]) -> str:
