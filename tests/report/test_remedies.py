@@ -494,7 +494,7 @@ def test_a_study_without_remedies_has_no_such_section(make_study, tmp_path: Path
 
 def test_the_page_has_it_at_the_top_and_in_its_place(study: StudyResults, tmp_path: Path) -> None:
     page = write_report(study, tmp_path).read_text()
-    assert re.findall(r'<section id="(\w+)"', page)[:3] == ["verdict", "claims", "remedies"]
+    assert re.findall(r'<section id="(\w+)"', page)[:3] == ["verdict", "remedies", "accuracy"]
     verdict = page.split('<section id="remedies"')[0]
     assert "Remedies recommended for DARTS: deepen, deepen 2 of 3 nodes" in verdict
     names = {path.stem for path in write_figures(study, tmp_path, tmp_path / "png")}
