@@ -22,6 +22,7 @@ rules:
 - {family: membership, metric: headline, at_most: 0.6}
 """
 MUTATIONS = 60
+QUICK = 20  # of these run every time
 
 # Where something else stands in results.json, and what.
 ALTERED: dict[str, tuple[str, Any]] = {
@@ -174,7 +175,10 @@ def test_an_altered_value_is_refused_in_one_sentence(
     assert sorted(entry.name for entry in folder.iterdir()) == ["results.json"]
 
 
-@pytest.mark.parametrize("begin", range(0, MUTATIONS, 5))
+@pytest.mark.parametrize(
+    "begin",
+    [pytest.param(k, marks=pytest.mark.slow) if k >= QUICK else k for k in range(0, MUTATIONS, 5)],
+)
 def test_random_damage_ends_in_a_result_or_one_sentence(
     begin: int, folder: Path, original: tuple[Path, dict], command: Run
 ) -> None:
