@@ -64,3 +64,20 @@ def test_the_picture_draws_an_auc_by_its_distance_from_guessing():
     figure = threats.figure(Evidence(decide(make_results(spec, rows)), Path()))
     (record,) = figure.records
     assert (round(record["value"], 3), round(record["low"], 3), round(record["high"], 3)) == (0.2, 0.1, 0.3)
+
+
+def test_a_low_threat_that_surely_does_something_keeps_its_advice():
+    spec = StudySpec.parse(
+        {"architectures": ["darts"], "data": "digits", "seeds": [0], "attacks": ["loss_threshold"]}
+    )
+
+    def advice(value):
+        rows = [make_row("darts", "auc", value, half=0.02, n=4000, attack="loss_threshold")]
+        (line,) = [
+            each for each in threats.lines(Evidence(decide(make_results(spec, rows)), Path())) if each.cells
+        ]
+        assert line.level == "low"
+        return line.advice
+
+    assert advice(0.54).startswith("Little, but surely something. Train it with less overfitting")
+    assert advice(0.51).startswith("No step follows from this attack")

@@ -72,6 +72,10 @@ THREATS: Mapping[Family, Words] = {
 }
 
 
+# What a figure is of an attack that does nothing.
+NOTHING: Mapping[Family, float] = {**dict.fromkeys(THREATS, 0.0), "membership": 0.5}
+
+
 @dataclass(frozen=True)
 class Line:
     """One threat: name, meaning, level, a cell for each column, advice."""
@@ -195,6 +199,9 @@ def _advice(evidence: Evidence, threat: Threat, words: Words) -> str:
     ]
     if names:
         return f"Recommended by this study: {format.listing(names)}."
+    lows = [evidence.results.rows[each.position].low for each in threat.figures]
+    if threat.level == "low" and max(lows) > NOTHING[threat.family]:
+        return f"Little, but surely something. {words.advice}"
     if threat.level == "low":
         return f"No step follows from this attack; --attacks {threat.family} tries all others of its kind."
     return words.advice
