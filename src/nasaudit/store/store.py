@@ -211,6 +211,9 @@ class _DistrustError(Exception):
 
 
 def _read(folder: Path, digest: str, deep: bool) -> Record:
+    folder = Path(os.path.realpath(folder))  # which, unlike Path.resolve, takes a link that leads to itself
+    if not _is_own(folder / RECORD_FILE, folder):
+        raise _DistrustError(f"has a {RECORD_FILE} that is no file of its own")
     try:
         text = read_text(folder / RECORD_FILE)
         record = Record.model_validate_json(text)
@@ -224,7 +227,6 @@ def _read(folder: Path, digest: str, deep: bool) -> Record:
         raise _DistrustError("is damaged")
     if record.digest != digest:
         raise _DistrustError(f"is of another task ({record.label})")
-    folder = Path(os.path.realpath(folder))  # which, unlike Path.resolve, takes a link that leads to itself
     for artefact in record.artefacts.values():
         path = folder / artefact.file
         if not _is_own(path, folder):
