@@ -88,7 +88,7 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     _each_once(architectures, own=len(study.architectures))
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
     # What the data do not have, and files that are damaged, are refused before anything is trained.
-    if data.train_images is not None or data.division == "given" or data.fingerprint is not None:
+    if data.train_images is not None or data.fingerprint is not None:
         _ = facts.sizes
     for position, attack in enumerate(study.attacks):
         _check_attack(attack, facts, data.name, downloads, f"attacks[{position}]")

@@ -19,7 +19,7 @@ from nasaudit.results.artefacts import outcomes, read_json, understood
 from nasaudit.results.flags import Facts, raise_flags
 from nasaudit.results.folder import EXAMPLES_FOLDER, StudyFolder
 from nasaudit.results.pooled import Indices, derived
-from nasaudit.results.provenance import make_provenance, without_folders, without_places
+from nasaudit.results.provenance import PLUGIN, make_provenance, without_folders, without_places
 from nasaudit.results.replicates import (
     Replicates,
     Seed,
@@ -161,7 +161,7 @@ def environment(planned: Plan, records: Mapping[str, Record]) -> dict[str, str]:
     return {
         **versions(),
         "code": f"sha256 {source_sha256(OURS)}",
-        **{f"plugin {name}": code for name, code in sorted(plugins.items())},
+        **{f"{PLUGIN}{name}": code for name, code in sorted(plugins.items())},
         "finished": max((record.finished for record in records.values()), default=""),
         "platform": platform.platform(),
         "processor": platform.machine(),

@@ -20,6 +20,9 @@ S = TypeVar("S", bound=Spec)
 FOLDERS = re.compile(r"(?<![\w./:~-])/(?:[^\s/:'\"<>|]+/)+")
 
 
+PLUGIN = "plugin "  # how the entries of a plugin's code begin in `environment`
+
+
 class Provenance(Plain):
     """What the results are of. All hashes are SHA-256 as hex digits."""
 
@@ -31,6 +34,13 @@ class Provenance(Plain):
     # Of the networks that were attacked: by architecture, then by training seed.
     weights: dict[str, dict[str, str]]
     given: list[str]  # architectures whose weights were brought: how they were trained is not known
+
+    @property
+    def networks(self) -> list[tuple[str, str, str]]:
+        """Architecture, training seed and hash of each network that was attacked."""
+        return [
+            (name, seed, digest) for name, of_name in self.weights.items() for seed, digest in of_name.items()
+        ]
 
     @property
     def doubtful(self) -> list[str]:

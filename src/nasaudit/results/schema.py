@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from nasaudit.results.base import Count, FileInside, Measured, Number, Plain, Probability
-from nasaudit.results.provenance import Provenance
+from nasaudit.results.provenance import PLUGIN, Provenance
 from nasaudit.results.verdict_models import (
     Adjustment,
     Claim,
@@ -221,16 +221,14 @@ class StudyResults(Plain):
     def origin(self) -> dict[str, str]:
         """What the results are of and where they come from, line by line: hashes, versions, date, command."""
         networks = {
-            f"weights sha256, {name}, seed {seed}": digest
-            for name, digests in self.provenance.weights.items()
-            for seed, digest in digests.items()
+            f"weights sha256, {name}, seed {seed}": digest for name, seed, digest in self.provenance.networks
         }
         indices = {f"{field} sha256": digest for field, digest in self.provenance.indices.items()}
         kept = ("nasaudit", "code", "torch", "finished", "command")
         made = {
             key: text
             for key, text in self.environment.items()
-            if text and (key in kept or key.startswith("plugin "))
+            if text and (key in kept or key.startswith(PLUGIN))
         }
         return {"data sha256": self.provenance.data_sha256, **indices, **networks, **made}
 

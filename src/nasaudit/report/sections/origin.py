@@ -2,6 +2,7 @@
 
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import ABSENT, Cell, Table
+from nasaudit.results.provenance import PLUGIN
 
 SHOWN_DIGITS = 12  # of a hash at the head of the page; the section on reproduction has all
 FEW = 2  # networks whose hashes stand at the head
@@ -12,9 +13,7 @@ def facts(evidence: Evidence) -> list[tuple[str, str, str]]:
     provenance, environment = evidence.results.provenance, evidence.results.environment
     networks = _networks(evidence)
     versions = [f"{name} {environment[name]}" for name in ("nasaudit", "torch") if environment.get(name)]
-    versions += [
-        f"{name.removeprefix('plugin ')} (plugin)" for name in environment if name.startswith("plugin ")
-    ]
+    versions += [f"{name.removeprefix(PLUGIN)} (plugin)" for name in environment if name.startswith(PLUGIN)]
     weights = f"{len(networks)} networks, each by its SHA-256 below"
     if len(networks) <= FEW:
         weights = ", ".join(f"{name} {digest[:SHOWN_DIGITS]}" for name, digest in networks) or ABSENT
@@ -58,8 +57,7 @@ def _networks(evidence: Evidence) -> list[tuple[str, str]]:
     """Name and hash of each network that was attacked."""
     return [
         (f"{evidence.titles.get(name, name)} (seed {seed})", digest)
-        for name, digests in evidence.results.provenance.weights.items()
-        for seed, digest in digests.items()
+        for name, seed, digest in evidence.results.provenance.networks
     ]
 
 

@@ -55,7 +55,7 @@ def failures(evidence: Evidence) -> Section | None:
 def methods(evidence: Evidence) -> Section:
     """How to read the numbers."""
     # What a study of few architectures says nothing of, and what that would take.
-    silent = [*groups.too_few(evidence), *([] if claims.section(evidence) else claims.summary(evidence))]
+    silent = [*groups.too_few(evidence), *([] if evidence.results.claims else claims.summary(evidence))]
     content = {"study": evidence.results.study, "silent": silent}
     return Section("methods", "How to read the numbers", "methods.html.j2", content)
 

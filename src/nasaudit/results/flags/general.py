@@ -68,9 +68,11 @@ def undertrained(facts: Facts) -> Iterator[Remark]:
         row = rows.get(architecture.name)
         if row is None or row.value >= floor:
             continue
-        advice = "" if architecture.name in given else "train it longer before comparing it"
-        if row.low <= 1 / architecture.classes or advice == "":
-            advice = WIRING + (f"; then {advice}" if advice else "")
+        advice = "train it longer before comparing it"
+        if architecture.name in given:
+            advice = WIRING
+        elif row.low <= 1 / architecture.classes:
+            advice = f"{WIRING}; then {advice}"
         yield Remark(
             f"{architecture.name} is {row.value:.1%} accurate on {facts.planned.data.label}, where at least "
             f"{floor:.0%} is expected: {advice}",
