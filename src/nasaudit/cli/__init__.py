@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from nasaudit import __version__
-from nasaudit.cli import reads, runs
+from nasaudit.cli import reads, runs, searches
 from nasaudit.cli.options import complain
 from nasaudit.errors import InputError, NasauditError, StoreError
 from nasaudit.terminal.plain import PlainFormatter
@@ -55,6 +55,7 @@ def root(
 
 
 app.command()(runs.audit)
+app.command()(searches.search)
 app.command()(runs.mitigate)
 app.command()(runs.analyze)
 study_app.command("run")(runs.run_study)

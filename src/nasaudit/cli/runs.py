@@ -83,7 +83,7 @@ def audit(
         train_index=None if train_index is None else str(train_index.absolute()),
         test_index=None if test_index is None else str(test_index.absolute()),
     )
-    study = make_study(choices, images, scale, protocol, _names(attacks), seeds, _names(analyses))
+    study = make_study(choices, images, scale, protocol, names(attacks), seeds, names(analyses))
     evasions = [place for place, attack in enumerate(study.attacks) if attack.family == "evasion"]
     for place in evasions:
         if epsilon:
@@ -138,18 +138,16 @@ def mitigate(
 
     asked = MitigationSpec.parse(
         {
-            "remedies": _names(remedies),
+            "remedies": names(remedies),
             "scope": scope,
-            "doses": doses if doses in ("full", "curve") else _names(doses),
-            "replacements": _names(replacements),
+            "doses": doses if doses in ("full", "curve") else names(doses),
+            "replacements": names(replacements),
             "max_drop": max_drop / 100,
         },
         where="mitigate",
     )
     images = parse_data(data, train_images=train_images, classes=classes)
-    study = make_study(
-        [architecture], images, scale, "sound", _names(attacks), seeds, _names(analyses), asked
-    )
+    study = make_study([architecture], images, scale, "sound", names(attacks), seeds, names(analyses), asked)
     if plan:
         from nasaudit.terminal.architecture import hardened, hardened_table
 
@@ -181,7 +179,7 @@ def analyze(
     from nasaudit import api
     from nasaudit.terminal.verdicts import measured
 
-    finished = api.analyze(architecture, weights, data, scale, _names(analyses), flags.out, flags.options())
+    finished = api.analyze(architecture, weights, data, scale, names(analyses), flags.out, flags.options())
     if not flags.as_json:
         typer.echo(measured(finished.results.rows))
     flags.conclude(finished)
@@ -200,7 +198,7 @@ def run_study(
     flags.conclude(flags.run(load_study(study, changes or ())))
 
 
-def _names(text: str) -> list[str]:
+def names(text: str) -> list[str]:
     """Names with commas between them; `none` stands for no name, nothing at all for a mistake."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:

@@ -58,8 +58,8 @@ def variants(study: StudySpec) -> list[Variant]:
     if spec is None:
         return named
     given = {variant.choice.name for variant in named}
-    originals = [choice for choice in study.architectures if choice.name not in given]
-    for position, choice in enumerate(study.architectures):
+    originals = [choice for choice in study.known if choice.name not in given]
+    for position, choice in enumerate(study.known):
         if choice in originals and choice.weights is not None:
             raise SpecError(
                 f"architectures[{position}].weights",
@@ -74,13 +74,13 @@ def variants(study: StudySpec) -> list[Variant]:
             "drop_skips a skip in it; remedies of the training work for every network",
             list(spec.remedies),
         )
-    names = {_name(choice) for choice in study.architectures}
+    names = {_name(choice) for choice in study.known}
     return [*named, *(variant for variant in made if variant.name not in names)]
 
 
 def hardened(study: StudySpec) -> list[ArchChoice]:
     """The architectures that a study asks for with `mitigation`, without those that it names itself."""
-    names = {_name(choice) for choice in study.architectures}
+    names = {_name(choice) for choice in study.known}
     return [variant.choice for variant in variants(study) if variant.name not in names]
 
 
@@ -141,14 +141,14 @@ def _published(genotype: Genotype) -> ArchChoice | None:
 
 def _named(study: StudySpec) -> Iterator[Variant]:
     """The architectures that a study names and that are others', hardened."""
-    for position, choice in enumerate(study.architectures):
+    for position, choice in enumerate(study.known):
         if choice.hardens is None:
             variant = _recognised(choice, study)
             if variant is not None:
                 yield variant
             continue
         original = CATALOGUE.canonical(choice.hardens) if choice.hardens in CATALOGUE else choice.hardens
-        names = [_name(other) for other in study.architectures if other is not choice]
+        names = [_name(other) for other in study.known if other is not choice]
         if original not in names:
             raise SpecError(
                 f"architectures[{position}].hardens",
@@ -167,7 +167,7 @@ def _recognised(choice: ArchChoice, study: StudySpec) -> Variant | None:
     replacements = [REPLACEMENTS, PUBLISHED_REPLACEMENTS]
     if study.mitigation is not None:
         replacements.insert(0, study.mitigation.replacements)
-    for original in study.architectures:
+    for original in study.known:
         for remedy in remedies_of(Rewiring):
             for scope in SCOPES:
                 for ops in dict.fromkeys(replacements):

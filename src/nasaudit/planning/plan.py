@@ -15,7 +15,9 @@ from nasaudit.planning.experiments import EXPERIMENTS, Build, analysis
 from nasaudit.planning.hardening import hardened
 from nasaudit.planning.needs import closure
 from nasaudit.planning.population import population
+from nasaudit.planning.searching import Searched, check_searches
 from nasaudit.planning.stages import Stage
+from nasaudit.search.found import FoundCells
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AttackSpec, DataFacts, ExtractionSpec
 from nasaudit.spec.data import DataSpec
@@ -49,6 +51,7 @@ class Plan:
         tasks: each once, after all that it needs.
         stages: what is decided while the plan runs; see `stages`.
         blocked: the stages that cannot go on, by label, and why.
+        found: what searches found so far, by the name of the architecture.
     """
 
     study: StudySpec
@@ -59,6 +62,7 @@ class Plan:
     tasks: tuple[Task, ...]
     stages: tuple[Stage, ...] = ()
     blocked: tuple[tuple[str, Problem], ...] = ()
+    found: tuple[tuple[str, FoundCells], ...] = ()
 
     def digest(self) -> str:
         """Changes with anything that a result of the study depends on."""
@@ -83,9 +87,11 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     data = _data(study, downloads)
     shape, classes = describe(data, downloads)
     training = study.training or recipe(study.scale, study.protocol, data.name, shape[0])
-    choices = (*study.architectures, *hardened(study), *population(study.population))
+    searched = [choice for choice in study.architectures if choice.search is not None]
+    choices = (*study.known, *hardened(study), *population(study.population))
     architectures = tuple(resolve(choice, study.scale, classes, shape, study.protocol) for choice in choices)
-    _each_once(architectures, own=len(study.architectures))
+    _each_once(architectures, own=len(study.known))
+    check_searches(study, {architecture.name for architecture in architectures})
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
     # What the data do not have, and files that are damaged, are refused before anything is trained.
     if data.train_images is not None or data.fingerprint is not None:
@@ -96,14 +102,23 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
         TrainTask(architecture=architecture, data=data, training=own, seed=seed, weights=weights)
         for architecture, own, weights in zip(
             architectures,
-            _recipes(choices, training, len(study.architectures)),
+            _recipes(choices, training, len(study.known)),
             _weights(study, data, choices),
             strict=True,
         )
         for seed in study.seeds
     )
     build = Build(study.scale, classes, shape, study.protocol)
-    return Plan(study, data, training, architectures, victims, closure(_wanted(study, victims, build)))
+    asked = Searched(study, data, training, build, lambda victims: tuple(_wanted(study, victims, build)))
+    return Plan(
+        study,
+        data,
+        training,
+        architectures,
+        victims,
+        closure(_wanted(study, victims, build)),
+        stages=tuple(asked.stage(choice) for choice in searched),
+    )
 
 
 def _pools(study: StudySpec) -> Iterator[DataSpec]:

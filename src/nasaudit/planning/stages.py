@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasaudit.errors import NasauditError
+from nasaudit.search.found import FoundCells
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.tasks import Task, TrainTask
 from nasaudit.store.records import Record
@@ -80,11 +81,13 @@ class Part:
         architectures: see `Plan`.
         victims: see `Plan`.
         tasks: what is measured on the victims.
+        found: the cells that a search found, by the name of their architecture.
     """
 
     architectures: tuple[ArchSpec, ...] = ()
     victims: tuple[TrainTask, ...] = ()
     tasks: tuple[Task, ...] = ()
+    found: tuple[tuple[str, FoundCells], ...] = ()
 
 
 Steps = Generator[Ask, list[Outcome], Part]

@@ -89,6 +89,7 @@ class Unfolding:
             ),
             victims=(*self._planned.victims, *(victim for part in parts for victim in part.victims)),
             tasks=closure((*self._planned.tasks, *asked)),
+            found=tuple(found for part in parts for found in part.found),
             blocked=tuple(
                 (state.stage.label, state.problem) for state in self.stages if state.problem is not None
             ),

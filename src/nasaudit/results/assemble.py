@@ -29,7 +29,17 @@ from nasaudit.results.replicates import (
     measured_tasks,
     subject_of,
 )
-from nasaudit.results.schema import Curve, Examples, Failure, History, Landscape, Pictures, Row, StudyResults
+from nasaudit.results.schema import (
+    Curve,
+    Examples,
+    Failure,
+    History,
+    Landscape,
+    Pictures,
+    Row,
+    Searched,
+    StudyResults,
+)
 from nasaudit.spec.named import foreign_code
 from nasaudit.spec.tasks import Task, TrainTask
 from nasaudit.store.artefacts import CURVES, EXAMPLES, HISTORY, LANDSCAPES, OUTCOMES, PICTURES
@@ -75,11 +85,27 @@ def assemble(
             Pictures(**_source(planned, task), file=_copy_name(task))
             for task in _with(planned, opened, PICTURES)
         ],
+        searches=_searches(planned),
         failures=failures,
         flags=raise_flags(Facts(planned, records, rows, failures, len(common))),
         environment=environment(planned, records),
         seconds={without_folders(record.label): round(record.seconds, 3) for record in records.values()},
     )
+
+
+def _searches(planned: Plan) -> list[Searched]:
+    choices = {choice.name: choice for choice in planned.study.architectures}
+    return [
+        Searched(
+            architecture=name,
+            genotype=found.genotype,
+            provenance={key: without_folders(text) for key, text in found.provenance.items()},
+            primitives=search.space.primitives,
+            trace=list(found.trace),
+        )
+        for name, found in planned.found
+        if (search := choices[name].search) is not None
+    ]
 
 
 def open_records(records: Mapping[str, Record], store: Store) -> Opened:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
+from pydantic_core import to_jsonable_python
 
 from nasaudit.documents import parse_json
 from nasaudit.errors import ConflictError, SpecError, StoreError, shown
@@ -26,6 +27,7 @@ TABLE_FILE = "results.csv"
 STAMP_FILE = ".results-stamp.json"  # from which records, by which version, the results were made
 STORE_FOLDER = "store"
 EXAMPLES_FOLDER = "examples"
+CELLS_FOLDER = "cells"  # what searches found: NAME.json is an architecture of the command line
 ANEW = "run the study again in another folder, or remove this one first"
 WRITE_ANEW = "run the study again to write it anew"
 MAX_BYTES = 2**28  # of study.json and results.json: 200 architectures write a hundredth of it
@@ -141,6 +143,11 @@ class StudyFolder:
         self._stamp.unlink(missing_ok=True)
         write_atomically(self.path / RESULTS_FILE, results.model_dump_json(indent=1) + "\n")
         write_atomically(self.path / TABLE_FILE, to_csv(results.rows))
+        for searched in results.searches:
+            cells = {"genotype": searched.genotype, "provenance": searched.provenance}
+            target = self.path / CELLS_FOLDER / f"{Path(searched.architecture).name}.json"
+            target.parent.mkdir(exist_ok=True)
+            write_atomically(target, json.dumps(to_jsonable_python(cells), indent=1) + "\n")
         write_atomically(self._stamp, json.dumps(self._stamp_of(source)))
 
     def is_current(self, source: str) -> bool:

@@ -22,6 +22,7 @@ from nasaudit.results.verdict_models import (
 )
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import Family
+from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.files import FORMAT
@@ -160,6 +161,24 @@ class Landscape(Plain):
         return self
 
 
+class Searched(Plain):
+    """What a search found, and the way that it went.
+
+    Attributes:
+        architecture: the name of the found cells.
+        genotype: the cells; of NAS-Bench-201 their text.
+        provenance: method, space, seed, data and what else repeats the search.
+        primitives: of the space, in the order of the weights of a trace.
+        trace: an entry an epoch or round.
+    """
+
+    architecture: str
+    genotype: Genotype | str
+    provenance: dict[str, str]
+    primitives: tuple[str, ...]
+    trace: list[dict[str, Any]]
+
+
 class Headline(Measured):
     """The one figure by which a family's architectures are judged, higher being worse to defend.
 
@@ -191,6 +210,7 @@ class StudyResults(Plain):
     curves: list[Curve] = Field(default=[])
     landscapes: list[Landscape] = Field(default=[])
     pictures: list[Pictures] = Field(default=[])
+    searches: list[Searched] = Field(default=[])
     headlines: list[Headline] = Field(default=[])  # one for each family that was measured
     # The same without images that are others in another study: by what two studies are compared.
     headlines_between: list[Headline] = Field(default=[])

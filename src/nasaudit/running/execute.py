@@ -45,7 +45,7 @@ def execute(
     Raises:
         StoreError: the disk is full. That is no property of the task, so it is not its failure.
     """
-    workspace = Workspace(folder, store.open, progress, device, downloads)
+    workspace = Workspace(folder, store.open, progress, device, downloads, store.checkpoint(task.digest()))
     start = time.perf_counter()
     try:
         work = resolve_work(task)

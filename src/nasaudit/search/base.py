@@ -1,24 +1,49 @@
-"""What a search is given, and what it gives back. No torch."""
+"""What a search is given, and what it gives back."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from random import Random
-from typing import Protocol
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
+from torch import Tensor
+
+from nasaudit.data.split import Split
 from nasaudit.progress import Progress, silent
-from nasaudit.spec.genotype import Genotype
+from nasaudit.search.cells import Cells
+from nasaudit.spec.searches import SearchSpec
 
 
-class SearchSpace(Protocol):
-    """The genotypes that a search chooses among."""
+@dataclass(frozen=True)
+class Problem:
+    """The images that a search may see, and where it runs.
 
-    name: str
+    Attributes:
+        train: what the weights learn from.
+        held_out: what the mixture, or a controller, learns from. A method of one level takes both parts for both.
+        validation: images of neither, by which a method chooses among its candidates.
+        seed: decides every random choice.
+        crop: pixels of padding of the random crops of training images.
+        flip: whether they are mirrored at random.
+        device: where to compute.
+        progress: called at least once a second with the share that is done.
+        checkpoint: a file that outlives an interrupted search; None: it begins anew.
+    """
 
-    def draw(self, random: Random) -> Genotype:
-        """A genotype of the space, at random."""
+    train: Split
+    held_out: Split
+    validation: Split
+    seed: int = 0
+    crop: int = 0
+    flip: bool = False
+    device: str = "cpu"
+    progress: Progress = silent
+    checkpoint: Path | None = None
 
-    def __contains__(self, genotype: Genotype) -> bool:
-        """Whether a genotype is of the space."""
+    @property
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Of the training pixels."""
+        return self.train.joined(self.held_out).moments
 
 
 @dataclass(frozen=True)
@@ -26,23 +51,64 @@ class Found:
     """What a search came to.
 
     Attributes:
-        genotype: of the space.
+        cells: of the space.
         provenance: what a reader needs to repeat it, in words: at least `method`, `space` and `seed`.
+        trace: what it went through, an entry an epoch or round: numbers and texts under names, the same in each.
     """
 
-    genotype: Genotype
+    cells: Cells
     provenance: dict[str, str]
+    trace: list[dict[str, Any]] = field(default_factory=list)
 
 
-class Search(ABC):
-    """A method that chooses a genotype. Subclasses take their settings at construction and are final."""
+S = TypeVar("S", bound=SearchSpec)
+
+
+class Search(ABC, Generic[S]):
+    """A method with its settings. A one-shot method does it all in one task."""
+
+    def __init__(self, spec: S):
+        self.spec = spec
+
+    def provenance(self, seed: int, **more: object) -> dict[str, str]:
+        """Method, space, seed, and whatever else is said of this search."""
+        said = {"method": self.spec.name, "space": self.spec.space.name, "seed": seed, **more}
+        return {name: str(value) for name, value in said.items()}
+
+
+class OneShotSearch(Search[S]):
+    """Root of the methods that own their networks."""
 
     @abstractmethod
-    def search(self, space: SearchSpace, *, seed: int, progress: Progress = silent) -> Found:
-        """Choose a genotype.
+    def search(self, problem: Problem) -> Found:
+        """Choose cells.
 
-        Args:
-            space: what to choose among.
-            seed: decides every random choice.
-            progress: called at least once a second with the share that is done.
+        Raises:
+            NonFiniteError: a loss became NaN or infinite.
+            InputError: the space, the images or the memory do not allow it.
         """
+
+
+@dataclass(frozen=True)
+class Child:
+    """What became of cells that a sampled method asked about.
+
+    Attributes:
+        cells: as asked.
+        objectives: what is to be minimised, by name; None: its training or an attack on it failed.
+    """
+
+    cells: Cells
+    objectives: Mapping[str, float] | None
+
+
+# Yields the cells that it asks about, is sent what became of them in the same order, and returns what it found.
+Rounds = Generator[list[Cells], list[Child], Found]
+
+
+class SampledSearch(Search[S]):
+    """Root of the methods whose children are trained and attacked as tasks of the study."""
+
+    @abstractmethod
+    def rounds(self, seed: int) -> Rounds:
+        """Ask and be told. Nothing but the seed and the answers may decide what it does."""

@@ -131,9 +131,11 @@ class Genotype(Spec):
 
     @classmethod
     def from_json(cls, values: Any) -> Self:
-        """Read a parsed JSON value: the form that `model_dump` writes, or the flat DARTS fields."""
+        """Read a parsed JSON value: as `model_dump` or a search wrote it, or the flat DARTS fields."""
         if not isinstance(values, Mapping):
             raise GenotypeError("(whole)", "a mapping with `normal` and `reduction`", values)
+        if "genotype" in values and "provenance" in values:
+            return cls.from_json(values["genotype"])
         if "reduce" in values:
             return cls.from_darts(values)
         for name in ("normal", "reduction"):

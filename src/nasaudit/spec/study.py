@@ -12,7 +12,9 @@ from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec, Seed
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.model import ModelSpec, Normalisation
+from nasaudit.spec.named import by_name
 from nasaudit.spec.remedies.mitigation import MitigationSpec
+from nasaudit.spec.searches import SEARCHES, AnySearch
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.spec.units import Fractional
 
@@ -43,6 +45,26 @@ class ArchChoice(Spec):
     hardens: str | None = Field(default=None, exclude_if=lambda value: value is None)
     # Fields of the recipe in which its training differs from that of the study.
     training: dict[str, Any] | None = Field(default=None, exclude_if=lambda value: value is None)
+    # The cells are searched for; without a name it is called after the method and the seed of the search.
+    search: AnySearch | None = Field(default=None, exclude_if=lambda value: value is None)
+    seed: Seed = Field(default=0, exclude_if=lambda value: value == 0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_search_needs_no_name(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("search") is None or "name" in values:
+            return values
+        search = by_name(SEARCHES)(values["search"])
+        return {**values, "search": search, "name": f"{search.name}-s{values.get('seed', 0)}"}
+
+    @model_validator(mode="after")
+    def _cells_are_given_or_searched_for(self) -> "ArchChoice":
+        for field in ("genotype", "model", "weights", "hardens"):
+            if self.search is not None and getattr(self, field) is not None:
+                raise SpecError(field, "nothing beside a search, which finds the cells", getattr(self, field))
+        if self.search is None and self.seed:
+            raise SpecError("seed", "nothing without a search, whose seed it is", self.seed)
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +112,11 @@ class StudySpec(Spec):
     analyses: tuple[AnyAnalysis, ...] = DEFAULT_ANALYSES
     training: TrainingSpec | None = None  # None: the recipe of the scale, protocol and data
 
+    @property
+    def known(self) -> tuple[ArchChoice, ...]:
+        """The architectures that are known before anything runs; what searches find is not among them."""
+        return tuple(choice for choice in self.architectures if choice.search is None)
+
     @model_validator(mode="before")
     @classmethod
     def _paper_trains_on_everything(cls, values: Any) -> Any:
@@ -122,6 +149,18 @@ class StudySpec(Spec):
             type(thefts[0]).parse({**thefts[0].model_dump(), "answers": [remedy]}) for remedy in limits
         )
         return tuple(dict.fromkeys((*attacks, *limited)))
+
+    @model_validator(mode="after")
+    def _searches_are_of_the_scale(self) -> "StudySpec":
+        """What nobody set is set here, so that a study that was written down and read says the same."""
+        settled = [
+            choice
+            if choice.search is None
+            else choice.model_copy(update={"search": choice.search.at(self.scale)})
+            for choice in self.architectures
+        ]
+        self.__dict__["architectures"] = tuple(settled)
+        return self
 
     @model_validator(mode="after")
     def _each_once(self) -> "StudySpec":

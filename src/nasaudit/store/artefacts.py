@@ -12,4 +12,5 @@ POISON = (
 CURVES = "curves.json"  # lines to draw that are no rows: [{"name", "setting", "x", "y"}, ...]
 LANDSCAPES = "landscapes.json"  # the loss on planes: [{"name", "setting", "x", "y", "z"}, ...]
 SCORES = "scores.npz"  # what a membership attack said of each image, and whether it is a member
+FOUND = "found.json"  # the cells that a search found, with provenance, and what it went through
 PICTURES = "pictures.npz"  # a few images before and after (backdoors: with their trigger), to look at

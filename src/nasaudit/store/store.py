@@ -3,12 +3,14 @@
     format.json                             that it is one, and which versions of nasaudit can read it
     records/<first two digits>/<digest>/    artefacts and record.json
     .nasaudit-unfinished/                   unfinished work, removed by the next run
+    .nasaudit-checkpoints/<digest>          how far a long task is, removed when it has its record
 
 A task writes its artefacts to a folder of unfinished work. `commit` syncs them, writes record.json beside them
 as the last file, and publishes the folder by one rename: a crash at any moment leaves a whole record, or
 rubbish in unfinished work, and nothing between. Whatever else a user keeps in the folder is left alone.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -19,6 +21,7 @@ from pathlib import Path
 
 from nasaudit.documents import parse_json
 from nasaudit.errors import ConflictError, MissingRecordError, StoreError
+from nasaudit.plugins import OURS, source_sha256
 from nasaudit.spec.tasks import Task
 from nasaudit.store.files import (
     FORMAT,
@@ -36,6 +39,7 @@ from nasaudit.strangers import is_file, is_there
 
 RECORD_FILE = "record.json"
 FORMAT_FILE = "format.json"
+CHECKPOINTS = ".nasaudit-checkpoints"
 
 _log = logging.getLogger(__name__)
 
@@ -147,6 +151,18 @@ class Store:
         with explain_full_disk(self.folder):
             return self._unfinished.new(task.digest())
 
+    def checkpoint(self, digest: str) -> Path:
+        """Where a task may write how far it is; what is there is of the same code, and of an earlier attempt.
+
+        Raises:
+            StoreError: something else has the folder's name.
+        """
+        folder = self.folder / CHECKPOINTS
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise StoreError(f"expected checkpoints of nasaudit's in {folder}, found something else; move it")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{digest}-{source_sha256(OURS)[:12]}"
+
     def commit(self, record: Record, workspace: Path) -> Record:
         """Publish a record with the files of its workspace as artefacts; replaces an older record.
 
@@ -166,6 +182,7 @@ class Store:
                 stored, text = record.model_copy(update={"artefacts": _artefacts(workspace)}).sealed()
                 write_atomically(workspace / RECORD_FILE, text)
                 self._publish(workspace, self.path(record.digest))
+                self._forget(record.digest)
             except BaseException:
                 self.discard(workspace)
                 raise
@@ -193,6 +210,13 @@ class Store:
             )
         check_format(content.get("format"), self.folder, "choose another folder for the records")
         self._format_checked = True
+
+    def _forget(self, digest: str) -> None:
+        """Remove the checkpoints of a task that is done, those of older code too."""
+        for path in (self.folder / CHECKPOINTS).glob(f"{digest}-*"):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # others are there
+            (self.folder / CHECKPOINTS).rmdir()
 
     def _publish(self, workspace: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,8 @@ class Workspace:
         progress: called with the share done.
         device: "cpu", "cuda" or "cuda:1".
         downloads: folder of downloaded data sets.
+        checkpoint: a file that outlives this attempt and is gone when the task has its record: long work goes on
+            from it; None: it begins anew.
     """
 
     folder: Path
@@ -26,3 +28,4 @@ class Workspace:
     progress: Progress = silent
     device: str = "cpu"
     downloads: Path = Path("data")
+    checkpoint: Path | None = None

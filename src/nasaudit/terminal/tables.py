@@ -9,6 +9,7 @@ from nasaudit.data.catalogue import DATA
 from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.attacks import ATTACKS
 from nasaudit.spec.remedies.catalogue import REMEDIES
+from nasaudit.spec.searches import SEARCHES
 from nasaudit.terminal.plain import plain
 
 Entry = dict[str, Any]
@@ -80,9 +81,11 @@ def _data() -> list[Entry]:
 
 
 def _searches() -> list[Entry]:
-    from nasaudit.search import SEARCHES
-
-    return [{"name": name} for name in SEARCHES]
+    return [
+        {"name": name, "shape": spec.shape, "summary": spec.summary, "source": spec.source}
+        for name in SEARCHES
+        for spec in (SEARCHES[name],)
+    ]
 
 
 def _analyses() -> list[Entry]:

@@ -1,0 +1,94 @@
+"""A study of a search from the words of a command line."""
+
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import Any
+
+from nasaudit.data.catalogue import settle
+from nasaudit.documents import parse_yaml
+from nasaudit.errors import SpecError
+from nasaudit.randomness import derive_seed
+from nasaudit.search.cells import draw
+from nasaudit.spec.analyses import analyses_for
+from nasaudit.spec.arch import Protocol, Scale
+from nasaudit.spec.attacks.choice import attacks_for
+from nasaudit.spec.data import DataSpec
+from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.named import by_name
+from nasaudit.spec.searches import SEARCHES
+from nasaudit.spec.study import StudySpec
+
+MOST_TRIES = 1000  # draws for each random cell, of a space that is nearly used up
+
+
+def make_search(
+    method: str,
+    space: str | None,
+    settings: Iterable[str],
+    *,
+    searches: int,
+    random_cells: int,
+    data: DataSpec,
+    scale: Scale,
+    protocol: Protocol,
+    attacks: Sequence[str],
+    seeds: int,
+    analyses: Sequence[str],
+) -> StudySpec:
+    """The study that `search` runs; what is not described here is as in `make_study`.
+
+    Args:
+        method: name of a search.
+        space: name of a space, or a YAML file; None: the method's own.
+        settings: `FIELD=VALUE` of the search.
+        searches: how often it is run, with seeds from 0 on.
+        random_cells: how many cells of the same space are drawn to compare with.
+        data: the images.
+        scale: of search and audit.
+        protocol: `paper` halves the images as the methods' authors did.
+        attacks: names.
+        seeds: how many training seeds.
+        analyses: names.
+
+    Raises:
+        InputError: something is unknown or wrong.
+    """
+    values: dict[str, Any] = {"name": method}
+    for setting in settings:
+        field, sign, text = setting.partition("=")
+        if not sign or not field:
+            raise SpecError("--set", "FIELD=VALUE, as in epochs=25", setting)
+        values[field], _ = parse_yaml(text, "--set")
+    if space is not None:
+        values["space"] = space
+    spec = by_name(SEARCHES)(values)
+    random = Random(derive_seed("random cells", data.seed))
+    drawn: dict[Genotype | str, None] = {}
+    tries = 0
+    while len(drawn) < random_cells:
+        drawn.setdefault(draw(spec.space, random))
+        tries += 1
+        if tries > MOST_TRIES * random_cells:
+            raise SpecError("random_cells", f"at most {len(drawn)}, the cells of the space", random_cells)
+    choices: list[dict[str, Any]] = [{"search": spec, "seed": seed} for seed in range(searches)]
+    choices += [
+        {
+            "name": f"random-{number}",
+            "group": "random",
+            **({"genotype": cells} if isinstance(cells, Genotype) else {"model": cells}),
+        }
+        for number, cells in enumerate(drawn)
+    ]
+    return StudySpec.parse(
+        {
+            "name": f"{spec.name} on {data.label[:16]}",
+            "architectures": choices,
+            "data": settle(data),
+            "scale": scale,
+            "protocol": protocol,
+            "seeds": tuple(range(seeds)),
+            "attacks": attacks_for(attacks, protocol, scale),
+            "analyses": analyses_for(analyses),
+        },
+        where="search",
+    )

@@ -1,0 +1,43 @@
+"""SearchSpec: a method with its settings, on a space."""
+
+from typing import Any, ClassVar, Literal, Self
+
+from nasaudit.registry import Registry
+from nasaudit.spec.arch import Group, Scale
+from nasaudit.spec.named import NamedSpec
+from nasaudit.spec.space import SPACES, AnySpace
+
+# `one_shot`: one task owns a supernet; `sampled`: the children that it asks for are tasks of the study.
+Shape = Literal["one_shot", "sampled"]
+
+
+class SearchSpec(NamedSpec):
+    """Root of all search methods. Defaults are the published ones, which the scale `paper` takes.
+
+    Attributes:
+        shape: how its work becomes tasks.
+        source: the publication.
+        group: of the cells that it finds, where groups are compared.
+        at_scale: defaults of the other scales, where they differ.
+        space: what is searched.
+    """
+
+    shape: ClassVar[Shape]
+    source: ClassVar[str]
+    group: ClassVar[Group] = "nas"
+    at_scale: ClassVar[dict[Scale, dict[str, Any]]] = {}
+
+    space: AnySpace = SPACES["darts"]
+
+    def at(self, scale: Scale) -> Self:
+        """The same with the defaults of a scale in the place of fields that nobody set."""
+        changes = {
+            field: value
+            for field, value in self.at_scale.get(scale, {}).items()
+            if field not in self.model_fields_set
+        }
+        # Validated anew, and with every field said: two scales of one method never are one spec by accident.
+        return self.parse({**self.model_dump(), **changes}, self.name) if changes else self
+
+
+SEARCHES: Registry[type[SearchSpec]] = Registry("search", "nasaudit.searches", plugin_base=SearchSpec)
