@@ -14,3 +14,6 @@ LANDSCAPES = "landscapes.json"  # the loss on planes: [{"name", "setting", "x", 
 SCORES = "scores.npz"  # what a membership attack said of each image, and whether it is a member
 FOUND = "found.json"  # the cells that a search found, with provenance, and what it went through
 PICTURES = "pictures.npz"  # a few images before and after (backdoors: with their trigger), to look at
+NOTES = (
+    "notes.txt"  # of a trial, which has no record: what was done to make given weights fit, a sentence a line
+)
