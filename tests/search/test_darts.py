@@ -38,7 +38,8 @@ def begun(**changes):
     search.supernet.double()
     for alpha in search.alphas.values():
         alpha.data = alpha.data.double()
-    batches = [search.drawn(split) for split in (search.problem.train, search.problem.held_out)]
+    held_out = search.held_out()
+    batches = [search.batch(search.problem.train, torch.arange(8)), held_out]
     return search, [(pixels.double(), labels) for pixels, labels in batches]
 
 

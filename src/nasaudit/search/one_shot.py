@@ -56,8 +56,11 @@ class SupernetSearch(OneShotSearch[S]):
         """The cells that the state stands for."""
 
     @abstractmethod
-    def step(self, batch: Batch, held_out: Batch) -> Tensor:
+    def step(self, batch: Batch) -> Tensor:
         """One step of the search; returns the loss of the weights' batch."""
+
+    def before_epoch(self) -> None:
+        """What hangs on the epoch."""
 
     def after_epoch(self) -> None:
         """What is pruned, decided or widened."""
@@ -83,9 +86,24 @@ class SupernetSearch(OneShotSearch[S]):
         """The inverse of `state`."""
 
     @property
+    def n_cells(self) -> int:
+        """Of the supernet."""
+        return self.spec.n_cells
+
+    @property
+    def batch_size(self) -> int:
+        """Of weights and of the mixture."""
+        return self.spec.batch_size
+
+    @property
+    def warming(self) -> bool:
+        """Whether the mixture stands still in this epoch."""
+        return self.epoch < self.spec.warmup_epochs
+
+    @property
     def epochs(self) -> int:
         """Of the whole search."""
-        return self.spec.epochs
+        return self.spec.all_epochs
 
     def learning_rate(self) -> float:
         """Of the weights in this epoch: a cosine over the search."""
@@ -131,7 +149,7 @@ class SupernetSearch(OneShotSearch[S]):
         self.supernet = Supernet(
             spec.space,
             spec.init_channels,
-            spec.n_cells,
+            self.n_cells,
             problem.train.shape,
             problem.train.classes,
             problem.moments,
@@ -167,10 +185,11 @@ class SupernetSearch(OneShotSearch[S]):
         pixels = images.to(torch.float32, memory_format=torch.channels_last).div_(255)
         return pixels.to(problem.device), split.labels[positions].to(problem.device)
 
-    def drawn(self, split: Split) -> Batch:
-        """A fresh batch."""
+    def held_out(self) -> Batch:
+        """A fresh batch of the mixture's half."""
+        split = self.problem.held_out
         order = torch.randperm(len(split), generator=self.generator)
-        return self.batch(split, order[: self.spec.batch_size])
+        return self.batch(split, order[: self.batch_size])
 
     @torch.no_grad()
     def accuracy(self, split: Split) -> float:
@@ -186,15 +205,16 @@ class SupernetSearch(OneShotSearch[S]):
     def _run_epoch(self) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
+        self.before_epoch()
         self.supernet.train()
-        train, held_out = self.problem.train, self.problem.held_out
-        size = min(self.spec.batch_size, len(train))
+        train = self.problem.train
+        size = min(self.batch_size, len(train))
         batches = torch.randperm(len(train), generator=self.generator)[: len(train) // size * size].view(
             -1, size
         )
         losses = []
         for number, positions in enumerate(batches):
-            loss = self.step(self.batch(train, positions), self.drawn(held_out)).item()
+            loss = self.step(self.batch(train, positions)).item()
             if not math.isfinite(loss):
                 raise NonFiniteError(
                     f"the loss of the supernet became {loss} in epoch {self.epoch + 1}; expected a finite one: lower "
@@ -207,7 +227,7 @@ class SupernetSearch(OneShotSearch[S]):
             )
         entry = {"epoch": self.epoch + 1, "loss": sum(losses) / len(losses)}
         entry |= {
-            "held_out_accuracy": self.accuracy(held_out),
+            "held_out_accuracy": self.accuracy(self.problem.held_out),
             "cells": _written(self.derive()),
             **self.said(),
         }

@@ -17,7 +17,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from nasaudit.arch.cells import STEM_MULTIPLIER, State, dense_gradient
+from nasaudit.arch.cells import STEM_MULTIPLIER, DropPath, State, dense_gradient
 from nasaudit.arch.nasbench201 import OPS as BUILDERS_201
 from nasaudit.arch.nasbench201 import Reduction201
 from nasaudit.arch.network import Normalise
@@ -121,7 +121,7 @@ class MixedOp(nn.Module):
                 continue
             op = cast(Weighed, self.ops[position])
             y = op(read, weights[position])
-            if self.skip_dropout.p and isinstance(op.op, nn.Identity | FactorizedReduce):
+            if self.skip_dropout.p and isinstance(op.op, nn.Identity):
                 y = self.skip_dropout(y)
             # In place: neither a BN nor a product needs what it gave for its gradient.
             total = y if total is None else total.add_(y)
@@ -150,6 +150,7 @@ class SuperCell(nn.Module):
     def __init__(self, space: SpaceSpec, channels: int, reduction: bool = False, parts: int = 1):
         super().__init__()
         self.space, self.channels = space, channels
+        self.drop_path = DropPath()  # of whole edges, which SNAS alone switches on
         self.mixed = nn.ModuleList(
             MixedOp(space, channels, 2 if reduction and source < space.inputs else 1, parts)
             for _, source in space.sources
@@ -170,6 +171,7 @@ class SuperCell(nn.Module):
                 mixed = cast(MixedOp, self.mixed[position])
                 y = mixed(states[source], mixture.weights[position], mixture.active[position])
                 if y is not None:
+                    y = self.drop_path(y)
                     y = y if edges is None else edges[position] * y
                     total = y if total is None else total.add_(y)
                 position += 1

@@ -267,7 +267,7 @@ class SearchTask(Task):
         """Of its epochs: all ops of all edges, weights and mixture by turns on half the images each."""
         space = self.search.space
         return (
-            self.search.epochs
+            self.search.all_epochs
             * len(space.sources)
             * len(space.kinds)
             * sum(OP_TIME.get(op, 1.0) for op in space.ops)

@@ -82,11 +82,11 @@ class AlphaSearch(SupernetSearch[S]):
         factors[self.spec.space.primitives.index(SKIP)] = self.spec.skip_weight
         return weights * factors
 
-    def step(self, batch: Batch, held_out: Batch) -> Tensor:
+    def step(self, batch: Batch) -> Tensor:
         """A step of the mixture, if it is its turn, then one of the weights."""
-        if self.epoch >= self.spec.warmup_epochs and self.steps % self.spec.inner_steps == 0:
+        if not self.warming and self.steps % self.spec.inner_steps == 0:
             self.alpha_optimizer.zero_grad(set_to_none=True)
-            self.architecture_gradient(batch, held_out)
+            self.architecture_gradient(batch, self.held_out())
             self.alpha_optimizer.step()
         self.steps += 1
         return self.weights_step(batch)
