@@ -240,9 +240,10 @@ class ExtractionTask(AttackTask):
         """Of the steps of a surrogate for each budget, and of what is tried on it."""
         attack, victim = cast(ExtractionSpec, self.attack), self.victim
         images = attack.budgets or tuple(
-            victim.data.expected_images(share * victim.data.pool_fraction) for share in attack.budget_shares
+            round(victim.data.expected_images(share * victim.data.pool_fraction))
+            for share in attack.budget_shares
         )
-        recipes = [surrogate_training(attack, victim.training, round(budget)) for budget in images]
+        recipes = [surrogate_training(attack, victim.training, budget) for budget in images]
         steps = sum(
             recipe.epochs * max(1, budget // recipe.batch_size)
             for recipe, budget in zip(recipes, images, strict=True)

@@ -1,5 +1,6 @@
 """What has been seen of a run, and how long the rest takes; both displays are views of it."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -46,10 +47,10 @@ class Running:
     def left(self, pace: Pace, now: float) -> float:
         """Seconds until it ends, by its own speed and by that of tasks like it."""
         whole, own = pace.seconds(self.piece), self.by_own_speed()
-        if own is None:
+        if own is None or whole <= 0:
             return max(whole - (now - self.since), 0.1 * whole)
         trust = self.done / (self.done + OWN_SPEED)
-        whole = whole ** (1 - trust) * own**trust
+        whole = math.exp((1 - trust) * math.log(whole) + trust * math.log(own))
         return max(0.0, whole * (1 - self.done) - (now - self.last))
 
 
