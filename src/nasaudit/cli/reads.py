@@ -88,19 +88,36 @@ def export(
 
 def gate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A finished study's folder.")],
-    policy: Annotated[Path, typer.Option(help="The rules, a YAML file.")],
+    policy: Annotated[Path | None, typer.Option(help="The rules, a YAML file.")] = None,
+    init: Annotated[
+        bool, typer.Option("--init", help="Write a policy that the study keeps to, in place of judging it.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="With --init: the file. [default: print it]")] = None,
     baseline: Annotated[
         Path | None, typer.Option(help="A finished study that this one must not be worse than.")
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the verdicts as JUnit XML.")] = None,
     sarif: Annotated[Path | None, typer.Option(help="Write the broken rules as SARIF 2.1.0.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the verdicts as Markdown, e.g. to $GITHUB_STEP_SUMMARY.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Hold a finished study to a policy: exit code 0 if every rule holds, 1 if one is broken."""
     from nasaudit import api
+    from nasaudit.errors import InputError
+    from nasaudit.gate.markdown import to_markdown
+    from nasaudit.store.files import write_atomically
     from nasaudit.terminal.verdicts import judged as verdict_table
 
+    if init:
+        _write_policy(folder, out)
+        return
+    if policy is None:
+        raise InputError("gate: expected --policy FILE, or --init to make one of the study")
     judged = api.gate(folder, policy, baseline, junit=junit, sarif=sarif)
+    if markdown is not None:
+        write_atomically(markdown, to_markdown(judged))
     if as_json:
         verdicts = [verdict.model_dump() for verdict in judged.verdicts]
         answer = {"holds": judged.holds, "policy": str(policy), "notes": judged.notes, "verdicts": verdicts}
@@ -111,6 +128,22 @@ def gate(
         typer.echo(verdict_table(judged))
     if not judged.holds:
         raise typer.Exit(1)
+
+
+def _write_policy(folder: Path, out: Path | None) -> None:
+    from nasaudit import api
+    from nasaudit.errors import InputError
+    from nasaudit.gate.first_policy import first_policy
+    from nasaudit.store.files import write_atomically
+
+    text = first_policy(api.load_audit(folder).results, str(folder))
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    if out.exists():
+        raise InputError(f"--out: {out} exists, and may hold limits of yours; choose another file")
+    write_atomically(out, text)
+    say(f"policy: {out}; read the limits, and change them to what you can accept")
 
 
 def compare(
