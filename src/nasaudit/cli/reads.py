@@ -169,13 +169,25 @@ def compare(
 
 def list_names(
     what: Annotated[
-        Literal["architectures", "attacks", "data", "searches", "analyses", "remedies"], typer.Argument()
+        Literal["architectures", "attacks", "data", "searches", "analyses", "remedies", "metrics"],
+        typer.Argument(),
     ],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="One of them, with every field: default, range and meaning."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List architectures, attacks, data, searches, analyses or remedies."""
-    from nasaudit.terminal.tables import entries, table
+    """List architectures, attacks, data, searches, analyses, remedies or metrics."""
+    from nasaudit.terminal.tables import detailed, details, entries, table
 
+    if name is not None:
+        entry = details(what, name)
+        if as_json:
+            print_json(entry)
+        else:
+            typer.echo(detailed(entry))
+        return
     names = entries(what)
     if as_json:
         print_json(names)
