@@ -23,9 +23,7 @@ class Example(Spec):
     # on two lines.
     first: Annotated[int, Field(ge=1, lt=9)] = 2
     second: Literal["a", "b"] | None = None  # beside it
-    third: tuple[float, ...] = (
-        0.5,
-    )  # behind it
+    third: tuple[float, ...] = (0.5,)  # behind it
     fourth: str
 
 
@@ -62,9 +60,8 @@ def test_details_of_one_name_are_told_and_a_wrong_one_is_answered(command) -> No
     assert {"field": "steps", "default": "100", "may be": "whole number >= 1"}.items() <= next(
         field for field in entry["fields"] if field["field"] == "steps"
     ).items()
-    for what, name in (
-        ("attacks", "pgd"), ("analyses", "smoothness"), ("data", "digits"), *(("remedies", name) for name in REMEDIES),
-    ):  # fmt: skip
+    shown = [("attacks", "pgd"), ("analyses", "smoothness"), ("data", "digits")]
+    for what, name in (*shown, *(("remedies", name) for name in REMEDIES)):
         code, out, err = command("list", what, name)
         assert code == 0, err
         assert name in out

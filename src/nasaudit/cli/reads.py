@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nasaudit.cli.options import Json, Scale, print_json, say
+from nasaudit.cli.options import Json, Scale, complain, print_json, say
 
 
 def study_status(
@@ -31,15 +31,20 @@ def report(
     png: Annotated[Path | None, typer.Option(help="Write the figures as PNG files into this folder.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the report of a study anew, from its results."""
+    """Write the report of a study anew, from its results; of an unfinished one, from what there is."""
     from nasaudit import api
+    from nasaudit.running.partial import results_so_far
 
-    loaded = api.load_audit(folder)
-    written = [api.refresh_report(loaded.results, folder, always=True)]
+    # A folder with nothing but results.json will do.
+    so_far = results_so_far(folder) if (folder / "study.json").exists() else None
+    results = api.load_audit(folder).results if so_far is None else so_far
+    written = [api.refresh_report(results, folder, always=True)]
     if png is not None:
         from nasaudit.report import write_figures
 
-        written += write_figures(loaded.results, folder, png)
+        written += write_figures(results, folder, png)
+    if so_far is not None:
+        complain(f"note: {so_far.flags[0].message}")
     if as_json:
         print_json([str(path) for path in written])
         return

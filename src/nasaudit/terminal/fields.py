@@ -78,7 +78,7 @@ def _words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":
-        items = schema.get("items") or next(iter(schema.get("prefixItems", ())), {})
+        items: dict[str, Any] = schema.get("items") or next(iter(schema.get("prefixItems", ())), {})
         return f"list of {_words(items, definitions)}"
     kinds = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
     kind = kinds.get(schema.get("type", ""), "none" if schema.get("type") == "null" else "a spec")
