@@ -6,7 +6,7 @@ from torch import nn
 
 from nasaudit.arch.ops import BUILDERS, Pool, reads_rectified
 from nasaudit.search.supernet import Mixture, Supernet, everything, shuffled
-from nasaudit.spec.space import SPACES, SpaceSpec
+from nasaudit.spec.searches.space import SPACES, SpaceSpec
 
 SMALL = SpaceSpec(name="small", primitives=SPACES["darts"].primitives, nodes=2)
 

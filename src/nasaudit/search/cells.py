@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from nasaudit.spec.genotype import Cell, Edge, Genotype
-from nasaudit.spec.space import NONE, SpaceSpec
+from nasaudit.spec.searches.space import NONE, SpaceSpec
 
 # A genotype, or a cell of NAS-Bench-201 in its text form.
 Cells = Genotype | str

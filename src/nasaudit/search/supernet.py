@@ -22,7 +22,7 @@ from nasaudit.arch.nasbench201 import OPS as BUILDERS_201
 from nasaudit.arch.nasbench201 import Reduction201
 from nasaudit.arch.network import Normalise
 from nasaudit.arch.ops import BUILDERS, FactorizedReduce, Pool, conv_bn, reads_rectified
-from nasaudit.spec.space import NONE, SpaceSpec
+from nasaudit.spec.searches.space import NONE, SpaceSpec
 
 # Ops of each edge of a cell, as positions in `SpaceSpec.primitives`.
 Active = tuple[tuple[int, ...], ...]

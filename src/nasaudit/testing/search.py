@@ -22,7 +22,7 @@ from nasaudit.data.split import Split
 from nasaudit.search.base import Child, Found, OneShotSearch, Problem, SampledSearch
 from nasaudit.search.cells import Cells, belongs
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.space import SpaceSpec
+from nasaudit.spec.searches.space import SpaceSpec
 from nasaudit.spec.study import ArchChoice
 from nasaudit.testing.untouched import untouched
 

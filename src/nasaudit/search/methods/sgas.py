@@ -21,7 +21,7 @@ from nasaudit.search.methods.darts import AlphaSearch
 from nasaudit.search.supernet import Mixture
 from nasaudit.spec.genotype import Edge
 from nasaudit.spec.searches import SgasSpec
-from nasaudit.spec.space import NONE
+from nasaudit.spec.searches.space import NONE
 
 UNDECIDED, PRUNED = -1, -2
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 from nasaudit.registry import Registry
 from nasaudit.spec.arch import Group, Scale
 from nasaudit.spec.named import NamedSpec
-from nasaudit.spec.space import SPACES, AnySpace
+from nasaudit.spec.searches.space import SPACES, AnySpace
 
 # `one_shot`: one task owns a supernet; `sampled`: the children that it asks for are tasks of the study.
 Shape = Literal["one_shot", "sampled"]

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from nasaudit.errors import SpecError
 from nasaudit.spec.arch import CELL_SIZE, Scale
 from nasaudit.spec.searches.base import SEARCHES, SearchSpec, Shape
-from nasaudit.spec.space import SPACES, AnySpace
+from nasaudit.spec.searches.space import SPACES, AnySpace
 from nasaudit.spec.units import Fractional
 
 Positive = Annotated[float, Field(gt=0)]
