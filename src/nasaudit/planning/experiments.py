@@ -170,7 +170,10 @@ def analysis(victim: TrainTask, spec: AnalysisSpec, trainings: Sequence[TrainTas
         spec: says what it is of.
         trainings: all those of the victim's architecture.
     """
+    model = victim.architecture.model
     if spec.needs_history and victim.weights is not None:
+        return None
+    if spec.needs_fresh and model is not None and model.is_program:
         return None
     match spec.of:
         case "architecture":

@@ -8,7 +8,10 @@ from nasaudit.data.catalogue import parse_data, settle, with_weights
 from nasaudit.errors import InputError, SpecError
 from nasaudit.spec.analyses import analyses_for
 from nasaudit.spec.arch import Protocol, Scale
+from nasaudit.spec.attacks import AttackSpec, ExtractionSpec
+from nasaudit.spec.attacks.base import SAME
 from nasaudit.spec.attacks.choice import SURVEY, attacks_for
+from nasaudit.spec.attacks.extraction import FIXED
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.model import Normalisation
 from nasaudit.spec.remedies.mitigation import MitigationSpec
@@ -36,7 +39,7 @@ def choose_all(
             "a YAML study can give each its own"
         )
     beside = {"weights": None if weights is None else str(Path(weights).absolute()), "normalise": normalise}
-    return [choice.model_copy(update=beside) for choice in choices]
+    return [ArchChoice.parse({**choice.model_dump(), **beside}, "architecture") for choice in choices]
 
 
 def make_study(
@@ -55,7 +58,7 @@ def make_study(
     choices = [choose(wanted) if isinstance(wanted, str) else wanted for wanted in architectures]
     spec = parse_data(data) if isinstance(data, str) else settle(data)
     wanted_attacks = attacks_for(attacks, protocol, scale)
-    trained = any(choice.weights is not None for choice in choices)
+    trained = any(choice.trained is not None for choice in choices)
     if trained and tuple(attacks) == (SURVEY,):
         # What was not asked for by name is left out where too little is known of the model.
         known = with_weights(spec).division == "given"
@@ -64,6 +67,8 @@ def make_study(
             for attack in wanted_attacks
             if not attack.needs_recipe and (known or not attack.needs_split)
         )
+        if any(choice.model is not None and choice.model.is_program for choice in choices):
+            wanted_attacks = tuple(map(_by_another_network, wanted_attacks))
     return StudySpec.parse(
         {
             "name": "-".join(choice.name for choice in choices)[:60] + f" on {spec.label[:16]}"
@@ -80,3 +85,10 @@ def make_study(
         },
         where="audit",
     )
+
+
+def _by_another_network(attack: AttackSpec) -> AttackSpec:
+    """The attack, by a thief whose network is not the victim's, which nobody can build anew."""
+    if isinstance(attack, ExtractionSpec) and attack.surrogate == SAME:
+        return type(attack).parse({**attack.model_dump(), "surrogate": FIXED})
+    return attack
