@@ -1,5 +1,6 @@
 """Networks out of files: the same function as what was saved, and nothing of a file that is not asked for."""
 
+import copy
 import json
 import re
 import sys
@@ -20,6 +21,7 @@ from nasaudit.planning.requests import choose_all, make_study
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import WeightsFile
 from nasaudit.training import checkpoint
+from nasaudit.victim.classifier import Classifier
 
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
 
@@ -100,6 +102,14 @@ def test_a_file_is_the_function_that_was_saved_through_a_checkpoint_too(net, sav
     torch.testing.assert_close(network(pixels), net(pixels), **TOLERANCE)
     ours, theirs = (torch.autograd.grad(model(pixels).square().sum(), pixels)[0] for model in (network, net))
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(Classifier(network, 10)(pixels), net(pixels), **TOLERANCE)
+    twin = copy.deepcopy(network)
+    with torch.no_grad():
+        for weight in twin.parameters():
+            assert weight.is_leaf
+            assert weight.requires_grad
+            weight.zero_()
+    torch.testing.assert_close(network(pixels), net(pixels), **TOLERANCE)  # the copy is one
     checkpoint.save(network, Path("kept.safetensors"), 0.5)
     torch.testing.assert_close(
         checkpoint.load(Path("kept.safetensors"), spec)(pixels), net(pixels), **TOLERANCE
@@ -232,6 +242,13 @@ def test_what_would_train_it_anew_is_refused(net, attack):
         plan(StudySpec.parse(values), Path())
     with pytest.raises(SpecError, match="an architecture by name"):
         plan(StudySpec.parse({**values, "attacks": ["knockoff"]}), Path())
+    assert not [
+        task
+        for task in plan(StudySpec.parse({**values, "attacks": []}), Path()).tasks
+        if task.kind != "train"
+    ]
+    pytest.importorskip("onnx")
+    values["architectures"] = [onnx_file(net)]
     analyses = plan(
         StudySpec.parse({**values, "attacks": [], "analyses": ["gradients", "topology"]}), Path()
     ).tasks

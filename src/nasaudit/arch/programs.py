@@ -5,6 +5,7 @@ as a Python file is. ONNX is data; it becomes PyTorch modules by onnx2torch, or,
 onnxruntime, through which no gradient goes. Folders hold a configuration, and code that they name is never run.
 """
 
+import copy
 import hashlib
 import io
 from pathlib import Path
@@ -21,6 +22,25 @@ from nasaudit.spec.tasks import MAX_WEIGHTS_BYTES
 from nasaudit.strangers import is_file, read_bytes, read_text
 
 PREPROCESSOR = "preprocessor_config.json"  # beside it: mean and standard deviation of the pixels
+
+
+class Script(nn.Module):
+    """A TorchScript module. Its own way to copy itself is recorded by autograd, so that a copy has no leaves."""
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.module = module
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Script":
+        with torch.no_grad():
+            twin = Script(copy.deepcopy(self.module, memo))
+        for own, copied in zip(self.parameters(), twin.parameters(), strict=True):
+            copied.requires_grad_(own.requires_grad)
+        twin.training = self.training
+        return twin
+
+    def forward(self, pixels: Tensor) -> Tensor:  # noqa: D102
+        return cast(Tensor, self.module(pixels))
 
 
 class Runtime(nn.Module):
@@ -43,7 +63,7 @@ class Runtime(nn.Module):
 
 def torchscript_body(spec: ArchSpec, model: ModelSpec) -> nn.Module:
     """The module of a TorchScript file; its weights are those of the file."""
-    return cast(nn.Module, torch.jit.load(io.BytesIO(_content(spec, model)), map_location="cpu"))  # type: ignore[no-untyped-call]
+    return Script(torch.jit.load(io.BytesIO(_content(spec, model)), map_location="cpu"))  # type: ignore[no-untyped-call]
 
 
 def onnx_body(spec: ArchSpec, model: ModelSpec) -> nn.Module:

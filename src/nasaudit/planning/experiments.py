@@ -173,7 +173,8 @@ def analysis(victim: TrainTask, spec: AnalysisSpec, trainings: Sequence[TrainTas
     model = victim.architecture.model
     if spec.needs_history and victim.weights is not None:
         return None
-    if spec.needs_fresh and model is not None and model.is_program:
+    # A program is no fresh network; and nothing can be hooked to the layers of TorchScript.
+    if model is not None and (model.builder == "torchscript" or (model.is_program and spec.needs_fresh)):
         return None
     match spec.of:
         case "architecture":

@@ -75,7 +75,10 @@ def _gradients(study: StudySpec) -> dict[str, tuple[str, ...]]:
         )
         for way in ("pixels", "weights")
     }
-    return {"by_pixels": evasion + by["pixels"], "by_weights": backdoors + by["weights"]}
+    return {
+        "by_pixels": tuple(dict.fromkeys(evasion + by["pixels"])),
+        "by_weights": tuple(dict.fromkeys(backdoors + by["weights"])),
+    }
 
 
 def _outcome(job: Job, executor: Executor) -> Event:
