@@ -6,8 +6,9 @@ A plugin registers an `Entry` with a genotype under the entry point group `nasau
 from dataclasses import dataclass
 from pathlib import Path
 
-from nasaudit.arch import genotypes, model_files
+from nasaudit.arch import genotypes
 from nasaudit.arch.code import code_digest
+from nasaudit.arch.files import kinds
 from nasaudit.errors import NasauditError, SpecError
 from nasaudit.registry import Registry
 from nasaudit.spec.arch import CELL_SIZE, PAPER_DROP_PATH, PAPER_DROPOUT, ArchSpec, Group, Protocol, Scale
@@ -118,7 +119,7 @@ def resolve(
     name, group, genotype, family = _identify(choice)
     model = choice.model
     if model is not None and model.is_local:  # what changes is another model
-        digest = code_digest if model.builder == "python" else model_files.digest
+        digest = code_digest if model.builder == "python" else kinds.digest
         model = model.model_copy(update={"sha256": digest(model.target)})
     normalise = choice.normalise
     if normalise is None:
@@ -190,8 +191,8 @@ def choose(architecture: str) -> ArchChoice:
     path = Path(architecture)
     if path.suffix in {".json", ".txt"}:
         return ArchChoice.parse({"name": path.stem, "genotype": Genotype.from_file(path)}, "architecture")
-    if path.suffix in model_files.SUFFIXES and architecture not in CATALOGUE:
-        model_files.refuse_weights(path)
+    if path.suffix in kinds.SUFFIXES and architecture not in CATALOGUE:
+        kinds.refuse_weights(path)
     if architecture not in CATALOGUE and is_file(path / HF_CONFIG):
         architecture = f"hf:{architecture.rstrip('/')}"
     choice = ArchChoice.parse({"name": architecture}, "architecture")

@@ -9,7 +9,8 @@ from nasaudit.errors import SpecError
 from nasaudit.spec.base import Spec
 from nasaudit.spec.nasbench201 import parse_201, short_name
 
-Builder = Literal["timm", "torchvision", "nasbench201", "python", "torchscript", "onnx", "hf"]
+# `object`: a module of the process that asks for the audit, which no other process can build.
+Builder = Literal["timm", "torchvision", "nasbench201", "python", "torchscript", "onnx", "hf", "object"]
 LIBRARIES = ("timm", "torchvision", "hf")
 # Files that hold a network with its weights, by the ends of their names.
 PROGRAMS: dict[str, Builder] = {
@@ -46,7 +47,8 @@ class ModelSpec(Spec):
 
     builder: Builder
     target: Annotated[str, Field(min_length=1, max_length=1000)]  # without the builder's prefix
-    # Of the code of a Python factory, of a file, of the configuration in a folder; set when a study is planned.
+    # Of the code of a Python factory, of a file, of the configuration in a folder: set when a study is planned. Of
+    # what an object does.
     sha256: str | None = None
 
     @classmethod
