@@ -37,6 +37,7 @@ class TopologySpec(AnalysisSpec):
     implementation: ClassVar[str] = "nasaudit.analysis.topology.work:measure_topology"
     of: ClassVar[Analysed] = "architecture"
     by: ClassVar[Literal["pixels", "weights"]] = "pixels"
+    expected_epochs: ClassVar[float] = 0.3
 
     name: Literal["topology"] = "topology"
     images: Annotated[int, Field(ge=1)] = 32  # of noise, through which the receptive field is seen
