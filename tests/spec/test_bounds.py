@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nasaudit.arch.catalogue import choose
-from nasaudit.cli.runs import _names
+from nasaudit.cli.runs import names
 from nasaudit.data.catalogue import parse_data
 from nasaudit.errors import InputError
 from nasaudit.planning.requests import make_study
@@ -33,8 +33,8 @@ ASKED = {
     "classes": lambda: parse_data("digits", classes=BIG),
     "classes of show": lambda: describe("darts", "mini", BIG),
     "side": lambda: parse_study(f"architectures: [darts]\ndata: {{name: x, image_size: {BIG}}}", "s.yaml"),
-    "no name": lambda: _names(",,"),
-    "nothing": lambda: _names(""),
+    "no name": lambda: names(",,"),
+    "nothing": lambda: names(""),
     "doses twice": lambda: MitigationSpec.parse({"doses": ["1", "1"]}),
     "dose without end": lambda: MitigationSpec.parse({"doses": ["9" * 5000]}),
     "ops": lambda: ArchSpec.parse(
