@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,8 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.palette import CROWD, GROUP_TITLES, group_style
-from nasaudit.report.parts import Section
+from nasaudit.report.palette import CROWD, GROUP_TITLES, dark_style, group_style
+from nasaudit.report.parts import Fold, Section
 from nasaudit.report.sections import (
     accuracy,
     claims,
@@ -71,22 +72,28 @@ def write_figures(results: StudyResults, folder: Path, png_dir: Path) -> list[Pa
 
 def sections(evidence: Evidence) -> list[Section]:
     """The sections that this study has something to say in, in order."""
-    candidates = [
-        summary.section(evidence),
-        groups.section(evidence, FAMILIES),
-        claims.section(evidence),
-        remedies.section(evidence),
-        population.section(evidence),
-        accuracy.section(evidence),
-        *(family.section(evidence) for family in FAMILIES),
-        examples.section(evidence),
+    families = [family.section(evidence) for family in FAMILIES]
+    # Without an attack the analyses are what the page is about.
+    aside: Fold = "closed" if any(families) else "open"
+    analyses = [
         *(analysis.section(evidence) for analysis in ANALYSES),
         *others.sections(evidence, {"training", *(analysis.FAMILY for analysis in ANALYSES)}),
-        reproduce.methods(evidence),
-        reproduce.reproduce(evidence),
-        reproduce.failures(evidence),
     ]
-    return [section for section in candidates if section is not None]
+    ends = (reproduce.methods(evidence), reproduce.reproduce(evidence), reproduce.failures(evidence))
+    candidates: list[tuple[Fold, Sequence[Section | None]]] = [
+        ("open", (summary.section(evidence), groups.section(evidence, FAMILIES), claims.section(evidence))),
+        ("open", (remedies.section(evidence), population.section(evidence))),
+        ("lead", families),
+        (aside, (accuracy.section(evidence), examples.section(evidence), *analyses)),
+        ("closed", ends),
+    ]
+    return [
+        # A table that could lead says again what the first screen says.
+        section.folded("closed" if fold == "lead" and section.lead is None else fold)
+        for fold, some in candidates
+        for section in some
+        if section is not None
+    ]
 
 
 def render(evidence: Evidence) -> str:
@@ -95,7 +102,7 @@ def render(evidence: Evidence) -> str:
     digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
     sizes = Counter(subject.spec.group for subject in evidence.subjects)
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             evidence=evidence,
@@ -107,7 +114,7 @@ def render(evidence: Evidence) -> str:
             scripts=[Markup(script) for script in scripts],
             # What the page's policy allows to run: these texts and no others.
             script_hashes=["sha256-" + base64.b64encode(digest).decode("ascii") for digest in digests],
-            style=Markup(_asset("style.css")),
+            style=style(),
             group_titles=GROUP_TITLES,
             # The legend of charts with more architectures than names fit in one.
             crowd=[
@@ -130,7 +137,8 @@ def vega_bundle() -> str:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Of the templates: everything is escaped, and a name that is missing is an error."""
     return Environment(
         loader=PackageLoader("nasaudit.report"),
         autoescape=True,
@@ -138,6 +146,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def style() -> Markup:
+    """The style sheet of the page, for screens and paper."""
+    return Markup(_asset("style.css") + dark_style())
 
 
 def _asset(name: str) -> str:

@@ -12,6 +12,7 @@ from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies import section as remedies
 from nasaudit.report.sections.remedies import words as remedy_words
+from nasaudit.spec.attacks import ATLAS, OWASP
 
 # A study of 17 architectures can raise dozens of flags of one kind.
 SHOWN_OF_A_KIND = 3
@@ -52,6 +53,8 @@ def section(evidence: Evidence) -> Section:
             "lines": threats.lines(evidence),
             "heads": threats.heads(evidence),
             "picture": picture,
+            "lists": f"{ATLAS} and {OWASP}",
+            "listed": threats.listed(evidence),
             "remedies": remedy_words.summary(remedies.hardenings(evidence)),
             "cards": [_card(evidence, subject) for subject in evidence.subjects],
         },
