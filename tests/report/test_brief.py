@@ -37,7 +37,7 @@ def test_it_is_two_pages_that_can_be_read(make_study, tmp_path, flags):
     assert "All threats at a glance" in first
     assert "How it was measured" in second
     assert "trained on mnist5k with 2 seeds each" in second
-    assert ("20 more in the report" in second) is bool(flags)
+    assert ("21 more in the report" in second) is bool(flags)
 
 
 def test_without_playwright_the_error_says_what_to_install(make_study, tmp_path, monkeypatch):

@@ -273,9 +273,9 @@ def test_figures_are_files_with_the_lines_in_them(make_study, tmp_path: Path) ->
     paths = write_figures(make_study(), tmp_path, tmp_path / "png")
     assert [path.name for path in paths] == [
         "threats.png",
-        "accuracy.png",
         "evasion-pgd-linf-untargeted.png",
         "evasion-pgd-linf-least-likely.png",
+        "accuracy.png",
         "convergence-loss.png",
         "convergence-accuracy.png",
     ]

@@ -22,7 +22,7 @@ from nasaudit.spec.attacks import attack_title
 from nasaudit.store.files import write_atomically
 
 # What fits on the second page beside the methods, whatever a study has to say.
-ADVICE, NOTICES, VERDICTS, LONGEST = 3, 10, 5, 220
+ADVICE, NOTICES, VERDICTS, LONGEST = 3, 9, 5, 200
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 NEEDED = (
     "--brief needs playwright and a Chromium: pip install 'nasaudit[pdf]', then `playwright install chromium` "

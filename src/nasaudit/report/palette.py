@@ -15,8 +15,8 @@ COLOURS: tuple[str, ...] = ("#0072b2", "#d55e00", "#117733", "#cc79a7", "#332288
 # moments of `sections.analyses`. The page's style replaces them in what was drawn; files keep the light ones.
 DARK_GROUND = "#14181d"
 DARK: dict[str, str] = {
-    "#0072b2": "#4aa8e0", "#d55e00": "#f08c3a", "#117733": "#4cb86e", "#cc79a7": "#e29ac3", "#332288": "#a49bf0",
-    "#949430": "#c4c45a", "#08306b": "#7d96e8", "#c04f00": "#f0873f", "#6a7180": "#9aa3b2",
+    "#0072b2": "#448acf", "#d55e00": "#da7c2e", "#117733": "#53d169", "#cc79a7": "#d39ba8", "#332288": "#a5a6d0",
+    "#949430": "#dbea52", "#08306b": "#7d96e8", "#c04f00": "#f0873f", "#6a7180": "#9aa3b2",
 }  # fmt: skip
 # Vega's marker shapes, easy to tell apart when small. Colour changes first, then the shape.
 SHAPES: tuple[str, ...] = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
