@@ -229,7 +229,7 @@ def read_records(folder: Path) -> None:
     from nasaudit.running.status import status
     from nasaudit.terminal.status import progressed
 
-    progressed(status(folder))
+    progressed(status(folder), verbose=True)
     run(parse_study(STUDY, "fuzz"), folder, RunOptions(mode="read-only"))
 
 

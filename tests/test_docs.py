@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nasaudit import api
+from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.cli import main
 from nasaudit.spec.study import StudySpec
 
@@ -45,6 +46,7 @@ def test_a_documented_command_is_accepted(words, monkeypatch, tmp_path, capsys):
     for block in (block for page in PAGES for block in YAML.findall(page.read_text())):
         if "rules:" not in block:
             Path("study.yaml").write_text(block)
+    Path("genotypes.py").write_text(f"DARTS_V2 = {CATALOGUE['darts'].genotype.to_text()}\n")
     monkeypatch.setattr(api, "run_study", stop)
     monkeypatch.setattr(sys, "argv", ["nasaudit", *shlex.split(words)])
     try:

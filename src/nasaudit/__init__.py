@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nasaudit.errors import NasauditError
     from nasaudit.running.run import RunOptions
     from nasaudit.spec.genotype import Genotype
+    from nasaudit.spec.model import Moments
     from nasaudit.spec.remedies.mitigation import MitigationSpec
     from nasaudit.spec.study import StudySpec
 
@@ -31,6 +32,7 @@ __all__ = [
     "Audit",
     "Genotype",
     "MitigationSpec",
+    "Moments",
     "NasauditError",
     "RunOptions",
     "StudySpec",
@@ -50,6 +52,7 @@ _HOMES = {
     "Audit": "nasaudit.api",
     "Genotype": "nasaudit.spec.genotype",
     "MitigationSpec": "nasaudit.spec.remedies.mitigation",
+    "Moments": "nasaudit.spec.model",
     "NasauditError": "nasaudit.errors",
     "RunOptions": "nasaudit.running.run",
     "StudySpec": "nasaudit.spec.study",

@@ -111,7 +111,7 @@ def test_a_search_that_fails_blocks_its_stage_and_nothing_else(house: House) -> 
     assert sum(flag.kind == "failed_task" for flag in results.flags) == 2
     found = status_of(planned, house.store, house.out)
     assert found.stages[0].state == "blocked"
-    assert f"  blocked  search by toy: NeedFailed: {reason}" in progressed(found)
+    assert f"  blocked  search by toy: NeedFailed: {reason}" in progressed(found, verbose=True)
     assert found.expected == 0
     again, diary = house.run(planned, no_executor)
     assert (again, diary.lines) == (results, [])
@@ -150,7 +150,7 @@ def test_read_only_and_status_see_what_was_found(house: House) -> None:
     assert progressed(before).splitlines()[0] == (
         f"fake: {FIRST} missing of {FIRST} known tasks, about {FOUND + EVOLVED} more expected"
     )
-    assert "  missing  search by toy: waits for search by toy" in progressed(before)
+    assert "  missing  search by toy: waits for search by toy" in progressed(before, verbose=True)
     assert before.as_dict()["expected"] == FOUND + EVOLVED
 
     class Interrupt(Diary):

@@ -6,13 +6,12 @@ A plugin registers an `Entry` with a genotype under the entry point group `nasau
 from dataclasses import dataclass
 from pathlib import Path
 
-from nasaudit.arch import genotypes
+from nasaudit.arch import genotypes, model_files
 from nasaudit.arch.code import code_digest
 from nasaudit.errors import NasauditError, SpecError
 from nasaudit.registry import Registry
 from nasaudit.spec.arch import CELL_SIZE, PAPER_DROP_PATH, PAPER_DROPOUT, ArchSpec, Group, Protocol, Scale
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.model import ModelSpec
 from nasaudit.spec.study import ArchChoice
 
 
@@ -78,6 +77,18 @@ _cells("darts-i", "DARTS-i", genotypes.DARTS_I, "Pang et al. 2022 (DARTS, deeper
 _cells("darts-ii", "DARTS-ii", genotypes.DARTS_II, "Pang et al. 2022 (DARTS, no skips)", group="hardened")
 _cells("darts-iii", "DARTS-iii", genotypes.DARTS_III, "Pang et al. 2022 (DARTS, both)", group="hardened")
 # fmt: on
+
+
+def same_cells(genotype: Genotype) -> str | None:
+    """The name of the catalogue's architecture that has these cells, whatever the order of edges and of outputs."""
+    wanted = _sorted(genotype)
+    entries = ((name, CATALOGUE[name].genotype) for name in CATALOGUE)
+    return next((name for name, own in entries if own is not None and _sorted(own) == wanted), None)
+
+
+def _sorted(genotype: Genotype) -> tuple[object, ...]:
+    cells = (genotype.normal, genotype.reduction)
+    return tuple((tuple(tuple(sorted(node)) for node in cell.nodes), sorted(cell.concat)) for cell in cells)
 
 
 def resolve(
@@ -163,8 +174,9 @@ def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None, str | No
 def choose(architecture: str) -> ArchChoice:
     """An architecture as it is written on the command line.
 
-    It is a name, a genotype's file (.json, .txt), a genotype in the DARTS text form, or a model as `ModelSpec.read`
-    takes it: `timm:NAME`, `torchvision:NAME`, a NAS-Bench-201 text, `pkg.module:build` or `path/file.py:build`.
+    It is a name, a genotype's file (.json, .txt, or .py with assignments), a genotype in the DARTS text form, or a
+    model as `ModelSpec.read` takes it: `timm:NAME`, `torchvision:NAME`, a NAS-Bench-201 text, `pkg.module:build` or
+    `path/file.py:build`.
 
     Raises:
         UnknownNameError: no such architecture; the message has the nearest names.
@@ -172,12 +184,14 @@ def choose(architecture: str) -> ArchChoice:
     """
     if architecture.lstrip().startswith("Genotype("):
         return ArchChoice(name="genotype", genotype=Genotype.from_text(architecture))
-    model = ModelSpec.named(architecture)
-    if model is not None:
-        return ArchChoice.parse({"name": model.name, "model": model}, "architecture")
     path = Path(architecture)
     if path.suffix in {".json", ".txt"}:
         return ArchChoice.parse({"name": path.stem, "genotype": Genotype.from_file(path)}, "architecture")
+    choice = ArchChoice.parse({"name": architecture}, "architecture")
+    if choice.genotype is not None or choice.model is not None:
+        return choice
+    if path.suffix in model_files.SUFFIXES and architecture not in CATALOGUE:
+        model_files.refuse_weights(path)
     if path.suffix == ".py":
         raise SpecError(
             "architecture", f"the function after the file, as in {architecture}:build", architecture

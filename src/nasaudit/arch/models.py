@@ -1,4 +1,4 @@
-"""Networks that are defined elsewhere, as bodies of ours: timm, torchvision, NAS-Bench-201, a user's Python code.
+"""Networks that are defined elsewhere, as bodies of ours: timm, torchvision, NAS-Bench-201, Python code, a module.
 
 Whoever built it, a body maps normalised images [N, C, H, W] to logits [N, classes], in float32 on the CPU. That is
 tried here with two images, so that what does not fit is said before anything is trained. It runs inside of
@@ -15,12 +15,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nasaudit.arch import code
+from nasaudit.arch import code, objects
 from nasaudit.arch.nasbench201 import Network201
 from nasaudit.containment import contained
 from nasaudit.errors import ModelError, NasauditError, UnknownNameError
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.model import Builder, ModelSpec, Moments
+from nasaudit.spec.model import LIBRARIES, Builder, ModelSpec, Moments
 
 Failure = (Exception, SystemExit)  # a user's module may call exit
 # Extra classifiers that serve training only, where torchvision has them by default.
@@ -167,7 +167,7 @@ def check_model(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> None:
     read = [by_pixels.abs().sum(dim=(0, 1)).amax(dim=1 - side).nonzero() for side in (0, 1)]
     sides = zip(spec.input_shape[1:], read, strict=True)
     unread = [size - 1 - int(positions.max()) if len(positions) else 0 for size, positions in sides]
-    if model.builder != "python" and max(unread) > 1:
+    if model.builder in LIBRARIES and max(unread) > 1:
         height, width = (size - left for size, left in zip(spec.input_shape[1:], unread, strict=True))
         raise ModelError(
             f"{spec.name}: reads only the first {height}x{width} pixels of "
@@ -222,6 +222,7 @@ _BUILDERS: dict[Builder, Callable[[ArchSpec, ModelSpec], nn.Module]] = {
     "torchvision": _torchvision,
     "nasbench201": lambda spec, model: Network201(spec, model.target),
     "python": _python,
+    "object": lambda spec, model: _transformable(objects.held(model.sha256 or "", spec.name)),
 }
 
 

@@ -8,8 +8,14 @@ import typer
 from nasaudit.cli.options import Json, Scale, print_json, say
 
 
-def study_status(folder: Annotated[Path, typer.Argument(metavar="DIR")], as_json: Json = False) -> None:
-    """What of a study is done, failed or missing."""
+def study_status(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder.")],
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="And every task that is not done, with the reason.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """How far a study is, in one line: also while it runs."""
     from nasaudit.running.status import status
     from nasaudit.terminal.status import progressed
 
@@ -17,7 +23,7 @@ def study_status(folder: Annotated[Path, typer.Argument(metavar="DIR")], as_json
     if as_json:
         print_json(state.as_dict())
         return
-    typer.echo(progressed(state))
+    typer.echo(progressed(state, verbose=verbose))
 
 
 def report(

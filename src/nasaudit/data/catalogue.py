@@ -15,7 +15,7 @@ from nasaudit.errors import DataError, SpecError
 from nasaudit.plugins import code_of
 from nasaudit.registry import Registry
 from nasaudit.spec.data import DataSpec, Role
-from nasaudit.strangers import sha256
+from nasaudit.strangers import is_file, is_folder, sha256
 
 if TYPE_CHECKING:
     from nasaudit.data.raw import RawData
@@ -186,9 +186,20 @@ def settle(spec: DataSpec) -> DataSpec:
 
     Raises:
         UnknownNameError: no data set of this name.
-        SpecError: a path is missing or not wanted, or an option does not apply; the field is named.
+        SpecError: a path is missing or not wanted, or stands alone; or an option does not apply; the field is named.
     """
     name, colon, path = spec.name.partition(":")
+    if name not in DATA:
+        written = Path(spec.name)
+        form = (
+            "folder"
+            if is_folder(written)
+            else "npz"
+            if is_file(written) and written.suffix == ".npz"
+            else None
+        )
+        if form is not None:
+            raise SpecError("data", f"{form}:{spec.name}, which says how it is read", spec.name)
     source = DATA[name]
     if colon:
         if spec.path is not None:

@@ -4,16 +4,13 @@ They are the page's own words under its print style. A headless Chromium prints 
 libraries that need no browser would draw the same table by other rules, or need libraries of the system.
 """
 
-import base64
 import shutil
 from pathlib import Path
-
-import vl_convert
 
 from nasaudit.errors import InputError
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.page import environment, style
+from nasaudit.report.page import as_picture, environment, shared
 from nasaudit.report.sections import origin, summary, threats
 from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families.all import FAMILIES
@@ -68,10 +65,7 @@ def write_brief(results: StudyResults, folder: Path, path: Path) -> Path:
 
 def render_brief(evidence: Evidence) -> str:
     """The two pages as HTML without scripts."""
-    figure, picture = threats.figure(evidence), ""
-    if figure is not None:
-        drawn = vl_convert.vegalite_to_svg(figure.for_file())
-        picture = "data:image/svg+xml;base64," + base64.b64encode(drawn.encode()).decode("ascii")
+    figure = threats.figure(evidence)
     lines = threats.lines(evidence)
     serious = [line for line in lines if line.level in ("severe", "raised")]
     # One of each kind, so that none of a threat's own is missing for the sake of another's second.
@@ -84,15 +78,11 @@ def render_brief(evidence: Evidence) -> str:
         environment()
         .get_template("brief.html.j2")
         .render(
-            evidence=evidence,
-            study=evidence.results.study,
-            subjects=evidence.subjects,
+            **shared(evidence),
             origin=origin.facts(evidence),
-            style=style(),
             lines=lines,
             heads=threats.heads(evidence),
-            figure=figure,
-            picture=picture,
+            picture=None if figure is None else as_picture(evidence, figure),
             verdicts=decided[:VERDICTS],
             advice=[(line.name, line.level, line.advice) for line in serious[:ADVICE]],
             notices=[_shortened(notice) for notice in notices[:NOTICES]],

@@ -2,19 +2,20 @@
 
 import base64
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 
 import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import CROWD, GROUP_TITLES, dark_style, group_style
-from nasaudit.report.parts import Fold, Section
+from nasaudit.report.parts import Figure, Fold, Section
 from nasaudit.report.sections import (
     accuracy,
     claims,
@@ -35,6 +36,23 @@ REPORT_FILE = "report.html"
 ANALYSES = (topology, convergence, gradients, smoothness, landscape)
 # A table of more rows than LONG_TABLE shows the first ones, and the others when asked for.
 LONG_TABLE, FIRST_ROWS = CROWD, 10
+# The first screen alone.
+SCREEN = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<style>{{ style }}</style>
+</head>
+<body>
+<h1>{{ study.name }}</h1>
+{% include "summary.html.j2" with context %}
+</body>
+</html>
+"""
+FRAME, FRAME_LINE = 480, 100  # pixels of height of the first screen in a notebook, and of each of its threats
 
 
 def write_report(results: StudyResults, folder: Path) -> Path:
@@ -100,32 +118,69 @@ def render(evidence: Evidence) -> str:
     """The whole page as text."""
     scripts = [vega_bundle(), _asset("report.js")]
     digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
-    sizes = Counter(subject.spec.group for subject in evidence.subjects)
     return (
         environment()
         .get_template("page.html.j2")
         .render(
-            evidence=evidence,
-            study=evidence.results.study,
+            **shared(evidence),
             origin=origin.facts(evidence),
-            subjects=evidence.subjects,
-            colours={subject.name: subject.style.colour for subject in evidence.subjects},
             sections=sections(evidence),
             scripts=[Markup(script) for script in scripts],
             # What the page's policy allows to run: these texts and no others.
             script_hashes=["sha256-" + base64.b64encode(digest).decode("ascii") for digest in digests],
-            style=style(),
-            group_titles=GROUP_TITLES,
-            # The legend of charts with more architectures than names fit in one.
-            crowd=[
-                (title, group_style(group), sizes[group])
-                for group, title in GROUP_TITLES.items()
-                if sizes[group]
-            ],
-            long_table=LONG_TABLE,
-            first_rows=FIRST_ROWS,
         )
     )
+
+
+def shared(evidence: Evidence) -> dict[str, object]:
+    """What the templates of sections need of the whole page."""
+    sizes = Counter(subject.spec.group for subject in evidence.subjects)
+    return {
+        "evidence": evidence,
+        "study": evidence.results.study,
+        "subjects": evidence.subjects,
+        "colours": {subject.name: subject.style.colour for subject in evidence.subjects},
+        "style": style(),
+        "group_titles": GROUP_TITLES,
+        # The legend of charts with more architectures than names fit in one.
+        "crowd": [
+            (title, group_style(group), sizes[group]) for group, title in GROUP_TITLES.items() if sizes[group]
+        ],
+        "long_table": LONG_TABLE,
+        "first_rows": FIRST_ROWS,
+    }
+
+
+def first_screen(evidence: Evidence) -> str:
+    """The first screen as a piece of HTML for a notebook: a frame without scripts, in which charts are pictures.
+
+    The frame is a page of its own: its rules reach nothing of the notebook's, nor the other way around.
+    """
+    shared = shared(evidence)
+    macros = environment().get_template("macros.html.j2").make_module(shared)
+    show = {
+        "table": macros.table,  # type: ignore[attr-defined]
+        "threats": macros.threats,  # type: ignore[attr-defined]
+        "figure": partial(as_picture, evidence),
+    }
+    content = summary.section(evidence).content
+    page = environment().from_string(SCREEN).render(**shared, content=content, show=show)
+    # Nothing is below this screen for its links to lead to.
+    page = re.sub(r' \(<a href="#[^"]*">[^<]*</a>\)', "", page)
+    height = FRAME + FRAME_LINE * len(evidence.results.threats)
+    return (
+        f'<iframe srcdoc="{escape(page)}" sandbox="" title="nasaudit" '
+        f'style="width:100%;height:{height}px;border:0;resize:vertical"></iframe>'
+    )
+
+
+def as_picture(evidence: Evidence, figure: Figure) -> Markup:
+    """A figure where no script runs."""
+    svg = vl_convert.vegalite_to_svg(figure.for_file(with_legend=not evidence.crowded))
+    source = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
+    return Markup(
+        '<figure><img src="{}" alt="{}" style="max-width:100%"><figcaption>{}</figcaption></figure>'
+    ).format(source, figure.alt, figure.caption)
 
 
 @lru_cache(maxsize=1)

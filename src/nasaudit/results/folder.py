@@ -26,6 +26,7 @@ TABLE_FILE = "results.csv"
 STAMP_FILE = ".results-stamp.json"  # from which records, by which version, the results were made
 STORE_FOLDER = "store"
 EXAMPLES_FOLDER = "examples"
+GIVEN_FOLDER = "given"  # models and images that a caller of the Python API held in memory
 ANEW = "run the study again in another folder, or remove this one first"
 WRITE_ANEW = "run the study again to write it anew"
 MAX_BYTES = 2**28  # of study.json and results.json: 200 architectures write a hundredth of it
@@ -55,11 +56,11 @@ class StudyFolder:
         if (self.path / STUDY_FILE).exists():
             self._check_same(study)
             return
-        # A run that was killed in its first instant leaves these and nothing else.
+        # Before a study is claimed there are these and nothing else.
         foreign = [
             entry.name
             for entry in self.path.iterdir()
-            if entry.name not in {LOCK_FILE, STORE_FOLDER} and not entry.name.endswith(".tmp")
+            if entry.name not in {LOCK_FILE, STORE_FOLDER, GIVEN_FOLDER} and not entry.name.endswith(".tmp")
         ]
         if foreign:
             raise ConflictError(

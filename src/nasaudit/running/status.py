@@ -1,6 +1,7 @@
 """What of a study is done, without doing any of it."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,13 +10,16 @@ from nasaudit.planning.needs import failed_need
 from nasaudit.planning.plan import Plan, plan
 from nasaudit.planning.unfolding import StageState, Unfolding
 from nasaudit.results.folder import StudyFolder
+from nasaudit.running.pace import Pace, Piece, makespan
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import Task
+from nasaudit.store.lock import is_held
 from nasaudit.store.records import Record
 from nasaudit.store.store import Store
+from nasaudit.store.unfinished import BEGUN_DIGITS
 
-State = Literal["done", "failed", "blocked", "missing"]
-STATES: tuple[State, ...] = ("done", "failed", "blocked", "missing")
+State = Literal["done", "running", "failed", "blocked", "missing"]
+STATES: tuple[State, ...] = ("done", "running", "failed", "blocked", "missing")
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class TaskStatus:
     Attributes:
         label: what it does.
         digest: its name in the store.
-        state: `blocked` when a task that it needs failed; `missing` when it has not run yet.
+        state: `running` while a run does it; `blocked` when a task that it needs failed; `missing` when it has not
+            run yet.
         why: the reason of a failure or a block.
     """
 
@@ -45,6 +50,8 @@ class StudyStatus:
         tasks: those that are known.
         stages: what decides further ones: `missing` while it may; `blocked` when a task that decides failed.
         expected: how many more tasks there will be; None: nobody can say.
+        going: whether a run is writing to the folder.
+        left: seconds that it still takes, by what its tasks took so far; None: no run, or nothing to judge by.
     """
 
     study: str
@@ -52,6 +59,8 @@ class StudyStatus:
     tasks: tuple[TaskStatus, ...]
     stages: tuple[TaskStatus, ...] = ()
     expected: int | None = 0
+    going: bool = False
+    left: float | None = None
 
     def count(self, state: State) -> int:
         """How many tasks are in this state."""
@@ -68,6 +77,8 @@ class StudyStatus:
                 {"label": stage.label, "state": stage.state, "why": stage.why} for stage in self.stages
             ],
             "expected": self.expected,
+            "running": self.going,
+            "seconds_left": None if self.left is None else round(self.left),
         }
 
 
@@ -86,16 +97,48 @@ def status(out: Path) -> StudyStatus:
 
 
 def status_of(planned: Plan, store: Store, folder: Path) -> StudyStatus:
-    """The status of a plan by the records of a store."""
+    """The status of a plan by the records of a store, and by what a run has begun there."""
+    begun = store.begun()  # before the records: a task that ends between the two is done
     unfolding = Unfolding(planned, store.find, store.path)
-    records = unfolding.records
+    known, records = unfolding.plan.tasks, unfolding.records
+    tasks = tuple(_status(task, records, begun) for task in known)
+    going = is_held(folder) or any(task.state == "running" for task in tasks)
     return StudyStatus(
         planned.study.name,
         folder,
-        tuple(_status(task, records) for task in unfolding.plan.tasks),
+        tasks,
         tuple(_stage_status(state, records) for state in unfolding.stages),
         unfolding.expected,
+        going,
+        _left(known, tasks, records, begun) if going else None,
     )
+
+
+def _left(
+    known: Sequence[Task],
+    statuses: Sequence[TaskStatus],
+    records: Mapping[str, Record],
+    begun: Mapping[str, float],
+) -> float | None:
+    """Seconds until the known tasks have ended, or None where none has."""
+    pace = Pace()
+    pieces = [Piece.of(task) for task in known]
+    for piece in pieces:
+        record = records.get(piece.digest)
+        if record is not None and record.state == "ok":
+            pace.learn(piece, record.seconds)
+    if not pace.measured:
+        return None
+    now = time.time()
+    running = {
+        piece.digest: max(0.0, pace.seconds(piece) - (now - begun[piece.digest[:BEGUN_DIGITS]]))
+        for piece, task in zip(pieces, statuses, strict=True)
+        if task.state == "running"
+    }
+    todo = [
+        piece for piece, task in zip(pieces, statuses, strict=True) if task.state in ("running", "missing")
+    ]
+    return makespan(todo, pace.seconds, running, len(running))
 
 
 def _stage_status(state: StageState, records: Mapping[str, Record]) -> TaskStatus:
@@ -109,7 +152,7 @@ def _stage_status(state: StageState, records: Mapping[str, Record]) -> TaskStatu
     return TaskStatus(label, "", "missing", f"waits for {waits[0]}{others}")
 
 
-def _status(task: Task, records: Mapping[str, Record]) -> TaskStatus:
+def _status(task: Task, records: Mapping[str, Record], begun: Mapping[str, float]) -> TaskStatus:
     label, digest = task.label(), task.digest()
     record, need = records.get(digest), failed_need(task, records)
     if record is not None and record.problem is not None:
@@ -118,4 +161,4 @@ def _status(task: Task, records: Mapping[str, Record]) -> TaskStatus:
         return TaskStatus(label, digest, "done")
     if need is not None:
         return TaskStatus(label, digest, "blocked", f"needs {need.label()}, which failed")
-    return TaskStatus(label, digest, "missing")
+    return TaskStatus(label, digest, "running" if digest[:BEGUN_DIGITS] in begun else "missing")

@@ -1,5 +1,6 @@
 """What users bring, models and weights, is tried before a study begins: what fails is bad input, no failed task."""
 
+import logging
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
@@ -10,13 +11,17 @@ from nasaudit.errors import InputError, ModelError, StoreError
 from nasaudit.planning.plan import Plan
 from nasaudit.running.executors.base import Died, Event, Executor, Finished, Halted, Job, Overran
 from nasaudit.spec.tasks import TrialTask
+from nasaudit.store.artefacts import NOTES
 from nasaudit.store.records import Problem
 
 POLL = 0.5  # seconds
+_log = logging.getLogger(__name__)
 
 
 def try_models(planned: Plan, make_executor: Callable[[], Executor]) -> None:
     """Try each model and each file of weights once; an executor is made only if there is any.
+
+    What was done to make weights fit is logged.
 
     Raises:
         InputError: a model fails or ends its process, or weights do not fit.
@@ -30,8 +35,9 @@ def try_models(planned: Plan, make_executor: Callable[[], Executor]) -> None:
         tempfile.TemporaryDirectory(prefix="nasaudit-trial-") as folder,
         closing(make_executor()) as executor,
     ):
-        for architecture, weights in trials:
-            job = Job(TrialTask(architecture=architecture, weights=weights), Path(folder))
+        for number, (architecture, weights) in enumerate(trials):
+            job = Job(TrialTask(architecture=architecture, weights=weights), Path(folder) / str(number))
+            job.folder.mkdir()
             match _outcome(job, executor):
                 case Finished(record=record) if record.problem is not None:
                     raise _as_input_error(architecture.name, record.problem)
@@ -47,6 +53,9 @@ def try_models(planned: Plan, make_executor: Callable[[], Executor]) -> None:
                     )
                 case Halted(message=message):
                     raise StoreError(message)
+            notes = job.folder / NOTES
+            for note in notes.read_text(encoding="utf-8").splitlines() if notes.exists() else ():
+                _log.warning("note: %s", note)
 
 
 def _outcome(job: Job, executor: Executor) -> Event:

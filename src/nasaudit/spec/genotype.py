@@ -13,14 +13,15 @@ from typing import Any, NamedTuple, Self
 from pydantic import model_validator
 
 from nasaudit.documents import parse_json
-from nasaudit.errors import GenotypeError, InputError
+from nasaudit.errors import GenotypeError, InputError, UnknownNameError
 from nasaudit.spec.base import Spec
-from nasaudit.strangers import read_text
+from nasaudit.strangers import is_file, read_text
 
 CELL_INPUTS = 2
 # Of a cell. Published cells have 4 or 5 nodes; a network of thousands is built and drawn for hours.
 MAX_NODES = 50
 MAX_EDGES = 1000
+DARTS_FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")  # in the order of DARTS' named tuple
 MAX_TEXT = 100_000  # characters of the text form
 
 SKIP = "skip_connect"
@@ -103,16 +104,48 @@ class Genotype(Spec):
         form = "the form Genotype(normal=[...], ...)"
         try:
             call = ast.parse(text.strip(), mode="eval").body
-            if not isinstance(call, ast.Call) or call.args:
-                raise GenotypeError("(text)", form, text[:80])
-            fields = {
-                str(keyword.arg): _literal(str(keyword.arg), keyword.value) for keyword in call.keywords
-            }
-        except GenotypeError:
-            raise
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise GenotypeError("(text)", form, text[:80]) from error
-        return cls.from_darts(fields)
+        if not isinstance(call, ast.Call):
+            raise GenotypeError("(text)", form, text[:80])
+        return cls._from_call(call)
+
+    @classmethod
+    def _from_call(cls, call: ast.Call) -> Self:
+        """Of the arguments of a call, which is read and not made; those without a name are in DARTS' order."""
+        if len(call.args) > len(DARTS_FIELDS):
+            raise GenotypeError("(text)", f"at most {len(DARTS_FIELDS)} arguments", len(call.args))
+        arguments = [
+            *zip(DARTS_FIELDS, call.args, strict=False),
+            *((str(keyword.arg), keyword.value) for keyword in call.keywords),
+        ]
+        return cls.from_darts({name: _literal(name, value) for name, value in arguments})
+
+    @classmethod
+    def assigned(cls, text: str) -> Self | None:
+        """The genotype that `file.py:NAME` is assigned, or the only one of `file.py`; the file is read and never run.
+
+        None where the text is no such thing: it may be the name of code.
+
+        Raises:
+            UnknownNameError: the file assigns genotypes, and the name is none of its names.
+            GenotypeError: what the name is assigned does not describe a genotype; or several are assigned, without a
+                name.
+            InputError: the file cannot be read.
+        """
+        place, _, name = text.rpartition(":") if not text.endswith(".py") else (text, "", "")
+        if not place.endswith(".py") or not is_file(Path(place)):
+            return None
+        calls, others = _assignments(read_text(Path(place), InputError))
+        if not calls or name in others:
+            return None
+        if not name and len(calls) > 1:
+            raise GenotypeError(
+                "genotype", f"one of its names, as in {place}:{next(iter(calls))}", list(calls)
+            )
+        if name and name not in calls:
+            raise UnknownNameError(f"genotype of {place}", name, calls)
+        return cls._from_call(calls[name or next(iter(calls))])
 
     @classmethod
     def from_darts(cls, fields: Mapping[str, Any]) -> Self:
@@ -153,9 +186,11 @@ class Genotype(Spec):
 
     @classmethod
     def read(cls, value: Any) -> Any:
-        """Whatever form a user wrote it in: DARTS text, flat fields or nested JSON."""
+        """Whatever form a user wrote it in: DARTS text, a Python file with it, flat fields or nested JSON."""
         if isinstance(value, cls):
             return value
+        if isinstance(value, str) and (genotype := cls.assigned(value)) is not None:
+            return genotype
         return cls.from_text(value) if isinstance(value, str) else cls.from_json(value)
 
     def to_text(self) -> str:
@@ -191,6 +226,41 @@ def _edge(field: str, edge: Any, last: int) -> Edge:
     if type(source) is not int or not 0 <= source <= last:
         raise GenotypeError(f"{field}.source", f"an earlier node, 0 to {last}", source)
     return Edge(op, source)
+
+
+def _assignments(text: str) -> tuple[dict[str, ast.Call], set[str]]:
+    """What Python code assigns at its top level: calls of `Genotype` by name, and the names of all else.
+
+    A name that is assigned another such name (`DARTS = DARTS_V2`) has its call. Text that is not Python has nothing.
+    """
+    try:
+        statements = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}, set()
+    calls: dict[str, ast.Call] = {}
+    others: set[str] = set()
+    for statement in statements:
+        match statement:
+            case ast.Assign(targets=targets, value=value):
+                names = [target.id for target in targets if isinstance(target, ast.Name)]
+            case ast.AnnAssign(target=ast.Name(id=name), value=value):
+                names = [name]
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                names, value = [name], None
+            case ast.ImportFrom(names=imported) | ast.Import(names=imported):
+                names, value = [alias.asname or alias.name for alias in imported], None
+            case _:
+                continue
+        match value:
+            case ast.Call(func=ast.Name(id="Genotype") | ast.Attribute(attr="Genotype")):
+                calls |= dict.fromkeys(names, value)
+            case ast.Name(id=other) if other in calls:
+                calls |= dict.fromkeys(names, calls[other])
+            case _:
+                others.update(names)
+                continue
+        others.difference_update(names)
+    return {name: call for name, call in calls.items() if name not in others}, others
 
 
 def _literal(field: str, node: ast.expr) -> Any:

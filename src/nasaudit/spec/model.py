@@ -9,7 +9,8 @@ from nasaudit.errors import SpecError
 from nasaudit.spec.base import Spec
 from nasaudit.spec.nasbench201 import parse_201, short_name
 
-Builder = Literal["timm", "torchvision", "nasbench201", "python"]
+# `object`: a module of the process that asks for the audit, which no other process can build.
+Builder = Literal["timm", "torchvision", "nasbench201", "python", "object"]
 LIBRARIES = ("timm", "torchvision")
 FORMS = "timm:NAME, torchvision:NAME, a NAS-Bench-201 text, pkg.module:build or path/file.py:build"
 
@@ -33,7 +34,8 @@ class ModelSpec(Spec):
 
     builder: Builder
     target: Annotated[str, Field(min_length=1, max_length=1000)]  # without the builder's prefix
-    sha256: str | None = None  # of the code of a Python factory, set when a study is planned
+    # Of the code of a Python factory, set when a study is planned; of what an object does.
+    sha256: str | None = None
 
     @classmethod
     def read(cls, value: Any) -> Any:

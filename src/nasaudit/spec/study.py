@@ -1,5 +1,6 @@
 """StudySpec: what a YAML file or `nasaudit audit` says. Everything that nasaudit does is a study."""
 
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -46,11 +47,15 @@ class ArchChoice(Spec):
 
     @model_validator(mode="before")
     @classmethod
-    def _a_name_may_be_a_model(cls, values: Any) -> Any:
+    def _a_name_may_be_more(cls, values: Any) -> Any:
+        """A name may also say a genotype of a Python file, or a model."""
         if not isinstance(values, dict) or not isinstance(values.get("name"), str):
             return values
         if values.get("model") is not None or values.get("genotype") is not None:
             return values
+        genotype = Genotype.assigned(values["name"])
+        if genotype is not None:
+            return {**values, "name": PurePath(values["name"]).name, "genotype": genotype}
         model = ModelSpec.named(values["name"])
         return values if model is None else {**values, "name": model.name, "model": model}
 

@@ -13,3 +13,6 @@ CURVES = "curves.json"  # lines to draw that are no rows: [{"name", "setting", "
 LANDSCAPES = "landscapes.json"  # the loss on planes: [{"name", "setting", "x", "y", "z"}, ...]
 SCORES = "scores.npz"  # what a membership attack said of each image, and whether it is a member
 PICTURES = "pictures.npz"  # a few images before and after (backdoors: with their trigger), to look at
+NOTES = (
+    "notes.txt"  # of a trial, which has no record: what was done to make given weights fit, a sentence a line
+)

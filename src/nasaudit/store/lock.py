@@ -1,5 +1,6 @@
 """One run at a time in a folder. The lock is the kernel's: it dies with its process, also under `kill -9`."""
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -7,6 +8,7 @@ import os
 import re
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from nasaudit.errors import ConflictError
 from nasaudit.store.files import explain_full_disk
 
 LOCK_FILE = ".lock"
+GLANCES, GLANCE = 3, 0.02  # tries, and seconds between them
 _OURS = re.compile(rb'\{"process": \d')
 
 
@@ -44,7 +47,7 @@ def hold(folder: Path) -> Iterator[None]:
         if not _is_ours(descriptor):
             raise _not_ours(folder)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except BlockingIOError:
             raise ConflictError(
                 f"another run {_holder(descriptor)} is writing to {folder}; "
@@ -58,6 +61,35 @@ def hold(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a run holds the folder, which may be one that nothing can be written to."""
+    try:
+        descriptor = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        if not _is_ours(descriptor):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a disk without locks
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock; whoever only looked whether it is held (`is_held`) has it for an instant."""
+    for _ in range(GLANCES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(GLANCE)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_ours(descriptor: int) -> bool:

@@ -29,7 +29,7 @@ from nasaudit.store.files import (
     sync,
     write_atomically,
 )
-from nasaudit.store.lock import hold
+from nasaudit.store.lock import hold, is_held
 from nasaudit.store.records import Artefact, Record
 from nasaudit.store.unfinished import Unfinished
 from nasaudit.strangers import is_file, is_there
@@ -170,6 +170,13 @@ class Store:
                 self.discard(workspace)
                 raise
         return stored
+
+    def begun(self) -> dict[str, float]:
+        """When the tasks that run began, in seconds since 1970, by the first 8 digits of their digests.
+
+        Empty while no run writes to this store: what a killed one left does not run.
+        """
+        return self._unfinished.begun() if is_held(self.folder) else {}
 
     def discard(self, workspace: Path) -> None:
         """Remove an unfinished workspace."""

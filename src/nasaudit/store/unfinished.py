@@ -1,18 +1,21 @@
 """Unfinished work: a folder of our own name and with our marker, of which only what we made is ever removed.
 
-A store may lie in a folder that a user keeps other things in, whatever they are called.
+A store may lie in a folder that a user keeps other things in, whatever they are called. The name of a folder says
+of which task it is, and when it began.
 """
 
 import re
 import shutil
-import uuid
+import time
 from pathlib import Path
 
 from nasaudit.errors import StoreError
 
 NAME = ".nasaudit-unfinished"
 MARKER = "made-by-nasaudit"
-_OURS = re.compile("[0-9a-f]{8}-[0-9a-f]{12}")
+_OURS = re.compile("([0-9a-f]{8})-([0-9a-f]{12})")
+BEGUN_DIGITS = 8  # of a digest, in the name of its folder
+_TICK = 10_000  # nanoseconds: twelve hexadecimal digits of these last until 2059
 
 
 class Unfinished:
@@ -51,9 +54,22 @@ class Unfinished:
         """An empty folder for the task of this digest."""
         if not self._is_marked():  # code of others can remove anything
             self.make()
-        folder = self.path / f"{digest[:8]}-{uuid.uuid4().hex[:12]}"
-        folder.mkdir()
-        return folder
+        ticks = time.time_ns() // _TICK
+        while True:
+            folder = self.path / f"{digest[:BEGUN_DIGITS]}-{ticks:012x}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                ticks += 1
+            else:
+                return folder
+
+    def begun(self) -> dict[str, float]:
+        """When the tasks of these folders began, in seconds since 1970, by the first 8 digits of their digests."""
+        if not (self._is_folder() and self._is_marked()):
+            return {}
+        names = (_OURS.fullmatch(entry.name) for entry in self.path.iterdir())
+        return {name[1]: int(name[2], 16) * _TICK / 1e9 for name in names if name}
 
     def clear(self) -> None:
         """Remove what `new` and `make` made; anything else stays, and the folder with it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nasaudit.analysis.topology.shape import Topology, topology
-from nasaudit.arch.catalogue import CATALOGUE, choose, resolve
+from nasaudit.arch.catalogue import CATALOGUE, choose, resolve, same_cells
 from nasaudit.arch.pictures.cells import draw_svg, draw_text
 from nasaudit.arch.pictures.stages import describe_family, draw_family_svg
 from nasaudit.errors import InputError
@@ -127,8 +127,11 @@ def _measure(choice: ArchChoice, spec: ArchSpec, source: str) -> Facts:
 
 
 def _source(choice: ArchChoice, written: str) -> str:
-    """Where an architecture of the user's own comes from."""
-    return written if choice.model is None else f"{choice.model.builder} {choice.model.target}"
+    """Where an architecture of the user's own comes from, and whose cells it has."""
+    if choice.model is not None:
+        return f"{choice.model.builder} {choice.model.target}"
+    same = None if choice.genotype is None else same_cells(choice.genotype)
+    return written if same is None else f"{written} (the same cells as {same})"
 
 
 def hardened(study: StudySpec) -> list[Entry]:

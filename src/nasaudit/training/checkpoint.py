@@ -14,11 +14,13 @@ from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.tasks import MAX_WEIGHTS_BYTES, WeightsFile
 from nasaudit.strangers import read_bytes
 from nasaudit.training.tensor_files import (
+    Tell,
     check_finite,
     check_fit,
     is_pickle,
     read_safetensors,
     unpickle,
+    without_prefix,
 )
 
 FORMAT = "nasaudit/1"
@@ -66,12 +68,13 @@ def load(path: Path, spec: ArchSpec | None = None) -> Network:
     return network.eval()
 
 
-def load_given(given: WeightsFile, network: Network) -> Network:
+def load_given(given: WeightsFile, network: Network, tell: Tell = lambda _: None) -> Network:
     """Fill a fresh network with weights that a user brought: safetensors, or what `torch.save` wrote of tensors.
 
     Args:
         given: the file; its content must be what it was when the study was planned.
         network: what the weights are said to be of.
+        tell: is told, in sentences, what was done to make them fit.
 
     Returns:
         The network, in eval mode.
@@ -87,7 +90,7 @@ def load_given(given: WeightsFile, network: Network) -> Network:
             f"{path}: changed since the study was planned; plan it again, or restore the file"
         )
     if is_pickle(content[:8], len(content)):
-        state = unpickle(content, path)
+        state = unpickle(content, path, tell)
     else:
         metadata, state = read_safetensors(path)
         _check_same_network(metadata, network.spec, path)
@@ -95,6 +98,7 @@ def load_given(given: WeightsFile, network: Network) -> Network:
     # A model that is defined elsewhere has its own names, without our body and normalisation.
     module = network if ours else network.body
     expected = module.state_dict()
+    state = without_prefix(expected, state, path, tell)
     check_fit(expected, state, path)
     check_finite(expected, state, path)
     module.load_state_dict(state)

@@ -2,14 +2,18 @@
 
 import io
 import pickle
+import re
 import struct
 import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from nasaudit.arch.model_files import is_checkpoint, is_module
 from nasaudit.data.safe_pickle import check_program
 from nasaudit.errors import CheckpointError, DataError, UnsafeFileError
 from nasaudit.spec.tasks import MAX_WEIGHTS_BYTES
@@ -19,6 +23,15 @@ PICKLE_STARTS = (b"\x80", b"PK\x03\x04")  # a raw pickle, and the zip that torch
 _LEGACY_PARTS = (
     5  # pickles in a file of torch before 1.6: two numbers, the machine, the object, the storages' keys
 )
+# Where training loops keep the weights in what they save, those that are taken first: Lightning, PyTorch's tutorials,
+# torchvision's references and others; then averaged ones (timm), where a file has no others.
+WEIGHTS_KEYS = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema")
+AVERAGED_KEYS = WEIGHTS_KEYS[4:]
+_COMPILED = "_orig_mod."  # what torch.compile puts before the names of the module that it wraps
+_AVERAGES = (
+    "n_averaged"  # the counter of torch.optim.swa_utils.AveragedModel, which is no part of the network
+)
+Tell = Callable[[str], None]
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
@@ -62,27 +75,34 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise CheckpointError(f"{path}: expected a whole safetensors file, got: {why}") from error
 
 
-def unpickle(content: bytes, path: Path) -> dict[str, Tensor]:
+def unpickle(content: bytes, path: Path, tell: Tell) -> dict[str, Tensor]:
     """The state dict in what `torch.save` wrote, read without running any code of the file.
+
+    Args:
+        content: of the file.
+        path: of the file, for messages.
+        tell: is told which of several weights in it are taken.
 
     Raises:
         UnsafeFileError: it holds more than tensors.
         CheckpointError: it is damaged, or holds something else than a state dict.
     """
+    programs: list[bytes] = []
     try:
-        for program in _programs(content):
+        programs = _programs(content)
+        if is_module(b"".join(programs)):
+            raise pickle.UnpicklingError("a whole module")
+        for program in programs:
             check_program(program, _LEGACY_PARTS)
         # Not by the path: a pickle may be called `.safetensors`, which torch would believe.
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise UnsafeFileError(
-            f"{path}: holds more than tensors, which could execute code when it is loaded; expected a state dict: "
-            "torch.save(model.state_dict(), ...), or safetensors"
-        ) from error
+        raise UnsafeFileError(f"{path}: {_more_than_tensors(programs, error, path)}") from error
     except Exception as error:  # a damaged file can fail anywhere in torch's reader
         why = " ".join(str(error).split()) or type(error).__name__
         raise CheckpointError(f"{path}: cannot be read: {why}") from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if isinstance(state, dict):
+        state = _weights_in(state, path, tell)
     if not isinstance(state, dict):
         raise CheckpointError(f"{path}: expected a state dict (names to tensors), got {type(state).__name__}")
     for name, value in state.items():
@@ -91,6 +111,30 @@ def unpickle(content: bytes, path: Path) -> dict[str, Tensor]:
                 f"{path}: expected a state dict (names to tensors), got {type(value).__name__} at {name!r}"
             )
     return state
+
+
+def without_prefix(
+    expected: Mapping[str, Tensor], given: dict[str, Tensor], path: Path, tell: Tell
+) -> dict[str, Tensor]:
+    """The tensors by the names that a network has, where a wrapper put something before all of them.
+
+    `module.` (DataParallel), `model.` or `net.` (a LightningModule), `_orig_mod.` (torch.compile, at any depth).
+    It is taken off only if every tensor fits then; what does not fit either way is left to `check_fit`.
+
+    Args:
+        expected: the network's own.
+        given: the file's.
+        path: of the file, for messages.
+        tell: is told what was taken off.
+    """
+    wanted = {name: tensor.shape for name, tensor in expected.items()}
+    if wanted.keys() == given.keys():
+        return given
+    for prefix, state in _unwrapped(given):
+        if {name: tensor.shape for name, tensor in state.items()} == wanted:
+            tell(f"{path}: took {prefix!r} off the names of its {len(state)} tensors, which fit then")
+            return state
+    return given
 
 
 def check_fit(expected: dict[str, Tensor], given: dict[str, Tensor], path: Path) -> None:
@@ -135,6 +179,55 @@ def check_finite(expected: dict[str, Tensor], given: dict[str, Tensor], path: Pa
             f"{path}: {len(broken)} tensors hold NaN or infinite values; the first: {broken[0]}. "
             "A training that diverged cannot be measured; bring weights of an earlier epoch"
         )
+
+
+def _weights_in(saved: dict[Any, Any], path: Path, tell: Tell) -> Any:
+    """What a training loop saved of the weights; the dict itself where it holds nothing else."""
+    keys = [key for key in WEIGHTS_KEYS if isinstance(saved.get(key), dict)]
+    if not keys:
+        return saved
+    averaged = [key for key in keys[1:] if key in AVERAGED_KEYS]
+    if averaged:
+        tell(
+            f"{path}: took the weights at {keys[0]!r}, not the averaged ones at {averaged[0]!r}; save those alone to "
+            "have them"
+        )
+    return saved[keys[0]]
+
+
+def _unwrapped(given: dict[str, Tensor]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """What is taken off, and the tensors without it: each prefix that all names have, the shortest first."""
+    own = {name: tensor for name, tensor in given.items() if name != _AVERAGES}
+    compiled = {name.replace(_COMPILED, ""): tensor for name, tensor in own.items()}
+    took = _COMPILED if compiled.keys() != own.keys() else ""
+    if took:
+        yield took, compiled
+    parts = next(iter(compiled), "").split(".")
+    for length in range(1, len(parts)):
+        prefix = ".".join(parts[:length]) + "."
+        if not all(name.startswith(prefix) for name in compiled):
+            return
+        yield (
+            f"{prefix}{took}",
+            {name.removeprefix(prefix): tensor for name, tensor in compiled.items()},
+        )
+
+
+def _more_than_tensors(programs: list[bytes], error: Exception, path: Path) -> str:
+    """What a refused pickle is, and how to save what is wanted of it; only its text is looked at."""
+    program = b"".join(programs)
+    unknown = re.search(r"GLOBAL ([\w.]+)", str(error))
+    names = f" ({unknown[1]})" if unknown else ""
+    if is_checkpoint(program):
+        return (
+            f"holds more than tensors{names}, which could execute code when it is loaded. If you trust it, save its "
+            f"weights alone: torch.save(torch.load({path.name!r}, weights_only=False)['state_dict'], 'weights.pt')"
+        )
+    what = "is a whole pickled module" if is_module(program) else "holds more than tensors"
+    return (
+        f"{what}{names}, which could execute code when it is loaded; expected a state dict: "
+        "torch.save(model.state_dict(), ...), or safetensors"
+    )
 
 
 def _misfits(expected: dict[str, str], given: dict[str, str]) -> tuple[str, int]:

@@ -18,7 +18,7 @@ from nasaudit.measure.proportion import proportion
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import PoisoningSpec
 from nasaudit.spec.tasks import TrainTask, TrialTask
-from nasaudit.store.artefacts import EARLY_WEIGHTS, HISTORY, OUTCOMES, POISON, WEIGHTS
+from nasaudit.store.artefacts import EARLY_WEIGHTS, HISTORY, NOTES, OUTCOMES, POISON, WEIGHTS
 from nasaudit.store.workspace import Workspace
 from nasaudit.training import checkpoint
 from nasaudit.training.evaluate import accuracy, predict
@@ -75,14 +75,16 @@ def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
 
 
 def try_network(task: TrialTask, workspace: Workspace) -> list[Measurement]:
-    """Try what a user brought; nothing is measured.
+    """Try what a user brought; nothing is measured. What there is to say of it is left in NOTES, a line each.
 
     Raises:
         InputError: the model fails, or the weights do not fit.
     """
     network = check(task.architecture)
     if task.weights is not None:
-        checkpoint.load_given(task.weights, network)
+        notes: list[str] = []
+        checkpoint.load_given(task.weights, network, notes.append)
+        (workspace.folder / NOTES).write_text("\n".join(notes), encoding="utf-8")
     return []
 
 

@@ -71,7 +71,10 @@ def with_value(value, at=(4, 3, 2, 1)):
             {"images": with_value(1.5)},
             r"images: expected floats in \[0,1\], got 1.5 in image 4; divide by 255",
         ),
-        ({"images": with_value(-0.1)}, r"got -0.1 in image 4$"),
+        (
+            {"images": with_value(-0.1)},
+            r"got -0.1 in image 4; bring the pixels as they are before a normalisation$",
+        ),
         ({"images": with_value(np.nan)}, r"got nan in image 4"),
         ({"images": with_value(np.inf)}, r"got inf in image 4"),
         ({"images": IMAGES.astype(np.int64)}, r"expected uint8 \(0..255\) or floats in \[0,1\], got int64"),

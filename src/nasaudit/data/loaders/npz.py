@@ -55,22 +55,40 @@ def _part(path: Path, arrays: dict[str, npt.NDArray[Any]], prefix: str) -> tuple
     for name in (f"{prefix}images", f"{prefix}labels"):
         if name not in arrays:
             raise DataError(f"{path}: expected both {prefix}images and {prefix}labels, {name} is missing")
-    images = _as_pixels(f"{path}: {prefix}images", arrays[f"{prefix}images"])
-    labels = arrays[f"{prefix}labels"]
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+    images, labels = f"{prefix}images", f"{prefix}labels"
+    return checked(str(path), (images, arrays[images]), (labels, arrays[labels]))
+
+
+def checked(
+    where: str, images: tuple[str, npt.NDArray[Any]], labels: tuple[str, npt.NDArray[Any]]
+) -> tuple[Pixels, Labels]:
+    """Images uint8 [N, C, H, W] and labels int64 [N], of arrays in any of the accepted layouts and number types.
+
+    Args:
+        where: they come from, for messages.
+        images: their name and values.
+        labels: their name and values.
+
+    Raises:
+        DataError: what was expected of which of them, and what came.
+    """
+    (images_name, pixels), (labels_name, classes) = images, labels
+    laid_out = _as_pixels(f"{where}: {images_name}", pixels)
+    if classes.ndim != 1 or classes.dtype.kind not in "iu":
+        advice = "; of one column a class take argmax(1)" if classes.ndim == 2 else ""
         raise DataError(
-            f"{path}: {prefix}labels: expected whole numbers [N], got {labels.dtype} {list(labels.shape)}"
+            f"{where}: {labels_name}: expected whole numbers [N], got {classes.dtype} {list(classes.shape)}{advice}"
         )
-    negative = np.flatnonzero(labels < 0)
+    negative = np.flatnonzero(classes < 0)
     if len(negative):
         raise DataError(
-            f"{path}: {prefix}labels: expected labels from 0, got {labels[negative[0]]} at position {negative[0]}"
+            f"{where}: {labels_name}: expected labels from 0, got {classes[negative[0]]} at position {negative[0]}"
         )
-    if len(images) != len(labels):
+    if len(laid_out) != len(classes):
         raise DataError(
-            f"{path}: expected as many {prefix}labels as {prefix}images, got {len(labels)} and {len(images)}"
+            f"{where}: expected as many {labels_name} as {images_name}, got {len(classes)} and {len(laid_out)}"
         )
-    return images, labels.astype(np.int64)
+    return laid_out, classes.astype(np.int64)
 
 
 def _as_pixels(where: str, values: npt.NDArray[Any]) -> Pixels:
@@ -104,6 +122,8 @@ def _from_unit_floats(where: str, values: npt.NDArray[Any]) -> Pixels:
         image = int(np.flatnonzero(~inside)[0])
         worst = flat[image][~((flat[image] >= 0) & (flat[image] <= 1))][0]
         advice = "; divide by 255, or store uint8" if 1 < worst <= 255 else ""
+        if (flat < 0).any():
+            advice = "; bring the pixels as they are before a normalisation"
         raise DataError(f"{where}: expected floats in [0,1], got {worst:g} in image {image}{advice}")
     grey: Pixels = np.rint(values * values.dtype.type(255)).astype(np.uint8)
     return grey

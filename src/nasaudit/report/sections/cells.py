@@ -3,6 +3,7 @@
 import base64
 from dataclasses import dataclass
 
+from nasaudit.arch.catalogue import CATALOGUE, same_cells
 from nasaudit.arch.manual.families import FAMILIES
 from nasaudit.arch.pictures.cells import draw_svg
 from nasaudit.arch.pictures.stages import describe_family, draw_family_svg
@@ -25,7 +26,9 @@ def drawings(evidence: Evidence, subject: Subject) -> tuple[Drawing, ...]:
     """Both cells in one picture, or the stages of a manual family; nothing of a network defined elsewhere."""
     spec = subject.spec
     if spec.genotype is not None:
-        title, svg = f"Cells of {subject.title}", draw_svg(spec.genotype, subject.title)
+        same = None if spec.name in CATALOGUE else same_cells(spec.genotype)
+        known = "" if same is None else f", the same cells as {same}"
+        title, svg = f"Cells of {subject.title}{known}", draw_svg(spec.genotype, subject.title)
         parts = []
         for cell in CELLS:
             rows = {
@@ -35,7 +38,7 @@ def drawings(evidence: Evidence, subject: Subject) -> tuple[Drawing, ...]:
             measures = [f"{metric} {format.value(row)}" for metric, row in rows.items() if row is not None]
             if measures:
                 parts.append(f"{cell} cell: {', '.join(measures)}")
-        alt = f"Drawing of the cells of {subject.title}" + (f" ({'; '.join(parts)})" if parts else "")
+        alt = f"Drawing of the cells of {subject.title}{known}" + (f" ({'; '.join(parts)})" if parts else "")
     elif spec.model is None and spec.name in FAMILIES:
         title, svg = f"Stages of {subject.title}", draw_family_svg(spec.name, spec.scale, subject.title)
         alt = f"{title}:\n{describe_family(spec.name, spec.scale)}"

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TextIO
 
 from rich.console import Console
@@ -24,8 +25,20 @@ def progress_observer(stream: TextIO) -> Observer:
 
 
 def default_observer() -> Observer:
-    """For a caller from Python who named nobody: bars on a terminal's stderr, silence elsewhere."""
-    return LiveProgress(sys.stderr) if sys.stderr.isatty() else Silent()
+    """For a caller from Python who named nobody: bars on a terminal's stderr or in a notebook, silence elsewhere.
+
+    Rich draws bars in a notebook with ipywidgets; where these are not installed there are lines.
+    """
+    if not shows_progress():
+        return Silent()
+    if Console(file=sys.stderr).is_jupyter and find_spec("ipywidgets") is None:
+        return PlainProgress(sys.stdout)
+    return LiveProgress(sys.stderr)
+
+
+def shows_progress() -> bool:
+    """Whether somebody looks on: at a terminal's stderr, or at a notebook."""
+    return sys.stderr.isatty() or Console(file=sys.stderr).is_jupyter
 
 
 @dataclass

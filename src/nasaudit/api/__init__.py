@@ -1,13 +1,17 @@
 """The Python API: what the command line does, as functions."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nasaudit.api.finished import REPORT_FILE
+from nasaudit.api.finished import Audit as Audit
+from nasaudit.api.given import Wanted, chosen, settled
 from nasaudit.arch.catalogue import choose
-from nasaudit.planning.requests import choose_all, make_study
-from nasaudit.results.folder import StudyFolder
+from nasaudit.data.arrays import Images
+from nasaudit.errors import InputError, SpecError
+from nasaudit.planning.requests import Analyses, Attacks, Epsilon, choose_all, make_study
+from nasaudit.results.folder import GIVEN_FOLDER, StudyFolder
 from nasaudit.results.schema import StudyResults
 from nasaudit.running.run import DEFAULT_OPTIONS, RunOptions, run
 from nasaudit.spec.arch import IMAGE_SIDE, Protocol, Scale
@@ -19,44 +23,13 @@ from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.store.files import write_atomically
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from nasaudit.arch.network import Network
     from nasaudit.gate.compare import StudyComparison
     from nasaudit.gate.judge import Gate
 
-REPORT_FILE = "report.html"
+SERIAL = "serial"  # the executor of this process
+AUDITS = Path("audits")  # of studies whose folder nobody named
 MITIGATION_ANALYSES = ("topology", "convergence")  # what costs next to nothing
-
-
-@dataclass(frozen=True)
-class Audit:
-    """A finished study.
-
-    Attributes:
-        folder: holds report.html, results.csv, results.json and the store of records.
-        results: everything that was measured, as plain data.
-    """
-
-    folder: Path
-    results: StudyResults
-
-    @property
-    def report(self) -> Path:
-        """The HTML report."""
-        return self.folder / REPORT_FILE
-
-    @property
-    def frame(self) -> "pd.DataFrame":
-        """The tidy table: one row an estimate, the columns of results.csv."""
-        from nasaudit.results.assemble import to_frame
-
-        return to_frame(self.results)
-
-    @property
-    def failed(self) -> bool:
-        """Whether any task left no result."""
-        return bool(self.results.failures)
 
 
 def load_architecture(
@@ -91,13 +64,14 @@ def load_architecture(
 
 
 def audit(
-    *architectures: str,
-    data: str | DataSpec = "mnist5k",
+    *architectures: Wanted,
+    data: str | DataSpec | Images = "mnist5k",
     scale: Scale = "mini",
     protocol: Protocol = "sound",
-    attacks: Sequence[str] = ("survey",),
-    analyses: Sequence[str] = ("all",),
+    attacks: Attacks = "survey",
+    analyses: Analyses = "all",
     seeds: int | None = None,
+    epsilon: Epsilon | None = None,
     out: str | Path | None = None,
     weights: str | Path | None = None,
     normalise: Normalisation | None = None,
@@ -107,15 +81,21 @@ def audit(
 
     Args:
         architectures: names of the catalogue, paths of genotype files, or models (`timm:NAME`, `torchvision:NAME`, a
-            NAS-Bench-201 text, `pkg.module:build`, `path/file.py:build`).
-        data: `digits`, `mnist5k`, `cifar10`, `cifar100`, `imagenet32`, `folder:PATH` or `npz:PATH`.
+            NAS-Bench-201 text, `pkg.module:build`, `path/file.py:build`); trained torch modules, pixels in [0,1],
+            [N, C, H, W] -> logits [N, classes], which are audited as they are, by this process alone; or a mapping
+            from names of your own to any of these.
+        data: `digits`, `mnist5k`, `cifar10`, `cifar100`, `imagenet32`, `folder:PATH` or `npz:PATH`; or images in
+            memory: (x, y), ((x_train, y_train), (x_test, y_test)), a torch Dataset, or two of them for train and
+            test. x is [N, C, H, W] or [N, H, W, C], uint8 or floats in [0,1].
         scale: `mini` (a CPU), `small` (a GPU, or patience) or `paper`.
         protocol: `sound`, or `paper` for the talk's own measurements.
-        attacks: families or names of attacks; ("survey",) for one quick attack of each family, ("all",) for every
-            attack of every family; () for none.
-        analyses: names of analyses; ("all",) for every one; () for none.
+        attacks: a family, the name of an attack, or a spec (`nasaudit.spec.attacks.PgdSpec(steps=40)`), or several;
+            "survey" for one quick attack of each family, "all" for every attack of every family; () for none.
+        analyses: the same of analyses; "all" for every one; () for none.
         seeds: how many training seeds; None: 3, or 1 with weights.
-        out: folder of the results; None: one under `audits/`, named after the study.
+        epsilon: sizes of the change for attacks of evasion: 8/255, "8/255", or several, ascending; None: their own.
+        out: folder of the results; None: one under `audits/`, named after the study. Modules and images in memory are
+            kept in its subfolder `given`.
         weights: of the one architecture, trained elsewhere: safetensors, or a state dict that `torch.save` wrote. The
             model is audited as it is, and "survey" leaves out what needs to know more of it than is known: see
             `train_index` of DataSpec.
@@ -126,9 +106,19 @@ def audit(
     Raises:
         InputError: something is unknown or wrong; nothing was trained.
     """
+    folder = (AUDITS if out is None else Path(out)) / GIVEN_FOLDER
+    images = settled(data, folder, options)
+    choices, objects = chosen(architectures, images, scale, folder, options)
+    if weights is not None and any(choice.weights is not None for choice in choices):
+        raise InputError("weights: expected nothing beside a trained module, which has its own")
+    if objects:
+        if options.executor not in {DEFAULT_OPTIONS.executor, SERIAL}:
+            raise SpecError("executor", f"{SERIAL}, as no other process has the module", options.executor)
+        options = replace(options, executor=SERIAL)
     study = make_study(
-        choose_all(architectures, weights, normalise), data, scale, protocol, attacks, seeds, analyses
-    )
+        choose_all(choices, weights, normalise),
+        images, scale, protocol, attacks, seeds, analyses, epsilon=epsilon,
+    )  # fmt: skip
     return run_study(study, out, options)
 
 
@@ -137,7 +127,7 @@ def analyze(
     weights: str | Path,
     data: str | DataSpec = "mnist5k",
     scale: Scale = "mini",
-    analyses: Sequence[str] = ("all",),
+    analyses: Analyses = "all",
     out: str | Path | None = None,
     options: RunOptions = DEFAULT_OPTIONS,
 ) -> Audit:
@@ -149,7 +139,7 @@ def analyze(
             `load_architecture` makes for these data, normalisation included.
         data: as in `audit`; the images that the loss is taken on.
         scale: of the network.
-        analyses: names of analyses; ("all",) for every one. Convergence needs a training, and is left out.
+        analyses: as in `audit`. Convergence needs a training, and is left out.
         out: folder of the results; None: one under `audits/`.
         options: as in `audit`.
 
@@ -165,8 +155,8 @@ def mitigate(
     data: str | DataSpec = "mnist5k",
     mitigation: MitigationSpec | None = None,
     scale: Scale = "mini",
-    attacks: Sequence[str] = ("survey",),
-    analyses: Sequence[str] = MITIGATION_ANALYSES,
+    attacks: Attacks = "survey",
+    analyses: Analyses = MITIGATION_ANALYSES,
     seeds: int | None = None,
     out: str | Path | None = None,
     options: RunOptions = DEFAULT_OPTIONS,
@@ -295,4 +285,4 @@ def default_folder(study: StudySpec) -> Path:
     names = [choice.name for choice in study.architectures[:4]] or [study.name]
     names += ["hardened"] * (study.mitigation is not None)
     readable = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{'-'.join(names)}-{study.data.name}")
-    return Path("audits") / f"{readable[:60]}-{study.digest()[:8]}"
+    return AUDITS / f"{readable[:60]}-{study.digest()[:8]}"
