@@ -156,15 +156,15 @@ def first_screen(evidence: Evidence) -> str:
 
     The frame is a page of its own: its rules reach nothing of the notebook's, nor the other way around.
     """
-    shared = shared(evidence)
-    macros = environment().get_template("macros.html.j2").make_module(shared)
+    words = shared(evidence)
+    macros = environment().get_template("macros.html.j2").make_module(words)
     show = {
         "table": macros.table,  # type: ignore[attr-defined]
         "threats": macros.threats,  # type: ignore[attr-defined]
         "figure": partial(as_picture, evidence),
     }
     content = summary.section(evidence).content
-    page = environment().from_string(SCREEN).render(**shared, content=content, show=show)
+    page = environment().from_string(SCREEN).render(**words, content=content, show=show)
     # Nothing is below this screen for its links to lead to.
     page = re.sub(r' \(<a href="#[^"]*">[^<]*</a>\)', "", page)
     height = FRAME + FRAME_LINE * len(evidence.results.threats)
