@@ -1,12 +1,18 @@
 import io
+import re
 from pathlib import Path
 
 import pytest
 from fake_tasks import fake_plan
+from rich.cells import cell_len
+from rich.console import Console
 
-from nasaudit.planning.plan import Plan
+from nasaudit.planning.plan import Plan, plan
+from nasaudit.planning.requests import make_study
 from nasaudit.running.display.eta import Eta, format_seconds
-from nasaudit.running.display.progress import LiveProgress, PlainProgress, _Tally, progress_observer
+from nasaudit.running.display.lines import shortened
+from nasaudit.running.display.progress import LiveProgress, PlainProgress, progress_observer
+from nasaudit.running.display.tally import Tally
 from nasaudit.running.execute import death
 
 
@@ -109,21 +115,69 @@ def test_plain_lines_say_what_happens_every_few_seconds(planned: Plan) -> None:
 
 
 def test_the_eta_of_a_study_counts_tasks_by_their_expected_time(planned: Plan) -> None:
-    tally, train = _Tally(), planned.tasks[0]
+    tally, train = Tally(), planned.tasks[0]
     tally.add(planned.tasks, [], 0)
     whole = sum(task.expected_time for task in planned.tasks)
-    tally.start(train)
+    tally.start(train, 0.0)
     assert tally.left(0.0) == ""
     for second in range(1, 11):
         tally.progress(train, second / 20, "", float(second))
         assert tally.share() == pytest.approx(train.expected_time * second / 20 / whole)
     # Ten seconds for half of the training; the rest at the same speed.
     left = 20 * whole / train.expected_time - 10
-    assert tally.left(10.0) == f"about {format_seconds(left)} left"
+    assert tally.seconds_left(10.0) == pytest.approx(left, rel=0.1)
+    assert tally.left(10.0).startswith("about ")
     for task in planned.tasks:
-        tally.start(task)
-        tally.end(task, failed=False)
+        tally.start(task, 10.0)
+        tally.end(task, None, 11.0)
     assert tally.share() == 1
+    assert tally.seconds_left(11.0) == 0
+
+
+@pytest.mark.parametrize("width", [40, 41, 60, 80, 120, 200])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_no_line_of_the_display_is_wider_than_the_window(width: int, encoding: str, tmp_path: Path) -> None:
+    tasks = plan(make_study(["darts", "pc-darts"], "digits", "mini", "sound", ["survey"], 2), tmp_path).tasks
+    clock = Clock()
+    console = Console(
+        file=io.TextIOWrapper(io.BytesIO(), encoding=encoding), width=width, height=30, force_terminal=True
+    )
+    live = LiveProgress(io.StringIO(), clock, console)
+    live._tally.add(tasks, [], 0)
+    running = sorted(tasks, key=lambda task: len(task.label()))[-6:]
+    for task in running:
+        live.started(task)
+        live.progressed(
+            task,
+            0.001,
+            "epoch 1 of 30, loss 2.3\n",
+        )
+        clock.now += 100
+        live.progressed(task, 0.43, "epoch 13 of 30, loss 0.12, accuracy 97 %\n")
+    lines = console.render_lines(live.render(), pad=False)
+    texts = ["".join(segment.text for segment in line) for line in lines]
+    assert len(texts) == 1 + len(running)  # none is broken
+    assert all(cell_len(text) < width for text in texts)
+    assert re.match(r"study,.*\d+% .*left", texts[0])
+    for text, task in zip(texts[1:], running, strict=True):
+        assert re.search(r" 43% +[\d:]+( s)? left", text)  # what is most important stays
+        assert text[:5] == task.label()[:5]
+        assert "(seed" in text or "seed" in text or width < 60
+    if width >= 80:
+        bar = "#" if encoding == "ascii" else "\N{BOX DRAWINGS HEAVY HORIZONTAL}"
+        assert all(bar in text for text in texts)
+    if encoding == "ascii":
+        assert all(text.isascii() for text in texts)
+
+
+def test_a_label_is_cut_in_its_middle() -> None:
+    label = "knockoff (soft labels, pool, surrogate same) on darts (seed 0)"
+    assert shortened(label, 62) == label
+    for width in range(3, 62):
+        short = shortened(label, width)
+        assert cell_len(short) <= width
+        assert short[0] == "k"
+        assert short[-1] == ")"
 
 
 def test_the_live_display_survives_a_whole_run_and_shows_failures(planned: Plan) -> None:

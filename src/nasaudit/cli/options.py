@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nasaudit.running.run import RunOptions
     from nasaudit.spec.study import StudySpec
 
+Plan = Annotated[bool, typer.Option("--plan", help="Say what it would cost; run nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 Scale = Annotated[
     Literal["mini", "small", "paper"],
@@ -93,6 +94,21 @@ class RunFlags:
         from nasaudit import api
 
         return api.run_study(study, self.out, self.options())
+
+    def plan(self, study: "StudySpec") -> None:
+        """Say what a study would cost; nothing runs, and nothing is written."""
+        from nasaudit.api import default_folder
+        from nasaudit.running.devices import worker_devices
+        from nasaudit.running.forecast import forecast_study
+        from nasaudit.running.run import DOWNLOADS
+        from nasaudit.terminal.status import forecast_table
+
+        workers = len(worker_devices(self.device, self.workers))
+        cost = forecast_study(study, self.out or default_folder(study), self.store, DOWNLOADS, workers)
+        if self.as_json:
+            print_json(cost.as_dict())
+        else:
+            typer.echo(forecast_table(cost))
 
     def conclude(self, finished: "Audit") -> None:
         """Say what came of a study; one with failures ends with exit code 1."""

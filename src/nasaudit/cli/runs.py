@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nasaudit.cli.options import RunFlags, Scale, print_json, with_run_flags
+from nasaudit.cli.options import Plan, RunFlags, Scale, print_json, with_run_flags
 
 Analyses = Annotated[
     str, typer.Option(help="all; none; or names: topology,convergence,gradients,smoothness,landscape.")
@@ -67,6 +67,7 @@ def audit(
         int | None, typer.Option("--images", min=1, help="That evasion attacks are tried on.")
     ] = None,
     changes: Changes = None,
+    plan: Plan = False,
     *,
     flags: RunFlags,
 ) -> None:
@@ -92,6 +93,9 @@ def audit(
             changes = [*(changes or ()), f"attacks.{place}.images={attacked}"]
     if changes:
         study = changed_study(study, changes)
+    if plan:
+        flags.plan(study)
+        return
     flags.conclude(flags.run(study))
 
 
@@ -127,7 +131,9 @@ def mitigate(
     attacks: Attacks = "survey",
     analyses: Analyses = "topology,convergence",
     seeds: Annotated[int, typer.Option(min=1, help="Training seeds for each architecture.")] = 3,
-    plan: Annotated[bool, typer.Option("--plan", help="Print the variants; train nothing.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the variants, and what it would cost; train nothing.")
+    ] = False,
     *,
     flags: RunFlags,
 ) -> None:
@@ -158,6 +164,8 @@ def mitigate(
             print_json(entries)
         else:
             typer.echo(hardened_table(entries, asked.of_kind("answers")))
+            typer.echo()
+            flags.plan(study)
         return
     finished = flags.run(study)
     if not flags.as_json:
@@ -198,6 +206,19 @@ def run_study(
     from nasaudit.planning.studies import load_study
 
     flags.conclude(flags.run(load_study(study, changes or ())))
+
+
+@with_run_flags
+def plan_study(
+    study: Annotated[str, typer.Argument(metavar="FILE.yaml|NAME", help="A YAML file, or a recipe's name.")],
+    changes: Changes = None,
+    *,
+    flags: RunFlags,
+) -> None:
+    """What a study would cost: its tasks, those done before, CPU time and disk; nothing runs."""
+    from nasaudit.planning.studies import load_study
+
+    flags.plan(load_study(study, changes or ()))
 
 
 def _names(text: str) -> list[str]:

@@ -32,6 +32,7 @@ class TopologySpec(AnalysisSpec):
     summary: ClassVar[str] = "depth, width, skips, ops, parameters and FLOPs by op, effective receptive field"
     implementation: ClassVar[str] = "nasaudit.analysis.topology.work:measure_topology"
     of: ClassVar[Analysed] = "architecture"
+    expected_epochs: ClassVar[float] = 0.3
 
     name: Literal["topology"] = "topology"
     images: Annotated[int, Field(ge=1)] = 32  # of noise, through which the receptive field is seen

@@ -46,7 +46,16 @@ OP_TIME = {
     "dil_conv_5x5": 1.0,
     "conv_7x1_1x7": 1.2,
 }
-OTHER_TIME = 4.0  # of a network that is not made of cells, in the same unit
+# What a network of cells takes beside their ops (1x1 convolutions before each cell, stem, classifier), and other
+# networks, in the same unit: CPU time of a step of 64 grey images of 28x28 at `mini`, measured.
+CELLS_TIME = 8.0
+OTHER_TIME = 9.0
+FAMILY_TIME = {"resnet": 4.4, "vgg": 4.1, "bit": 12.0, "wideresnet": 8.5}
+MINI_CELLS = 8**2 * 5  # init_channels^2 x n_cells: what the ops of a cell network grow with
+SCALE_TIME: dict[Scale, float] = {"mini": 1.0, "small": 7.0, "paper": 80.0}  # the same of other networks
+EPOCH_IMAGES, EPOCH_PIXELS = 3000, 28 * 28  # of the epoch that expected times are stated in: one of mnist5k
+# Each image costs as much beside its pixels as so many pixels: in a batch of 64, and in the large ones of attacks.
+STEP_PIXELS, LARGE_BATCH_PIXELS = 176, 10
 MAX_OPS = 10_000  # of a network of cells; the largest published one has 200
 
 
@@ -114,7 +123,22 @@ class ArchSpec(Spec):
     @property
     def epoch_time(self) -> float:
         """How long an epoch of training takes, roughly and in no unit: to compare architectures of one study."""
+        return self._time * self._share_of(STEP_PIXELS)
+
+    @property
+    def pass_time(self) -> float:
+        """How long as many images take forward and backward in large batches, in the same unit."""
+        return self._time * self._share_of(LARGE_BATCH_PIXELS)
+
+    @property
+    def _time(self) -> float:
         if self.genotype is None:
-            return OTHER_TIME
+            return FAMILY_TIME.get(self.family or self.name, OTHER_TIME) * SCALE_TIME[self.scale]
         cells = (self.genotype.normal, self.genotype.reduction)
-        return sum(OP_TIME[edge.op] for cell in cells for edge in cell.edges)
+        ops = sum(OP_TIME[edge.op] for cell in cells for edge in cell.edges)
+        size = (self.init_channels or 1) ** 2 * (self.n_cells or 1) / MINI_CELLS
+        return (CELLS_TIME + ops) * size
+
+    def _share_of(self, fixed: int) -> float:
+        _, height, width = self.input_shape
+        return (height * width + fixed) / (EPOCH_PIXELS + fixed)

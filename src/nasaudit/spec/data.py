@@ -15,6 +15,13 @@ MAX_SIDE = 4096  # pixels that images are resized to
 MAX_PATH = 4_096  # characters
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
+# Images that are divided into training and other ones, roughly: what expected times hang on. Own data: a guess.
+EXPECTED_IMAGES = {
+    "digits": 1_797, "mnist5k": 5_000, "cifar10": 50_000, "cifar100": 50_000, "imagenet32": 1_281_167,
+}  # fmt: skip
+GUESSED_IMAGES = 5_000
+OFFICIAL_TEST = 50_000  # sets of so many images have a test set beside them
+
 Role = Literal["train", "validation", "test", "pool"]
 # Who divided the images: `drawn`: we, by the fractions and the seed; `given`: whoever trained the weights of the
 # study, into those that it was trained on and others; `unknown`: nobody says what its weights were trained on.
@@ -56,6 +63,15 @@ class DataSpec(Spec):
     def label(self) -> str:
         """What a reader knows the images by: `cifar10`, or the name of the user's own file or folder."""
         return PurePath(self.path).name if self.path and self.name in OWN else self.name
+
+    def expected_images(self, share: float | None = None) -> float:
+        """How many images to train on, roughly; with a share, how many are that share of the whole."""
+        whole: float = EXPECTED_IMAGES.get(self.name, GUESSED_IMAGES)
+        left = 1.0 - self.validation_fraction - self.pool_fraction
+        left -= 0.0 if whole >= OFFICIAL_TEST else self.test_fraction
+        if self.train_images is not None and left > 0:
+            whole = min(whole, self.train_images / left)
+        return whole * (left if share is None else share)
 
     @model_validator(mode="after")
     def _something_is_left_to_train_on(self) -> "DataSpec":

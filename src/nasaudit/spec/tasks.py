@@ -13,13 +13,17 @@ from pydantic import Field
 
 from nasaudit.errors import InputError
 from nasaudit.spec.analyses import AnyAnalysis
-from nasaudit.spec.arch import ArchSpec
+from nasaudit.spec.arch import EPOCH_IMAGES, ArchSpec
 from nasaudit.spec.attacks import AnyAttack, ExtractionSpec, PoisoningSpec
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec, ShadowSubset
 from nasaudit.spec.named import TRIFLE, foreign_code
+from nasaudit.spec.recipes import surrogate_training
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.strangers import sha256
+
+MINI_EPOCHS = TrainingSpec().epochs  # of the training that the cost of a backdoor is stated in
+STEP_IMAGES = TrainingSpec().batch_size
 
 
 class Task(Spec):
@@ -85,7 +89,8 @@ class TrainTask(Task):
     @property
     def expected_time(self) -> float:
         """Of its epochs."""
-        return self.training.epochs * self.architecture.epoch_time * self.training.expected_time
+        epochs = self.training.epochs * self.data.expected_images() / EPOCH_IMAGES
+        return epochs * self.architecture.epoch_time * self.training.expected_time
 
     def needs(self) -> tuple[Task, ...]:
         """The poison, where there is one."""
@@ -135,7 +140,8 @@ class PoisonTask(Task):
         """As the attack expects, where the poison is optimised."""
         if self.surrogate is None:
             return super().expected_time
-        return self.attack.expected_epochs * self.surrogate.architecture.epoch_time
+        images = self.data.expected_images() / EPOCH_IMAGES
+        return self.attack.expected_epochs * images * self.surrogate.architecture.epoch_time
 
     def needs(self) -> tuple[Task, ...]:
         """The attacker's model, where there is one."""
@@ -155,8 +161,8 @@ class AttackTask(Task):
 
     @property
     def expected_time(self) -> float:
-        """As the attack expects."""
-        return self.attack.expected_epochs * self.victim.architecture.epoch_time
+        """As the attack expects, of as many images whatever the data."""
+        return self.attack.expected_epochs * self.victim.architecture.pass_time
 
     def needs(self) -> tuple[Task, ...]:
         """The victim."""
@@ -212,6 +218,13 @@ class BackdoorTask(AttackTask):
     kind: Literal["backdoor"] = "backdoor"
     version: int = 2
 
+    @property
+    def expected_time(self) -> float:
+        """In proportion to the victim's training."""
+        recipe = self.victim.training.undefended()
+        victim = self.victim.model_copy(update={"training": recipe})
+        return self.attack.expected_epochs / MINI_EPOCHS * victim.expected_time
+
 
 class ExtractionTask(AttackTask):
     """Steal one victim's function with every budget of the attack."""
@@ -224,10 +237,19 @@ class ExtractionTask(AttackTask):
 
     @property
     def expected_time(self) -> float:
-        """Of a surrogate for each budget."""
-        attack = cast(ExtractionSpec, self.attack)
-        budgets = len(attack.budgets or attack.budget_shares)
-        return attack.expected_epochs * budgets * self.surrogate.epoch_time
+        """Of the steps of a surrogate for each budget, and of what is tried on it."""
+        attack, victim = cast(ExtractionSpec, self.attack), self.victim
+        images = attack.budgets or tuple(
+            round(victim.data.expected_images(share * victim.data.pool_fraction))
+            for share in attack.budget_shares
+        )
+        recipes = [surrogate_training(attack, victim.training, budget) for budget in images]
+        steps = sum(
+            recipe.epochs * max(1, budget // recipe.batch_size)
+            for recipe, budget in zip(recipes, images, strict=True)
+        )
+        training = steps * STEP_IMAGES / EPOCH_IMAGES * self.surrogate.epoch_time
+        return training + len(images) * attack.expected_epochs * self.surrogate.pass_time
 
 
 class MembershipTask(AttackTask):
@@ -238,6 +260,12 @@ class MembershipTask(AttackTask):
     kind: Literal["membership"] = "membership"
     version: int = 2
     shadows: tuple[TrainTask, ...] = ()
+
+    @property
+    def expected_time(self) -> float:
+        """As the attack expects, of all images that the victim was or was not trained on."""
+        images = self.victim.data.expected_images() / EPOCH_IMAGES
+        return self.attack.expected_epochs * images * self.victim.architecture.pass_time
 
     def needs(self) -> tuple[Task, ...]:
         """The victim and the shadow models."""
@@ -264,8 +292,8 @@ class ArchitectureAnalysisTask(AnalysisTask):
 
     @property
     def expected_time(self) -> float:
-        """Whatever the size of the network."""
-        return self.analysis.expected_epochs
+        """As the analysis expects."""
+        return self.analysis.expected_epochs * self.architecture.pass_time
 
     def label(self) -> str:
         """E.g. `topology of darts`."""
@@ -282,7 +310,7 @@ class VictimAnalysisTask(AnalysisTask):
     @property
     def expected_time(self) -> float:
         """As the analysis expects."""
-        return self.analysis.expected_epochs * self.victim.architecture.epoch_time
+        return self.analysis.expected_epochs * self.victim.architecture.pass_time
 
     def needs(self) -> tuple[Task, ...]:
         """The victim, and the other one."""

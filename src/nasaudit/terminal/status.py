@@ -1,8 +1,10 @@
-"""How far a study is, for the terminal."""
+"""How far a study is, and what it will cost, for the terminal."""
 
 from nasaudit.running.display.eta import format_seconds, more_words
+from nasaudit.running.forecast import Forecast
 from nasaudit.running.status import STATES, StudyStatus
 from nasaudit.terminal.plain import plain
+from nasaudit.terminal.tables import table
 
 
 def progressed(state: StudyStatus, *, verbose: bool = False) -> str:
@@ -24,3 +26,25 @@ def _ending(state: StudyStatus) -> str:
     if state.count("missing") or state.expected != 0:
         return "; no run is going on, the same command resumes it"
     return ""
+
+
+def forecast_table(cost: Forecast) -> str:
+    """What a study will cost, kind by kind and in all."""
+    rows = [
+        {
+            "kind": kind.kind,
+            "tasks": kind.tasks,
+            "done before": kind.cached or "",
+            "CPU time": format_seconds(kind.seconds) if kind.tasks > kind.cached else "",
+            "disk": f"{kind.bytes / 1e6:.1f} MB" if kind.tasks > kind.cached else "",
+        }
+        for kind in cost.kinds
+    ]
+    tasks, cached = sum(kind.tasks for kind in cost.kinds), sum(kind.cached for kind in cost.kinds)
+    size = sum(kind.bytes for kind in cost.kinds) / 1e6
+    sums = (
+        f"{plain(cost.study)}: {tasks} tasks{more_words(cost.expected)}, {cached} of them done before; about "
+        f"{format_seconds(cost.seconds)} of CPU time, {format_seconds(cost.wall)} with {cost.workers} workers, and "
+        f"{size:.1f} MB of disk"
+    )
+    return "\n".join([table("tasks", rows), "", sums, f"times {cost.basis}; nothing was run"])

@@ -28,7 +28,7 @@ class ExtractionSpec(AttackSpec):
     """What every extraction attack shares: budgets, pool, answers, the surrogate and its training."""
 
     family: ClassVar[Family] = "extraction"
-    expected_epochs: ClassVar[float] = 6.0  # of each surrogate
+    expected_epochs: ClassVar[float] = 0.7  # beside the training of each surrogate
 
     budgets: tuple[Annotated[int, Field(ge=0)], ...] = ()  # images, ascending; empty: by `budget_shares`
     # Shares of the victim's split `pool` (of `train` where that is the pool), ascending; unused with `budgets`.
