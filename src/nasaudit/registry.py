@@ -68,6 +68,15 @@ class Registry(Generic[T]):
         except KeyError:
             raise UnknownNameError(self.kind, name, self._items) from None
 
+    def aliases(self, name: str) -> list[str]:
+        """Other names of an entry, normalised."""
+        canonical = self.canonical(name)
+        return [
+            key
+            for key, other in self._canonical.items()
+            if other == canonical and key != normalise(canonical)
+        ]
+
     def __getitem__(self, name: str) -> T:
         return self._items[self.canonical(name)]
 

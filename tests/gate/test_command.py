@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 from junitparser import JUnitXml
@@ -64,7 +66,7 @@ def run(
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_a_documented_command_runs(words: str, run: Run) -> None:
-    assert len(COMMANDS) == 6
+    assert len(COMMANDS) == 8
     code, out, err = run(words)
     if "gate" in words and "--baseline" not in words:
         assert code == 2
@@ -171,7 +173,10 @@ def test_the_example_workflow_audits_and_gates(
     run: Run, monkeypatch: pytest.MonkeyPatch, pgd_study: Callable[..., StudyResults], tmp_path: Path
 ) -> None:
     audit, gate = workflow_commands()
-    planned = {}
+    planned: dict[str, Any] = {}
+    Path("model.py").write_text("def build(classes): ...\n", encoding="utf-8")
+    Path("checkpoint.safetensors").write_bytes(b"")
+    np.savez("images.npz", images=np.zeros((40, 8, 8), np.uint8), labels=np.arange(40) % 10)
 
     def stop(study: object, out: Path, *_: object) -> None:
         planned.update(study=study, out=out)
@@ -185,8 +190,56 @@ def test_the_example_workflow_audits_and_gates(
         {"darts": 0.2}, data=study.data.model_dump(), attacks=study.attacks, seeds=study.seeds, images=2000
     )
     save(results, tmp_path / planned["out"])
-    save(results, tmp_path / "baseline")
+    summary = tmp_path / "summary.md"  # what a runner of GitHub gives a step
+    gate = gate.replace("$GITHUB_STEP_SUMMARY", str(summary))
     policy = ROOT / "examples/ci/policy.yaml"
     code, out, err = run(gate.replace("examples/ci/policy.yaml", str(policy)))
     assert code == 0, out + err
     assert Path("audits/gate.sarif").exists()
+    assert summary.read_text(encoding="utf-8").startswith("## nasaudit: All 3 rules hold\n")
+
+
+def test_a_policy_made_of_a_study_is_one_that_it_keeps_to_and_a_worse_one_breaks(run: Run) -> None:
+    code, out, err = run("nasaudit gate --init audits/old --out made.yaml")
+    assert (code, err) == (0, "")
+    assert "made.yaml" in out
+    text = Path("made.yaml").read_text(encoding="utf-8")
+    rules = yaml.safe_load(text)["rules"]
+    results = StudyResults.model_validate_json(Path("audits/old/results.json").read_text())
+    (headline,) = results.headlines
+    worst = max(headline.rows.values(), key=lambda row: row.high)
+    limit = next(rule["at_most"] for rule in rules if rule["metric"] == "headline")
+    assert worst.high + (worst.high - worst.low) / 2 == pytest.approx(limit, abs=0.001)
+    assert f"{worst.architecture} had {worst.value:.3g}" in text  # what the limit means
+    assert run("nasaudit gate audits/old --policy made.yaml")[0] == 0
+    assert run("nasaudit gate audits/bad --policy made.yaml")[0] == 1
+    code, _, err = run("nasaudit gate --init audits/old --out made.yaml")
+    assert code == 2
+    assert "made.yaml exists" in err
+    assert run("nasaudit gate --init audits/old")[1] == text
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "rules: []\n", "rules:\n"])
+def test_an_empty_policy_says_how_to_make_one(text: str, run: Run) -> None:
+    Path("empty.yaml").write_text(text, encoding="utf-8")
+    code, _, err = run("nasaudit gate audits/old --policy empty.yaml")
+    assert code == 2
+    assert "empty.yaml has no rules" in err
+    assert "nasaudit gate --init DIR --out empty.yaml" in err
+    assert run("nasaudit gate audits/old")[0] == 2
+
+
+def test_markdown_has_broken_rules_first_and_names_of_others_as_text(run: Run) -> None:
+    content = Path("policy.yaml").read_text(encoding="utf-8")
+    Path("policy.yaml").write_text(
+        content.replace("small perturbations fool few images", "a | [b](javascript:c) <img>"),
+        encoding="utf-8",
+    )
+    code, *_ = run("nasaudit gate audits/bad --policy policy.yaml --baseline audits/old --markdown gate.md")
+    assert code == 1
+    lines = Path("gate.md").read_text(encoding="utf-8").splitlines()
+    assert lines[0].endswith("rules are broken")
+    table = [line for line in lines if line.startswith(("| holds", "| BROKEN"))]
+    assert [line.split()[1] for line in table] == sorted(line.split()[1] for line in table)
+    assert table[0].startswith("| BROKEN")
+    assert r"a \| \[b\](javascript:c) \<img\>" in "\n".join(table)

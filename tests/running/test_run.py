@@ -20,6 +20,7 @@ from nasaudit.running.display.observer import Silent
 from nasaudit.running.executors.base import Executor, RunContext
 from nasaudit.running.executors.processes import Processes
 from nasaudit.running.executors.serial import Serial
+from nasaudit.running.partial import results_so_far
 from nasaudit.running.run import RunOptions, run_plan
 from nasaudit.spec.tasks import Task
 from nasaudit.store.lock import hold
@@ -414,3 +415,30 @@ def test_results_json_says_all_that_is_needed_to_repeat_the_study(house: House) 
     assert content["study"] == results.study.model_dump(mode="json")
     assert content["environment"]["devices"] == "cpu"
     assert set(content["seconds"]) == {task.label() for task in house.plan().tasks}
+
+
+class _Stop(Diary):
+    """Ctrl-C after some tasks."""
+
+    def finished(self, task: Task, record: Record) -> None:
+        super().finished(task, record)
+        if len(self.lines) >= 10:
+            raise KeyboardInterrupt
+
+
+def test_a_run_that_was_interrupted_has_results_so_far(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = house.plan()
+    with pytest.raises(KeyboardInterrupt):
+        house.run(planned, observer=_Stop())
+    # A fake plan is not what its study would be planned as.
+    monkeypatch.setattr("nasaudit.running.partial.plan", lambda *_: planned)
+    found = results_so_far(house.out)
+    assert found is not None
+    assert found.rows
+    done = sum(1 for _ in house.store.folder.glob("records/*/*/record.json"))
+    assert f"{12 - done} of 12 tasks are missing" in found.flags[0].message
+    assert "resume" in found.flags[0].message
+    assert not (house.out / "results.json").exists()
+    results, _ = house.run(planned)
+    assert results_so_far(house.out) is None
+    assert len(results.rows) > len(found.rows)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nasaudit.cli.options import Json, Scale, print_json, say
+from nasaudit.cli.options import Json, Scale, complain, print_json, say
 
 
 def study_status(
@@ -34,19 +34,24 @@ def report(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the report of a study anew, from its results."""
+    """Write the report of a study anew, from its results; of an unfinished one, from what there is."""
     from nasaudit import api
+    from nasaudit.running.partial import results_so_far
 
-    loaded = api.load_audit(folder)
-    written = [api.refresh_report(loaded.results, folder, always=True)]
+    # A folder with nothing but results.json will do.
+    so_far = results_so_far(folder) if (folder / "study.json").exists() else None
+    results = api.load_audit(folder).results if so_far is None else so_far
+    written = [api.refresh_report(results, folder, always=True)]
     if png is not None:
         from nasaudit.report import write_figures
 
-        written += write_figures(loaded.results, folder, png)
+        written += write_figures(results, folder, png)
     if brief is not None:
         from nasaudit.report.brief import write_brief
 
-        written.append(write_brief(loaded.results, folder, brief))
+        written.append(write_brief(results, folder, brief))
+    if so_far is not None:
+        complain(f"note: {so_far.flags[0].message}")
     if as_json:
         print_json([str(path) for path in written])
         return
@@ -121,19 +126,36 @@ def export(
 
 def gate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A finished study's folder.")],
-    policy: Annotated[Path, typer.Option(help="The rules, a YAML file.")],
+    policy: Annotated[Path | None, typer.Option(help="The rules, a YAML file.")] = None,
+    init: Annotated[
+        bool, typer.Option("--init", help="Write a policy that the study keeps to, in place of judging it.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="With --init: the file. [default: print it]")] = None,
     baseline: Annotated[
         Path | None, typer.Option(help="A finished study that this one must not be worse than.")
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the verdicts as JUnit XML.")] = None,
     sarif: Annotated[Path | None, typer.Option(help="Write the broken rules as SARIF 2.1.0.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the verdicts as Markdown, e.g. to $GITHUB_STEP_SUMMARY.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Hold a finished study to a policy: exit code 0 if every rule holds, 1 if one is broken."""
     from nasaudit import api
+    from nasaudit.errors import InputError
+    from nasaudit.gate.markdown import to_markdown
+    from nasaudit.store.files import write_atomically
     from nasaudit.terminal.verdicts import judged as verdict_table
 
+    if init:
+        _write_policy(folder, out)
+        return
+    if policy is None:
+        raise InputError("gate: expected --policy FILE, or --init to make one of the study")
     judged = api.gate(folder, policy, baseline, junit=junit, sarif=sarif)
+    if markdown is not None:
+        write_atomically(markdown, to_markdown(judged))
     if as_json:
         verdicts = [verdict.model_dump() for verdict in judged.verdicts]
         answer = {"holds": judged.holds, "policy": str(policy), "notes": judged.notes, "verdicts": verdicts}
@@ -144,6 +166,22 @@ def gate(
         typer.echo(verdict_table(judged))
     if not judged.holds:
         raise typer.Exit(1)
+
+
+def _write_policy(folder: Path, out: Path | None) -> None:
+    from nasaudit import api
+    from nasaudit.errors import InputError
+    from nasaudit.gate.first_policy import first_policy
+    from nasaudit.store.files import write_atomically
+
+    text = first_policy(api.load_audit(folder).results, str(folder))
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    if out.exists():
+        raise InputError(f"--out: {out} exists, and may hold limits of yours; choose another file")
+    write_atomically(out, text)
+    say(f"policy: {out}; read the limits, and change them to what you can accept")
 
 
 def compare(
@@ -169,13 +207,25 @@ def compare(
 
 def list_names(
     what: Annotated[
-        Literal["architectures", "attacks", "data", "searches", "analyses", "remedies"], typer.Argument()
+        Literal["architectures", "attacks", "data", "searches", "analyses", "remedies", "metrics"],
+        typer.Argument(),
     ],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="One of them, with every field: default, range and meaning."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List architectures, attacks, data, searches, analyses or remedies."""
-    from nasaudit.terminal.tables import entries, table
+    """List architectures, attacks, data, searches, analyses, remedies or metrics."""
+    from nasaudit.terminal.tables import detailed, details, entries, table
 
+    if name is not None:
+        entry = details(what, name)
+        if as_json:
+            print_json(entry)
+        else:
+            typer.echo(detailed(entry))
+        return
     names = entries(what)
     if as_json:
         print_json(names)

@@ -47,6 +47,11 @@ def parse_policy(content: str, path: Path) -> Policy:
         InputError: with the path of the field, what was expected and what came.
     """
     values, root = parse_yaml(content, str(path))
+    if values is None or (isinstance(values, Mapping) and not values.get("rules")):
+        raise InputError(
+            f"{path} has no rules, so it would let everything pass; `nasaudit gate --init DIR --out {path}` writes "
+            "those that the finished study in DIR keeps to (docs/gate.md says what a rule may say)"
+        )
     if not isinstance(values, Mapping):
         raise SpecError(str(path), "a mapping with `rules`", values)
     spec = PolicySpec.parse(values, where=str(path))

@@ -13,6 +13,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import CROWD, GROUP_TITLES, dark_style, group_style
 from nasaudit.report.parts import Figure, Fold, Section
@@ -29,7 +30,7 @@ from nasaudit.report.sections import (
 from nasaudit.report.sections.analyses import convergence, gradients, landscape, others, smoothness, topology
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies import section as remedies
-from nasaudit.results.schema import StudyResults
+from nasaudit.results.schema import UNFINISHED, StudyResults
 from nasaudit.store.files import write_atomically
 
 REPORT_FILE = "report.html"
@@ -138,6 +139,9 @@ def shared(evidence: Evidence) -> dict[str, object]:
     return {
         "evidence": evidence,
         "study": evidence.results.study,
+        "unfinished": next(
+            (format.first_up(flag.message) for flag in evidence.results.flags if flag.kind == UNFINISHED), ""
+        ),
         "subjects": evidence.subjects,
         "colours": {subject.name: subject.style.colour for subject in evidence.subjects},
         "style": style(),

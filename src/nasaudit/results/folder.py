@@ -27,6 +27,7 @@ STAMP_FILE = ".results-stamp.json"  # from which records, by which version, the 
 STORE_FOLDER = "store"
 EXAMPLES_FOLDER = "examples"
 GIVEN_FOLDER = "given"  # models and images that a caller of the Python API held in memory
+GROWING = ("architectures", "seeds", "attacks", "analyses")  # fields of a study that a later one may add to
 ANEW = "run the study again in another folder, or remove this one first"
 WRITE_ANEW = "run the study again to write it anew"
 MAX_BYTES = 2**28  # of study.json and results.json: 200 architectures write a hundredth of it
@@ -161,12 +162,23 @@ class StudyFolder:
 
     def _check_same(self, study: StudySpec) -> None:
         theirs, ours = self.read()["study"], study.model_dump(mode="json")
-        differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
+        differing = sorted(
+            key for key in theirs.keys() | ours.keys() if not _grows(key, theirs.get(key), ours.get(key))
+        )
         if differing:
             raise ConflictError(
-                f"{self.path} holds another study (it differs in {', '.join(differing)}); "
+                f"{self.path} holds another study (it differs in {', '.join(differing)}; seeds, architectures, "
+                "attacks and analyses may be added to those that it has); "
                 "choose another folder, or remove this one"
             )
+
+
+def _grows(field: str, before: Any, after: Any) -> bool:
+    """Whether a study may say this where it said that before: more of what it had, whose tasks are found again."""
+    if before == after or field == "name":
+        return True
+    listed = field in GROWING and isinstance(before, list) and isinstance(after, list)
+    return listed and all(entry in after for entry in before)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:

@@ -132,6 +132,9 @@ class Failure(Plain):
     traceback: str
 
 
+UNFINISHED = "unfinished"  # the kind of the flag that says how much of a study is missing
+
+
 class Flag(Plain):
     """Something a reader must know before believing a number."""
 

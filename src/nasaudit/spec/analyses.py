@@ -36,7 +36,7 @@ class TopologySpec(AnalysisSpec):
 
     name: Literal["topology"] = "topology"
     images: Annotated[int, Field(ge=1)] = 32  # of noise, through which the receptive field is seen
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0)] = 0  # of the weights and the noise
 
 
 class ConvergenceSpec(AnalysisSpec):
@@ -72,8 +72,8 @@ class GradientsSpec(AnalysisSpec):
     name: Literal["gradients"] = "gradients"
     images: Annotated[int, Field(ge=2)] = 512  # one by one: gradient_std_sum (validation images; or test)
     batches: Annotated[int, Field(ge=3)] = 16  # of training images, whose gradients are compared
-    batch_size: Annotated[int, Field(ge=2)] = 64
-    seed: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=2)] = 64  # images of each of these batches
+    seed: Annotated[int, Field(ge=0)] = 0  # decides the images and batches
 
 
 class SmoothnessSpec(AnalysisSpec):
@@ -94,7 +94,7 @@ class SmoothnessSpec(AnalysisSpec):
     directions: Annotated[int, Field(ge=1)] = 4  # tried for each finite difference
     radius: Annotated[float, Field(gt=0)] = 0.01  # length of the step, relative to the norm of the parameters
     input_radius: Annotated[float, Field(gt=0)] = 0.1  # length of the step in pixels (l2, pixels in [0,1])
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0)] = 0  # decides images, probes and directions
 
 
 class Reach(Spec):
@@ -119,13 +119,14 @@ class LandscapeSpec(AnalysisSpec):
     expected_epochs: ClassVar[float] = 10.0
 
     name: Literal["landscape"] = "landscape"
+    # Planes, and the slice between two trainings.
     kinds: tuple[Landscape, ...] = ("first_layer", "input", "filters", "slice")
     images: Annotated[int, Field(ge=1)] = 100  # test images, over which the loss is averaged
     points: Annotated[int, Field(ge=3)] = 11  # of the grid along each axis
-    reach: Reach = Reach()
-    slice_points: Annotated[int, Field(ge=3)] = 21
+    reach: Reach = Reach()  # how far each plane goes
+    slice_points: Annotated[int, Field(ge=3)] = 21  # of the slice
     norm_images: Annotated[int, Field(ge=2)] = 256  # training images: statistics of BN along the slice
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0)] = 0  # decides the images and random directions
 
 
 ANALYSES: Registry[type[AnalysisSpec]] = Registry("analysis", "nasaudit.analyses", plugin_base=AnalysisSpec)

@@ -5,10 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 from nasaudit.arch.catalogue import CATALOGUE
-from nasaudit.data.catalogue import DATA
+from nasaudit.data.catalogue import DATA, DataSource
+from nasaudit.errors import InputError
+from nasaudit.measure.catalogue import METRICS
+from nasaudit.registry import Registry
 from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.attacks import ATTACKS
+from nasaudit.spec.base import Spec
+from nasaudit.spec.data import DataSpec
 from nasaudit.spec.remedies.catalogue import REMEDIES
+from nasaudit.terminal.fields import fields_of, source_of
 from nasaudit.terminal.plain import plain
 
 Entry = dict[str, Any]
@@ -97,6 +103,61 @@ def _remedies() -> list[Entry]:
     ]
 
 
+def _metrics() -> list[Entry]:
+    return [
+        {
+            "name": name,
+            "title": metric.title,
+            "unit": metric.unit or "varies",
+            "range": "" if metric.limits is None else f"{metric.limits[0]:g} to {metric.limits[1]:g}",
+            "worse if": metric.worse,
+            "over seeds": metric.pooling,
+        }
+        for name in METRICS
+        for metric in (METRICS[name],)
+    ]
+
+
+def details(what: str, name: str) -> Entry:
+    """One entry of a catalogue, with every field that it has.
+
+    Raises:
+        UnknownNameError: no such name; the nearest are shown.
+        InputError: a catalogue whose entries have no fields.
+    """
+    if what not in _DETAILED:
+        raise InputError(
+            f"list {what}: no NAME, as its entries have no fields; `list` knows those of "
+            f"{', '.join(_DETAILED)}"
+        )
+    registry = _DETAILED[what]
+    canonical = registry.canonical(name)
+    item = registry[canonical]
+    (listed,) = [entry for entry in entries(what) if entry["name"] == canonical]
+    entry = {**listed, "aliases": registry.aliases(canonical)}
+    if isinstance(item, DataSource):
+        return {**entry, "origin": item.origin, "fields": fields_of(DataSpec)}
+    spec = item if isinstance(item, type) else getattr(item, "spec", None) or getattr(item, "defence", None)
+    spec = spec if isinstance(spec, type) else type(spec)
+    if not issubclass(spec, Spec):
+        return {**entry, "fields": []}
+    return {**entry, "source": source_of(spec), "fields": fields_of(spec)}
+
+
+def detailed(entry: Entry, width: int = 120) -> str:
+    """The same for a person."""
+    lines = [
+        f"{key}: {_cell(value).replace(chr(10), ', ')}"
+        for key, value in entry.items()
+        if key != "fields" and value
+    ]
+    fields = table("fields", entry["fields"], width) if entry["fields"] else "no fields to set"
+    return "\n".join([*lines, fields])
+
+
+_DETAILED: dict[str, Registry[Any]] = {
+    "attacks": ATTACKS, "analyses": ANALYSES, "remedies": REMEDIES, "data": DATA,
+}  # fmt: skip
 _LISTS: dict[str, Callable[[], list[Entry]]] = {
     "architectures": _architectures,
     "attacks": _attacks,
@@ -104,4 +165,5 @@ _LISTS: dict[str, Callable[[], list[Entry]]] = {
     "searches": _searches,
     "analyses": _analyses,
     "remedies": _remedies,
+    "metrics": _metrics,
 }

@@ -24,7 +24,7 @@ class ArchitecturalSpec(PatchSpec):
 
     name: Literal["architectural"] = "architectural"
     from_scratch: Literal[True] = True
-    shape: Literal["checkerboard"] = "checkerboard"
+    shape: Literal["checkerboard"] = "checkerboard"  # of the trigger
     size: Annotated[int, Field(ge=3)] = 3
     power: Count = 10  # of the detector, as in the authors' code: natural patterns are faint
     gain: Positive = 100.0  # what a full checkerboard adds to the target's logit; by trial at `mini`

@@ -26,7 +26,7 @@ class FabSpec(EvasionSpec):
 
     name: Literal["fab"] = "fab"
     images: Annotated[int, Field(ge=1)] = COSTLY_IMAGES
-    steps: Annotated[int, Field(ge=1)] = 100
+    steps: Annotated[int, Field(ge=1)] = 100  # of each start
     target_classes: Annotated[int, Field(ge=1)] = AUTHORS_TARGETS  # all, where the data have fewer
     alpha_max: Annotated[float, Field(ge=0, le=1)] = 0.1  # largest share of the way back to the image
     eta: Annotated[float, Field(ge=1)] = 1.05  # how far beyond the linear boundary

@@ -46,15 +46,16 @@ class BackdoorSpec(AttackSpec):
     threat_model: ClassVar[ThreatModel] = "white_box"
     access: ClassVar[Access]
 
-    target_class: Annotated[int, Field(ge=0)] = 0
+    target_class: Annotated[int, Field(ge=0)] = 0  # the class that the trigger calls up
     poison_fraction: Fraction = 0.1  # of the training images, or of each batch; by trial at `mini`
     from_scratch: bool = False  # train a new model, instead of fine-tuning the victim
+    # Of the training that plants it; None: a share of the victim's, or all of them from scratch.
     epochs: Count | None = None
-    learning_rate: Positive | None = None
-    optimizer: Literal["sgd", "adamw"] | None = None
-    weight_decay: Annotated[float, Field(ge=0)] | None = None
-    batch_size: Count | None = None
-    schedule: Literal["cosine", "one_cycle", "constant"] | None = None
+    learning_rate: Positive | None = None  # None, here and below: that of the victim's recipe
+    optimizer: Literal["sgd", "adamw"] | None = None  # of the training that plants it
+    weight_decay: Annotated[float, Field(ge=0)] | None = None  # of the training that plants it
+    batch_size: Count | None = None  # of the training that plants it
+    schedule: Literal["cosine", "one_cycle", "constant"] | None = None  # of its learning rate
     gradient_clip: Annotated[float, Field(ge=0)] | None = None  # 0: none
     cutout: Annotated[int, Field(ge=0)] | None = None  # 0: none
     paper_rule: bool = False  # protocol `paper`: also measure `asr_paper`, as the artifact counts
@@ -93,7 +94,7 @@ class BackdoorSpec(AttackSpec):
 class PictureSpec(BackdoorSpec):
     """A backdoor whose trigger may be a picture of the attacker's own."""
 
-    image: str | None = None
+    image: str | None = None  # path of a picture that is the trigger
     image_sha256: str | None = None  # of the file's content; set when the spec is made
 
     @model_validator(mode="before")
@@ -111,12 +112,12 @@ class PatchSpec(PictureSpec):
     With `image` the patch is that picture, resized to `size`; where the picture is transparent, so is the patch.
     """
 
-    shape: Shape = "square"
+    shape: Shape = "square"  # of the patch
     size: Count = 3  # pixels of a side
-    position: Position = "top_left"
+    position: Position = "top_left"  # of the patch in the image
     margin: Annotated[int, Field(ge=0)] = 0  # pixels between the patch and the border
-    fill: Fill = "white"
-    opacity: Opacity = 1.0
+    fill: Fill = "white"  # what the patch is filled with
+    opacity: Opacity = 1.0  # 1: fully visible
 
     def check(self, facts: DataFacts) -> None:
         """The trigger must fit into the image, too."""
@@ -217,7 +218,7 @@ class TrojanNNSpec(PatchSpec):
     )
     # By trial at `mini`.
     steps: Count = 100
-    step_size: Positive = 0.02
+    step_size: Positive = 0.02  # of each step of the optimisation
 
 
 class LatentSpec(PatchSpec):
@@ -232,8 +233,8 @@ class LatentSpec(PatchSpec):
     # By trial at `mini`.
     weight: Positive = 2.0  # the paper's lambda
     trigger_images: Count = 64  # that the patch is optimised on
-    steps: Count = 60
-    step_size: Positive = 0.02
+    steps: Count = 60  # of the optimisation of the trigger
+    step_size: Positive = 0.02  # of each of these steps
 
 
 class ImcSpec(PatchSpec):
@@ -247,7 +248,7 @@ class ImcSpec(PatchSpec):
     name: Literal["imc"] = "imc"
     # By trial at `mini`.
     trigger_images: Count = 16  # of each batch, that a step of the patch is made on
-    step_size: Positive = 0.02
+    step_size: Positive = 0.02  # of each step of the trigger's optimisation
 
 
 ATTACKS.add("badnets", BadNetsSpec)

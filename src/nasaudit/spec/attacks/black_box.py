@@ -28,6 +28,7 @@ class NesSpec(EvasionSpec):
     )
     # The step is divided by `plateau_drop` when F has fallen over so many estimates; None: it never is.
     plateau_length: Annotated[int, Field(ge=2)] | None = 5
+    # By which the step size is divided on a plateau of the loss.
     plateau_drop: Annotated[float, Field(gt=1)] = 2.0
     least_step: Annotated[Fractional, Field(gt=0)] = 1 / 200  # of the first one
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # share of the former estimates in a step; 0: none
@@ -91,7 +92,7 @@ class HopSkipJumpSpec(EvasionSpec):
     minimal: ClassVar[bool] = True
 
     name: Literal["hop_skip_jump"] = "hop_skip_jump"
-    norm: Norm = "l2"
+    norm: Norm = "l2"  # by which the size of a change is measured
     iterations: Annotated[int, Field(ge=0)] = 10  # 0: a search along one line only
     evaluations: Annotated[int, Field(ge=1)] = 100  # queries of the first gradient estimate (B_0)
     max_evaluations: Annotated[int, Field(ge=1)] = 10_000  # of any estimate; they grow as B_0 sqrt(t)

@@ -33,6 +33,7 @@ class EnsembleSpec(EvasionSpec):
     mixed: ClassVar[bool] = True
 
     name: Literal["ensemble"] = "ensemble"
+    # Attacks, each on the images that those before it left.
     members: Annotated[tuple[AnyMember, ...], Field(min_length=1)] = (
         ApgdSpec(loss="ce"), ApgdSpec(loss="dlr"), SquareSpec(),
     )  # fmt: skip

@@ -32,8 +32,8 @@ class EvasionSpec(AttackSpec):
     minimal: ClassVar[bool] = False
     mixed: ClassVar[bool] = False  # some of its members take no gradient
 
-    norm: Norm = "linf"
-    goal: Goal = "untargeted"
+    norm: Norm = "linf"  # by which the size of a change is measured
+    goal: Goal = "untargeted"  # any other class, or a certain one
     target_class: Annotated[int, Field(ge=0)] | None = None  # for the goal `targeted`
     epsilons: tuple[Epsilon, ...] = ()  # ascending; empty: the norm's default grid
     images: Annotated[int, Field(ge=1)] = 500  # the same indices for every architecture, by data seed

@@ -44,7 +44,7 @@ class ExtractionSpec(AttackSpec):
     # How the surrogate is trained (`surrogate_training`): by the victim's recipe; or as published, by SGD at a
     # constant rate, without clipping, on images cropped and mirrored once, before the victim is asked about them.
     recipe: Literal["victim", "published"] = "victim"
-    epochs: Annotated[int, Field(ge=1)] = 20
+    epochs: Annotated[int, Field(ge=1)] = 20  # of the surrogate's training
     # More epochs where these would take fewer steps; None: STEPS_FOR_AN_EPOCH times the victim's epochs.
     min_steps: Annotated[int, Field(ge=0)] | None = None
     batch_size: Annotated[int, Field(ge=2)] | None = None  # None: that of the recipe
@@ -52,7 +52,7 @@ class ExtractionSpec(AttackSpec):
     # 8/255 next to nothing transfers between `mini` networks on digits.
     transfer_images: Annotated[int, Field(ge=1)] = 200  # test images that adversarial examples are made of
     transfer_epsilon: Annotated[PixelSize, Field(gt=0)] = 16 / 255  # linf
-    transfer_steps: Annotated[int, Field(ge=1)] = 10
+    transfer_steps: Annotated[int, Field(ge=1)] = 10  # of that PGD
     seed: Annotated[int, Field(ge=0)] = (
         0  # with the victim's: the queries, the surrogate's weights, its training
     )
@@ -186,8 +186,9 @@ class AdaptiveKnockoffSpec(ExtractionSpec):
     summary: ClassVar[str] = "a policy learns which classes of the pool are worth asking about"
 
     name: Literal["knockoff_adaptive"] = "knockoff_adaptive"
+    # What an action is rewarded for.
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = ("certainty", "diversity", "loss")
-    images_per_action: Annotated[int, Field(ge=2)] = 8
+    images_per_action: Annotated[int, Field(ge=2)] = 8  # asked about at a time
     online_learning_rate: Annotated[float, Field(gt=0)] = (
         0.01  # of the surrogate that the loss is measured on
     )

@@ -183,11 +183,11 @@ class BoundaryDistanceSpec(MembershipSpec):
     most_examples: ClassVar[int] = 500
 
     name: Literal["boundary_distance"] = "boundary_distance"
-    norm: Norm = "l2"
+    norm: Norm = "l2"  # in which the distance to the boundary is measured
     # Of HopSkipJump; see its spec.
     iterations: Annotated[int, Field(ge=0)] = 10
-    evaluations: Annotated[int, Field(ge=1)] = 100
-    max_evaluations: Annotated[int, Field(ge=1)] = 10_000
+    evaluations: Annotated[int, Field(ge=1)] = 100  # queries of the first estimate of a direction
+    max_evaluations: Annotated[int, Field(ge=1)] = 10_000  # queries of an estimate at most
     query_budget: Annotated[int, Field(ge=1)] | None = None  # for each image; None: as many as it takes
     # What the boundary is that of: the true label's, as in the paper (a misclassified image is at distance 0), or the
     # victim's own prediction's (every image has a distance).

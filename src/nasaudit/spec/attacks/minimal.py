@@ -16,7 +16,7 @@ class NearestSpec(EvasionSpec):
     threat_model: ClassVar[ThreatModel] = "white_box"
     minimal: ClassVar[bool] = True
 
-    steps: Annotated[int, Field(ge=1)] = 100
+    steps: Annotated[int, Field(ge=1)] = 100  # of the walk
     gamma: Annotated[float, Field(gt=0, lt=1)] = 0.05  # share by which the norm changes in a step
 
     @model_validator(mode="after")
@@ -39,8 +39,8 @@ class DdnSpec(NearestSpec):
     expected_epochs: ClassVar[float] = 2.4
 
     name: Literal["ddn"] = "ddn"
-    norm: Literal["l2"] = "l2"
-    initial_norm: Annotated[Epsilon, Field(gt=0)] = 1.0
+    norm: Literal["l2"] = "l2"  # the only one that it knows
+    initial_norm: Annotated[Epsilon, Field(gt=0)] = 1.0  # of the first perturbation
 
 
 class FmnSpec(NearestSpec):

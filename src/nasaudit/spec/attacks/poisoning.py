@@ -78,7 +78,7 @@ class ModelPoisoningSpec(PoisoningSpec):
     expected_epochs: ClassVar[float] = 12.0  # of making it
 
     fractions: Annotated[tuple[Fractional, ...], Field(min_length=1)] = (0.03,)
-    targets: Annotated[int, Field(ge=1)] = 3
+    targets: Annotated[int, Field(ge=1)] = 3  # test images that shall be taken for another class
     surrogate: str = SAME  # `same` as the victim's architecture, or the name of one for all victims
 
     @property
@@ -123,8 +123,8 @@ class GradientMatchingSpec(ModelPoisoningSpec):
 
     name: Literal["gradient_matching"] = "gradient_matching"
     epsilon: PixelSize = 16 / 255  # linf
-    steps: Annotated[int, Field(ge=1)] = 80
-    restarts: Annotated[int, Field(ge=1)] = 1
+    steps: Annotated[int, Field(ge=1)] = 80  # of the optimisation of the poison
+    restarts: Annotated[int, Field(ge=1)] = 1  # of it, of which the best counts
     step_size: Annotated[PixelSize, Field(gt=0)] = (
         6 / 255
     )  # of Adam; divided by 10 at 3/8, 5/8 and 7/8 of the steps

@@ -26,10 +26,10 @@ class PgdSpec(EvasionSpec):
     expected_epochs: ClassVar[float] = 10.0
 
     name: Literal["pgd"] = "pgd"
-    steps: Annotated[int, Field(ge=1)] = 20
+    steps: Annotated[int, Field(ge=1)] = 20  # of each start
     step_size: Epsilon | None = None  # None: 2.5 * epsilon / steps, as Madry et al. advise
-    restarts: Annotated[int, Field(ge=1)] = 1
-    random_start: bool = True
+    restarts: Annotated[int, Field(ge=1)] = 1  # starts, of which the best counts
+    random_start: bool = True  # begin at a random point of the ball
     skip_gamma: SkipGamma = 1.0  # on the victim itself; see `victim.skips`
 
     @property
@@ -61,9 +61,9 @@ class ApgdSpec(EvasionSpec):
     summary: ClassVar[str] = "projected gradient descent that chooses its own step size"
 
     name: Literal["apgd"] = "apgd"
-    loss: LossName = "ce"
-    steps: Annotated[int, Field(ge=1)] = 100
-    restarts: Annotated[int, Field(ge=1)] = 1
+    loss: LossName = "ce"  # cross entropy, or the difference of logits ratio
+    steps: Annotated[int, Field(ge=1)] = 100  # of each start
+    restarts: Annotated[int, Field(ge=1)] = 1  # starts, of which the best counts
     # Runs towards so many of the likeliest wrong classes, all where the data have fewer; None: one away from the own.
     target_classes: Annotated[int, Field(ge=1)] | None = None
 
@@ -98,7 +98,7 @@ class TransferSpec(EvasionSpec):
     surrogate: str = (
         "resnet"  # an architecture for all victims, or `same` as the victim's; another seed trains it
     )
-    steps: Annotated[int, Field(ge=1)] = 10
+    steps: Annotated[int, Field(ge=1)] = 10  # on the surrogate
     decay: Annotated[float, Field(ge=0)] = 1.0  # of the momentum; 0: iterative FGSM
     # Below 1 the attack is run without it as well, and what it gained is measured: see `victim.skips`.
     skip_gamma: SkipGamma = 1.0

@@ -1,0 +1,45 @@
+"""The results of a study that is not finished: of the records that there are. Nothing is run."""
+
+from pathlib import Path
+
+from nasaudit.planning.plan import plan
+from nasaudit.planning.unfolding import Unfolding
+from nasaudit.results.assemble import copy_examples
+from nasaudit.results.folder import StudyFolder
+from nasaudit.results.schema import UNFINISHED, Flag, StudyResults
+from nasaudit.running.status import status_of
+from nasaudit.spec.study import StudySpec
+from nasaudit.store.store import Store
+from nasaudit.verdicts.decide import collect
+
+
+def results_so_far(out: Path) -> StudyResults | None:
+    """What a study has measured so far, with a flag that says how much is missing; None: nothing is, or everything.
+
+    Examples are copied into the folder, since the report shows them; results.json is a finished run's to write.
+
+    Raises:
+        StoreError: the folder holds no study.
+        InputError: the study cannot be planned (its data is gone, say).
+    """
+    folder = StudyFolder(out)
+    content = folder.read()
+    study = StudySpec.parse(content["study"], where=str(folder.path / "study.json"))
+    downloads = Path(content.get("downloads") or "data")
+    store = Store(Path(content.get("store") or folder.store))
+    planned = plan(study, downloads)
+    state = status_of(planned, store, folder.path)
+    missing = state.count("missing") + state.count("running")
+    if not missing and state.expected == 0:
+        return None
+    unfolding = Unfolding(planned, store.find, store.path)
+    known, records = unfolding.plan, unfolding.records
+    if not records:
+        return None
+    results = collect(known, records, store, downloads)
+    copy_examples(known, records, store, folder)
+    more = "" if state.expected == 0 else ", and some are not known yet"
+    ending = "a run is going on" if state.going else "run the same command again to resume it"
+    message = f"this study is not finished: {missing} of {len(state.tasks)} tasks are missing{more}; {ending}"
+    results.flags.insert(0, Flag(kind=UNFINISHED, architectures=(), message=message))
+    return results
