@@ -3,6 +3,7 @@
 import re
 import shlex
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,9 @@ def test_a_documented_command_is_accepted(words, monkeypatch, tmp_path, capsys):
         if "rules:" not in block:
             Path("study.yaml").write_text(block)
     Path("genotypes.py").write_text(f"DARTS_V2 = {CATALOGUE['darts'].genotype.to_text()}\n")
+    Path("model.onnx").touch()
+    with zipfile.ZipFile("model.torchscript.pt", "w") as archive:  # as far as planning looks
+        archive.writestr("model/constants.pkl", b"")
     monkeypatch.setattr(api, "run_study", stop)
     monkeypatch.setattr(sys, "argv", ["nasaudit", *shlex.split(words)])
     try:

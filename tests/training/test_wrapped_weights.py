@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from nasaudit.arch.catalogue import choose, resolve
-from nasaudit.arch.model_files import kind_of
+from nasaudit.arch.files.kinds import kind_of
 from nasaudit.arch.network import build
 from nasaudit.errors import CheckpointError, UnsafeFileError
 from nasaudit.spec.tasks import WeightsFile

@@ -6,13 +6,16 @@ A plugin registers an `Entry` with a genotype under the entry point group `nasau
 from dataclasses import dataclass
 from pathlib import Path
 
-from nasaudit.arch import genotypes, model_files
+from nasaudit.arch import genotypes
 from nasaudit.arch.code import code_digest
+from nasaudit.arch.files import kinds
 from nasaudit.errors import NasauditError, SpecError
 from nasaudit.registry import Registry
 from nasaudit.spec.arch import CELL_SIZE, PAPER_DROP_PATH, PAPER_DROPOUT, ArchSpec, Group, Protocol, Scale
 from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.model import HF_CONFIG
 from nasaudit.spec.study import ArchChoice
+from nasaudit.strangers import is_file
 
 
 @dataclass(frozen=True)
@@ -115,13 +118,14 @@ def resolve(
     """
     name, group, genotype, family = _identify(choice)
     model = choice.model
-    if model is not None and model.builder == "python":  # code that changes is another model
-        model = model.model_copy(update={"sha256": code_digest(model.target)})
+    if model is not None and model.is_local:  # what changes is another model
+        digest = code_digest if model.builder == "python" else kinds.digest
+        model = model.model_copy(update={"sha256": digest(model.target)})
     normalise = choice.normalise
     if normalise is None:
         # Weights that were trained elsewhere keep the normalisation of their training.
         has_own = model is not None and model.builder != "nasbench201"
-        normalise = "own" if has_own and choice.weights is not None else "dataset"
+        normalise = "own" if has_own and choice.trained is not None else "dataset"
     channels, cells = CELL_SIZE[scale] if genotype is not None else (None, None)
     published = scale == "paper" and genotype is not None
     drop_path, dropout = choice.drop_path, choice.dropout
@@ -175,8 +179,8 @@ def choose(architecture: str) -> ArchChoice:
     """An architecture as it is written on the command line.
 
     It is a name, a genotype's file (.json, .txt, or .py with assignments), a genotype in the DARTS text form, or a
-    model as `ModelSpec.read` takes it: `timm:NAME`, `torchvision:NAME`, a NAS-Bench-201 text, `pkg.module:build` or
-    `path/file.py:build`.
+    model as `ModelSpec.read` takes it: `timm:NAME`, `torchvision:NAME`, a NAS-Bench-201 text, `pkg.module:build`,
+    `path/file.py:build`, a file of ONNX or TorchScript, or `hf:FOLDER`, whose prefix may be left out.
 
     Raises:
         UnknownNameError: no such architecture; the message has the nearest names.
@@ -187,11 +191,13 @@ def choose(architecture: str) -> ArchChoice:
     path = Path(architecture)
     if path.suffix in {".json", ".txt"}:
         return ArchChoice.parse({"name": path.stem, "genotype": Genotype.from_file(path)}, "architecture")
+    if path.suffix in kinds.SUFFIXES and architecture not in CATALOGUE:
+        kinds.refuse_weights(path)
+    if architecture not in CATALOGUE and is_file(path / HF_CONFIG):
+        architecture = f"hf:{architecture.rstrip('/')}"
     choice = ArchChoice.parse({"name": architecture}, "architecture")
     if choice.genotype is not None or choice.model is not None:
         return choice
-    if path.suffix in model_files.SUFFIXES and architecture not in CATALOGUE:
-        model_files.refuse_weights(path)
     if path.suffix == ".py":
         raise SpecError(
             "architecture", f"the function after the file, as in {architecture}:build", architecture

@@ -1,4 +1,4 @@
-"""Networks that are defined elsewhere, as bodies of ours: timm, torchvision, NAS-Bench-201, Python code, a module.
+"""Networks that are defined elsewhere, as bodies of ours: of libraries, NAS-Bench-201, Python code, files, objects.
 
 Whoever built it, a body maps normalised images [N, C, H, W] to logits [N, classes], in float32 on the CPU. That is
 tried here with two images, so that what does not fit is said before anything is trained. It runs inside of
@@ -7,7 +7,7 @@ tried here with two images, so that what does not fit is said before anything is
 
 import copy
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nasaudit.arch import code, objects
+from nasaudit.arch.files.programs import folder_body, folder_moments, onnx_body, torchscript_body
 from nasaudit.arch.nasbench201 import Network201
 from nasaudit.containment import contained
 from nasaudit.errors import ModelError, NasauditError, UnknownNameError
@@ -39,7 +40,7 @@ def model_body(spec: ArchSpec, model: ModelSpec) -> nn.Module:
     if not isinstance(body, nn.Module):
         raise ModelError(f"{spec.name}: expected a torch.nn.Module, got {type(body).__name__}")
     body = body.float().cpu()
-    if next(body.parameters(), None) is None:
+    if next(body.parameters(), None) is None and not model.is_program:
         raise ModelError(f"{spec.name}: expected a module with parameters, got one without")
     return body
 
@@ -67,6 +68,8 @@ def own_moments(spec: ArchSpec, model: ModelSpec) -> tuple[Tensor, Tensor]:
         if weights:
             preset = weights[-1].transforms()
             return torch.tensor(preset.mean), torch.tensor(preset.std)
+    if model.builder == "hf" and (stated := folder_moments(model)) is not None:
+        return torch.tensor(stated[0]), torch.tensor(stated[1])
     return torch.zeros(channels), torch.ones(channels)
 
 
@@ -128,6 +131,8 @@ def try_forward(spec: ArchSpec, model: ModelSpec, network: nn.Module, pixels: Te
         if published:
             size = "x".join(map(str, published.input_size))
             advice = f"; it is made for {size}: take larger images, or another model"
+    if model.is_program:
+        advice = "; a file that takes batches of one size only must be exported with a batch of any size"
     with _explained(spec, model, f"does not work on images of {shape}", advice):
         logits = network(pixels)
     if not isinstance(logits, Tensor):
@@ -173,6 +178,43 @@ def check_model(spec: ArchSpec, model: ModelSpec, network: nn.Module) -> None:
             f"{spec.name}: reads only the first {height}x{width} pixels of "
             f"{spec.input_shape[1]}x{spec.input_shape[2]}, since its patches do not divide the image; take images of "
             "another size, or another model"
+        )
+
+
+def check_program(
+    spec: ArchSpec, model: ModelSpec, network: nn.Module, by_pixels: Sequence[str], by_weights: Sequence[str]
+) -> None:
+    """The same of a trained network from a file: gradients are asked for only where something takes them.
+
+    Args:
+        spec: of the network.
+        model: of the network.
+        network: a copy is worked on.
+        by_pixels: names of what will take gradients by its pixels.
+        by_weights: names of what will take gradients by its weights.
+
+    Raises:
+        ModelError: it fails, or no gradient goes through it that something takes.
+    """
+    with contained(0):
+        twin = copy.deepcopy(network).eval()
+        pixels = torch.rand(4, *spec.input_shape, requires_grad=True)
+        with _explained(spec, model, "cannot be differentiated"):
+            logits = try_forward(spec, model, twin, pixels)
+            weights = [weight for weight in twin.parameters() if weight.requires_grad]
+            targets = [pixels, *weights] if logits.requires_grad else []
+            gradients = (
+                torch.autograd.grad(logits.square().sum(), targets, allow_unused=True) if targets else ()
+            )
+    missing = [] if gradients and gradients[0] is not None else [("pixels", by_pixels)]
+    if all(gradient is None for gradient in gradients[1:]):
+        missing.append(("weights", by_weights))
+    takers = [name for _, names in missing for name in names]
+    if takers:
+        ways = " or ".join(way for way, names in missing if names)
+        raise ModelError(
+            f"{spec.name}: has no gradient by its {ways}, which {', '.join(takers)} would take; leave them out, as "
+            "with --attacks square,hop_skip_jump --analyses none"
         )
 
 
@@ -222,6 +264,9 @@ _BUILDERS: dict[Builder, Callable[[ArchSpec, ModelSpec], nn.Module]] = {
     "torchvision": _torchvision,
     "nasbench201": lambda spec, model: Network201(spec, model.target),
     "python": _python,
+    "torchscript": torchscript_body,
+    "onnx": onnx_body,
+    "hf": lambda spec, model: _transformable(folder_body(spec, model)),
     "object": lambda spec, model: _transformable(objects.held(model.sha256 or "", spec.name)),
 }
 

@@ -1,11 +1,13 @@
 """The audited network: normalisation as its first layer, then the body that an ArchSpec describes."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from nasaudit.arch.cells import CellNetwork, DropPath
 from nasaudit.arch.manual.networks import manual_body
-from nasaudit.arch.models import check_model, model_body, moments_of, reads_channels_last
+from nasaudit.arch.models import check_model, check_program, model_body, moments_of, reads_channels_last
 from nasaudit.containment import contained
 from nasaudit.spec.arch import ArchSpec
 
@@ -97,8 +99,13 @@ def build(spec: ArchSpec, seed: int = 0, moments: tuple[Tensor, Tensor] | None =
     return network.to(memory_format=torch.channels_last)
 
 
-def check(spec: ArchSpec) -> Network:
+def check(spec: ArchSpec, by_pixels: Sequence[str] = (), by_weights: Sequence[str] = ()) -> Network:
     """Build a network and try all that will be done with it, so that a model which fails is bad input.
+
+    Args:
+        spec: of the network.
+        by_pixels: names of what will take gradients by its pixels.
+        by_weights: names of what will take gradients by its weights.
 
     Returns:
         A fresh network.
@@ -107,6 +114,8 @@ def check(spec: ArchSpec) -> Network:
         ModelError: it cannot be built, trained or attacked; the message says why.
     """
     network = build(spec)
-    if spec.model is not None:
+    if spec.model is not None and spec.model.is_program:
+        check_program(spec, spec.model, network, by_pixels, by_weights)
+    elif spec.model is not None:
         check_model(spec, spec.model, network)
     return network

@@ -189,7 +189,7 @@ def settle(spec: DataSpec) -> DataSpec:
         SpecError: a path is missing or not wanted, or stands alone; or an option does not apply; the field is named.
     """
     name, colon, path = spec.name.partition(":")
-    if name not in DATA:
+    if spec.name and name not in DATA:
         written = Path(spec.name)
         form = (
             "folder"

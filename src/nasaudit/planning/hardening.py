@@ -60,11 +60,11 @@ def variants(study: StudySpec) -> list[Variant]:
     given = {variant.choice.name for variant in named}
     originals = [choice for choice in study.architectures if choice.name not in given]
     for position, choice in enumerate(study.architectures):
-        if choice in originals and choice.weights is not None:
+        if choice in originals and choice.trained is not None:
             raise SpecError(
                 f"architectures[{position}].weights",
                 "none: a hardened model is trained anew, and so must be what it is compared with",
-                choice.weights,
+                choice.trained,
             )
     made = [variant for original in originals for variant in _made(original, spec)]
     if not made and not spec.of_kind("answers"):

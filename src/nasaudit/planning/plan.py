@@ -18,6 +18,8 @@ from nasaudit.planning.population import population
 from nasaudit.planning.stages import Stage
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import AttackSpec, DataFacts, ExtractionSpec
+from nasaudit.spec.attacks.base import SAME
+from nasaudit.spec.attacks.extraction import FIXED
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice, StudySpec
@@ -145,7 +147,7 @@ def _recipes(choices: Sequence[ArchChoice], training: TrainingSpec, own: int) ->
 def _data(study: StudySpec, downloads: Path) -> DataSpec:
     """The study's data, with the files' fingerprint and, beside weights, what is known of the images' division."""
     data = fingerprint(study.data, downloads)
-    if any(choice.weights is not None for choice in study.architectures):
+    if any(choice.trained is not None for choice in study.architectures):
         return with_weights(data)
     for field in INDICES:
         if (index := getattr(data, field)) is not None:
@@ -156,7 +158,7 @@ def _data(study: StudySpec, downloads: Path) -> DataSpec:
 def _weights(study: StudySpec, data: DataSpec, choices: Sequence[ArchChoice]) -> Iterator[WeightsFile | None]:
     """The weights that came with an architecture, identified by their content."""
     for position, choice in enumerate(choices):
-        if choice.weights is None:
+        if choice.trained is None:
             yield None
             continue
         where = f"architectures[{position}].weights"
@@ -169,9 +171,21 @@ def _weights(study: StudySpec, data: DataSpec, choices: Sequence[ArchChoice]) ->
                 raise SpecError(
                     f"attacks[{number}]", f"nothing beside {where}, {RECIPE_UNKNOWN}", attack.name
                 )
-        if not is_file(Path(choice.weights)):
-            raise SpecError(where, "a file with trained weights", choice.weights)
-        yield WeightsFile.of(str(Path(choice.weights)))
+            if choice.model is not None and choice.model.is_program:
+                _check_program(attack, f"attacks[{number}]", where)
+        if not is_file(Path(choice.trained)):
+            raise SpecError(where, "a file with trained weights", choice.trained)
+        yield WeightsFile.of(str(Path(choice.trained)))
+
+
+def _check_program(attack: AttackSpec, field: str, where: str) -> None:
+    """A file of a trained network cannot be built anew, neither to be trained nor by a thief."""
+    if attack.needs_recipe:
+        raise SpecError(field, f"nothing beside {where}, a file that cannot be trained anew", attack.name)
+    if isinstance(attack, ExtractionSpec) and attack.surrogate == SAME:
+        raise SpecError(
+            f"{field}.surrogate", f"an architecture by name beside {where}, as {FIXED}", attack.surrogate
+        )
 
 
 def _each_once(architectures: tuple[ArchSpec, ...], own: int) -> None:

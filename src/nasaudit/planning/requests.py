@@ -9,8 +9,10 @@ from nasaudit.data.catalogue import parse_data, settle, with_weights
 from nasaudit.errors import InputError, SpecError
 from nasaudit.spec.analyses import AnalysisSpec, analyses_for
 from nasaudit.spec.arch import Protocol, Scale
-from nasaudit.spec.attacks import AttackSpec, EvasionSpec
+from nasaudit.spec.attacks import AttackSpec, EvasionSpec, ExtractionSpec
+from nasaudit.spec.attacks.base import SAME
 from nasaudit.spec.attacks.choice import SURVEY, attacks_for
+from nasaudit.spec.attacks.extraction import FIXED
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.model import Normalisation
@@ -49,7 +51,7 @@ def choose_all(
     beside: dict[str, object] = {"normalise": normalise} if normalise is not None else {}
     if weights is not None:
         beside["weights"] = str(Path(weights).absolute())
-    return [choice.model_copy(update=beside) for choice in choices]
+    return [ArchChoice.parse({**choice.model_dump(), **beside}, "architecture") for choice in choices]
 
 
 def make_study(
@@ -76,7 +78,7 @@ def make_study(
             for attack in (attacks_for([entry], protocol, scale) if isinstance(entry, str) else (entry,))
         )
     )
-    trained = any(choice.weights is not None for choice in choices)
+    trained = any(choice.trained is not None for choice in choices)
     if trained and named == [SURVEY]:
         # What was not asked for by name is left out where too little is known of the model.
         known = with_weights(spec).division == "given"
@@ -85,6 +87,8 @@ def make_study(
             for attack in wanted_attacks
             if not attack.needs_recipe and (known or not attack.needs_split)
         )
+        if any(choice.model is not None and choice.model.is_program for choice in choices):
+            wanted_attacks = tuple(map(_by_another_network, wanted_attacks))
     if epsilon is not None:
         wanted_attacks = at_epsilon(wanted_attacks, epsilon)
     return StudySpec.parse(
@@ -109,6 +113,13 @@ def make_study(
         },
         where="audit",
     )
+
+
+def _by_another_network(attack: AttackSpec) -> AttackSpec:
+    """The attack, by a thief whose network is not the victim's, which nobody can build anew."""
+    if isinstance(attack, ExtractionSpec) and attack.surrogate == SAME:
+        return type(attack).parse({**attack.model_dump(), "surrogate": FIXED})
+    return attack
 
 
 def listed(field: str, wanted: object, spec: type[S]) -> list[str | S]:

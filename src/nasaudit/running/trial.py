@@ -10,6 +10,7 @@ from nasaudit import errors
 from nasaudit.errors import InputError, ModelError, StoreError
 from nasaudit.planning.plan import Plan
 from nasaudit.running.executors.base import Died, Event, Executor, Finished, Halted, Job, Overran
+from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import TrialTask
 from nasaudit.store.artefacts import NOTES
 from nasaudit.store.records import Problem
@@ -31,12 +32,14 @@ def try_models(planned: Plan, make_executor: Callable[[], Executor]) -> None:
     trials = [pair for pair in dict.fromkeys(victims) if pair[0].model is not None or pair[1] is not None]
     if not trials:
         return
+    gradients = _gradients(planned.study)
     with (
         tempfile.TemporaryDirectory(prefix="nasaudit-trial-") as folder,
         closing(make_executor()) as executor,
     ):
         for number, (architecture, weights) in enumerate(trials):
-            job = Job(TrialTask(architecture=architecture, weights=weights), Path(folder) / str(number))
+            trial = TrialTask(architecture=architecture, weights=weights, **gradients)
+            job = Job(trial, Path(folder) / str(number))
             job.folder.mkdir()
             match _outcome(job, executor):
                 case Finished(record=record) if record.problem is not None:
@@ -56,6 +59,26 @@ def try_models(planned: Plan, make_executor: Callable[[], Executor]) -> None:
             notes = job.folder / NOTES
             for note in notes.read_text(encoding="utf-8").splitlines() if notes.exists() else ():
                 _log.warning("note: %s", note)
+
+
+def _gradients(study: StudySpec) -> dict[str, tuple[str, ...]]:
+    """The names of what takes gradients, by what it takes them."""
+    backdoors = tuple(attack.name for attack in study.attacks if attack.family == "backdoor")
+    evasion = tuple(
+        attack.name
+        for attack in study.attacks
+        if attack.threat_model == "white_box" and attack.family != "backdoor"
+    )
+    by = {
+        way: tuple(
+            analysis.name for analysis in study.analyses if analysis.by == way and not analysis.needs_history
+        )
+        for way in ("pixels", "weights")
+    }
+    return {
+        "by_pixels": tuple(dict.fromkeys(evasion + by["pixels"])),
+        "by_weights": tuple(dict.fromkeys(backdoors + by["weights"])),
+    }
 
 
 def _outcome(job: Job, executor: Executor) -> Event:

@@ -24,6 +24,10 @@ class AnalysisSpec(NamedSpec):
 
     of: ClassVar[Analysed] = "victim"
     needs_history: ClassVar[bool] = False  # of a training: weights that were trained elsewhere have none
+    needs_fresh: ClassVar[bool] = (
+        False  # a network before it was trained, which the file of a trained one is not
+    )
+    by: ClassVar[Literal["pixels", "weights"]] = "weights"  # what it takes gradients by
 
 
 class TopologySpec(AnalysisSpec):
@@ -32,6 +36,7 @@ class TopologySpec(AnalysisSpec):
     summary: ClassVar[str] = "depth, width, skips, ops, parameters and FLOPs by op, effective receptive field"
     implementation: ClassVar[str] = "nasaudit.analysis.topology.work:measure_topology"
     of: ClassVar[Analysed] = "architecture"
+    by: ClassVar[Literal["pixels", "weights"]] = "pixels"
     expected_epochs: ClassVar[float] = 0.3
 
     name: Literal["topology"] = "topology"
@@ -68,6 +73,7 @@ class GradientsSpec(AnalysisSpec):
     summary: ClassVar[str] = "gradient variance at initialisation, after one epoch and at the end; per layer"
     implementation: ClassVar[str] = "nasaudit.analysis.gradients.work:measure_gradients"
     expected_epochs: ClassVar[float] = 3.5
+    needs_fresh: ClassVar[bool] = True
 
     name: Literal["gradients"] = "gradients"
     images: Annotated[int, Field(ge=2)] = 512  # one by one: gradient_std_sum (validation images; or test)

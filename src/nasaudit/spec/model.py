@@ -1,4 +1,4 @@
-"""ModelSpec: a network that is defined elsewhere, by timm, torchvision, NAS-Bench-201 or a user's Python code."""
+"""ModelSpec: a network that is defined elsewhere: by timm, torchvision, NAS-Bench-201, Python code or a file."""
 
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
@@ -10,9 +10,22 @@ from nasaudit.spec.base import Spec
 from nasaudit.spec.nasbench201 import parse_201, short_name
 
 # `object`: a module of the process that asks for the audit, which no other process can build.
-Builder = Literal["timm", "torchvision", "nasbench201", "python", "object"]
-LIBRARIES = ("timm", "torchvision")
-FORMS = "timm:NAME, torchvision:NAME, a NAS-Bench-201 text, pkg.module:build or path/file.py:build"
+Builder = Literal["timm", "torchvision", "nasbench201", "python", "torchscript", "onnx", "hf", "object"]
+LIBRARIES = ("timm", "torchvision", "hf")
+# Files that hold a network with its weights, by the ends of their names.
+PROGRAMS: dict[str, Builder] = {
+    ".onnx": "onnx",
+    ".pt": "torchscript",
+    ".pth": "torchscript",
+    ".ts": "torchscript",
+    ".torchscript": "torchscript",
+}
+FORMS = (
+    "timm:NAME, torchvision:NAME, a NAS-Bench-201 text, pkg.module:build, path/file.py:build, hf:FOLDER, or a file "
+    "of ONNX or TorchScript"
+)
+
+HF_WEIGHTS, HF_CONFIG = "model.safetensors", "config.json"  # of a folder as Hugging Face's libraries save it
 
 Moment = Annotated[tuple[float, ...], Field(min_length=1, max_length=3)]
 
@@ -34,7 +47,8 @@ class ModelSpec(Spec):
 
     builder: Builder
     target: Annotated[str, Field(min_length=1, max_length=1000)]  # without the builder's prefix
-    # Of the code of a Python factory, set when a study is planned; of what an object does.
+    # Of the code of a Python factory, of a file, of the configuration in a folder: set when a study is planned. Of
+    # what an object does.
     sha256: str | None = None
 
     @classmethod
@@ -51,6 +65,8 @@ class ModelSpec(Spec):
         if text.startswith("|"):
             parse_201(text)
             return cls.parse({"builder": "nasbench201", "target": "".join(text.split())})
+        if PurePath(text).suffix in PROGRAMS:
+            return cls.parse({"builder": PROGRAMS[PurePath(text).suffix], "target": text}, "model")
         place, colon, name = text.rpartition(":")
         if not colon or not place or not name:
             raise SpecError("model", FORMS, value)
@@ -71,9 +87,31 @@ class ModelSpec(Spec):
             case "python":
                 place, _, function = self.target.rpartition(":")
                 return f"{PurePath(place).name}:{function}"
+            case "torchscript" | "onnx":
+                return PurePath(self.target).name
+            case "hf":
+                return f"hf:{PurePath(self.target).name}"
         return f"{self.builder}:{self.target}"
 
     @classmethod
     def named(cls, text: str) -> Self | None:
         """The model that a text means; None where it is a plain name, of the catalogue say."""
-        return cls.read(text) if text.lstrip().startswith("|") or ":" in text else None
+        is_model = text.lstrip().startswith("|") or ":" in text or PurePath(text).suffix in PROGRAMS
+        return cls.read(text) if is_model else None
+
+    @property
+    def is_program(self) -> bool:
+        """Whether it is one trained network as a file: it cannot be built anew with other weights."""
+        return self.builder in ("torchscript", "onnx")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is made of files of a user's own, which a checkpoint alone must not get opened."""
+        return self.is_program or self.builder in ("python", "hf")
+
+    @property
+    def weights(self) -> str | None:
+        """The file with the weights that it comes with."""
+        if self.builder == "hf":
+            return f"{self.target}/{HF_WEIGHTS}"
+        return self.target if self.is_program else None

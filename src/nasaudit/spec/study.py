@@ -45,6 +45,17 @@ class ArchChoice(Spec):
     # Fields of the recipe in which its training differs from that of the study.
     training: dict[str, Any] | None = Field(default=None, exclude_if=lambda value: value is None)
 
+    @property
+    def trained(self) -> str | None:
+        """The file of its trained weights: those given beside it, or those that its model comes with."""
+        return self.weights or (None if self.model is None else self.model.weights)
+
+    @model_validator(mode="after")
+    def _a_program_has_its_weights(self) -> "ArchChoice":
+        if self.model is not None and self.model.is_program and self.weights is not None:
+            raise SpecError("weights", f"nothing, as {self.name} has its own", self.weights)
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _a_name_may_be_more(cls, values: Any) -> Any:

@@ -118,6 +118,9 @@ class TrialTask(Task):
     kind: Literal["trial"] = "trial"
     architecture: ArchSpec
     weights: WeightsFile | None = None
+    # Attacks and analyses of the study, by name, that take gradients by pixels, and by weights.
+    by_pixels: tuple[str, ...] = ()
+    by_weights: tuple[str, ...] = ()
 
     def label(self) -> str:
         """E.g. `try net.py:build`."""

@@ -52,7 +52,7 @@ def load(path: Path, spec: ArchSpec | None = None) -> Network:
     stored = _stored_spec(metadata, path)
     if spec is not None and spec != stored:
         raise CheckpointError(f"{path}: holds another architecture: {_difference(spec, stored)}")
-    if spec is None and stored.model is not None and stored.model.builder == "python":
+    if spec is None and stored.model is not None and stored.model.is_local:
         raise UnsafeFileError(
             f"{path}: names code that would be executed to build its network ({stored.model.target}); "
             "if you trust it, say the architecture: load(path, spec)"
@@ -89,6 +89,10 @@ def load_given(given: WeightsFile, network: Network, tell: Tell = lambda _: None
         raise CheckpointError(
             f"{path}: changed since the study was planned; plan it again, or restore the file"
         )
+    if network.spec.model is not None and network.spec.model.is_program:  # it was built with them
+        own = network.state_dict()
+        check_finite(own, own, path)
+        return network.eval()
     if is_pickle(content[:8], len(content)):
         state = unpickle(content, path, tell)
     else:

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from nasaudit.arch.model_files import is_checkpoint, is_module
+from nasaudit.arch.files.kinds import is_checkpoint, is_module
 from nasaudit.data.safe_pickle import check_program
 from nasaudit.errors import CheckpointError, DataError, UnsafeFileError
 from nasaudit.spec.tasks import MAX_WEIGHTS_BYTES

@@ -80,7 +80,7 @@ def try_network(task: TrialTask, workspace: Workspace) -> list[Measurement]:
     Raises:
         InputError: the model fails, or the weights do not fit.
     """
-    network = check(task.architecture)
+    network = check(task.architecture, task.by_pixels, task.by_weights)
     if task.weights is not None:
         notes: list[str] = []
         checkpoint.load_given(task.weights, network, notes.append)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from nasaudit.errors import CheckpointError, ModelError, UnsafeFileError
-from nasaudit.strangers import is_file, opened
+from nasaudit.spec.model import HF_CONFIG, PROGRAMS
+from nasaudit.spec.tasks import MAX_WEIGHTS_BYTES
+from nasaudit.strangers import is_file, opened, sha256
 
 Kind = Literal["torchscript", "exported", "onnx", "weights", "module"]
 # Names that files of weights, of programs, or of either have.
@@ -56,6 +58,20 @@ def kind_of(path: Path) -> Kind:
     return "weights"
 
 
+def digest(target: str) -> str:
+    """SHA-256 of a file with a network, or of the configuration in a folder.
+
+    Raises:
+        ModelError, UnsafeFileError, CheckpointError: it holds no network that is taken.
+    """
+    path = Path(target)
+    if path.suffix in PROGRAMS:
+        refuse_weights(path)
+    else:
+        path = path / HF_CONFIG
+    return sha256(path, ModelError, most=MAX_WEIGHTS_BYTES)
+
+
 def is_module(program: bytes) -> bool:
     """Whether a pickle holds a torch module: it names what each has, and no weights as a checkpoint does."""
     return _names("_modules", program) and not is_checkpoint(program)
@@ -94,3 +110,8 @@ def refuse_weights(path: Path) -> None:
         )
     if kind == "weights":
         raise ModelError(f"{path}: holds weights without a network; say the network too: {command}")
+    if kind == "exported":
+        raise UnsafeFileError(
+            f"{path}: is an exported program, which torch.export.load may unpickle; if you trust it, save it as "
+            "ONNX: torch.onnx.export(torch.export.load(...), f='model.onnx', external_data=False)"
+        )
