@@ -55,6 +55,13 @@ def test_a_gate_that_holds_is_a_valid_sarif_run_without_results(
     assert document["runs"][0]["results"] == []
 
 
+def test_a_broken_rule_names_the_technique_and_the_risk(gate: Gate) -> None:
+    (run,) = json.loads(to_sarif(gate, Path.cwd()))["runs"]
+    tags = [result["properties"]["tags"] for result in run["results"]]
+    assert ["AML.T0043", "AML.T0015", "ML01:2023"] in tags
+    assert [] in tags  # accuracy is no attack
+
+
 def test_a_broken_rule_is_an_error_at_its_line_of_the_policy(gate: Gate) -> None:
     (run,) = json.loads(to_sarif(gate, Path.cwd()))["runs"]
     rules = run["tool"]["driver"]["rules"]

@@ -1,12 +1,15 @@
 """The report in a real browser: charts drawn, nothing asked of the network, nothing wider than a phone."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.report.hardened import full_study
+from tests.report.test_palette import contrast
 
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.report import write_report
@@ -56,7 +59,7 @@ def chromium() -> Iterator["playwright.Browser"]:
 def open_report(chromium, make_study, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
     context = chromium.new_context()
 
-    def open_at(width: int, remedies: bool = False, **changes: object) -> Opened:
+    def open_at(width: int, remedies: bool = False, unfolded: bool = True, **changes: object) -> Opened:
         results = make_study(**changes)
         path = write_report(full_study(results) if remedies else results, tmp_path)
         page = context.new_page()
@@ -68,6 +71,9 @@ def open_report(chromium, make_study, tmp_path: Path) -> Iterator[Callable[..., 
         page.on("request", lambda request: opened.requests.append(request.url))
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-charts=drawn]", timeout=60_000)
+        if unfolded:
+            page.evaluate("for (const box of document.querySelectorAll('main details')) box.open = true")
+            page.wait_for_timeout(300)  # until charts that were folded have their width
         opened.requests = [
             url for url in opened.requests if url != path.as_uri() and not url.startswith("data:")
         ]
@@ -142,8 +148,95 @@ def test_a_point_tells_its_interval_and_n(open_report) -> None:
 
 
 def test_paper_shows_what_was_folded(open_report) -> None:
-    opened = open_report(DESKTOP)
+    opened = open_report(DESKTOP, unfolded=False)
     opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert opened.page.locator("main details:not([open])").count() == 0
     opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert opened.page.locator("main details:not([open])").count() > 0
+
+
+def test_on_a_phone_no_table_is_cut(open_report) -> None:
+    """Each box that is wider than the phone says so, with a word and a shadow, until its end is seen."""
+    opened = open_report(390, remedies=True, architectures=("darts", "darts-i", "darts-ii", "darts-iii"))
+    assert opened.overflow() == 0
+    boxes = opened.page.evaluate(
+        """[...document.querySelectorAll("main table")].map((table) => {
+            const box = table.closest(".scroll") ?? table;
+            const cue = box.previousElementSibling.querySelector(".cue").textContent;
+            const wide = box.scrollWidth > box.clientWidth + 1;
+            const right = table.getBoundingClientRect().right;
+            return [wide, cue !== "", box.classList.contains("more"), box.matches(".scroll") || right <= innerWidth];
+        })"""
+    )
+    assert any(wide for wide, *_ in boxes)
+    for wide, cue, shadow, kept in boxes:
+        assert wide == cue == shadow
+        assert kept
+    opened.page.evaluate("for (const box of document.querySelectorAll('.scroll')) box.scrollLeft = 1e6")
+    opened.page.wait_for_function("!document.querySelector('.scroll.more')")
+
+
+def test_it_is_short_before_anything_is_opened(open_report) -> None:
+    opened = open_report(1400, unfolded=False)
+    assert opened.page.evaluate("document.documentElement.scrollHeight") < 6 * 900
+    # No section is a heading alone: it has something to see, or something to open.
+    lengths = opened.page.evaluate(
+        "[...document.querySelectorAll('main > section')].map(s => s.textContent.length)"
+    )
+    assert min(lengths) > 100
+
+
+def test_a_link_into_a_fold_opens_it(open_report) -> None:
+    opened = open_report(DESKTOP, unfolded=False)
+    assert not opened.page.locator("#topology table").first.is_visible()
+    opened.page.locator("nav a[href='#topology']").click()
+    opened.page.locator("#topology table").first.wait_for(state="visible")
+
+
+def test_a_table_is_saved_with_columns_of_numbers(open_report, tmp_path: Path) -> None:
+    opened = open_report(DESKTOP)
+    with opened.page.expect_download() as saving:
+        opened.page.locator("#verdict .tools button", has_text="CSV").first.click()
+    saving.value.save_as(tmp_path / "table.csv")
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert [column for column in table.columns if column.startswith("DARTS")] == [
+        f"DARTS 97.6\N{NO-BREAK SPACE}% accurate{part}".replace("\N{NO-BREAK SPACE}", " ")
+        for part in ("", " low", " high", " n")
+    ]
+    evade = table.iloc[0]
+    assert evade["threat"].startswith("Evade")
+    low, value, high = (evade.iloc[table.columns.get_loc(evade.index[k])] for k in (3, 2, 4))
+    assert 0.38 < low < value < high < 0.45
+    assert (opened.complaints, opened.requests) == ([], [])
+
+
+def test_a_table_is_copied(open_report) -> None:
+    opened = open_report(DESKTOP)
+    button = opened.page.locator("#verdict .tools button", has_text="Copy").first
+    button.click()
+    assert opened.page.locator("#verdict .tools button").first.inner_text() == "Copied"
+
+
+def test_on_a_dark_screen_words_and_lines_stand_out(chromium, make_study, tmp_path: Path) -> None:
+    page = chromium.new_page(color_scheme="dark")
+    page.goto(write_report(make_study(), tmp_path).as_uri())
+    page.wait_for_selector("html[data-charts=drawn]", timeout=60_000)
+
+    def style(selector: str, name: str) -> str:
+        text = page.locator(selector).first.evaluate(f"(node) => getComputedStyle(node).{name}")
+        return "#" + "".join(f"{int(part):02x}" for part in re.findall(r"\d+", text)[:3])
+
+    ground = style("html", "backgroundColor")
+    chart = "#figure-threats svg.marks"
+    assert (
+        page.locator(chart).evaluate("(node) => getComputedStyle(node).backgroundColor") == "rgba(0, 0, 0, 0)"
+    )
+    for selector, name, least in (
+        ("#verdict th", "color", 4.5),
+        (f"{chart} .role-axis-label text", "fill", 4.5),
+        (f"{chart} .role-axis-title text", "fill", 4.5),
+        (f"{chart} .mark-symbol path", "fill", 3),
+        ("#verdict .legend line", "stroke", 3),
+    ):
+        assert contrast(style(selector, name), ground) >= least, selector
+    page.close()

@@ -72,7 +72,7 @@ def test_settings_that_are_numbers_are_numbers(results):
     frame = numbers(results)
     assert frame["setting.epsilon"].dropna().unique().tolist() == [8 / 255]
     assert frame["setting.images"].dropna().unique().tolist() == ["other classes", "correct"]
-    again = pd.read_csv(io.StringIO(to_csv(results)))
+    again = pd.read_csv(io.StringIO(to_csv(numbers(results))))
     assert len(again) == len(results.rows)
     assert again["value"].tolist() == [row.value for row in results.rows]
 
@@ -83,7 +83,32 @@ def test_parquet_is_read_back_or_says_what_it_needs(results, tmp_path):
         import pyarrow  # noqa: F401
     except ImportError:
         with pytest.raises(InputError, match=r"nasaudit\[parquet\]"):
-            to_parquet(results, path)
+            to_parquet(numbers(results), path)
         return
-    to_parquet(results, path)
+    to_parquet(numbers(results), path)
     assert pd.read_parquet(path)["value"].tolist() == [row.value for row in results.rows]
+
+
+def test_latex_is_parsed_to_the_last_brace(results):
+    """By a parser of LaTeX: each environment is closed, each row of the table has its cells, each macro is known."""
+    walker = pytest.importorskip("pylatexenc.latexwalker")
+    nodes, *_ = walker.LatexWalker(to_latex(results), tolerant_parsing=False).get_latex_nodes()
+    (table,) = [node for node in nodes if node.isNodeType(walker.LatexEnvironmentNode)]
+    assert table.environmentname == "table"
+    (tabular,) = [node for node in table.nodelist if node.isNodeType(walker.LatexEnvironmentNode)]
+    assert tabular.environmentname == "tabular"
+    cells = [node.specials_chars for node in tabular.nodelist if node.isNodeType(walker.LatexSpecialsNode)]
+    assert cells == ["&"] * 9  # a head and two rows of four cells
+    macros = {node.macroname for node in tabular.nodelist if node.isNodeType(walker.LatexMacroNode)}
+    assert macros == {"toprule", "midrule", "bottomrule", "textbf", "%", "\\"}
+    with pytest.raises(walker.LatexWalkerParseError):
+        walker.LatexWalker(
+            to_latex(results).replace("\\end{tabular}", ""), tolerant_parsing=False
+        ).get_latex_nodes()
+
+
+def test_rows_say_where_public_lists_have_their_family(results):
+    frame = numbers(results)
+    assert set(frame[frame["family"] == "evasion"]["atlas"]) == {"AML.T0043 AML.T0015"}
+    assert set(frame[frame["family"] == "backdoor"]["owasp"]) == {"ML10:2023"}
+    assert set(frame[frame["family"] == "training"]["owasp"]) == {""}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from nasaudit.arch.catalogue import CATALOGUE, resolve
-from nasaudit.report.palette import COLOURS, styles
+from nasaudit.report.page import style
+from nasaudit.report.palette import COLOURS, DARK, DARK_GROUND, styles
 from nasaudit.spec.study import ArchChoice
 
 # Machado, Oliveira & Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency",
@@ -49,10 +50,28 @@ def test_every_pair_of_colours_stays_apart(deficiency: str) -> None:
     assert closest > 10  # about 2 is the least difference that an eye sees; dash and marker differ as well
 
 
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2: of relative luminances, the lighter over the darker."""
+    dark, light = sorted(
+        float(linear(colour) @ np.array([0.2126, 0.7152, 0.0722])) for colour in (one, other)
+    )
+    return (light + 0.05) / (dark + 0.05)
+
+
 @pytest.mark.parametrize("colour", COLOURS)
-def test_contrast_with_white(colour: str) -> None:
-    luminance = linear(colour) @ np.array([0.2126, 0.7152, 0.0722])
-    assert 1.05 / (luminance + 0.05) >= 3
+def test_contrast_with_white_and_with_a_dark_ground(colour: str) -> None:
+    assert contrast(colour, "#ffffff") >= 3
+    assert contrast(DARK[colour], DARK_GROUND) >= 4.5
+
+
+def test_the_page_is_as_dark_as_the_palette_expects() -> None:
+    assert f"--page: {DARK_GROUND};" in style()
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+def test_colours_on_a_dark_ground_stay_apart_too(deficiency: str) -> None:
+    seen = [lab(np.array(DEFICIENCIES[deficiency]) @ linear(DARK[colour])) for colour in COLOURS]
+    assert min(np.linalg.norm(one - other) for one, other in itertools.combinations(seen, 2)) > 10
 
 
 def test_no_two_architectures_of_the_catalogue_look_alike() -> None:

@@ -29,6 +29,9 @@ def study_status(
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder.")],
     png: Annotated[Path | None, typer.Option(help="Write the figures as PNG files into this folder.")] = None,
+    brief: Annotated[
+        Path | None, typer.Option(metavar="FILE.pdf", help="Write two pages for who decides (extra `pdf`).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the report of a study anew, from its results; of an unfinished one, from what there is."""
@@ -43,6 +46,10 @@ def report(
         from nasaudit.report import write_figures
 
         written += write_figures(results, folder, png)
+    if brief is not None:
+        from nasaudit.report.brief import write_brief
+
+        written.append(write_brief(results, folder, brief))
     if so_far is not None:
         complain(f"note: {so_far.flags[0].message}")
     if as_json:
@@ -62,32 +69,58 @@ def export(
     parquet: Annotated[
         bool, typer.Option("--parquet", help="The same as a Parquet file (extra `parquet`).")
     ] = False,
+    images: Annotated[
+        bool, typer.Option("--images", help="With --csv or --parquet: one row an image and attack.")
+    ] = False,
+    weights: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Trained weights of an architecture, to --out FILE.safetensors."),
+    ] = "",
+    genotype: Annotated[
+        str, typer.Option(metavar="NAME", help="Cells of an architecture, to --out FILE.json.")
+    ] = "",
+    seed: Annotated[
+        int | None, typer.Option(help="With --weights: of which training. [default: the first]")
+    ] = None,
+    mlflow: Annotated[str, typer.Option(metavar="URI_OR_DIR", help="Log to MLflow (extra `mlflow`).")] = "",
+    wandb: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Log to Weights & Biases, offline (extra `wandb`).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write. [default: print it]")] = None,
 ) -> None:
-    """Print or write a study's figures as a table: for a paper, or for a program."""
+    """Print or write a study's figures as a table, its trained models as files, or both to a tracker."""
     from nasaudit import api
     from nasaudit.errors import InputError
     from nasaudit.report import export as tables
+    from nasaudit.report import trackers, trained
+    from nasaudit.results.opened import OpenedStudy
     from nasaudit.store.files import write_atomically
 
-    if latex + markdown + csv + parquet != 1:
-        raise InputError("export: expected one of --latex, --markdown, --csv and --parquet")
-    results = api.load_audit(folder).results
-    if parquet:
-        if out is None:
-            raise InputError("export: Parquet is for a file: --out FILE")
-        tables.to_parquet(results, out)
-        return
-    text = (
-        tables.to_latex(results)
-        if latex
-        else tables.to_markdown(results)
-        if markdown
-        else tables.to_csv(results)
-    )
+    chosen = [latex, markdown, csv, parquet, bool(weights), bool(genotype), bool(mlflow), wandb is not None]
+    if sum(chosen) != 1:
+        names = "--latex, --markdown, --csv, --parquet, --weights, --genotype, --mlflow and --wandb"
+        raise InputError(f"export: expected one of {names}")
+    if images and not (csv or parquet):
+        raise InputError("export: --images is a table: --csv or --parquet")
+    results, text = api.load_audit(folder).results, ""
+    if mlflow:
+        text = "".join(f"run: {run}\n" for run in trackers.to_mlflow(results, folder, mlflow))
+    elif wandb is not None:
+        text = "".join(f"offline run: {path}\n" for path in trackers.to_wandb(results, folder, wandb))
+    elif latex or markdown:
+        text = tables.to_latex(results) if latex else tables.to_markdown(results)
+    elif csv:
+        text = tables.to_csv(tables.table(results, OpenedStudy.of(folder) if images else None))
+    elif out is None:
+        raise InputError("export: this is for a file: --out FILE")
+    elif parquet:
+        tables.to_parquet(tables.table(results, OpenedStudy.of(folder) if images else None), out)
+    else:
+        model = trained.find_model(results, OpenedStudy.of(folder), weights or genotype, seed)
+        say(model.write_weights(out) if weights else model.write_genotype(out))
     if out is None:
         typer.echo(text, nl=False)
-    else:
+    elif text:
         write_atomically(out, text)
 
 

@@ -7,12 +7,14 @@ Rules that hold leave no result: several viewers take every result for a finding
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from nasaudit import __version__
 from nasaudit.gate.judge import Gate, Verdict
+from nasaudit.spec.attacks import FAMILIES
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 ROOT = "%SRCROOT%"  # what code hosts take for the root of the repository
@@ -79,9 +81,18 @@ def _result(verdict: Verdict, identity: str, index: int, location: dict[str, str
         "level": "error",
         "message": {"text": verdict.sentence},
         "locations": [where],
+        "properties": {"tags": list(_listed(verdict.family))},
         # The same rule broken by the same figure is the same finding, wherever the rule moves in the file.
         "partialFingerprints": {"figure/v1": hashlib.sha256(about.encode()).hexdigest()[:32]},
     }
+
+
+def _listed(family: str) -> Iterator[str]:
+    """Where public lists of threats have a family of attacks: ids of MITRE ATLAS, and of the OWASP top ten."""
+    for name, words in FAMILIES.items():
+        if name == family:
+            yield from (technique.id for technique in words.atlas)
+            yield words.owasp.id
 
 
 def _ids(titles: list[str]) -> dict[str, str]:

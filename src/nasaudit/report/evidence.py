@@ -15,6 +15,7 @@ from nasaudit.results.schema import Row, StudyResults
 from nasaudit.spec.arch import ArchSpec
 
 T = TypeVar("T")
+MOST_NAMED = 4  # architectures in a sentence
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,22 @@ class Evidence:
     def doubtful(self) -> frozenset[str]:
         """Architectures whose test images may have been trained on."""
         return frozenset(self.results.provenance.doubtful)
+
+    @property
+    def undertrained(self) -> str:
+        """What no level can be read without: that models are far from what such data allow; "" where none is."""
+        named = {
+            name for flag in self.results.flags if flag.kind == "undertrained" for name in flag.architectures
+        }
+        whose = [subject.title for subject in self.subjects if subject.name in named]
+        if not whose:
+            return ""
+        verb = "is" if len(whose) == 1 else "are"
+        who = format.listing(whose) if len(whose) <= MOST_NAMED else f"{len(whose)} of the architectures"
+        return (
+            f"{who} {verb} far less accurate than models of this data should be. The levels below are of models that "
+            "nobody would use: they say little of the architecture until it is trained longer."
+        )
 
     @cached_property
     def names(self) -> str:

@@ -9,6 +9,8 @@ from nasaudit.errors import InputError
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
 from nasaudit.results.assemble import to_frame
+from nasaudit.results.image_table import image_table
+from nasaudit.results.opened import OpenedStudy
 from nasaudit.results.schema import Row, StudyResults
 from nasaudit.spec.attacks import FAMILIES, attack_title
 from nasaudit.spec.units import as_number
@@ -109,10 +111,18 @@ def to_markdown(results: StudyResults) -> str:
 
 
 def numbers(results: StudyResults) -> "pd.DataFrame":
-    """The tidy rows, with each setting that is a number in all rows as a number: `8/255` is 0.0314."""
+    """The tidy rows, with each setting that is a number in all rows as a number: `8/255` is 0.0314.
+
+    `atlas` and `owasp` say where public lists of threats have the row's family.
+    """
     import pandas as pd
 
     frame = to_frame(results)
+    place = int(frame.columns.get_indexer(pd.Index(["family"]))[0]) + 1
+    owasp = {family: words.owasp.id for family, words in FAMILIES.items()}
+    atlas = {family: " ".join(each.id for each in words.atlas) for family, words in FAMILIES.items()}
+    frame.insert(place, "atlas", [atlas.get(family, "") for family in frame["family"]])
+    frame.insert(place + 1, "owasp", [owasp.get(family, "") for family in frame["family"]])
     for column in frame.columns:
         if column.startswith(SETTING):
             texts = frame[column]
@@ -125,19 +135,24 @@ def numbers(results: StudyResults) -> "pd.DataFrame":
     return frame
 
 
-def to_csv(results: StudyResults) -> str:
-    """The table of numbers as CSV."""
-    return numbers(results).to_csv(index=False, lineterminator="\n")
+def table(results: StudyResults, images_of: OpenedStudy | None = None) -> "pd.DataFrame":
+    """The numbers, or, with a study's records, one row an image (`results.image_table`)."""
+    return numbers(results) if images_of is None else image_table(images_of)
 
 
-def to_parquet(results: StudyResults, path: Path) -> None:
-    """The table of numbers as a Parquet file.
+def to_csv(frame: "pd.DataFrame") -> str:
+    """A table as CSV."""
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def to_parquet(frame: "pd.DataFrame", path: Path) -> None:
+    """A table as a Parquet file.
 
     Raises:
         InputError: pyarrow is not installed.
     """
     try:
-        numbers(results).to_parquet(path, index=False)
+        frame.to_parquet(path, index=False)
     except ImportError as error:
         raise InputError("Parquet needs pyarrow: pip install 'nasaudit[parquet]', or take --csv") from error
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
@@ -14,8 +15,8 @@ from markupsafe import Markup, escape
 
 from nasaudit.report import format
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.palette import CROWD, GROUP_TITLES, group_style
-from nasaudit.report.parts import Figure, Section
+from nasaudit.report.palette import CROWD, GROUP_TITLES, dark_style, group_style
+from nasaudit.report.parts import Figure, Fold, Section
 from nasaudit.report.sections import (
     accuracy,
     claims,
@@ -90,22 +91,28 @@ def write_figures(results: StudyResults, folder: Path, png_dir: Path) -> list[Pa
 
 def sections(evidence: Evidence) -> list[Section]:
     """The sections that this study has something to say in, in order."""
-    candidates = [
-        summary.section(evidence),
-        groups.section(evidence, FAMILIES),
-        claims.section(evidence),
-        remedies.section(evidence),
-        population.section(evidence),
-        accuracy.section(evidence),
-        *(family.section(evidence) for family in FAMILIES),
-        examples.section(evidence),
+    families = [family.section(evidence) for family in FAMILIES]
+    # Without an attack the analyses are what the page is about.
+    aside: Fold = "closed" if any(families) else "open"
+    analyses = [
         *(analysis.section(evidence) for analysis in ANALYSES),
         *others.sections(evidence, {"training", *(analysis.FAMILY for analysis in ANALYSES)}),
-        reproduce.methods(evidence),
-        reproduce.reproduce(evidence),
-        reproduce.failures(evidence),
     ]
-    return [section for section in candidates if section is not None]
+    ends = (reproduce.methods(evidence), reproduce.reproduce(evidence), reproduce.failures(evidence))
+    candidates: list[tuple[Fold, Sequence[Section | None]]] = [
+        ("open", (summary.section(evidence), groups.section(evidence, FAMILIES), claims.section(evidence))),
+        ("open", (remedies.section(evidence), population.section(evidence))),
+        ("lead", families),
+        (aside, (accuracy.section(evidence), examples.section(evidence), *analyses)),
+        ("closed", ends),
+    ]
+    return [
+        # A table that could lead says again what the first screen says.
+        section.folded("closed" if fold == "lead" and section.lead is None else fold)
+        for fold, some in candidates
+        for section in some
+        if section is not None
+    ]
 
 
 def render(evidence: Evidence) -> str:
@@ -113,10 +120,10 @@ def render(evidence: Evidence) -> str:
     scripts = [vega_bundle(), _asset("report.js")]
     digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
-            **_shared(evidence),
+            **shared(evidence),
             origin=origin.facts(evidence),
             sections=sections(evidence),
             scripts=[Markup(script) for script in scripts],
@@ -126,7 +133,7 @@ def render(evidence: Evidence) -> str:
     )
 
 
-def _shared(evidence: Evidence) -> dict[str, object]:
+def shared(evidence: Evidence) -> dict[str, object]:
     """What the templates of sections need of the whole page."""
     sizes = Counter(subject.spec.group for subject in evidence.subjects)
     return {
@@ -137,7 +144,7 @@ def _shared(evidence: Evidence) -> dict[str, object]:
         ),
         "subjects": evidence.subjects,
         "colours": {subject.name: subject.style.colour for subject in evidence.subjects},
-        "style": Markup(_asset("style.css")),
+        "style": style(),
         "group_titles": GROUP_TITLES,
         # The legend of charts with more architectures than names fit in one.
         "crowd": [
@@ -153,11 +160,15 @@ def first_screen(evidence: Evidence) -> str:
 
     The frame is a page of its own: its rules reach nothing of the notebook's, nor the other way around.
     """
-    shared = _shared(evidence)
-    macros = _environment().get_template("macros.html.j2").make_module(shared)
-    show = {"table": macros.table, "figure": partial(_as_picture, evidence)}  # type: ignore[attr-defined]
+    words = shared(evidence)
+    macros = environment().get_template("macros.html.j2").make_module(words)
+    show = {
+        "table": macros.table,  # type: ignore[attr-defined]
+        "threats": macros.threats,  # type: ignore[attr-defined]
+        "figure": partial(as_picture, evidence),
+    }
     content = summary.section(evidence).content
-    page = _environment().from_string(SCREEN).render(**shared, content=content, show=show)
+    page = environment().from_string(SCREEN).render(**words, content=content, show=show)
     # Nothing is below this screen for its links to lead to.
     page = re.sub(r' \(<a href="#[^"]*">[^<]*</a>\)', "", page)
     height = FRAME + FRAME_LINE * len(evidence.results.threats)
@@ -167,7 +178,8 @@ def first_screen(evidence: Evidence) -> str:
     )
 
 
-def _as_picture(evidence: Evidence, figure: Figure) -> Markup:
+def as_picture(evidence: Evidence, figure: Figure) -> Markup:
+    """A figure where no script runs."""
     svg = vl_convert.vegalite_to_svg(figure.for_file(with_legend=not evidence.crowded))
     source = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
     return Markup(
@@ -184,7 +196,8 @@ def vega_bundle() -> str:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Of the templates: everything is escaped, and a name that is missing is an error."""
     return Environment(
         loader=PackageLoader("nasaudit.report"),
         autoescape=True,
@@ -192,6 +205,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def style() -> Markup:
+    """The style sheet of the page, for screens and paper."""
+    return Markup(_asset("style.css") + dark_style())
 
 
 def _asset(name: str) -> str:

@@ -11,6 +11,13 @@ from dataclasses import dataclass
 from nasaudit.spec.arch import ArchSpec, Group
 
 COLOURS: tuple[str, ...] = ("#0072b2", "#d55e00", "#117733", "#cc79a7", "#332288", "#949430")
+# What stands for a colour of a chart on a dark ground, where it would have too little contrast: also for the ops and
+# moments of `sections.analyses`. The page's style replaces them in what was drawn; files keep the light ones.
+DARK_GROUND = "#14181d"
+DARK: dict[str, str] = {
+    "#0072b2": "#448acf", "#d55e00": "#da7c2e", "#117733": "#53d169", "#cc79a7": "#d39ba8", "#332288": "#a5a6d0",
+    "#949430": "#dbea52", "#08306b": "#7d96e8", "#c04f00": "#f0873f", "#6a7180": "#9aa3b2",
+}  # fmt: skip
 # Vega's marker shapes, easy to tell apart when small. Colour changes first, then the shape.
 SHAPES: tuple[str, ...] = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 # Lengths of dash and gap in pixels; [1, 0] is a solid line.
@@ -59,3 +66,13 @@ def styles(architectures: Sequence[ArchSpec]) -> dict[str, Style]:
 def group_style(group: Group) -> Style:
     """How the architectures of a group look where there are too many to tell each from the others: no dashes."""
     return Style(GROUP_COLOURS[group], DASHES["nas"], SHAPES[list(GROUP_TITLES).index(group)])
+
+
+def dark_style() -> str:
+    """Style sheet that replaces colours of charts and legends where the reader's screen is dark."""
+    rules = [
+        f'svg [fill="{light}" i]{{fill:{dark}}}svg [stroke="{light}" i]{{stroke:{dark}}}'
+        f'[style$="{light}"]{{--dot:{dark}!important;--accent:{dark}!important}}'
+        for light, dark in DARK.items()
+    ]
+    return f"@media screen and (prefers-color-scheme: dark) {{\n{''.join(rules)}\n}}\n"

@@ -4,8 +4,8 @@ A part's `kind` is the macro of `macros.html.j2` that draws it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 from nasaudit.report import format
 from nasaudit.report.charts import frame
@@ -16,15 +16,25 @@ ABSENT = "–"
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table: what is read first, and the small print under it."""
+    """One cell of a table: what is read first, the small print under it, and where it is a figure its numbers.
+
+    `numbers` are value, ends of the interval and n, for who copies the table; () where it is no figure.
+    """
 
     text: str
     note: str = ""
+    numbers: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, row: Row | None) -> "Cell":
         """A row as value over interval and n; a dash where there is none."""
-        return cls(ABSENT) if row is None else cls(format.value(row), format.interval_and_n(row))
+        return cls(ABSENT) if row is None else cls.figure(row, format.interval_and_n(row))
+
+    @classmethod
+    def figure(cls, row: Row, note: str) -> "Cell":
+        """A row as value over small print of one's own."""
+        numbers = (row.value, row.low, row.high, row.n)
+        return cls(format.value(row), note, tuple(float(f"{number:.6g}") for number in numbers))
 
 
 @dataclass(frozen=True)
@@ -161,9 +171,16 @@ class Block:
 Part = Text | Table | Figure | Strip | Maps | Block
 
 
+# How much of a section the page shows before anything is opened.
+Fold = Literal["open", "lead", "closed"]
+
+
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: `template` renders `parts` or `content`; its `figures` become PNG files too."""
+    """A part of the page: `template` renders `parts` or `content`; its `figures` become PNG files too.
+
+    Of a section whose `fold` is "lead" the first chart is shown, and the rest when asked for.
+    """
 
     anchor: str
     title: str
@@ -171,12 +188,43 @@ class Section:
     content: Mapping[str, object]
     figures: tuple[Figure, ...] = ()
     parts: tuple[Part, ...] = ()
+    fold: Fold = "open"
 
     @classmethod
     def of(cls, anchor: str, title: str, *parts: Part | str | None) -> "Section":
         """With the parts that there are; bare words are a paragraph."""
         kept = present(parts)
         return cls(anchor, title, "parts.html.j2", {}, tuple(figures(kept)), kept)
+
+    def folded(self, fold: Fold) -> "Section":
+        """The same section, shown as far as `fold` says."""
+        return replace(self, fold=fold)
+
+    @property
+    def lead(self) -> Figure | None:
+        """The first chart that is not folded itself."""
+        return next(_shown(self.parts), None)
+
+    @property
+    def rest(self) -> tuple[Part, ...]:
+        """The parts without the lead."""
+        return tuple(_without(self.parts, self.lead))
+
+
+def _shown(parts: Sequence[Part]) -> Iterator[Figure]:
+    for part in parts:
+        if isinstance(part, Figure):
+            yield part
+        elif isinstance(part, Block) and not part.folded:
+            yield from _shown(part.parts)
+
+
+def _without(parts: Sequence[Part], lead: Part | None) -> Iterator[Part]:
+    for part in parts:
+        if isinstance(part, Block):
+            yield replace(part, parts=tuple(_without(part.parts, lead)))
+        elif part is not lead:
+            yield part
 
 
 def present(parts: Sequence[Part | str | None]) -> tuple[Part, ...]:

@@ -12,9 +12,10 @@ from nasaudit.report.sections.comparison import findings
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies import section as remedies
 from nasaudit.report.sections.remedies import words as remedy_words
+from nasaudit.spec.attacks import ATLAS, OWASP
 
-# A study of 17 architectures can raise dozens of flags of one kind.
-SHOWN_OF_A_KIND = 3
+# A study of 17 architectures can raise dozens of flags of one kind; a list that is read has a line for each kind.
+SHOWN_OF_A_KIND = 1
 # And one of 100 architectures thousands, of which a page for people does not hold all.
 FOLDED_OF_A_KIND = 40
 
@@ -52,6 +53,8 @@ def section(evidence: Evidence) -> Section:
             "lines": threats.lines(evidence),
             "heads": threats.heads(evidence),
             "picture": picture,
+            "lists": f"{ATLAS} and {OWASP}",
+            "listed": threats.listed(evidence),
             "remedies": remedy_words.summary(remedies.hardenings(evidence)),
             "cards": [_card(evidence, subject) for subject in evidence.subjects],
         },

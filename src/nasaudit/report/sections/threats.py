@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from nasaudit.report import format
 from nasaudit.report.charts import categories
 from nasaudit.report.evidence import Evidence
-from nasaudit.report.parts import Cell, Figure
+from nasaudit.report.parts import Cell, Figure, Table
 from nasaudit.report.sections.remedies import section as remedies
+from nasaudit.results.flags import concerning
 from nasaudit.results.schema import Row
 from nasaudit.results.verdict_models import Level, Threat
-from nasaudit.spec.attacks import Family
+from nasaudit.spec.attacks import ATLAS, FAMILIES, OWASP, Family
 
 # More architectures than columns fit beside each other: then the least and the most serious are named.
 COLUMNS = 4
@@ -78,7 +79,7 @@ NOTHING: Mapping[Family, float] = {**dict.fromkeys(THREATS, 0.0), "membership": 
 
 @dataclass(frozen=True)
 class Line:
-    """One threat: name, meaning, level, a cell for each column, advice."""
+    """One threat: name, meaning, level, a cell for each column, advice; whether a flag speaks of its figures."""
 
     name: str
     meaning: str
@@ -86,6 +87,7 @@ class Line:
     about: str
     cells: tuple[tuple[str, Cell], ...]  # with the level of each
     advice: str
+    doubtful: bool = False
 
 
 def lines(evidence: Evidence) -> list[Line]:
@@ -114,7 +116,15 @@ def lines(evidence: Evidence) -> list[Line]:
             )
         advice = _advice(evidence, threat, words)
         made.append(
-            Line(words.name, words.meaning, threat.level, words.figure.format_map(setting), cells, advice)
+            Line(
+                words.name,
+                words.meaning,
+                threat.level,
+                words.figure.format_map(setting),
+                cells,
+                advice,
+                bool(concerning(evidence.results.flags, threat.family)),
+            )
         )
     return made
 
@@ -167,6 +177,23 @@ def figure(evidence: Evidence) -> Figure | None:
     )
 
 
+def listed(evidence: Evidence) -> Table:
+    """Where public lists of threats have the five, in the order of the page."""
+    return Table(
+        "Techniques and risks that the threats are tested against",
+        ("", ATLAS, OWASP),
+        tuple(
+            (
+                Cell(THREATS[threat.family].name),
+                Cell("; ".join(f"{each.id} {each.name}" for each in words.atlas)),
+                Cell(f"{words.owasp.id} {words.owasp.name}"),
+            )
+            for threat in evidence.results.threats
+            for words in [FAMILIES[threat.family]]
+        ),
+    )
+
+
 def _harm(family: Family, row: Row) -> tuple[float, float, float]:
     values = (row.value, row.low, row.high)
     if family != "membership":
@@ -186,7 +213,7 @@ def _told(row: Row) -> dict[str, str]:
 
 
 def _named(evidence: Evidence, name: str, row: Row) -> Cell:
-    return Cell(format.value(row), f"{evidence.titles.get(name, name)} · {format.interval(row)}")
+    return Cell.figure(row, f"{evidence.titles.get(name, name)} · {format.interval(row)}")
 
 
 def _advice(evidence: Evidence, threat: Threat, words: Words) -> str:

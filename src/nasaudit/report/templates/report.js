@@ -48,22 +48,117 @@
           ?.signal(choice.dataset.signal, choice.value).runAsync());
   }
 
-  function copyText(button) {
-    const code = button.nextElementSibling;
+  // A page opened from a file may not have the clipboard API; a selection that could not be copied is what remains.
+  function copySelected(button) {
+    const word = button.textContent;
+    button.textContent = document.execCommand("copy") ? "Copied" : "Selected";
+    setTimeout(() => { button.textContent = word; }, 1500);
+  }
+
+  function copyCode(button) {
     const range = document.createRange();
-    range.selectNodeContents(code);
+    range.selectNodeContents(button.nextElementSibling);
     const selection = window.getSelection();
     selection.removeAllRanges();
     selection.addRange(range);
-    // A page opened from a file may not have the clipboard API; the selection is then what remains.
-    const copied = document.execCommand("copy");
-    button.textContent = copied ? "Copied" : "Selected";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    copySelected(button);
   }
 
   function wireCopying() {
     for (const button of document.querySelectorAll(".copy"))
-      button.addEventListener("click", () => copyText(button));
+      button.addEventListener("click", () => copyCode(button));
+  }
+
+  // A table as rows of texts; a column of figures becomes four: value, both ends of the interval, and n.
+  const NUMBERS = ["", " low", " high", " n"];
+  function readTable(table) {
+    const [head, ...lines] = [...table.rows].map((row) => [...row.cells]);
+    const body = table.tHead ? lines : [head, ...lines];
+    const plain = (cell) => {
+      if (!cell) return "";
+      const small = [...cell.querySelectorAll("small")].map((note) => note.textContent.trim());
+      const copy = cell.cloneNode(true);
+      for (const note of copy.querySelectorAll("small")) note.remove();
+      return [copy.textContent, ...small].join(" ").replace(/\s+/g, " ").trim();
+    };
+    const rows = [[], ...body.map(() => [])];
+    const columns = Math.max(0, ...body.map((row) => row.length));
+    for (let k = 0; k < columns; k += 1) {
+      const title = table.tHead ? plain(head[k]) : "";
+      if (body.some((row) => row[k]?.dataset.n)) {
+        rows[0].push(...NUMBERS.map((part) => title + part));
+        body.forEach((row, at) => rows[at + 1].push(...(row[k]?.dataset.n ?? "   ").split(" ")));
+      } else {
+        rows[0].push(title);
+        body.forEach((row, at) => rows[at + 1].push(plain(row[k])));
+      }
+    }
+    return rows;
+  }
+
+  function quoted(text, separator) {
+    // What begins like a formula is a name that somebody gave: spreadsheets would compute it.
+    const safe = /^[=@\t]|^[+-](?![\d.])/.test(text) ? `'${text}` : text;
+    return safe.includes(separator) || /["\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  }
+
+  function asText(table, separator) {
+    return readTable(table).map((row) => row.map((text) => quoted(text, separator)).join(separator)).join("\n") + "\n";
+  }
+
+  function copyTable(table, button) {
+    const box = document.body.appendChild(document.createElement("textarea"));
+    box.value = asText(table, "\t");
+    box.select();
+    copySelected(button);
+    box.remove();
+  }
+
+  function saveTable(table) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([asText(table, ",")], { type: "text/csv" }));
+    const name = (table.getAttribute("aria-label") ?? "table").toLowerCase().replace(/[^a-z0-9]+/g, "-");
+    link.download = `${name.slice(0, 60)}.csv`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+
+  function wireTables() {
+    for (const table of document.querySelectorAll("main table")) {
+      const tools = document.createElement("div");
+      tools.className = "tools";
+      const cue = tools.appendChild(document.createElement("span"));
+      cue.className = "cue";
+      for (const [word, action] of [["Copy", copyTable], ["CSV", saveTable]]) {
+        const button = tools.appendChild(document.createElement("button"));
+        button.type = "button";
+        button.textContent = word;
+        button.addEventListener("click", () => action(table, button));
+      }
+      (table.closest(".scroll") ?? table).before(tools);
+    }
+    const boxes = [...document.querySelectorAll(".scroll")];
+    // What is wider than its place says so, with a word where there is room for one and a shadow until its end is seen.
+    const mark = (box) => {
+      const hidden = box.scrollWidth - box.clientWidth;
+      box.classList.toggle("more", hidden > 1 && box.scrollLeft < hidden - 1);
+      const cue = box.previousElementSibling?.querySelector?.(".cue");
+      if (cue) cue.textContent = hidden > 1 ? "swipe or scroll the table sideways \u2192" : "";
+    };
+    const watch = new ResizeObserver((entries) => { for (const entry of entries) mark(entry.target); });
+    for (const box of boxes) {
+      watch.observe(box);
+      box.addEventListener("scroll", () => mark(box), { passive: true });
+    }
+  }
+
+  // A link into a fold opens it.
+  function openTarget() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    const inside = target.matches(".closed") ? target.querySelector("details") : target;
+    for (let box = inside; box; box = box.parentElement) if (box.matches("details")) box.open = true;
+    target.scrollIntoView();
   }
 
   // Paper has nothing to unfold: pictures and tables are opened for it and put back after.
@@ -88,7 +183,9 @@
   wireChoices();
   wireFolds();
   wireCopying();
+  wireTables();
   wirePrinting();
+  window.addEventListener("hashchange", openTarget);
   Promise.all([...document.querySelectorAll(".chart")].map(draw))
-    .then(() => { document.documentElement.dataset.charts = "drawn"; });
+    .then(() => { document.documentElement.dataset.charts = "drawn"; openTarget(); });
 })();

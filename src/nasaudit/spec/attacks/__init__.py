@@ -18,8 +18,10 @@ from nasaudit.spec.attacks.backdoor import (
     WaNetSpec,
 )
 from nasaudit.spec.attacks.base import (
+    ATLAS,
     ATTACKS,
     FAMILIES,
+    OWASP,
     THREAT_MODELS,
     AttackSpec,
     DataFacts,
@@ -58,10 +60,12 @@ from nasaudit.spec.attacks.white_box import ApgdSpec, FgsmSpec, PgdSpec, Transfe
 from nasaudit.spec.named import by_name
 
 __all__ = [
+    "ATLAS",
     "ATTACKS",
     "FAMILIES",
     "L2_GRID",
     "LINF_GRID",
+    "OWASP",
     "THREAT_MODELS",
     "AdaptiveKnockoffSpec",
     "AnyAttack",

@@ -18,11 +18,27 @@ SAME = "same"  # a model of the attacker's own has the victim's architecture
 ThreatModel = Literal["white_box", "score_based", "label_based", "transfer"]
 
 
+class Listed(NamedTuple):
+    """An entry of a public list of threats, as the list writes it: `AML.T0043`, `Craft Adversarial Data`."""
+
+    id: str
+    name: str
+
+
 class FamilyWords(NamedTuple):
-    """A family as it stands in a heading or a sentence, and what its attackers do, as in "easier to evade"."""
+    """What is said of a family whatever a study found.
+
+    Attributes:
+        title: as it stands in a heading or a sentence.
+        verb: what its attackers do, as in "easier to evade".
+        atlas: its techniques in `ATLAS`.
+        owasp: its risk in `OWASP`.
+    """
 
     title: str
     verb: str
+    atlas: tuple[Listed, ...]
+    owasp: Listed
 
 
 class ThreatWords(NamedTuple):
@@ -32,12 +48,42 @@ class ThreatWords(NamedTuple):
     sees: str
 
 
+# Ids and names are those of dist/ATLAS.yaml of this release, and of the titles of the pages of that year.
+ATLAS, OWASP = "MITRE ATLAS 5.6.0", "OWASP Machine Learning Security Top Ten 2023"
 FAMILIES: Mapping[Family, FamilyWords] = {
-    "evasion": FamilyWords("evasion", "evade"),
-    "poisoning": FamilyWords("poisoning", "poison"),
-    "backdoor": FamilyWords("backdoors", "backdoor"),
-    "extraction": FamilyWords("extraction", "steal"),
-    "membership": FamilyWords("membership inference", "infer members from"),
+    "evasion": FamilyWords(
+        "evasion",
+        "evade",
+        (Listed("AML.T0043", "Craft Adversarial Data"), Listed("AML.T0015", "Evade AI Model")),
+        Listed("ML01:2023", "Input Manipulation Attack"),
+    ),
+    "poisoning": FamilyWords(
+        "poisoning",
+        "poison",
+        (Listed("AML.T0020", "Poison Training Data"),),
+        Listed("ML02:2023", "Data Poisoning Attack"),
+    ),
+    "backdoor": FamilyWords(
+        "backdoors",
+        "backdoor",
+        (
+            Listed("AML.T0018.000", "Manipulate AI Model: Poison AI Model"),
+            Listed("AML.T0043.004", "Craft Adversarial Data: Insert Backdoor Trigger"),
+        ),
+        Listed("ML10:2023", "Model Poisoning"),
+    ),
+    "extraction": FamilyWords(
+        "extraction",
+        "steal",
+        (Listed("AML.T0024.002", "Exfiltration via AI Inference API: Extract AI Model"),),
+        Listed("ML05:2023", "Model Theft"),
+    ),
+    "membership": FamilyWords(
+        "membership inference",
+        "infer members from",
+        (Listed("AML.T0024.000", "Exfiltration via AI Inference API: Infer Training Data Membership"),),
+        Listed("ML04:2023", "Membership Inference Attack"),
+    ),
 }
 THREAT_MODELS: Mapping[ThreatModel, ThreatWords] = {
     "white_box": ThreatWords("knows the model's weights (white box)", "the weights"),

@@ -177,7 +177,7 @@ def _overview_row(evidence: Evidence, threat: Threat) -> tuple[Cell, ...]:
             if queries is None
             else f"{format.whole(queries.value)}{format.NBSP}{'query' if round(queries.value) == 1 else 'queries'}",
         ]
-        cells.append(Cell(format.value(share), " · ".join(note for note in notes if note)))
+        cells.append(Cell.figure(share, " · ".join(note for note in notes if note)))
     counted = f"of {COUNTED.get(images, images)}"
     name = Cell(threat.title, " · ".join([f"at {epsilon}", counted, *unique(size for size in sizes if size)]))
     sees = "" if threat.spec is None else THREAT_MODELS[threat.spec.threat_model].sees
@@ -246,9 +246,7 @@ def _curve_table(evidence: Evidence, threat: Threat, images: str) -> Table:
         rows = [threat.row(evidence, subject, "asr", images=images, epsilon=epsilon) for epsilon in grid]
         sizes = unique(format.sample_size(row) for row in rows if row is not None)
         if len(sizes) == 1:
-            cells = [
-                Cell.of(row) if row is None else Cell(format.value(row), format.interval(row)) for row in rows
-            ]
+            cells = [Cell.of(row) if row is None else Cell.figure(row, format.interval(row)) for row in rows]
         else:
             cells = [Cell.of(row) for row in rows]
         lines.append((subject, sizes[0] if len(sizes) == 1 else "", cells))

@@ -84,7 +84,7 @@ def section(evidence: Evidence) -> Section | None:
     if not originals:
         return None
     blocks = [_block(evidence, hardening, position) for position, hardening in enumerate(originals)]
-    content = {"summary": remedy_words.summary(originals), "blocks": blocks, "folded": evidence.crowded}
+    content = {"blocks": blocks, "folded": evidence.crowded}
     figures = tuple(figure for block in blocks for figure in (*block.trade_offs, *block.doses))
     return Section(ANCHOR, "Remedies", "remedies.html.j2", content, figures)
 
