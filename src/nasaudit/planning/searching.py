@@ -16,8 +16,9 @@ from nasaudit.spec.arch import Group
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.searches import OneShotSpec, SearchSpec
+from nasaudit.spec.searches.task import SearchTask
 from nasaudit.spec.study import ArchChoice, StudySpec
-from nasaudit.spec.tasks import SearchTask, Task, TrainTask
+from nasaudit.spec.tasks import Task, TrainTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.artefacts import FOUND
 

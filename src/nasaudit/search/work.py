@@ -13,7 +13,7 @@ from nasaudit.search.base import OneShotSearch, Problem
 from nasaudit.search.cells import belongs
 from nasaudit.search.found import FoundCells
 from nasaudit.spec.searches import OneShotSpec
-from nasaudit.spec.tasks import SearchTask
+from nasaudit.spec.searches.task import SearchTask
 from nasaudit.store.artefacts import FOUND
 from nasaudit.store.workspace import Workspace
 

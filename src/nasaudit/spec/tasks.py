@@ -9,17 +9,16 @@ import json
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, cast
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field
 
 from nasaudit.errors import InputError
 from nasaudit.spec.analyses import AnyAnalysis
-from nasaudit.spec.arch import EPOCH_IMAGES, OP_TIME, ArchSpec
+from nasaudit.spec.arch import EPOCH_IMAGES, ArchSpec
 from nasaudit.spec.attacks import AnyAttack, ExtractionSpec, PoisoningSpec
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec, ShadowSubset
 from nasaudit.spec.named import TRIFLE, foreign_code
 from nasaudit.spec.recipes import surrogate_training
-from nasaudit.spec.searches import OneShotSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.strangers import sha256
 
@@ -274,39 +273,6 @@ class MembershipTask(AttackTask):
     def needs(self) -> tuple[Task, ...]:
         """The victim and the shadow models."""
         return (self.victim, *self.shadows)
-
-
-class SearchTask(Task):
-    """Search cells with one supernet; resumes from its last epoch.
-
-    `split` says how the training images are halved: in their own order, as the published codes do, or at random.
-    """
-
-    work: ClassVar[str] = "nasaudit.search.work:search_cells"
-
-    kind: Literal["search"] = "search"
-    version: int = 1
-    search: SerializeAsAny[OneShotSpec]
-    data: DataSpec
-    seed: Annotated[int, Field(ge=0)]
-    split: Literal["random", "file_order"] = "random"
-    crop: Annotated[int, Field(ge=0)] = 0
-    flip: bool = False
-
-    @property
-    def expected_time(self) -> float:
-        """Of its epochs: all ops of all edges, weights and mixture by turns on half the images each."""
-        space = self.search.space
-        return (
-            self.search.all_epochs
-            * len(space.sources)
-            * len(space.kinds)
-            * sum(OP_TIME.get(op, 1.0) for op in space.ops)
-        )
-
-    def label(self) -> str:
-        """E.g. `search with pc_darts (seed 0)`."""
-        return f"search with {self.search.name} (seed {self.seed})"
 
 
 class AnalysisTask(Task):

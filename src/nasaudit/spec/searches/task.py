@@ -1,0 +1,43 @@
+"""The task of a one-shot search."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, SerializeAsAny
+
+from nasaudit.spec.arch import OP_TIME
+from nasaudit.spec.data import DataSpec
+from nasaudit.spec.searches.one_shot import OneShotSpec
+from nasaudit.spec.tasks import Task
+
+
+class SearchTask(Task):
+    """Search cells with one supernet; resumes from its last epoch.
+
+    `split` says how the training images are halved: in their own order, as the published codes do, or at random.
+    """
+
+    work: ClassVar[str] = "nasaudit.search.work:search_cells"
+
+    kind: Literal["search"] = "search"
+    version: int = 1
+    search: SerializeAsAny[OneShotSpec]
+    data: DataSpec
+    seed: Annotated[int, Field(ge=0)]
+    split: Literal["random", "file_order"] = "random"
+    crop: Annotated[int, Field(ge=0)] = 0
+    flip: bool = False
+
+    @property
+    def expected_time(self) -> float:
+        """Of its epochs: all ops of all edges, weights and mixture by turns on half the images each."""
+        space = self.search.space
+        return (
+            self.search.all_epochs
+            * len(space.sources)
+            * len(space.kinds)
+            * sum(OP_TIME.get(op, 1.0) for op in space.ops)
+        )
+
+    def label(self) -> str:
+        """E.g. `search with pc_darts (seed 0)`."""
+        return f"search with {self.search.name} (seed {self.seed})"
