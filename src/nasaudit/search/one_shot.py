@@ -251,7 +251,8 @@ class SupernetSearch(OneShotSearch[S]):
             "batches": self.generator.get_state(),
             "draws": torch.get_rng_state(),
         }
-        beside = path.with_suffix(".part")
+        path.parent.mkdir(exist_ok=True)
+        beside = path.with_name(f"{path.name}.part")
         torch.save(state, beside)
         beside.replace(path)
 

@@ -152,7 +152,7 @@ class Store:
             return self._unfinished.new(task.digest())
 
     def checkpoint(self, digest: str) -> Path:
-        """Where a task may write how far it is; what is there is of the same code, and of an earlier attempt.
+        """Where a task may write how far it is (its folder may not exist yet); what is there is of the same code.
 
         Raises:
             StoreError: something else has the folder's name.
@@ -160,7 +160,6 @@ class Store:
         folder = self.folder / CHECKPOINTS
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             raise StoreError(f"expected checkpoints of nasaudit's in {folder}, found something else; move it")
-        folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{digest}-{source_sha256(OURS)[:12]}"
 
     def commit(self, record: Record, workspace: Path) -> Record:
