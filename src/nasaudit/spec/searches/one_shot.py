@@ -15,21 +15,16 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class OneShotSpec(SearchSpec):
-    """Root of the methods that descend on the weights of a supernet and on how its ops are mixed, by turns.
+    """Root of the methods that train the weights of one supernet.
 
     Attributes:
         epochs: of the search; an epoch sees each image of the weights' half once.
-        warmup_epochs: at whose beginning the mixture stands still.
-        batch_size: of weights and of the mixture.
+        warmup_epochs: at whose beginning the weights alone are trained.
+        batch_size: of weights, and of what chooses the ops.
         init_channels: of the supernet's first cell.
         n_cells: of the supernet.
         learning_rate, min_learning_rate: of the weights: SGD, from the one to the other by a cosine.
         momentum, weight_decay, gradient_clip: of the weights.
-        alpha_learning_rate, alpha_weight_decay: of the mixture: Adam, betas .5 and .999.
-        skip_weight: what the weight of a skip is multiplied by in every mixture and in the cells that are derived
-            from it; 1: as published. A lever: less means fewer skips.
-        inner_steps: steps of the weights for each one of the mixture; 1: as published. A lever: more lets ops that
-            learn slowly show what they are worth.
     """
 
     shape: ClassVar[Shape] = "one_shot"
@@ -44,15 +39,28 @@ class OneShotSpec(SearchSpec):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 3e-4
     gradient_clip: Positive = 5.0
-    alpha_learning_rate: Positive = 3e-4
-    alpha_weight_decay: Annotated[float, Field(ge=0)] = 1e-3
-    skip_weight: Fractional | Literal[1] = 1
-    inner_steps: Count = 1
 
     @property
     def all_epochs(self) -> int:
         """Of the whole search."""
         return self.epochs
+
+
+class AlphaSpec(OneShotSpec):
+    """Root of those that descend on the weights and on how ops are mixed, by turns.
+
+    Attributes:
+        alpha_learning_rate, alpha_weight_decay: of the mixture: Adam, betas .5 and .999.
+        skip_weight: what the weight of a skip is multiplied by in every mixture and in the cells that are derived
+            from it; 1: as published. A lever: less means fewer skips.
+        inner_steps: steps of the weights for each one of the mixture; 1: as published. A lever: more lets ops that
+            learn slowly show what they are worth.
+    """
+
+    alpha_learning_rate: Positive = 3e-4
+    alpha_weight_decay: Annotated[float, Field(ge=0)] = 1e-3
+    skip_weight: Fractional | Literal[1] = 1
+    inner_steps: Count = 1
 
 
 _MINI: dict[str, Any] = {
@@ -65,7 +73,7 @@ _MINI: dict[str, Any] = {
 }
 
 
-class DartsSpec(OneShotSpec):
+class DartsSpec(AlphaSpec):
     """Descent on a softmax over ops (quark0/darts f276dd3, cnn/train_search.py:23-43, cnn/architect.py:17-18).
 
     Attributes:
@@ -82,7 +90,7 @@ class DartsSpec(OneShotSpec):
     order: Literal[1, 2] = 1
 
 
-class PcDartsSpec(OneShotSpec):
+class PcDartsSpec(AlphaSpec):
     """Partial channels and edge normalisation (yuhuixu1993/PC-DARTS b74702f, train_search.py:24-44 and :156).
 
     Attributes:
@@ -112,7 +120,7 @@ class PcDartsSpec(OneShotSpec):
         return self
 
 
-class DrnasSpec(OneShotSpec):
+class DrnasSpec(AlphaSpec):
     """A Dirichlet draw for each edge, in stages (xiangning-chen/DrNAS f2caa4d, train_search.py:25-46, :119-150).
 
     Attributes:
@@ -171,7 +179,7 @@ class DrnasSpec(OneShotSpec):
         return self
 
 
-class PDartsSpec(OneShotSpec):
+class PDartsSpec(AlphaSpec):
     """Three stages (chenxin061/pdarts b880e87, train_search.py:23-43, :109-157).
 
     Attributes:
@@ -215,7 +223,7 @@ class PDartsSpec(OneShotSpec):
         return self
 
 
-class SgasSpec(OneShotSpec):
+class SgasSpec(AlphaSpec):
     """Greedy decisions (lightaime/sgas 9cfff65, cnn/train_search.py:26-50, :86-141, :194-198).
 
     Attributes:
@@ -256,7 +264,7 @@ class SgasSpec(OneShotSpec):
         return self.first_decision + self.decision_every * (decisions - 1) + self.last_epochs + 1
 
 
-class SnasSpec(OneShotSpec):
+class SnasSpec(AlphaSpec):
     """Relaxed samples (SNAS-Series/SNAS-Series 9a43adb, SNAS/train_search.py:31-52, README's single-GPU command).
 
     Attributes:
