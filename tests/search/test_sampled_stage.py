@@ -26,7 +26,7 @@ SEARCH = {
 
 def planned(search=SEARCH, **changes):
     values = {
-        "architectures": [{"search": search, "seed": 2}],
+        "architectures": [{"search": search, "seed": 1}],
         "data": "digits",
         "seeds": [0, 1],
         "attacks": [],
@@ -76,8 +76,8 @@ def by_name(task):
 def test_children_are_trained_briefly_as_what_is_audited_is_built():
     unfolding = unfolding_of(planned())
     first = [task for task in unfolding.plan.tasks if child(task)]
-    assert [task.architecture.name for task in first] == [f"amoebanet-s2.child-00{k}" for k in range(4)]
-    assert {(task.training.epochs, task.seed) for task in first} == {(4, 2)}
+    assert [task.architecture.name for task in first] == [f"amoebanet-s1.child-00{k}" for k in range(4)]
+    assert {(task.training.epochs, task.seed) for task in first} == {(4, 1)}
     assert {(task.architecture.n_cells, task.architecture.init_channels) for task in first} == {(5, 8)}
     assert unfolding.plan.victims == ()
 
@@ -88,14 +88,14 @@ def test_the_best_is_trained_anew_and_children_are_no_victims():
     assert expected[0] == 5 + 2  # children, and the trainings of what is found
     best = max(ended, key=lambda task: task.architecture.name)
     ((name, found),) = unfolding.plan.found
-    assert (name, found.genotype) == ("amoebanet-s2", best.architecture.genotype)
+    assert (name, found.genotype) == ("amoebanet-s1", best.architecture.genotype)
     assert found.provenance["method"] == "amoebanet"
-    assert found.provenance["seed"] == "2"
+    assert found.provenance["seed"] == "1"
     assert found.provenance["data"] == "digits"
     assert [entry["children"] for entry in found.trace][-1] == 9
-    assert [victim.architecture.name for victim in unfolding.plan.victims] == ["amoebanet-s2"] * 2
+    assert [victim.architecture.name for victim in unfolding.plan.victims] == ["amoebanet-s1"] * 2
     assert {victim.training.epochs for victim in unfolding.plan.victims} == {30}
-    assert [spec.name for spec in unfolding.plan.architectures] == ["amoebanet-s2"]
+    assert [spec.name for spec in unfolding.plan.architectures] == ["amoebanet-s1"]
     assert unfolding.expected == 0
 
 
@@ -143,7 +143,7 @@ def test_the_same_cells_are_trained_once():
 
 def test_a_child_that_failed_is_told_and_the_search_goes_on():
     unfolding = unfolding_of(planned())
-    lost = "amoebanet-s2.child-008"
+    lost = "amoebanet-s1.child-008"
     play(unfolding, lambda task: death(task, "gone", 3) if task.architecture.name == lost else by_name(task))
     found = unfolding.plan.found[0][1]
     assert found.trace[-1]["accuracies"] == [None]
@@ -151,7 +151,7 @@ def test_a_child_that_failed_is_told_and_the_search_goes_on():
     blocked = unfolding_of(planned())
     play(blocked, lambda task: death(task, "gone", 3))
     ((label, problem),) = blocked.plan.blocked
-    assert (label, problem.type) == ("search amoebanet-s2", "MeasurementError")
+    assert (label, problem.type) == ("search amoebanet-s1", "MeasurementError")
 
 
 def test_children_are_judged_by_validation_images_and_under_paper_by_test_images():
@@ -164,7 +164,7 @@ def test_children_are_judged_by_validation_images_and_under_paper_by_test_images
 
         ended, _ = play(unfolding, judge)
         names = {task.architecture.genotype: task.architecture.name for task in ended}
-        assert names[unfolding.plan.found[0][1].genotype] == f"amoebanet-s2.child-00{best}"
+        assert names[unfolding.plan.found[0][1].genotype] == f"amoebanet-s1.child-00{best}"
 
 
 def test_without_validation_images_nothing_begins():

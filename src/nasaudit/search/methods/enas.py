@@ -10,9 +10,7 @@ what the search has found by now (main.py:309-327).
 
 A source is chosen by attention over the nodes, an op by a softmax; the reduction cell goes on from the LSTM's state
 behind the normal cell (micro_controller.py:79-80, :116-229). The separable convolutions begin with a bias of 10,
-which saturates tanh: they are preferred at first, and hardly move. Neither the published run's gradients nor ours are
-clipped but by the norm of `gradient_clip`: the authors' code computes clipped ones and applies the others
-(src/utils.py:141-150); 5 is above what occurs.
+which saturates tanh: they are preferred at first, and hardly move.
 
 Deviations: the two sources of a node differ, as in all spaces here; there is no auxiliary head and no dropout before
 the classifier; BN of searched cells has no scale and shift; Adam's epsilon is not TensorFlow's, which counts for more

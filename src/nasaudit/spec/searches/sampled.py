@@ -18,34 +18,20 @@ class SampledSpec(SearchSpec):
     """Root of the methods that train children briefly and judge them by their accuracy.
 
     A child is trained by the study's recipe but for its epochs, with the seed of the search.
-
-    Attributes:
-        children: that are trained in all.
-        child_epochs: of each.
-        child_cells, child_channels: of children of cells; None: as many as those of what is audited.
     """
 
     shape: ClassVar[Shape] = "sampled"
 
-    children: Count
-    child_epochs: Count
+    children: Count  # that are trained in all
+    child_epochs: Count  # of each
+    # Cells of a child; none: as many as what is audited has. Of no account to NAS-Bench-201.
     child_cells: Annotated[int, Field(ge=1, le=100)] | None = None
+    # Channels of its first cell; none: as many as what is audited has. Of no account to NAS-Bench-201.
     child_channels: Annotated[int, Field(ge=1, le=512)] | None = None
 
 
 class NasNetSpec(SampledSpec):
-    """A controller that learns by PPO from trained children. All figures are the paper's, from memory.
-
-    Attributes:
-        children: 20,000 and more.
-        child_cells: three groups of 2 normal cells, and 2 reductions.
-        batch: children for each update.
-        controller_size: numbers in the state of the LSTM.
-        controller_learning_rate: of Adam.
-        entropy_weight: of the entropy in what is maximised.
-        baseline_decay: of the mean of rewards that is taken off.
-        clip: of PPO, and `passes` over the children of an update: not published; from Schulman et al. 2017.
-    """
+    """A controller that learns by PPO from trained children. All figures are the paper's, from memory."""
 
     summary: ClassVar[str] = "an LSTM learns by PPO from children that are trained one by one"
     source: ClassVar[str] = (
@@ -71,26 +57,19 @@ class NasNetSpec(SampledSpec):
     child_epochs: Count = 20
     child_cells: Annotated[int, Field(ge=1, le=100)] | None = 8
     child_channels: Annotated[int, Field(ge=1, le=512)] | None = 32
-    batch: Count = 20
-    controller_size: Count = 100
-    controller_learning_rate: Positive = 0.00035
-    entropy_weight: Annotated[float, Field(ge=0)] = 1e-5
+    batch: Count = 20  # children for each update
+    controller_size: Count = 100  # numbers in the state of the LSTM
+    controller_learning_rate: Positive = 0.00035  # of Adam
+    entropy_weight: Annotated[float, Field(ge=0)] = 1e-5  # of the entropy in what is maximised
+    # Of the mean of rewards that is taken off.
     baseline_decay: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    # Of PPO: how far an update moves a probability. It is not published; from Schulman et al. 2017.
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    passes: Count = 3
+    passes: Count = 3  # over the children of an update; not published either
 
 
 class AmoebaNetSpec(SampledSpec):
-    """Regularised evolution (google-research 67e6932, regularized_evolution.ipynb); figures from memory.
-
-    Attributes:
-        child_cells: three groups of 3 normal cells, and 2 reductions.
-        population: the youngest children, of which parents are drawn.
-        tournament: children that are drawn with replacement; the best of them is the parent.
-        identity: probability that a child is as its parent.
-        in_flight: children that are under way at once: each is decided when all but the youngest of these have
-            ended. 1: one after the other, as the notebook does; the published search had 450 workers.
-    """
+    """Regularised evolution (google-research 67e6932, regularized_evolution.ipynb); figures from memory."""
 
     summary: ClassVar[str] = "evolution in which the oldest dies, not the worst"
     source: ClassVar[str] = (
@@ -123,9 +102,11 @@ class AmoebaNetSpec(SampledSpec):
     child_epochs: Count = 25
     child_cells: Annotated[int, Field(ge=1, le=100)] | None = 11
     child_channels: Annotated[int, Field(ge=1, le=512)] | None = 24
-    population: Count = 100
-    tournament: Count = 25
-    identity: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    population: Count = 100  # the youngest children, of which parents are drawn
+    tournament: Count = 25  # children that are drawn with replacement; the best of them is the parent
+    identity: Annotated[float, Field(ge=0, lt=1)] = 0.05  # probability that a child is as its parent
+    # Children that are under way at once: each is decided when all but the youngest of these have ended. 1: one after
+    # the other, as the notebook does; the published search had 450 workers.
     in_flight: Count = 450
 
     @model_validator(mode="after")
