@@ -23,6 +23,7 @@ from nasaudit.spec.attacks import AttackSpec, DataFacts, ExtractionSpec
 from nasaudit.spec.attacks.base import SAME
 from nasaudit.spec.attacks.extraction import FIXED
 from nasaudit.spec.data import DataSpec
+from nasaudit.spec.model import ModelSpec
 from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Task, TrainTask, WeightsFile
@@ -189,14 +190,21 @@ def _weights(study: StudySpec, data: DataSpec, choices: Sequence[ArchChoice]) ->
                     f"attacks[{number}]", f"nothing beside {where}, {RECIPE_UNKNOWN}", attack.name
                 )
             if choice.model is not None and choice.model.is_program:
-                _check_program(attack, f"attacks[{number}]", where)
+                _check_program(choice.model, attack, f"attacks[{number}]", where)
         if not is_file(Path(choice.trained)):
             raise SpecError(where, "a file with trained weights", choice.trained)
         yield WeightsFile.of(str(Path(choice.trained)))
 
 
-def _check_program(attack: AttackSpec, field: str, where: str) -> None:
+def _check_program(model: ModelSpec, attack: AttackSpec, field: str, where: str) -> None:
     """A file of a trained network cannot be built anew, neither to be trained nor by a thief."""
+    if attack.family == "backdoor" and model.is_torchscript:
+        raise SpecError(
+            field,
+            f"nothing beside {where}, as traced batch normalisation cannot be trained further: the figure would be "
+            "too low",
+            attack.name,
+        )
     if attack.needs_recipe:
         raise SpecError(field, f"nothing beside {where}, a file that cannot be trained anew", attack.name)
     if isinstance(attack, ExtractionSpec) and attack.surrogate == SAME:
