@@ -89,7 +89,9 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
             fetch(wanted, downloads)
     data = _data(study, downloads)
     shape, classes = describe(data, downloads)
-    training = study.training or recipe(study.scale, study.protocol, data.name, shape[0])
+    training = recipe(study.scale, study.protocol, data.name, shape[0])
+    if study.training is not None:
+        training = training.changed(study.training, "training")
     searched = [choice for choice in study.architectures if choice.search is not None]
     choices = (*study.known, *hardened(study), *population(study.population))
     architectures = tuple(resolve(choice, study.scale, classes, shape, study.protocol) for choice in choices)
