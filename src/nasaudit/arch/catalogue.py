@@ -1,4 +1,4 @@
-"""Every architecture that has a name: the 17 of the talk, DARTS V1, hardened DARTS, and those of plugins. No torch.
+"""Every architecture that has a name: the 17 of the talk, DARTS V1, hardened and robust cells, plugins. No torch.
 
 A plugin registers an `Entry` with a genotype under the entry point group `nasaudit.architectures`.
 """
@@ -6,7 +6,7 @@ A plugin registers an `Entry` with a genotype under the entry point group `nasau
 from dataclasses import dataclass
 from pathlib import Path
 
-from nasaudit.arch import genotypes
+from nasaudit.arch import genotypes, genotypes_robust
 from nasaudit.arch.code import code_digest
 from nasaudit.arch.files import kinds
 from nasaudit.errors import NasauditError, SpecError
@@ -25,7 +25,8 @@ class Entry:
     Attributes:
         name: the one spelling that records and reports use.
         title: the name as its authors write it.
-        group: `manual`, `nas`, `random`, `hardened` for cells rewired from another's, or `custom` for a plugin's.
+        group: `manual`, `nas`, `random`, `hardened` for cells rewired from another's, `robust_nas` for cells
+            that were searched for their robustness, or `custom` for a plugin's.
         genotype: the cells; None for a manual family, whose numbers are in `arch.manual.families`.
         source: the publication.
     """
@@ -79,6 +80,12 @@ _cells("random", "Random", genotypes.RANDOM, "Pang et al., USENIX Security 2022"
 _cells("darts-i", "DARTS-i", genotypes.DARTS_I, "Pang et al. 2022 (DARTS, deeper)", group="hardened")
 _cells("darts-ii", "DARTS-ii", genotypes.DARTS_II, "Pang et al. 2022 (DARTS, no skips)", group="hardened")
 _cells("darts-iii", "DARTS-iii", genotypes.DARTS_III, "Pang et al. 2022 (DARTS, both)", group="hardened")
+_cells("advrush", "AdvRush", genotypes_robust.ADVRUSH, "Mok et al., ICCV 2021", group="robust_nas")
+_cells("lrnas", "LRNAS", genotypes_robust.LRNAS, "Feng et al., TNNLS 2024 (CIFAR-10)", group="robust_nas")
+_cells("racl", "RACL", genotypes_robust.RACL, "Dong et al., 2020", group="robust_nas")
+_cells("robnet_large", "RobNet-large", genotypes_robust.ROBNET_LARGE, "Guo et al., CVPR 2020", group="robust_nas")
+_cells("trnas", "TRNAS", genotypes_robust.TRNAS, "Feng et al., ICCV 2025 (CIFAR-10)", group="robust_nas")
+_cells("wsrnet_plus", "WsrNet-Plus", genotypes_robust.WSRNET_PLUS, "Cheng et al., AAAI 2023", group="robust_nas")
 # fmt: on
 
 
