@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nasaudit.arch import genotypes, genotypes_robust
 from nasaudit.arch.code import code_digest
-from nasaudit.arch.files import kinds
+from nasaudit.arch.files import found, kinds
 from nasaudit.errors import NasauditError, SpecError
 from nasaudit.registry import Registry
 from nasaudit.spec.arch import CELL_SIZE, PAPER_DROP_PATH, PAPER_DROPOUT, ArchSpec, Group, Protocol, Scale
@@ -185,9 +185,10 @@ def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None, str | No
 def choose(architecture: str) -> ArchChoice:
     """An architecture as it is written on the command line.
 
-    It is a name, a genotype's file (.json, .txt, or .py with assignments), a genotype in the DARTS text form, or a
-    model as `ModelSpec.read` takes it: `timm:NAME`, `torchvision:NAME`, a NAS-Bench-201 text, `pkg.module:build`,
-    `path/file.py:build`, a file of ONNX or TorchScript, or `hf:FOLDER`, whose prefix may be left out.
+    It is a name, a file of cells as this package or another tool writes it (`files.found`), a .py file that assigns
+    genotypes, a genotype in the DARTS text form, or a model as `ModelSpec.read` takes it: `timm:NAME`,
+    `torchvision:NAME`, a NAS-Bench-201 text, `pkg.module:build`, `path/file.py:build`, a file of ONNX or TorchScript,
+    or `hf:FOLDER`, whose prefix may be left out.
 
     Raises:
         UnknownNameError: no such architecture; the message has the nearest names.
@@ -196,12 +197,16 @@ def choose(architecture: str) -> ArchChoice:
     if architecture.lstrip().startswith("Genotype("):
         return ArchChoice(name="genotype", genotype=Genotype.from_text(architecture))
     path = Path(architecture)
-    if path.suffix in {".json", ".txt"}:
-        return ArchChoice.parse({"name": path.stem, "genotype": Genotype.from_file(path)}, "architecture")
+    if path.suffix in found.SUFFIXES and ":" not in architecture:
+        cells = found.read_found(path)
+        named = {"genotype": cells} if isinstance(cells, Genotype) else {"model": cells}
+        return ArchChoice.parse({"name": path.stem, **named}, "architecture")
     if path.suffix in kinds.SUFFIXES and architecture not in CATALOGUE:
         kinds.refuse_weights(path)
     if architecture not in CATALOGUE and is_file(path / HF_CONFIG):
         architecture = f"hf:{architecture.rstrip('/')}"
+    elif architecture not in CATALOGUE and found.is_autogluon(path):
+        architecture = str(found.read_found(path))
     choice = ArchChoice.parse({"name": architecture}, "architecture")
     if choice.genotype is not None or choice.model is not None:
         return choice
