@@ -12,7 +12,6 @@ from nasaudit.planning.plan import plan
 from nasaudit.spec.attacks import PgdSpec
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import AnalysisTask, EvasionTask, Task, TrainTask, VictimAnalysisTask, WeightsFile
-from nasaudit.spec.training import TrainingSpec
 
 NO_DOWNLOADS = Path("nowhere")
 
@@ -109,7 +108,12 @@ def test_names_shapes_and_recipes_are_resolved() -> None:
         ("resnet", (1, 8, 8), 10),
     ]
     assert not planned.training.flip  # digits are never mirrored
-    assert plan(study(training={"epochs": 2}), NO_DOWNLOADS).training == TrainingSpec(epochs=2)
+    # What a study says of the training changes the recipe, and leaves the rest of it.
+    assert plan(study(training={"epochs": 2}), NO_DOWNLOADS).training == planned.training.model_copy(
+        update={"epochs": 2}
+    )
+    written = StudySpec.parse(study(training={"epochs": 2}).model_dump(mode="json"))
+    assert plan(written, NO_DOWNLOADS).digest() == plan(study(training={"epochs": 2}), NO_DOWNLOADS).digest()
 
 
 def test_the_spelling_of_a_name_does_not_change_a_task() -> None:

@@ -90,8 +90,8 @@ def test_fields_are_set_by_their_path() -> None:
         "population", ["population.cells=5", "seeds=2", "attacks.0.images=50", "training.epochs=3"]
     )
     assert (study.population.cells, study.seeds) == (5, (0, 1))
-    assert (study.attacks[0].images, study.training.epochs) == (50, 3)
-    assert load_study("quick", ["training.epochs=4"]).training.epochs == 4
+    assert (study.attacks[0].images, study.training["epochs"]) == (50, 3)
+    assert load_study("quick", ["training.epochs=4"]).training["epochs"] == 4
 
 
 @pytest.mark.timeout(10)
@@ -115,7 +115,7 @@ def test_a_study_is_changed_by_fields_of_which_some_were_not_said():
     study = StudySpec.parse({"architectures": ["resnet"], "data": "digits", "attacks": ["pgd"]})
     changed = changed_study(study, ["training.epochs=3", "attacks.0.images=7", "seeds=2"])
     assert changed.training is not None
-    assert (changed.training.epochs, changed.attacks[0].images, changed.seeds) == (3, 7, (0, 1))
+    assert (changed.training["epochs"], changed.attacks[0].images, changed.seeds) == (3, 7, (0, 1))
     assert changed_study(study, []) == study
     with pytest.raises(SpecError, match="attacks"):
         changed_study(study, ["attacks.0.imges=7"])

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -122,6 +123,14 @@ def test_weights_are_audited_as_they_were(folder, results, name, monkeypatch, ca
     assert given.spec == spec
     images = torch.rand(4, *spec.input_shape)
     assert torch.equal(given(images), own(images))
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    counted = [len(Path(options[option]).read_text().split()) for option in ("--train-index", "--test-index")]
+    accuracy = results.select(metric="clean_accuracy", architecture=exact.spec.name, split="test", seed=3)[0]
+    assert counted == [200, accuracy.n]
+    out = tmp_path / "out"
+    call(monkeypatch, capsys, *words[1:], "--attacks", "none", "--analyses", "none", "--out", out)
+    again = api.load_audit(out).results.select(metric="clean_accuracy", split="test")[0]
+    assert (again.value, again.n) == (accuracy.value, accuracy.n)
 
 
 def test_cells_are_written_and_a_hand_made_network_has_none(folder, monkeypatch, capsys, tmp_path, results):

@@ -104,10 +104,8 @@ def test_the_page_says_what_the_rows_say(make) -> None:
         "models lose from 11.0 points [9.0, 13.0; n = 1,000] of clean accuracy (DARTS) to 17.0 points" in text
     )
     assert "higher is worse for the defender" in text
-    assert (
-        "NAS-designed models are harder to poison: about 5 points less accuracy lost at a fraction of .4."
-        in text
-    )
+    assert text.count("NAS-designed models are harder to poison") == 1  # by the comparison
+    assert "Published: about 5 points less accuracy lost at a fraction of .4." in text
     assert "take 22.2 % of the chosen test images [6.3, 54.7; n = 9] for the attacker" in text
     assert "of accuracy lost with 40 % of the training data poisoned" in text
     assert "the target is now taken for 3" in text

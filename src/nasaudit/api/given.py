@@ -106,6 +106,10 @@ def _trained(wanted: object, data: DataSpec, scale: Scale, folder: Path, options
     kind = type(wanted).__name__
     if next(wanted.parameters(), None) is None:
         raise InputError(f"{kind}: expected a module with parameters, got one without")
+    if isinstance(wanted, torch.jit.ScriptModule):
+        raise InputError(
+            f"{kind}: expected a module of Python; save this one by torch.jit.save and name the file"
+        )
     weights = _written(wanted, folder, kind)
     if isinstance(wanted, Network) and wanted.spec.model is None:
         spec = wanted.spec

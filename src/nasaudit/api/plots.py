@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from nasaudit.errors import UnknownNameError
 from nasaudit.report.evidence import Evidence
@@ -88,9 +88,6 @@ class Plots:
         import altair as alt
 
         spec = figure.for_file(with_legend=not self._evidence.crowded)
-        for layer in cast("list[dict[str, Any]]", spec.get("layer", [])):
-            # A dash without a legend takes that of the colours with it, which is one with it.
-            layer["encoding"].get("strokeDash", {}).pop("legend", None)
         return cast("Drawn", alt.Chart.from_dict(spec))  # of the class that the specification is of
 
 

@@ -174,7 +174,7 @@ def analysis(victim: TrainTask, spec: AnalysisSpec, trainings: Sequence[TrainTas
     if spec.needs_history and victim.weights is not None:
         return None
     # A program is no fresh network; and nothing can be hooked to the layers of TorchScript.
-    if model is not None and (model.builder == "torchscript" or (model.is_program and spec.needs_fresh)):
+    if model is not None and (model.is_torchscript or (model.is_program and spec.needs_fresh)):
         return None
     match spec.of:
         case "architecture":

@@ -23,6 +23,7 @@ from nasaudit.spec.attacks import AttackSpec, DataFacts, ExtractionSpec
 from nasaudit.spec.attacks.base import SAME
 from nasaudit.spec.attacks.extraction import FIXED
 from nasaudit.spec.data import DataSpec
+from nasaudit.spec.model import ModelSpec
 from nasaudit.spec.recipes import recipe
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Task, TrainTask, WeightsFile
@@ -88,13 +89,15 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
             fetch(wanted, downloads)
     data = _data(study, downloads)
     shape, classes = describe(data, downloads)
-    training = study.training or recipe(study.scale, study.protocol, data.name, shape[0])
+    training = recipe(study.scale, study.protocol, data.name, shape[0])
+    if study.training is not None:
+        training = training.changed(study.training, "training")
     searched = [choice for choice in study.architectures if choice.search is not None]
     choices = (*study.known, *hardened(study), *population(study.population))
     architectures = tuple(resolve(choice, study.scale, classes, shape, study.protocol) for choice in choices)
     _each_once(architectures, own=len(study.known))
-    check_searches(study, {architecture.name for architecture in architectures})
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
+    check_searches(study, {architecture.name for architecture in architectures}, facts)
     # What the data do not have, and files that are damaged, are refused before anything is trained.
     if data.train_images is not None or data.fingerprint is not None:
         _ = facts.sizes
@@ -187,14 +190,21 @@ def _weights(study: StudySpec, data: DataSpec, choices: Sequence[ArchChoice]) ->
                     f"attacks[{number}]", f"nothing beside {where}, {RECIPE_UNKNOWN}", attack.name
                 )
             if choice.model is not None and choice.model.is_program:
-                _check_program(attack, f"attacks[{number}]", where)
+                _check_program(choice.model, attack, f"attacks[{number}]", where)
         if not is_file(Path(choice.trained)):
             raise SpecError(where, "a file with trained weights", choice.trained)
         yield WeightsFile.of(str(Path(choice.trained)))
 
 
-def _check_program(attack: AttackSpec, field: str, where: str) -> None:
+def _check_program(model: ModelSpec, attack: AttackSpec, field: str, where: str) -> None:
     """A file of a trained network cannot be built anew, neither to be trained nor by a thief."""
+    if attack.family == "backdoor" and model.is_torchscript:
+        raise SpecError(
+            field,
+            f"nothing beside {where}, as traced batch normalisation cannot be trained further: the figure would be "
+            "too low",
+            attack.name,
+        )
     if attack.needs_recipe:
         raise SpecError(field, f"nothing beside {where}, a file that cannot be trained anew", attack.name)
     if isinstance(attack, ExtractionSpec) and attack.surrogate == SAME:

@@ -87,7 +87,10 @@ def make_study(
             for attack in wanted_attacks
             if not attack.needs_recipe and (known or not attack.needs_split)
         )
-        if any(choice.model is not None and choice.model.is_program for choice in choices):
+        models = [choice.model for choice in choices if choice.model is not None]
+        if any(model.is_torchscript for model in models):
+            wanted_attacks = tuple(attack for attack in wanted_attacks if attack.family != "backdoor")
+        if any(model.is_program for model in models):
             wanted_attacks = tuple(map(_by_another_network, wanted_attacks))
     if epsilon is not None:
         wanted_attacks = at_epsilon(wanted_attacks, epsilon)

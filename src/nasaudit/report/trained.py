@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from nasaudit.data.catalogue import read_raw
+from nasaudit.data.splits import assign_roles
 from nasaudit.documents import parse_json
 from nasaudit.errors import InputError, SpecError, StoreError, UnknownNameError
 from nasaudit.registry import normalise
@@ -45,6 +47,9 @@ class Model:
     def write_weights(self, path: Path) -> str:
         """Write its trained weights as safetensors that carry the architecture; the file's content is verified first.
 
+        Beside it goes which images it was trained and tested on, without which no figure but one of evasion says
+        anything. Of a part of the classes nothing is written: positions among them are none in the source.
+
         Returns:
             The command that audits exactly this model; cells come from the file that `write_genotype` writes.
 
@@ -59,8 +64,20 @@ class Model:
         architecture = self.called if self.spec.genotype is None else str(path.with_suffix(".json"))
         return (
             f"to audit it: nasaudit audit {architecture} --weights {path} "
-            f"--data {data.path or data.name} --scale {self.spec.scale}"
+            f"--data {data.path or data.name} --scale {self.spec.scale}{self._write_division(path)}"
         )
+
+    def _write_division(self, path: Path) -> str:
+        """Write the positions of the images beside the weights; the options that name the files."""
+        data, options = self.study.planned.data, ""
+        if data.classes is not None:
+            return options
+        roles = assign_roles(read_raw(data, self.study.downloads), data)
+        for role, option in (("train", "--train-index"), ("test", "--test-index")):
+            file = path.with_suffix(f".{role}.txt")
+            write_atomically(file, "".join(f"{position}\n" for position in getattr(roles, role)))
+            options += f" {option} {file}"
+        return options
 
     @property
     def called(self) -> str:

@@ -35,7 +35,7 @@ class DataSpec(Spec):
     the other fractions are of the official training set. What is left over is the training split.
     """
 
-    name: Annotated[str, Field(max_length=MAX_PATH)] = "mnist5k"  # or name:path
+    name: Annotated[str, Field(max_length=MAX_PATH)] = "mnist5k"  # of the set, or name:path
     # File or folder of `folder`, `npz` and the downloaded sets.
     path: Annotated[str, Field(max_length=MAX_PATH)] | None = None
     seed: Seed = 0  # decides the splits, the drawn classes and images
@@ -45,12 +45,12 @@ class DataSpec(Spec):
     train_images: Annotated[int, Field(ge=2)] | None = Field(
         default=None, exclude_if=lambda value: value is None
     )
-    validation_fraction: Fractional = 0.05
-    test_fraction: Fractional = 0.2
-    pool_fraction: Fractional = 0.15
-    # Beside weights: files of whole numbers, positions in the source, of the images that the model was trained on and
-    # of others. One of the two says it all, unless some images are neither.
+    validation_fraction: Fractional = 0.05  # held back beside the training
+    test_fraction: Fractional = 0.2  # what is attacked and counted
+    pool_fraction: Fractional = 0.15  # what attackers have
+    # Beside weights: a file of whole numbers, positions in the source, of the images that the model was trained on.
     train_index: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    # The same of images that it was not trained on. One of the two says it all, unless some images are neither.
     test_index: str | None = Field(default=None, exclude_if=lambda value: value is None)
     # Set when a study is planned. Of what is `given` nothing is held back: the fractions of validation and testing
     # are of no account, and the pool is of images that the model was not trained on.

@@ -145,6 +145,11 @@ class ModelSpec(Spec):
         return self.builder in ("torchscript", "onnx")
 
     @property
+    def is_torchscript(self) -> bool:
+        """Whether its layers can be neither hooked nor, where it was traced, set to training."""
+        return self.builder == "torchscript"
+
+    @property
     def is_local(self) -> bool:
         """Whether it is made of files of a user's own, which a checkpoint alone must not get opened."""
         return self.is_program or self.builder in ("python", "hf")

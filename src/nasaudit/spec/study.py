@@ -103,6 +103,17 @@ AnyArch = Annotated[ArchChoice, BeforeValidator(_named)]
 AnyData = Annotated[DataSpec, BeforeValidator(_named)]
 
 
+def _fields_of_a_recipe(value: Any) -> Any:
+    """What was said of a training and no more, each field as a recipe has it."""
+    if value is None:
+        return None
+    if isinstance(value, TrainingSpec):
+        return value.model_dump(mode="json")
+    if not isinstance(value, dict):
+        raise SpecError("", "fields of a training, such as {epochs: 20}", value)
+    return TrainingSpec.parse(value).model_dump(mode="json", include=set(value))
+
+
 class PopulationSpec(Spec):
     """Cells of the DARTS space, so that correlations over architectures can be seen."""
 
@@ -126,7 +137,8 @@ class StudySpec(Spec):
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MAX_SEEDS)] = (0, 1, 2)
     attacks: tuple[AnyAttack, ...] = Field(default=(), validate_default=True)
     analyses: tuple[AnyAnalysis, ...] = DEFAULT_ANALYSES
-    training: TrainingSpec | None = None  # None: the recipe of the scale, protocol and data
+    # Fields in which the training differs from the recipe of the scale, protocol and data.
+    training: Annotated[dict[str, Any] | None, BeforeValidator(_fields_of_a_recipe)] = None
 
     @property
     def known(self) -> tuple[ArchChoice, ...]:

@@ -1,4 +1,4 @@
-"""What can be set of an attack, analysis or remedy: fields, defaults, ranges and meanings, as their specs say them.
+"""What can be set of an attack, a search, data and others: defaults, ranges and meanings, as their specs say them.
 
 The meaning of a field has one home: the comment beside or above it, in the class that declares it.
 """
@@ -10,12 +10,14 @@ import textwrap
 import tokenize
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from nasaudit.spec.base import Spec
 from nasaudit.spec.named import NamedSpec
+from nasaudit.spec.searches.base import SearchSpec
+from nasaudit.spec.searches.space import SPACES, SpaceSpec
 
 BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 _FIELD = re.compile(r"    (\w+): ")
@@ -25,12 +27,12 @@ def fields_of(spec: type[Spec]) -> list[dict[str, Any]]:
     """Each field that a user may set: name, default, what it may be, meaning ("" where nothing is said)."""
     entries = []
     for name, field in spec.model_fields.items():
-        if name in ("name", "version", "kind") and issubclass(spec, NamedSpec):
-            continue
+        if get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1:
+            continue  # its own name, say: nothing to set
         entries.append(
             {
                 "field": name,
-                "default": _default(field),
+                "default": "; ".join([_default(field), *_at_scales(spec, name)]),
                 "may be": _range(spec, name),
                 "meaning": next((text for home in spec.__mro__ if (text := _meanings(home).get(name))), ""),
             }
@@ -43,19 +45,26 @@ def source_of(spec: type[Spec]) -> str:
     return " ".join((inspect.getdoc(spec) or "").partition("\n\n")[0].split())
 
 
+def _at_scales(spec: type[Spec], name: str) -> Iterator[str]:
+    """The defaults of a search at scales where they differ."""
+    if issubclass(spec, SearchSpec):
+        for scale, fields in spec.at_scale.items():
+            if name in fields:
+                yield f"{scale}: {_written(fields[name])}"
+
+
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "(needed)"
-    value = field.get_default(call_default_factory=True)
-    if isinstance(value, NamedSpec):
-        return value.name
-    if isinstance(value, tuple):
-        return f"[{', '.join(_short(item) for item in value)}]"
-    return _short(value)
+    return _written(field.get_default(call_default_factory=True))
+
+
+def _written(value: object) -> str:
+    return f"[{', '.join(map(_short, value))}]" if isinstance(value, tuple) else _short(value)
 
 
 def _short(value: object) -> str:
-    if isinstance(value, NamedSpec):
+    if isinstance(value, NamedSpec | SpaceSpec):
         return value.name
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "none"}[value]
@@ -63,6 +72,8 @@ def _short(value: object) -> str:
 
 
 def _range(spec: type[Spec], name: str) -> str:
+    if isinstance(spec.model_fields[name].default, SpaceSpec):
+        return f"{', '.join(SPACES)}, a file, or its fields"
     schema = spec.model_json_schema(mode="validation")
     return _words(schema["properties"].get(name, {}), schema.get("$defs", {}))
 
@@ -82,6 +93,8 @@ def _words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return f"list of {_words(items, definitions)}"
     kinds = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
     kind = kinds.get(schema.get("type", ""), "none" if schema.get("type") == "null" else "a spec")
+    if schema.get("exclusiveMinimum", float("-inf")) >= schema.get("minimum", float("inf")):
+        schema = {key: value for key, value in schema.items() if key != "minimum"}  # which says less
     bounds = [f"{sign} {schema[key]:g}" for key, sign in BOUNDS.items() if key in schema]
     return f"{kind} {', '.join(bounds)}".strip()
 

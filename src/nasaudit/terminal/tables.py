@@ -128,12 +128,12 @@ def details(what: str, name: str) -> Entry:
         UnknownNameError: no such name; the nearest are shown.
         InputError: a catalogue whose entries have no fields.
     """
-    if what not in _DETAILED:
+    if what not in DETAILED:
         raise InputError(
             f"list {what}: no NAME, as its entries have no fields; `list` knows those of "
-            f"{', '.join(_DETAILED)}"
+            f"{', '.join(DETAILED)}"
         )
-    registry = _DETAILED[what]
+    registry = DETAILED[what]
     canonical = registry.canonical(name)
     item = registry[canonical]
     (listed,) = [entry for entry in entries(what) if entry["name"] == canonical]
@@ -144,7 +144,8 @@ def details(what: str, name: str) -> Entry:
     spec = spec if isinstance(spec, type) else type(spec)
     if not issubclass(spec, Spec):
         return {**entry, "fields": []}
-    return {**entry, "source": source_of(spec), "fields": fields_of(spec)}
+    source = ". ".join(filter(None, [entry.get("source"), source_of(spec)]))
+    return {**entry, "source": source, "fields": fields_of(spec)}
 
 
 def detailed(entry: Entry, width: int = 120) -> str:
@@ -158,8 +159,8 @@ def detailed(entry: Entry, width: int = 120) -> str:
     return "\n".join([*lines, fields])
 
 
-_DETAILED: dict[str, Registry[Any]] = {
-    "attacks": ATTACKS, "analyses": ANALYSES, "remedies": REMEDIES, "data": DATA,
+DETAILED: dict[str, Registry[Any]] = {
+    "attacks": ATTACKS, "analyses": ANALYSES, "searches": SEARCHES, "remedies": REMEDIES, "data": DATA,
 }  # fmt: skip
 _LISTS: dict[str, Callable[[], list[Entry]]] = {
     "architectures": _architectures,

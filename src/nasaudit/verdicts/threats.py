@@ -129,6 +129,11 @@ def find_untested(study: StudySpec, provenance: Provenance, measured: set[str]) 
         elif provenance.given and family == RECIPE and study.training is None:
             why = "it trains the model anew, by a recipe that is not known"
             how = "give the recipe as a study's `training`"
+        elif family == "backdoor" and any(
+            choice.model is not None and choice.model.is_torchscript for choice in study.architectures
+        ):
+            why = "the batch normalisation of a traced network stays fixed, so none can be planted as in the original"
+            how = "audit the network that was traced"
         else:
             why, how = "it was not asked for", f"--attacks {family}"
         untested.append(Untested(family=family, why=why, how=how))

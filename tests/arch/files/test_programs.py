@@ -18,9 +18,11 @@ from nasaudit.arch.network import build, check
 from nasaudit.errors import ModelError, SpecError, UnsafeFileError
 from nasaudit.planning.plan import plan
 from nasaudit.planning.requests import choose_all, make_study
+from nasaudit.results.provenance import Provenance
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import WeightsFile
 from nasaudit.training import checkpoint
+from nasaudit.verdicts.threats import find_untested
 from nasaudit.victim.classifier import Classifier
 
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
@@ -242,6 +244,8 @@ def test_what_would_train_it_anew_is_refused(net, attack):
         plan(StudySpec.parse(values), Path())
     with pytest.raises(SpecError, match="an architecture by name"):
         plan(StudySpec.parse({**values, "attacks": ["knockoff"]}), Path())
+    with pytest.raises(SpecError, match="the figure would be too low"):
+        plan(StudySpec.parse({**values, "attacks": ["badnets"]}), Path())
     assert not [
         task
         for task in plan(StudySpec.parse({**values, "attacks": []}), Path()).tasks
@@ -264,7 +268,18 @@ def test_the_survey_lets_a_thief_use_another_network(net):
     thefts = [attack for attack in study.attacks if attack.family == "extraction"]
     assert [attack.surrogate for attack in thefts] == ["resnet"]
     assert study.seeds == (0,)
+    assert "backdoor" not in {attack.family for attack in study.attacks}
+    (untested,) = find_untested(
+        study,
+        Provenance(data_sha256="", indices={}, division="given", weights={}, given=["net.pt"]),
+        {"evasion", "extraction", "membership", "poisoning"},
+    )
+    assert "traced network stays fixed" in untested.why
     plan(study, Path())
+    pytest.importorskip("onnx")
+    of_onnx = make_study(choose_all([onnx_file(net)]), data, "mini", "sound", ["survey"], None)
+    assert "backdoor" in {attack.family for attack in of_onnx.attacks}
+    plan(of_onnx, Path())
 
 
 def test_it_has_its_weights(net):

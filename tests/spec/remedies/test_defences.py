@@ -47,7 +47,8 @@ def test_a_defended_recipe_survives_json_and_yaml_writes_epsilon_as_a_fraction()
         "architectures": ["darts"],
         "training": {"defences": [{"name": "Trades", "epsilon": "4/255"}]},
     }
-    assert StudySpec.parse(study).training.defences == (TradesSpec(epsilon=4 / 255),)
+    said = StudySpec.parse(study).training
+    assert TrainingSpec().changed(said).defences == (TradesSpec(epsilon=4 / 255),)
 
 
 def test_the_step_is_the_rule_of_thumb_unless_one_is_given():

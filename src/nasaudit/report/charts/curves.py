@@ -60,7 +60,7 @@ def curve(
         y = share_y("value", y_title) if whole else y.axis(format="~%", tickCount=5)
     crowd = len(subjects) > CROWD
     line = base.mark_line(interpolate="linear", strokeWidth=1 if crowd else 2).encode(
-        y=y, strokeDash=dash_of(subjects, legend=False), opacity=emphasis(shown=0.45 if crowd else 1)
+        y=y, strokeDash=dash_of(subjects), opacity=emphasis(shown=0.45 if crowd else 1)
     )
     point = base.mark_point(filled=True, size=10 if crowd else 46, stroke="white", strokeWidth=0.7).encode(
         y=y,
@@ -90,7 +90,7 @@ def roc_curve(subjects: Sequence[Subject], lowest: float) -> Chart:
     line = base.mark_line(strokeWidth=1 if crowd else 1.8, interpolate="step-after").encode(
         color=colour_of(subjects),
         detail="seed:N",
-        strokeDash=dash_of(subjects, legend=False),
+        strokeDash=dash_of(subjects),
         opacity=emphasis(shown=0.45 if crowd else 0.9),
         tooltip=tooltip(label="architecture", seed="training seed"),
     )
@@ -128,7 +128,7 @@ def convergence_curve(
     )
     crowd = len(subjects) > CROWD
     line = base.mark_line(strokeWidth=1 if crowd else 1.6).encode(
-        strokeDash=dash_of(subjects, legend=True),
+        strokeDash=dash_of(subjects),
         opacity=emphasis(shown=0.45 if crowd else 0.85),
         tooltip=tooltip(label="architecture", seed="training seed"),
     )
@@ -148,7 +148,7 @@ def slice_curve(subjects: Sequence[Subject]) -> Chart:
         y=alt.Y("loss:Q").title("loss (nats)").scale(zero=True),
     )
     line = base.mark_line(strokeWidth=2).encode(
-        color=colour_of(subjects), strokeDash=dash_of(subjects, legend=True), opacity=emphasis(shown=0.9)
+        color=colour_of(subjects), strokeDash=dash_of(subjects), opacity=emphasis(shown=0.9)
     )
     point = base.mark_point(filled=True, size=28).encode(
         color=colour_of(subjects),
@@ -182,7 +182,7 @@ def depth_profile(subjects: Sequence[Subject], y_title: str) -> Chart:
         color=colour_of(subjects),
     )
     line = base.mark_line(strokeWidth=1 if crowd else 2).encode(
-        strokeDash=dash_of(subjects, legend=False), opacity=emphasis(shown=0.45 if crowd else 1)
+        strokeDash=dash_of(subjects), opacity=emphasis(shown=0.45 if crowd else 1)
     )
     point = base.mark_point(filled=True, size=12 if crowd else 46).encode(
         shape=shape_of(subjects),

@@ -98,11 +98,10 @@ def colour_of(subjects: Sequence[Subject]) -> alt.Color:
     return alt.Color("label:N").scale(domain=titles, range=colours)
 
 
-def dash_of(subjects: Sequence[Subject], legend: bool) -> alt.StrokeDash:
-    """Each architecture's line in its dash."""
+def dash_of(subjects: Sequence[Subject]) -> alt.StrokeDash:
+    """Each architecture's line in its dash; without a legend it would take that of the colours away."""
     titles, dashes = [s.title for s in subjects], [s.style.dash for s in subjects]
-    dash = alt.StrokeDash("label:N").scale(domain=titles, range=dashes)
-    return dash if legend else dash.legend(None)
+    return alt.StrokeDash("label:N").scale(domain=titles, range=dashes)
 
 
 def shape_of(subjects: Sequence[Subject]) -> alt.Shape:

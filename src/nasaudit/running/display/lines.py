@@ -39,7 +39,8 @@ def fitted(lines: Sequence[Line], width: int, *, ascii_only: bool = False) -> li
     longest = max(map(cell_len, times))
     room = max(0, width - 1 - len("100%") - longest - 2)  # of label and bar
     names = [_printable(line.label) for line in lines]
-    label = min(max(map(cell_len, names)), max(min(room, LEAST_LABEL), room - LEAST_BAR - 1))
+    beside_bar = room - LEAST_BAR - 1
+    label = min(max(map(cell_len, names)), beside_bar if beside_bar >= LEAST_LABEL else room)
     bar = min(MOST_BAR, room - label - 1)
     bar = bar if bar >= LEAST_BAR else 0
     words = room - label - (bar + 1 if bar else 0) - 1

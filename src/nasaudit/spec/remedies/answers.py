@@ -41,7 +41,7 @@ class RoundedSpec(LimitSpec):
     implementation: ClassVar[str] = "nasaudit.victim.limits:Rounded"
 
     name: Literal["rounded_answers"] = "rounded_answers"
-    decimals: Annotated[int, Field(ge=0)] = 1
+    decimals: Annotated[int, Field(ge=0)] = 1  # that a probability is rounded to
 
     def label(self) -> str:
         """E.g. `2 decimals`."""
@@ -54,7 +54,7 @@ class TopSpec(LimitSpec):
     implementation: ClassVar[str] = "nasaudit.victim.limits:Largest"
 
     name: Literal["top_answers"] = "top_answers"
-    k: Annotated[int, Field(ge=1)] = 1
+    k: Annotated[int, Field(ge=1)] = 1  # probabilities that are told
 
     def label(self) -> str:
         """E.g. `top 3`."""

@@ -41,9 +41,9 @@ class AdversarialSpec(DefenceSpec):
 
     seam: ClassVar[Seam] = "batch"
 
-    epsilon: Annotated[PixelSize, Field(gt=0)] = 8 / 255
+    epsilon: Annotated[PixelSize, Field(gt=0)] = 8 / 255  # radius of the linf ball, in pixel units
     steps: Annotated[int, Field(ge=1)] = 5  # of the inner maximisation
-    step_size: Annotated[PixelSize, Field(gt=0)] | None = None  # None: 2.5 epsilon / steps
+    step_size: Annotated[PixelSize, Field(gt=0)] | None = None  # in pixel units; None: 2.5 epsilon / steps
 
     @property
     def step(self) -> float:

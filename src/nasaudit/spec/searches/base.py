@@ -19,7 +19,6 @@ class SearchSpec(NamedSpec):
         source: the publication.
         group: of the cells that it finds, where groups are compared.
         at_scale: defaults of the other scales, where they differ.
-        space: what is searched.
     """
 
     shape: ClassVar[Shape]
@@ -27,7 +26,7 @@ class SearchSpec(NamedSpec):
     group: ClassVar[Group] = "nas"
     at_scale: ClassVar[dict[Scale, dict[str, Any]]] = {}
 
-    space: AnySpace = SPACES["darts"]
+    space: AnySpace = SPACES["darts"]  # what is searched
 
     def at(self, scale: Scale) -> Self:
         """The same with the defaults of a scale in the place of fields that nobody set."""

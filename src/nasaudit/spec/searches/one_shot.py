@@ -15,44 +15,38 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class OneShotSpec(SearchSpec):
-    """Root of the methods that descend on the weights of a supernet and on how its ops are mixed, by turns.
-
-    Attributes:
-        epochs: of the search; an epoch sees each image of the weights' half once.
-        warmup_epochs: at whose beginning the mixture stands still.
-        batch_size: of weights and of the mixture.
-        init_channels: of the supernet's first cell.
-        n_cells: of the supernet.
-        learning_rate, min_learning_rate: of the weights: SGD, from the one to the other by a cosine.
-        momentum, weight_decay, gradient_clip: of the weights.
-        alpha_learning_rate, alpha_weight_decay: of the mixture: Adam, betas .5 and .999.
-        skip_weight: what the weight of a skip is multiplied by in every mixture and in the cells that are derived
-            from it; 1: as published. A lever: less means fewer skips.
-        inner_steps: steps of the weights for each one of the mixture; 1: as published. A lever: more lets ops that
-            learn slowly show what they are worth.
-    """
+    """Root of the methods that train the weights of one supernet."""
 
     shape: ClassVar[Shape] = "one_shot"
 
-    epochs: Count = 50
-    warmup_epochs: Annotated[int, Field(ge=0)] = 0
-    batch_size: Annotated[int, Field(ge=2)] = 64
-    init_channels: Annotated[int, Field(ge=1, le=512)] = 16
-    n_cells: Annotated[int, Field(ge=1, le=100)] = 8
-    learning_rate: Positive = 0.025
-    min_learning_rate: Annotated[float, Field(ge=0)] = 0.001
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 3e-4
-    gradient_clip: Positive = 5.0
-    alpha_learning_rate: Positive = 3e-4
-    alpha_weight_decay: Annotated[float, Field(ge=0)] = 1e-3
-    skip_weight: Fractional | Literal[1] = 1
-    inner_steps: Count = 1
+    epochs: Count = 50  # of the search; an epoch sees each image of the weights' half once
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs, in which the weights alone learn
+    batch_size: Annotated[int, Field(ge=2)] = 64  # of the weights, and of what chooses ops
+    init_channels: Annotated[int, Field(ge=1, le=512)] = 16  # of the supernet's first cell
+    n_cells: Annotated[int, Field(ge=1, le=100)] = 8  # of the supernet
+    learning_rate: Positive = 0.025  # of the weights, by SGD: the first
+    min_learning_rate: Annotated[float, Field(ge=0)] = 0.001  # the last, to which a cosine leads
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # of the weights
+    weight_decay: Annotated[float, Field(ge=0)] = 3e-4  # of the weights
+    gradient_clip: Positive = 5.0  # of the weights: the largest L2 norm of a step's gradient
 
     @property
     def all_epochs(self) -> int:
         """Of the whole search."""
         return self.epochs
+
+
+class AlphaSpec(OneShotSpec):
+    """Root of those that descend on the weights and on how ops are mixed, by turns."""
+
+    alpha_learning_rate: Positive = 3e-4  # of the mixture, by Adam with betas .5 and .999
+    alpha_weight_decay: Annotated[float, Field(ge=0)] = 1e-3  # of the mixture
+    # What the weight of a skip is multiplied by in every mixture and in the cells that are derived from it; 1: as
+    # published. A lever: less means fewer skips.
+    skip_weight: Fractional | Literal[1] = 1
+    # Steps of the weights for each one of the mixture; 1: as published. A lever: more lets ops that learn slowly show
+    # what they are worth.
+    inner_steps: Count = 1
 
 
 _MINI: dict[str, Any] = {
@@ -65,12 +59,8 @@ _MINI: dict[str, Any] = {
 }
 
 
-class DartsSpec(OneShotSpec):
-    """Descent on a softmax over ops (quark0/darts f276dd3, cnn/train_search.py:23-43, cnn/architect.py:17-18).
-
-    Attributes:
-        order: 2 takes the gradient of the mixture after a step of the weights; 1 before it.
-    """
+class DartsSpec(AlphaSpec):
+    """Descent on a softmax over ops (quark0/darts f276dd3, cnn/train_search.py:23-43, cnn/architect.py:17-18)."""
 
     summary: ClassVar[str] = "bilevel descent on a softmax over all ops of each edge"
     source: ClassVar[str] = "Liu et al., DARTS: Differentiable Architecture Search, ICLR 2019"
@@ -79,15 +69,11 @@ class DartsSpec(OneShotSpec):
     at_scale: ClassVar[dict[Scale, dict[str, Any]]] = {"mini": _MINI}
 
     name: Literal["darts"] = "darts"
-    order: Literal[1, 2] = 1
+    order: Literal[1, 2] = 1  # 2 takes the gradient of the mixture after a step of the weights; 1 before it
 
 
-class PcDartsSpec(OneShotSpec):
-    """Partial channels and edge normalisation (yuhuixu1993/PC-DARTS b74702f, train_search.py:24-44 and :156).
-
-    Attributes:
-        parts: of the channels, of which ops read the first.
-    """
+class PcDartsSpec(AlphaSpec):
+    """Partial channels and edge normalisation (yuhuixu1993/PC-DARTS b74702f, train_search.py:24-44 and :156)."""
 
     summary: ClassVar[str] = "DARTS on a part of the channels, with a learned weight for each edge"
     source: ClassVar[str] = "Xu et al., PC-DARTS, ICLR 2020"
@@ -98,7 +84,7 @@ class PcDartsSpec(OneShotSpec):
     }
 
     name: Literal["pc_darts"] = "pc_darts"
-    parts: Count = 4
+    parts: Count = 4  # of the channels, of which ops read the first
     warmup_epochs: Annotated[int, Field(ge=0)] = 15
     batch_size: Annotated[int, Field(ge=2)] = 256
     learning_rate: Positive = 0.1
@@ -112,16 +98,8 @@ class PcDartsSpec(OneShotSpec):
         return self
 
 
-class DrnasSpec(OneShotSpec):
-    """A Dirichlet draw for each edge, in stages (xiangning-chen/DrNAS f2caa4d, train_search.py:25-46, :119-150).
-
-    Attributes:
-        epochs: of each stage.
-        warmup_epochs: of each stage.
-        stage_parts: of the channels, in each stage; never more than before.
-        stage_ops: of each edge, in each stage.
-        regulariser: of the alphas: weight decay, or the divergence from an even Dirichlet.
-    """
+class DrnasSpec(AlphaSpec):
+    """A Dirichlet draw for each edge, in stages (xiangning-chen/DrNAS f2caa4d, train_search.py:25-46, :119-150)."""
 
     summary: ClassVar[str] = "the mixture of each edge is drawn from a learned Dirichlet, progressively"
     source: ClassVar[str] = "Chen et al., DrNAS: Dirichlet Neural Architecture Search, ICLR 2021"
@@ -142,15 +120,17 @@ class DrnasSpec(OneShotSpec):
     space: AnySpace = SPACES["darts"].model_copy(
         update={"name": "darts without none", "primitives": SPACES["darts"].ops}
     )
-    epochs: Count = 25
-    warmup_epochs: Annotated[int, Field(ge=0)] = 10
+    epochs: Count = 25  # of each stage
+    warmup_epochs: Annotated[int, Field(ge=0)] = 10  # of each stage
     init_channels: Annotated[int, Field(ge=1, le=512)] = 36
     n_cells: Annotated[int, Field(ge=1, le=100)] = 20
     learning_rate: Positive = 0.1
     min_learning_rate: Annotated[float, Field(ge=0)] = 0.0
     alpha_learning_rate: Positive = 6e-4
+    # Of the channels, in each stage; never more than before.
     stage_parts: Annotated[tuple[Count, ...], Field(min_length=1)] = (6, 4)
-    stage_ops: Annotated[tuple[Count, ...], Field(min_length=1)] = (7, 4)
+    stage_ops: Annotated[tuple[Count, ...], Field(min_length=1)] = (7, 4)  # of each edge, in each stage
+    # Of the alphas: weight decay, or the divergence from an even Dirichlet.
     regulariser: Literal["l2", "kl"] = "l2"
 
     @property
@@ -171,17 +151,8 @@ class DrnasSpec(OneShotSpec):
         return self
 
 
-class PDartsSpec(OneShotSpec):
-    """Three stages (chenxin061/pdarts b880e87, train_search.py:23-43, :109-157).
-
-    Attributes:
-        epochs: of each stage.
-        warmup_epochs: of each stage.
-        stage_cells: of the supernet of each stage.
-        stage_ops: of each edge in each stage; after the last one is left.
-        skip_dropout: behind skips, in each stage (README: 0.1, 0.4, 0.7; its code's default is 0).
-        skips: that the derived normal cell has at most (the paper's choice of those that its code prints).
-    """
+class PDartsSpec(AlphaSpec):
+    """Three stages (chenxin061/pdarts b880e87, train_search.py:23-43, :109-157)."""
 
     summary: ClassVar[str] = "ever deeper supernets of ever fewer ops, with dropout behind skips"
     source: ClassVar[str] = "Chen et al., Progressive Differentiable Architecture Search, ICCV 2019"
@@ -192,14 +163,18 @@ class PDartsSpec(OneShotSpec):
     }
 
     name: Literal["p_darts"] = "p_darts"
-    epochs: Count = 25
-    warmup_epochs: Annotated[int, Field(ge=0)] = 10
+    epochs: Count = 25  # of each stage
+    warmup_epochs: Annotated[int, Field(ge=0)] = 10  # of each stage
     batch_size: Annotated[int, Field(ge=2)] = 96
     min_learning_rate: Annotated[float, Field(ge=0)] = 0.0
     alpha_learning_rate: Positive = 6e-4
+    # Of the supernet of each stage.
     stage_cells: Annotated[tuple[Count, ...], Field(min_length=1)] = (5, 11, 17)
+    # Of each edge in each stage; after the last one is left.
     stage_ops: Annotated[tuple[Count, ...], Field(min_length=1)] = (8, 5, 3)
+    # Behind skips, in each stage (README: 0.1, 0.4, 0.7; its code's default is 0).
     skip_dropout: tuple[Fractional, ...] = (0.1, 0.4, 0.7)
+    # That the derived normal cell has at most (the paper's choice of those that its code prints).
     skips: Annotated[int, Field(ge=0)] = 2
 
     @property
@@ -215,17 +190,10 @@ class PDartsSpec(OneShotSpec):
         return self
 
 
-class SgasSpec(OneShotSpec):
+class SgasSpec(AlphaSpec):
     """Greedy decisions (lightaime/sgas 9cfff65, cnn/train_search.py:26-50, :86-141, :194-198).
 
-    Attributes:
-        epochs: not said: they follow from the decisions.
-        first_decision: epochs before it.
-        decision_every: epochs between two.
-        last_epochs: after the last one.
-        batch_increase: images more in a batch after each decision.
-        criterion: 1: importance and certainty; 2: and stability.
-        history: epochs that stability looks back on.
+    `epochs` is of no account: they follow from the decisions.
     """
 
     summary: ClassVar[str] = "edges are decided one by one while the others are still searched"
@@ -242,12 +210,12 @@ class SgasSpec(OneShotSpec):
     }
 
     name: Literal["sgas"] = "sgas"
-    first_decision: Annotated[int, Field(ge=0)] = 9
-    decision_every: Count = 5
-    last_epochs: Annotated[int, Field(ge=0)] = 5
-    batch_increase: Annotated[int, Field(ge=0)] = 8
-    criterion: Literal[1, 2] = 1
-    history: Count = 4
+    first_decision: Annotated[int, Field(ge=0)] = 9  # epochs before the first decision
+    decision_every: Count = 5  # epochs between two decisions
+    last_epochs: Annotated[int, Field(ge=0)] = 5  # epochs after the last decision
+    batch_increase: Annotated[int, Field(ge=0)] = 8  # images more in a batch after each decision
+    criterion: Literal[1, 2] = 1  # 1: importance and certainty; 2: and stability
+    history: Count = 4  # epochs that stability looks back on
 
     @property
     def all_epochs(self) -> int:
@@ -256,15 +224,8 @@ class SgasSpec(OneShotSpec):
         return self.first_decision + self.decision_every * (decisions - 1) + self.last_epochs + 1
 
 
-class SnasSpec(OneShotSpec):
-    """Relaxed samples (SNAS-Series/SNAS-Series 9a43adb, SNAS/train_search.py:31-52, README's single-GPU command).
-
-    Attributes:
-        temperature: of the first epoch.
-        min_temperature: of the last.
-        resource_weight: lambda, of what a sample costs.
-        drop_path: probability of dropping an edge for an image.
-    """
+class SnasSpec(AlphaSpec):
+    """Relaxed samples (SNAS-Series/SNAS-Series 9a43adb, SNAS/train_search.py:31-52, README's single-GPU command)."""
 
     summary: ClassVar[str] = "relaxed samples of ops, one loss on one batch, and a price of what they cost"
     source: ClassVar[str] = "Xie et al., SNAS: Stochastic Neural Architecture Search, ICLR 2019"
@@ -278,10 +239,10 @@ class SnasSpec(OneShotSpec):
     name: Literal["snas"] = "snas"
     space: AnySpace = SPACES["darts"].model_copy(update={"name": "darts, all edges", "edges": None})
     epochs: Count = 150
-    temperature: Positive = 1.0
-    min_temperature: Positive = 0.03
-    resource_weight: Annotated[float, Field(ge=0)] = 1.5e-3
-    drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    temperature: Positive = 1.0  # of the first epoch
+    min_temperature: Positive = 0.03  # of the last
+    resource_weight: Annotated[float, Field(ge=0)] = 1.5e-3  # lambda, of what a sample costs
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.3  # probability of dropping an edge for an image
 
 
 def _check_stages(ops: tuple[int, ...], most: int, stages: int, other: str) -> None:

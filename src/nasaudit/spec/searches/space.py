@@ -24,24 +24,17 @@ Skeleton = Literal["darts", "nasbench201"]
 
 
 class SpaceSpec(Spec):
-    """A search space.
+    """A search space."""
 
-    Attributes:
-        name: as provenance says it.
-        primitives: ops that an edge of the supernet has. `none` is one of a supernet alone: no derived cell has it,
-            except where every edge is kept.
-        nodes: of a cell.
-        edges: kept at each node; None: all of them.
-        concat: whether all nodes make the output of a cell, or those alone that no other one reads.
-        skeleton: what cells are stacked to.
-    """
-
-    name: Annotated[str, Field(min_length=1, max_length=80)] = "custom"
+    name: Annotated[str, Field(min_length=1, max_length=80)] = "custom"  # as provenance says it
+    # Ops that an edge of the supernet has. `none` is one of a supernet alone: no derived cell has it, except where
+    # every edge is kept.
     primitives: Annotated[tuple[str, ...], Field(min_length=1)]
-    nodes: Annotated[int, Field(ge=1, le=MAX_NODES)] = 4
-    edges: Annotated[int, Field(ge=1)] | None = 2
+    nodes: Annotated[int, Field(ge=1, le=MAX_NODES)] = 4  # of a cell
+    edges: Annotated[int, Field(ge=1)] | None = 2  # kept at each node; None: all of them
+    # Whether all nodes make the output of a cell, or those alone that no other one reads.
     concat: Literal["all", "loose"] = "all"
-    skeleton: Skeleton = "darts"
+    skeleton: Skeleton = "darts"  # what cells are stacked to
 
     @model_validator(mode="after")
     def _has_a_cell(self) -> "SpaceSpec":
@@ -140,6 +133,14 @@ _space(
         "dil_conv_3x3",
         "conv_7x1_1x7",
     ),
+    nodes=5,
+    concat="loose",
+)
+# Pham et al., "Efficient Neural Architecture Search via Parameter Sharing", ICML 2018; the order is that of its
+# authors (melodyguan/enas 4bcfd73, src/cifar10/micro_child.py:567-573).
+_space(
+    name="enas",
+    primitives=("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "skip_connect"),
     nodes=5,
     concat="loose",
 )

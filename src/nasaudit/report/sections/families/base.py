@@ -68,10 +68,16 @@ def direction(family: FamilyName, sign: Sign) -> str:
 
 
 def published(evidence: Evidence, family: FamilyName, note: str = "") -> Text | None:
-    """What was published of a family, and a note on it; None where the study has no figure to compare it with."""
+    """What was published of a family, and a note on it; None where the study has no figure to compare it with.
+
+    Where architectures are compared, the comparison has said the direction.
+    """
     headline = evidence.results.headline(family)
     if headline is None or headline.published is None:
         return None
-    size = f": {headline.published_size}" if headline.published_size else ""
-    words = f"Published ({PUBLISHED}): {direction(family, headline.published)}{size}. {note}"
-    return Text(words.rstrip(), quiet=True)
+    size = headline.published_size
+    if any(standing.family == family for standing in evidence.results.standings):
+        words = f"Published: {size}. {note}" if size else note
+    else:
+        words = f"Published ({PUBLISHED}): {direction(family, headline.published)}{f': {size}' * bool(size)}. {note}"
+    return Text(words.strip(), quiet=True) if words else None

@@ -1,0 +1,99 @@
+"""A space in which one op is truly best: every method finds it.
+
+All other ops put out noise, whatever they read: any weight on one of them hurts at every edge.
+"""
+
+from pkgutil import resolve_name
+
+import pytest
+import torch
+from torch import nn
+
+from nasaudit.search import supernet
+from nasaudit.search.base import Problem
+from nasaudit.spec.searches import SEARCHES
+from nasaudit.spec.searches.space import SpaceSpec
+from nasaudit.testing.search import tiny_split
+
+OPS = ("none", "skip_connect", "max_pool_3x3", "sep_conv_3x3", "avg_pool_3x3")
+SPACE = SpaceSpec(name="planted", primitives=OPS, nodes=2)
+MOST = 6  # of the 8 edges of both cells: those that no other op is allowed on
+
+COMMON = {
+    "space": SPACE,
+    "epochs": 6,
+    "batch_size": 16,
+    "init_channels": 4,
+    "n_cells": 3,
+    "learning_rate": 0.05,
+    "alpha_learning_rate": 0.1,
+    "warmup_epochs": 1,
+}
+METHODS = {
+    "darts": {},
+    "pc_darts": {"parts": 2, "epochs": 10},
+    "drnas": {"epochs": 5, "stage_parts": [2, 1], "stage_ops": [5, 2]},
+    "p_darts": {"epochs": 5, "stage_cells": [3, 3, 3], "stage_ops": [5, 3, 2]},
+    "sgas": {"first_decision": 3, "decision_every": 1, "last_epochs": 0},
+    "snas": {
+        "epochs": 12,
+        "alpha_learning_rate": 3.0,
+        "drop_path": 0.1,
+        "space": SPACE.model_copy(update={"edges": None}),
+    },
+}
+
+
+class Noise(nn.Module):
+    """Of the size that an op of this stride puts out."""
+
+    def __init__(self, stride):
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x):
+        return torch.randn_like(x[:, :, :: self.stride, :: self.stride])
+
+
+def noise(channels, stride):
+    return nn.Sequential(Noise(stride), nn.BatchNorm2d(channels))
+
+
+def planted(monkeypatch, best):
+    others = {name: noise for name in OPS if name not in ("none", best)}
+    monkeypatch.setattr(supernet, "BUILDERS", {**supernet.BUILDERS, **others})
+
+
+def found(method, seed):
+    """The ops of both found cells that are any."""
+    train, held_out, validation = (tiny_split(images, 3 * seed + k) for k, images in enumerate((96, 96, 48)))
+    spec = SEARCHES[method].parse({"name": method, **COMMON, **METHODS[method]})
+    cells = (
+        resolve_name(spec.implementation)(spec).search(Problem(train, held_out, validation, seed=seed)).cells
+    )
+    return [edge.op for cell in (cells.normal, cells.reduction) for edge in cell.edges]
+
+
+def finds_it(method, seed):
+    ops = [op for op in found(method, seed) if op != "none"]
+    return ops.count("sep_conv_3x3") * 8 >= MOST * len(ops)
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_the_best_op_is_found(method, monkeypatch):
+    planted(monkeypatch, "sep_conv_3x3")
+    assert finds_it(method, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("method", list(METHODS))
+def test_the_best_op_is_found_in_nine_of_ten_seeds(method, monkeypatch):
+    planted(monkeypatch, "sep_conv_3x3")
+    assert sum(finds_it(method, seed) for seed in range(10)) >= 9
+
+
+def test_where_skips_are_rewarded_darts_collapses(monkeypatch):
+    planted(monkeypatch, "skip_connect")
+    ops = found("darts", seed=0)
+    assert ops.count("skip_connect") >= MOST
