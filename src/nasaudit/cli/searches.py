@@ -11,7 +11,7 @@ from nasaudit.cli.runs import Analyses, Attacks, Classes, Data, TrainImages, nam
 @with_run_flags
 def search(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="As `nasaudit list searches` names it.")],
-    space: Annotated[str, typer.Option(help="darts, nasnet, nasbench201, or a YAML file.")] = "",
+    space: Annotated[str, typer.Option(help="darts, nasnet, enas, nasbench201, or a YAML file.")] = "",
     data: Data = "mnist5k",
     train_images: TrainImages = None,
     classes: Classes = None,

@@ -96,8 +96,8 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     choices = (*study.known, *hardened(study), *population(study.population))
     architectures = tuple(resolve(choice, study.scale, classes, shape, study.protocol) for choice in choices)
     _each_once(architectures, own=len(study.known))
-    check_searches(study, {architecture.name for architecture in architectures})
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
+    check_searches(study, {architecture.name for architecture in architectures}, facts)
     # What the data do not have, and files that are damaged, are refused before anything is trained.
     if data.train_images is not None or data.fingerprint is not None:
         _ = facts.sizes

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from random import Random
 from typing import cast
 
@@ -10,12 +11,15 @@ from nasaudit.errors import SpecError
 from nasaudit.planning.experiments import Build
 from nasaudit.planning.needs import closure
 from nasaudit.planning.stages import Ask, Outcome, Part, Stage, Steps
-from nasaudit.search.cells import draw
+from nasaudit.search.base import Child, SampledSearch
+from nasaudit.search.cells import Cells, draw
 from nasaudit.search.found import FoundCells
-from nasaudit.spec.arch import Group
+from nasaudit.search.sampled import ACCURACY
+from nasaudit.spec.arch import ArchSpec, Group
+from nasaudit.spec.attacks import DataFacts
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.searches import OneShotSpec, SearchSpec
+from nasaudit.spec.searches import OneShotSpec, SampledSpec, SearchSpec
 from nasaudit.spec.searches.task import SearchTask
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Task, TrainTask
@@ -23,11 +27,11 @@ from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.artefacts import FOUND
 
 
-def check_searches(study: StudySpec, taken: Collection[str]) -> None:
+def check_searches(study: StudySpec, taken: Collection[str], facts: DataFacts) -> None:
     """Refuse what a study cannot do with searches.
 
     Raises:
-        SpecError: a name that is taken; a mitigation of what is not found yet.
+        SpecError: a name that is taken; a mitigation of what is not found yet; no images to judge children by.
     """
     for position, choice in enumerate(study.architectures):
         if choice.search is None:
@@ -35,6 +39,17 @@ def check_searches(study: StudySpec, taken: Collection[str]) -> None:
         if choice.name in taken:
             raise SpecError(
                 f"architectures[{position}].name", "a name that no other architecture has", choice.name
+            )
+        if (
+            isinstance(choice.search, SampledSpec)
+            and study.protocol == "sound"
+            and not facts.sizes["validation"]
+        ):
+            raise SpecError(
+                "data.validation_fraction",
+                f"validation images, by which {choice.search.name} judges its children (give a fraction above 0, or "
+                "data whose owner left training images to divide)",
+                study.data.validation_fraction,
             )
         if study.mitigation is not None:
             raise SpecError(
@@ -68,8 +83,55 @@ class Searched:
 
     def _steps(self, choice: ArchChoice) -> Steps:
         assert choice.search is not None
-        found = yield from self._one_shot(choice, choice.search)
+        ask = self._sampled if isinstance(choice.search, SampledSpec) else self._one_shot
+        found = yield from ask(choice, choice.search)
         return self._part(choice, found)
+
+    def _sampled(self, choice: ArchChoice, spec: SearchSpec) -> Generator[Ask, list[Outcome], FoundCells]:
+        """The children's trainings; the same cells are trained once, however often they are asked about."""
+        assert isinstance(spec, SampledSpec)
+        search = cast(SampledSearch[SampledSpec], resolve_name(spec.implementation)(spec))
+        rounds, trainings = search.rounds(choice.seed), dict[Cells, TrainTask]()
+        waiting, told, asked = list[Cells](), None, 0
+        while True:
+            try:
+                cells = next(rounds) if told is None else rounds.send(told)
+            except StopIteration as end:
+                found = end.value
+                break
+            for each in cells:
+                if each not in trainings:
+                    trainings[each] = self._child(choice, spec, each, len(trainings))
+            waiting, asked = [*waiting, *cells], asked + len(cells)
+            due = waiting[: max(0, len(waiting) - search.behind)] if cells else waiting
+            waiting = waiting[len(due) :]
+            # Two children of the same cells have one outcome.
+            outcomes = yield Ask(
+                tuple(dict.fromkeys(trainings[each] for each in cells)),
+                awaited=(awaited := tuple(dict.fromkeys(trainings[each] for each in due))),
+                expected=max(0, spec.children - asked) + self._expected(choice),
+            )
+            of = dict(zip(awaited, outcomes, strict=True))
+            told = [Child(each, self._objectives(of[trainings[each]])) for each in due]
+        provenance = {"data": self.data.name, "data_sha256": self.data.fingerprint or "", **found.provenance}
+        return FoundCells(genotype=found.cells, provenance=provenance, trace=tuple(found.trace))
+
+    def _child(self, choice: ArchChoice, spec: SampledSpec, cells: Cells, number: int) -> TrainTask:
+        name = f"{choice.name}.child-{number:03d}"
+        architecture = self._architecture(choice, name, cells)
+        if architecture.genotype is not None:
+            sizes = {"n_cells": spec.child_cells, "init_channels": spec.child_channels}
+            said = {field: size for field, size in sizes.items() if size is not None}
+            architecture = architecture.model_copy(update=said)
+        training = self.training.changed({"epochs": spec.child_epochs}, choice.name)
+        return TrainTask(architecture=architecture, data=self.data, training=training, seed=choice.seed)
+
+    def _objectives(self, outcome: Outcome) -> dict[str, float] | None:
+        """What a child is judged by; None where it failed."""
+        if outcome.record is None or outcome.why:
+            return None
+        metric = "clean_accuracy" if self.study.protocol == "paper" else "validation_accuracy"
+        return {ACCURACY: 1 - outcome.record.measured(metric).value}
 
     def _one_shot(self, choice: ArchChoice, spec: SearchSpec) -> Generator[Ask, list[Outcome], FoundCells]:
         task = SearchTask(
@@ -89,20 +151,9 @@ class Searched:
         return self._audited(choice, found.genotype, ((choice.name, found),))
 
     def _audited(
-        self, choice: ArchChoice, cells: Genotype | str, found: tuple[tuple[str, FoundCells], ...] = ()
+        self, choice: ArchChoice, cells: Cells, found: tuple[tuple[str, FoundCells], ...] = ()
     ) -> Part:
-        group: Group = choice.group or ("random" if choice.search is None else choice.search.group)
-        named = {"genotype": cells} if isinstance(cells, Genotype) else {"model": cells}
-        given = ArchChoice.parse(
-            {
-                **choice.model_dump(include={"name", "auxiliary", "drop_path", "dropout", "normalise"}),
-                "group": group,
-                **named,
-            },
-            choice.name,
-        )
-        build = self.build
-        architecture = resolve(given, build.scale, build.classes, build.shape, build.protocol)
+        architecture = self._architecture(choice, choice.name, cells)
         training = (
             self.training if choice.training is None else self.training.changed(choice.training, choice.name)
         )
@@ -111,6 +162,20 @@ class Searched:
             for seed in self.study.seeds
         )
         return Part((architecture,), victims, self.wanted(victims), found)
+
+    def _architecture(self, choice: ArchChoice, name: str, cells: Cells) -> ArchSpec:
+        group: Group = choice.group or ("random" if choice.search is None else choice.search.group)
+        given = ArchChoice.parse(
+            {
+                **choice.model_dump(include={"auxiliary", "drop_path", "dropout", "normalise"}),
+                "name": name,
+                "group": group,
+                **({"genotype": cells} if isinstance(cells, Genotype) else {"model": cells}),
+            },
+            name,
+        )
+        build = self.build
+        return resolve(given, build.scale, build.classes, build.shape, build.protocol)
 
     def _expected(self, choice: ArchChoice) -> int:
         """How many tasks the found cells will have, whatever they are: as many as any others of the space."""

@@ -1,17 +1,19 @@
-"""What a search is given, and what it gives back."""
+"""What a search is given, and what it gives back. No torch: plans ask sampled methods."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from torch import Tensor
-
-from nasaudit.data.split import Split
 from nasaudit.progress import Progress, silent
 from nasaudit.search.cells import Cells
 from nasaudit.spec.searches import SearchSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nasaudit.data.split import Split
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,9 @@ class Problem:
         checkpoint: a file that outlives an interrupted search; None: it begins anew.
     """
 
-    train: Split
-    held_out: Split
-    validation: Split
+    train: "Split"
+    held_out: "Split"
+    validation: "Split"
     seed: int = 0
     crop: int = 0
     flip: bool = False
@@ -41,7 +43,7 @@ class Problem:
     checkpoint: Path | None = None
 
     @property
-    def moments(self) -> tuple[Tensor, Tensor]:
+    def moments(self) -> "tuple[Tensor, Tensor]":
         """Of the training pixels."""
         return self.train.joined(self.held_out).moments
 
@@ -102,7 +104,8 @@ class Child:
     objectives: Mapping[str, float] | None
 
 
-# Yields the cells that it asks about, is sent what became of them in the same order, and returns what it found.
+# Yields the cells that it asks about, is sent what became of the oldest of all that it asked about, in the order in
+# which it did, and returns what it found.
 Rounds = Generator[list[Cells], list[Child], Found]
 
 
@@ -112,3 +115,11 @@ class SampledSearch(Search[S]):
     @abstractmethod
     def rounds(self, seed: int) -> Rounds:
         """Ask and be told. Nothing but the seed and the answers may decide what it does."""
+
+    @property
+    def behind(self) -> int:
+        """How many of the youngest children it does not wait for, so that all workers are busy.
+
+        It is told of them later, whatever the order in which they end; asking about nothing it is told of all.
+        """
+        return 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from random import Random
+from typing import Any
 
 from nasaudit.spec.genotype import Cell, Edge, Genotype
 from nasaudit.spec.searches.space import NONE, SpaceSpec
@@ -74,6 +75,11 @@ def strongest(space: SpaceSpec, weights: Sequence[Sequence[float]]) -> list[list
         kept = sorted(best, key=lambda source: (-best[source][0], source))[: space.edges]
         nodes.append([Edge(best[source][1], source) for source in sorted(kept)])
     return nodes
+
+
+def written(cells: Cells) -> Any:
+    """As JSON has it."""
+    return cells if isinstance(cells, str) else cells.model_dump(mode="json")
 
 
 def belongs(space: SpaceSpec, cells: Cells) -> bool:

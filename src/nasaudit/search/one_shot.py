@@ -19,7 +19,7 @@ from nasaudit.data.split import Split
 from nasaudit.errors import InputError, NonFiniteError
 from nasaudit.randomness import derive_seed
 from nasaudit.search.base import Found, OneShotSearch, Problem
-from nasaudit.search.cells import Cells
+from nasaudit.search.cells import Cells, written
 from nasaudit.search.memory import refuse_too_large
 from nasaudit.search.supernet import Mixture, Supernet
 from nasaudit.spec.searches import OneShotSpec
@@ -228,7 +228,7 @@ class SupernetSearch(OneShotSearch[S]):
         entry = {"epoch": self.epoch + 1, "loss": sum(losses) / len(losses)}
         entry |= {
             "held_out_accuracy": self.accuracy(self.problem.held_out),
-            "cells": _written(self.derive()),
+            "cells": written(self.derive()),
             **self.said(),
         }
         self.trace.append(entry)
@@ -264,7 +264,3 @@ class SupernetSearch(OneShotSearch[S]):
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["batches"])
         torch.set_rng_state(state["draws"])
-
-
-def _written(cells: Cells) -> Any:
-    return cells if isinstance(cells, str) else cells.model_dump(mode="json")

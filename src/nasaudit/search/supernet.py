@@ -35,10 +35,12 @@ class Mixture:
     Attributes:
         weights: float [edges, primitives].
         active: the ops that are computed; others count nothing, whatever their weight.
+        outputs: the nodes that make the cell's output, where only some do; None: all.
     """
 
     weights: Tensor
     active: Active
+    outputs: tuple[int, ...] | None = None
 
 
 def everything(space: SpaceSpec) -> Active:
@@ -209,8 +211,14 @@ class StackedCell(SuperCell):
 
     def forward(self, inputs: tuple[State, State], mixture: Mixture, edges: Tensor | None) -> State:  # noqa: D102
         own = [State(self.preprocess0(inputs[0].rectified)), State(self.preprocess1(inputs[1].rectified))]
-        nodes = self.states(own, mixture, edges)[self.space.inputs :]
-        return State(torch.cat([dense_gradient(node.raw) for node in nodes], dim=1))
+        nodes = [state.raw for state in self.states(own, mixture, edges)[self.space.inputs :]]
+        if mixture.outputs is not None:
+            # Zeros instead of a narrower output: the next 1x1 convolution then reads its columns of the others alone.
+            nodes = [
+                node if number in mixture.outputs else torch.zeros_like(node)
+                for number, node in enumerate(nodes, start=self.space.inputs)
+            ]
+        return State(torch.cat([dense_gradient(node) for node in nodes], dim=1))
 
 
 class Supernet(nn.Module):

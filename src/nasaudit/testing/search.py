@@ -167,17 +167,20 @@ class SampledConformance(SearchConformance):
         return self._run(seed, frozenset())[0]
 
     def _run(self, seed: int, fails: frozenset[int]) -> tuple[Found, list[Cells]]:
-        rounds, asked, children = self.search().rounds(seed), list[Cells](), None
+        search, asked, children = self.search(), list[Cells](), None
+        rounds, waiting = search.rounds(seed), list[Child]()
         while True:
             try:
                 cells = next(rounds) if children is None else rounds.send(children)
             except StopIteration as end:
                 return end.value, asked
-            children = [
+            waiting += [
                 Child(each, None if len(asked) + k in fails else dict.fromkeys(self.objectives, _skips(each)))
                 for k, each in enumerate(cells)
             ]
             asked += cells
+            told = max(0, len(waiting) - search.behind) if cells else len(waiting)
+            children, waiting = waiting[:told], waiting[told:]
 
     @property
     def objectives(self) -> tuple[str, ...]:

@@ -22,13 +22,13 @@ from nasaudit.search.cells import Cells, cells_of, strongest
 from nasaudit.search.one_shot import Batch, SupernetSearch
 from nasaudit.search.supernet import Mixture, everything
 from nasaudit.spec.genotype import SKIP
-from nasaudit.spec.searches import DartsSpec, OneShotSpec
+from nasaudit.spec.searches import AlphaSpec, DartsSpec
 
 INIT_SCALE = 1e-3  # of the normal alphas (model_search.py:123)
 BETAS = (0.5, 0.999)  # of Adam on alphas (architect.py:18)
 REACH = 0.01  # of the finite difference, over the norm of its direction (architect.py:76)
 
-S = TypeVar("S", bound=OneShotSpec)
+S = TypeVar("S", bound=AlphaSpec)
 
 
 class AlphaSearch(SupernetSearch[S]):

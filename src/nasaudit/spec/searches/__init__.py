@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, SerializeAsAny
 from nasaudit.spec.named import by_name
 from nasaudit.spec.searches.base import SEARCHES, SearchSpec
 from nasaudit.spec.searches.one_shot import (
+    AlphaSpec,
     DartsSpec,
     DrnasSpec,
     OneShotSpec,
@@ -15,15 +16,24 @@ from nasaudit.spec.searches.one_shot import (
     SgasSpec,
     SnasSpec,
 )
+from nasaudit.spec.searches.sampled import AmoebaNetSpec, NasNetSpec, RandomSearchSpec, SampledSpec
+from nasaudit.spec.searches.shared import EnasSpec, RandomWsSpec
 
 __all__ = [
     "SEARCHES",
+    "AlphaSpec",
+    "AmoebaNetSpec",
     "AnySearch",
     "DartsSpec",
     "DrnasSpec",
+    "EnasSpec",
+    "NasNetSpec",
     "OneShotSpec",
     "PDartsSpec",
     "PcDartsSpec",
+    "RandomSearchSpec",
+    "RandomWsSpec",
+    "SampledSpec",
     "SearchSpec",
     "SgasSpec",
     "SnasSpec",

@@ -15,13 +15,13 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class OneShotSpec(SearchSpec):
-    """Root of the methods that descend on the weights of a supernet and on how its ops are mixed, by turns."""
+    """Root of the methods that train the weights of one supernet."""
 
     shape: ClassVar[Shape] = "one_shot"
 
     epochs: Count = 50  # of the search; an epoch sees each image of the weights' half once
-    warmup_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs, in which the mixture stands still
-    batch_size: Annotated[int, Field(ge=2)] = 64  # of weights and of the mixture
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs, in which the weights alone learn
+    batch_size: Annotated[int, Field(ge=2)] = 64  # of the weights, and of what chooses ops
     init_channels: Annotated[int, Field(ge=1, le=512)] = 16  # of the supernet's first cell
     n_cells: Annotated[int, Field(ge=1, le=100)] = 8  # of the supernet
     learning_rate: Positive = 0.025  # of the weights, by SGD: the first
@@ -29,6 +29,16 @@ class OneShotSpec(SearchSpec):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # of the weights
     weight_decay: Annotated[float, Field(ge=0)] = 3e-4  # of the weights
     gradient_clip: Positive = 5.0  # of the weights: the largest L2 norm of a step's gradient
+
+    @property
+    def all_epochs(self) -> int:
+        """Of the whole search."""
+        return self.epochs
+
+
+class AlphaSpec(OneShotSpec):
+    """Root of those that descend on the weights and on how ops are mixed, by turns."""
+
     alpha_learning_rate: Positive = 3e-4  # of the mixture, by Adam with betas .5 and .999
     alpha_weight_decay: Annotated[float, Field(ge=0)] = 1e-3  # of the mixture
     # What the weight of a skip is multiplied by in every mixture and in the cells that are derived from it; 1: as
@@ -37,11 +47,6 @@ class OneShotSpec(SearchSpec):
     # Steps of the weights for each one of the mixture; 1: as published. A lever: more lets ops that learn slowly show
     # what they are worth.
     inner_steps: Count = 1
-
-    @property
-    def all_epochs(self) -> int:
-        """Of the whole search."""
-        return self.epochs
 
 
 _MINI: dict[str, Any] = {
@@ -54,7 +59,7 @@ _MINI: dict[str, Any] = {
 }
 
 
-class DartsSpec(OneShotSpec):
+class DartsSpec(AlphaSpec):
     """Descent on a softmax over ops (quark0/darts f276dd3, cnn/train_search.py:23-43, cnn/architect.py:17-18)."""
 
     summary: ClassVar[str] = "bilevel descent on a softmax over all ops of each edge"
@@ -67,7 +72,7 @@ class DartsSpec(OneShotSpec):
     order: Literal[1, 2] = 1  # 2 takes the gradient of the mixture after a step of the weights; 1 before it
 
 
-class PcDartsSpec(OneShotSpec):
+class PcDartsSpec(AlphaSpec):
     """Partial channels and edge normalisation (yuhuixu1993/PC-DARTS b74702f, train_search.py:24-44 and :156)."""
 
     summary: ClassVar[str] = "DARTS on a part of the channels, with a learned weight for each edge"
@@ -93,7 +98,7 @@ class PcDartsSpec(OneShotSpec):
         return self
 
 
-class DrnasSpec(OneShotSpec):
+class DrnasSpec(AlphaSpec):
     """A Dirichlet draw for each edge, in stages (xiangning-chen/DrNAS f2caa4d, train_search.py:25-46, :119-150)."""
 
     summary: ClassVar[str] = "the mixture of each edge is drawn from a learned Dirichlet, progressively"
@@ -146,7 +151,7 @@ class DrnasSpec(OneShotSpec):
         return self
 
 
-class PDartsSpec(OneShotSpec):
+class PDartsSpec(AlphaSpec):
     """Three stages (chenxin061/pdarts b880e87, train_search.py:23-43, :109-157)."""
 
     summary: ClassVar[str] = "ever deeper supernets of ever fewer ops, with dropout behind skips"
@@ -185,7 +190,7 @@ class PDartsSpec(OneShotSpec):
         return self
 
 
-class SgasSpec(OneShotSpec):
+class SgasSpec(AlphaSpec):
     """Greedy decisions (lightaime/sgas 9cfff65, cnn/train_search.py:26-50, :86-141, :194-198).
 
     `epochs` is of no account: they follow from the decisions.
@@ -219,7 +224,7 @@ class SgasSpec(OneShotSpec):
         return self.first_decision + self.decision_every * (decisions - 1) + self.last_epochs + 1
 
 
-class SnasSpec(OneShotSpec):
+class SnasSpec(AlphaSpec):
     """Relaxed samples (SNAS-Series/SNAS-Series 9a43adb, SNAS/train_search.py:31-52, README's single-GPU command)."""
 
     summary: ClassVar[str] = "relaxed samples of ops, one loss on one batch, and a price of what they cost"

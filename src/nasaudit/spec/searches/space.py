@@ -136,6 +136,14 @@ _space(
     nodes=5,
     concat="loose",
 )
+# Pham et al., "Efficient Neural Architecture Search via Parameter Sharing", ICML 2018; the order is that of its
+# authors (melodyguan/enas 4bcfd73, src/cifar10/micro_child.py:567-573).
+_space(
+    name="enas",
+    primitives=("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "skip_connect"),
+    nodes=5,
+    concat="loose",
+)
 # Dong & Yang, "NAS-Bench-201", ICLR 2020, section 2.1.
 _space(name="nasbench201", primitives=OPS_201, nodes=3, edges=None, skeleton="nasbench201")
 

@@ -1,0 +1,143 @@
+"""Methods whose children are trained one by one, each as a task of the study."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from nasaudit.errors import SpecError
+from nasaudit.spec.arch import Group, Scale
+from nasaudit.spec.searches.base import SEARCHES, SearchSpec, Shape
+from nasaudit.spec.searches.one_shot import Count, Positive
+from nasaudit.spec.searches.space import SPACES, AnySpace
+
+# Where nothing is said of the children's size, they are as large as what is audited.
+_AS_AUDITED: dict[str, Any] = {"child_cells": None, "child_channels": None}
+
+
+class SampledSpec(SearchSpec):
+    """Root of the methods that train children briefly and judge them by their accuracy.
+
+    A child is trained by the study's recipe but for its epochs, with the seed of the search.
+    """
+
+    shape: ClassVar[Shape] = "sampled"
+
+    children: Count  # that are trained in all
+    child_epochs: Count  # of each
+    # Cells of a child; none: as many as what is audited has. Of no account to NAS-Bench-201.
+    child_cells: Annotated[int, Field(ge=1, le=100)] | None = None
+    # Channels of its first cell; none: as many as what is audited has. Of no account to NAS-Bench-201.
+    child_channels: Annotated[int, Field(ge=1, le=512)] | None = None
+
+
+class NasNetSpec(SampledSpec):
+    """A controller that learns by PPO from trained children. All figures are the paper's, from memory."""
+
+    summary: ClassVar[str] = "an LSTM learns by PPO from children that are trained one by one"
+    source: ClassVar[str] = (
+        "Zoph et al., Learning Transferable Architectures for Scalable Image Recognition, CVPR 2018"
+    )
+    implementation: ClassVar[str] = "nasaudit.search.methods.nasnet:NasNet"
+    title: ClassVar[str] = "NASNet"
+    at_scale: ClassVar[dict[Scale, dict[str, Any]]] = {
+        # A hundredth of the published updates: each moves ten times as far.
+        "mini": {
+            **_AS_AUDITED,
+            "children": 30,
+            "child_epochs": 4,
+            "batch": 6,
+            "controller_learning_rate": 0.0035,
+        },
+        "small": {**_AS_AUDITED, "children": 200, "child_epochs": 10, "controller_learning_rate": 0.0035},
+    }
+
+    name: Literal["nasnet"] = "nasnet"
+    space: AnySpace = SPACES["nasnet"]
+    children: Count = 20_000
+    child_epochs: Count = 20
+    child_cells: Annotated[int, Field(ge=1, le=100)] | None = 8
+    child_channels: Annotated[int, Field(ge=1, le=512)] | None = 32
+    batch: Count = 20  # children for each update
+    controller_size: Count = 100  # numbers in the state of the LSTM
+    controller_learning_rate: Positive = 0.00035  # of Adam
+    entropy_weight: Annotated[float, Field(ge=0)] = 1e-5  # of the entropy in what is maximised
+    # Of the mean of rewards that is taken off.
+    baseline_decay: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    # Of PPO: how far an update moves a probability. It is not published; from Schulman et al. 2017.
+    clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    passes: Count = 3  # over the children of an update; not published either
+
+
+class AmoebaNetSpec(SampledSpec):
+    """Regularised evolution (google-research 67e6932, regularized_evolution.ipynb); figures from memory."""
+
+    summary: ClassVar[str] = "evolution in which the oldest dies, not the worst"
+    source: ClassVar[str] = (
+        "Real et al., Regularized Evolution for Image Classifier Architecture Search, AAAI 2019"
+    )
+    implementation: ClassVar[str] = "nasaudit.search.methods.amoebanet:AmoebaNet"
+    title: ClassVar[str] = "AmoebaNet"
+    at_scale: ClassVar[dict[Scale, dict[str, Any]]] = {
+        "mini": {
+            **_AS_AUDITED,
+            "children": 30,
+            "child_epochs": 4,
+            "population": 10,
+            "tournament": 3,
+            "in_flight": 4,
+        },
+        "small": {
+            **_AS_AUDITED,
+            "children": 200,
+            "child_epochs": 10,
+            "population": 40,
+            "tournament": 10,
+            "in_flight": 8,
+        },
+    }
+
+    name: Literal["amoebanet"] = "amoebanet"
+    space: AnySpace = SPACES["nasnet"]
+    children: Count = 20_000
+    child_epochs: Count = 25
+    child_cells: Annotated[int, Field(ge=1, le=100)] | None = 11
+    child_channels: Annotated[int, Field(ge=1, le=512)] | None = 24
+    population: Count = 100  # the youngest children, of which parents are drawn
+    tournament: Count = 25  # children that are drawn with replacement; the best of them is the parent
+    identity: Annotated[float, Field(ge=0, lt=1)] = 0.05  # probability that a child is as its parent
+    # Children that are under way at once: each is decided when all but the youngest of these have ended. 1: one after
+    # the other, as the notebook does; the published search had 450 workers.
+    in_flight: Count = 450
+
+    @model_validator(mode="after")
+    def _the_population_is_of_the_children(self) -> "AmoebaNetSpec":
+        if self.population > self.children:
+            raise SpecError(
+                "population", f"at most {self.children}, as many as there are children", self.population
+            )
+        return self
+
+
+class RandomSearchSpec(SampledSpec):
+    """Children drawn at random, of which the best is taken: 24 of 100 epochs (Liu et al. 2019, from memory)."""
+
+    summary: ClassVar[str] = "the best of some random cells; of one, the baseline of every search"
+    source: ClassVar[str] = (
+        "Li and Talwalkar, Random Search and Reproducibility for Neural Architecture Search, UAI 2019"
+    )
+    implementation: ClassVar[str] = "nasaudit.search.methods.random:RandomSearch"
+    title: ClassVar[str] = "Random search"
+    group: ClassVar[Group] = "random"
+    at_scale: ClassVar[dict[Scale, dict[str, Any]]] = {
+        "mini": {"children": 24, "child_epochs": 4},
+        "small": {"child_epochs": 20},
+    }
+
+    name: Literal["random"] = "random"
+    children: Count = 24
+    child_epochs: Count = 100
+
+
+SEARCHES.add("nasnet", NasNetSpec)
+SEARCHES.add("amoebanet", AmoebaNetSpec)
+SEARCHES.add("random", RandomSearchSpec)
