@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import adversarial, autoattack, gradients, parity, pgd, training
+from benchmarks import adversarial, autoattack, gradients, parity, pgd, search, training
 from nasaudit.running.executors.threads import KEEP_FREED_MEMORY, ONE_THREAD
 
 BENCHMARKS = {
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "gradients": gradients.run,
     "parity": parity.run,
     "autoattack": autoattack.run,
+    "search": search.run,
 }
 DEFAULT_ALLOCATOR = "--default-allocator"
 

@@ -104,6 +104,14 @@ def test_the_cli_page_runs_as_written(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_page_on_search_runs_as_written(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    run_as_written((ROOT / "docs/search.md").read_text(), monkeypatch, capsys)
+    assert api.load_architecture("found/cells/darts-s0.json")
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_page_on_hardened_training_runs_as_written(monkeypatch, tmp_path, capsys):
     page = (ROOT / "docs/hardened-training.md").read_text()
