@@ -31,7 +31,7 @@ def test_a_policy_knows_the_line_of_each_rule(tmp_path: Path) -> None:
     [
         ("rules: [{metric: asr, at_most: 1}", "policy.yaml: expected YAML"),
         ("- metric: asr", "a mapping with `rules`"),
-        ("", "a mapping with `rules`"),
+        ("", "policy.yaml has no rules"),
         ("rules: 3", r"policy.yaml.rules"),
         (
             "rules: [{metric: asr, at_most: 1, limit: 2}]",
