@@ -24,7 +24,7 @@ def test_the_seventeen_of_the_talk_darts_v1_and_the_hardened_ones():
         found = {name for name in CATALOGUE if CATALOGUE[name].group == group}
         assert found == names | ({"darts_v1"} if group == "nas" else set())
     assert {name for name in CATALOGUE if CATALOGUE[name].group == "hardened"} == HARDENED
-    assert len(CATALOGUE) == 17 + 1 + 3
+    assert len(CATALOGUE) == 17 + 1 + 3 + 6
 
 
 def test_every_manual_family_has_numbers_at_every_scale():
@@ -104,7 +104,7 @@ def test_own_genotype_is_custom():
     assert (spec.name, spec.group, spec.genotype, spec.init_channels) == ("mine", "custom", SNAS, 8)
 
 
-@pytest.mark.parametrize("group", ["nas", "random", "hardened", "manual"])
+@pytest.mark.parametrize("group", ["nas", "random", "hardened", "robust_nas", "manual"])
 def test_own_genotype_may_say_where_it_comes_from(group):
     assert resolve(ArchChoice(name="mine", genotype=SNAS, group=group), "mini", 10, SHAPE).group == group
 

@@ -16,7 +16,8 @@ PUBLISHED = json.loads((Path(__file__).parent / "published_cells.json").read_tex
 
 
 def test_every_cell_of_the_catalogue_is_a_published_one():
-    assert {name for name in CATALOGUE if CATALOGUE[name].genotype} == set(PUBLISHED)
+    cells = {name for name in CATALOGUE if CATALOGUE[name].genotype}
+    assert {name for name in cells if CATALOGUE[name].group != "robust_nas"} == set(PUBLISHED)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from tests.report.hardened import full_study
 from tests.report.test_palette import contrast
+from tests.report.test_searches import entry, searched_study, with_skips
 
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.report import write_report
@@ -239,4 +240,24 @@ def test_on_a_dark_screen_words_and_lines_stand_out(chromium, make_study, tmp_pa
         ("#verdict .legend line", "stroke", 3),
     ):
         assert contrast(style(selector, name), ground) >= least, selector
+    page.close()
+
+
+def test_a_slider_shows_the_cells_of_an_epoch(chromium, tmp_path) -> None:
+    trace = [entry(epoch, with_skips(skips)) for epoch, skips in enumerate((0, 1, 5), start=1)]
+    path = write_report(searched_study(trace=trace, last=with_skips(5)), tmp_path)
+    page = chromium.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-charts=drawn]", timeout=60_000)
+    page.evaluate("for (const box of document.querySelectorAll('main details')) box.open = true")
+    seen = page.locator(".slides .slide:visible img")
+    assert seen.count() == 1
+    last = seen.get_attribute("src")
+    page.locator(".slides input").fill("0")
+    assert page.locator(".slides output").text_content() == "1"
+    assert seen.count() == 1
+    assert seen.get_attribute("src") != last
+    assert complaints == []
     page.close()

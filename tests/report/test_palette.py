@@ -5,7 +5,7 @@ import pytest
 
 from nasaudit.arch.catalogue import CATALOGUE, resolve
 from nasaudit.report.page import style
-from nasaudit.report.palette import COLOURS, DARK, DARK_GROUND, styles
+from nasaudit.report.palette import COLOURS, CROWD, DARK, DARK_GROUND, styles
 from nasaudit.spec.study import ArchChoice
 
 # Machado, Oliveira & Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency",
@@ -75,6 +75,7 @@ def test_colours_on_a_dark_ground_stay_apart_too(deficiency: str) -> None:
 
 
 def test_no_two_architectures_of_the_catalogue_look_alike() -> None:
-    specs = [resolve(ArchChoice(name=name), "mini", 10, (3, 28, 28)) for name in CATALOGUE]
+    names = list(CATALOGUE)[:CROWD]  # more of them have the looks of their groups
+    specs = [resolve(ArchChoice(name=name), "mini", 10, (3, 28, 28)) for name in names]
     looks = [(style.colour, style.shape) for style in styles(specs).values()]
     assert len(set(looks)) == len(specs) >= 17

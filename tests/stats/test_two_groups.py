@@ -13,6 +13,7 @@ from scipy import stats
 from nasaudit.stats import two_groups as statistics
 from nasaudit.stats.holm import ALPHA
 from nasaudit.stats.two_groups import (
+    beside,
     cliffs_delta,
     detectable_difference,
     mean_difference,
@@ -234,3 +235,19 @@ def test_the_intervals_cover_the_truth(n: int, m: int) -> None:
         covered["difference"] += difference.low <= 1 <= difference.high
         covered["delta"] += delta.low <= truth <= delta.high
     assert min(covered.values()) / 2000 > 0.935
+
+
+def test_a_single_value_beside_others_has_students_interval() -> None:
+    others = [0.2, 0.25, 0.21, 0.3]
+    found = beside([0.4], others, "fraction")
+    reference = stats.ttest_ind([0.4], others, equal_var=True).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((reference.low, reference.high))
+    mirrored = beside(others, [0.4], "fraction")
+    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_two_of_each_have_welchs_interval_and_one_of_each_none() -> None:
+    assert beside([0.1, 0.2], [0.3, 0.5], "x") == mean_difference([0.1, 0.2], [0.3, 0.5], "x")
+    assert beside([0.1], [0.3], "x") is None
+    with pytest.raises(ValueError, match="at least 1"):
+        beside([], [0.3, 0.4], "x")

@@ -1,17 +1,22 @@
 """Which rows a family is judged by, and what is said of the groups."""
 
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from nasaudit.results.schema import Headline, Row
+from nasaudit.arch.catalogue import resolve
+from nasaudit.results.schema import Headline, Row, Searched
 from nasaudit.results.verdict_models import GroupComparison
+from nasaudit.search.cells import draw
 from nasaudit.spec.attacks import Family
-from nasaudit.testing.rows import make_row
-from nasaudit.verdicts.groups import compare_groups
+from nasaudit.spec.searches.space import SPACES
+from nasaudit.spec.study import ArchChoice, StudySpec
+from nasaudit.testing.rows import make_results, make_row
+from nasaudit.verdicts.groups import compare_groups, compare_with_random
 from nasaudit.verdicts.headlines import find_headlines
 
 CURVE = {"norm": "linf", "goal": "untargeted", "images": "common"}
@@ -175,3 +180,53 @@ def test_trainings_of_an_architecture_are_averaged_and_not_counted_as_models() -
     """The level holds (2/70 = .029 is what 8 architectures allow); with seeds as models it would not."""
     assert false_positives(seeds_as_models=False, studies=300) <= 0.055
     assert false_positives(seeds_as_models=True, studies=150) > 0.11
+
+
+def searched_results(cells: Sequence[Any], kinds: Sequence[str]) -> Any:
+    """Accuracies of architectures, of which `searched` ones were found in the DARTS space."""
+    choices = [
+        {"name": f"cell-{k}", "search": "darts", "seed": k}
+        if kind == "searched"
+        else {"name": f"cell-{k}", "group": kind, "genotype": genotype}
+        for k, (kind, genotype) in enumerate(zip(kinds, cells, strict=True))
+    ]
+    study = StudySpec.parse({"name": "a search", "architectures": choices, "data": "digits"})
+    named = [ArchChoice(name=f"cell-{k}", genotype=cell, group="nas") for k, cell in enumerate(cells)]
+    specs = [
+        resolve(own if kind == "searched" else choice, "mini", 10, (1, 8, 8))
+        for own, choice, kind in zip(named, study.architectures, kinds, strict=True)
+    ]
+    return make_results(
+        study,
+        [
+            make_row(spec.name, "clean_accuracy", 0.9 + 0.01 * k, group=spec.group, split="test")
+            for k, spec in enumerate(specs)
+        ],
+        architectures=specs,
+        searches=[
+            Searched(
+                architecture=spec.name, genotype=cell, provenance={"method": "darts"}, primitives=(), trace=[]
+            )
+            for spec, cell, kind in zip(specs, cells, kinds, strict=True)
+            if kind == "searched"
+        ],
+    )
+
+
+def test_searched_cells_are_compared_with_random_ones_of_their_space() -> None:
+    cells = [draw(SPACES["darts"], Random(seed)) for seed in range(5)]
+    foreign = draw(SPACES["nasnet"], Random(0))  # random, and of another space
+    kinds = ["random", "random", "random", "random", "searched", "searched", "custom"]
+    results = searched_results([*cells[:3], foreign, *cells[3:], cells[0]], kinds)
+    (pair,) = compare_with_random(results, [])
+    assert [value.architecture for value in pair.searched] == ["cell-4", "cell-5"]
+    assert [value.architecture for value in pair.random] == ["cell-0", "cell-1", "cell-2"]
+    reference = stats.ttest_ind([0.94, 0.95], [0.90, 0.91, 0.92], equal_var=False).confidence_interval(0.95)
+    assert pair.difference is not None
+    assert (pair.difference.low, pair.difference.high) == pytest.approx((reference.low, reference.high))
+    assert pair.finding == ("higher" if reference.low > 0 else "undecided")
+
+
+def test_without_random_cells_a_search_is_compared_with_nothing() -> None:
+    cells = [draw(SPACES["darts"], Random(seed)) for seed in range(2)]
+    assert compare_with_random(searched_results(cells, ["searched", "custom"]), []) == []

@@ -1,4 +1,4 @@
-"""Every architecture that has a name: the 17 of the talk, DARTS V1, hardened DARTS, and those of plugins. No torch.
+"""Every architecture that has a name: the 17 of the talk, DARTS V1, hardened and robust cells, plugins. No torch.
 
 A plugin registers an `Entry` with a genotype under the entry point group `nasaudit.architectures`.
 """
@@ -6,9 +6,9 @@ A plugin registers an `Entry` with a genotype under the entry point group `nasau
 from dataclasses import dataclass
 from pathlib import Path
 
-from nasaudit.arch import genotypes
+from nasaudit.arch import genotypes, genotypes_robust
 from nasaudit.arch.code import code_digest
-from nasaudit.arch.files import kinds
+from nasaudit.arch.files import found, kinds
 from nasaudit.errors import NasauditError, SpecError
 from nasaudit.registry import Registry
 from nasaudit.spec.arch import CELL_SIZE, PAPER_DROP_PATH, PAPER_DROPOUT, ArchSpec, Group, Protocol, Scale
@@ -25,7 +25,8 @@ class Entry:
     Attributes:
         name: the one spelling that records and reports use.
         title: the name as its authors write it.
-        group: `manual`, `nas`, `random`, `hardened` for cells rewired from another's, or `custom` for a plugin's.
+        group: `manual`, `nas`, `random`, `hardened` for cells rewired from another's, `robust_nas` for cells
+            that were searched for their robustness, or `custom` for a plugin's.
         genotype: the cells; None for a manual family, whose numbers are in `arch.manual.families`.
         source: the publication.
     """
@@ -79,6 +80,12 @@ _cells("random", "Random", genotypes.RANDOM, "Pang et al., USENIX Security 2022"
 _cells("darts-i", "DARTS-i", genotypes.DARTS_I, "Pang et al. 2022 (DARTS, deeper)", group="hardened")
 _cells("darts-ii", "DARTS-ii", genotypes.DARTS_II, "Pang et al. 2022 (DARTS, no skips)", group="hardened")
 _cells("darts-iii", "DARTS-iii", genotypes.DARTS_III, "Pang et al. 2022 (DARTS, both)", group="hardened")
+_cells("advrush", "AdvRush", genotypes_robust.ADVRUSH, "Mok et al., ICCV 2021", group="robust_nas")
+_cells("lrnas", "LRNAS", genotypes_robust.LRNAS, "Feng et al., TNNLS 2024 (CIFAR-10)", group="robust_nas")
+_cells("racl", "RACL", genotypes_robust.RACL, "Dong et al., 2020", group="robust_nas")
+_cells("robnet_large", "RobNet-large", genotypes_robust.ROBNET_LARGE, "Guo et al., CVPR 2020", group="robust_nas")
+_cells("trnas", "TRNAS", genotypes_robust.TRNAS, "Feng et al., ICCV 2025 (CIFAR-10)", group="robust_nas")
+_cells("wsrnet_plus", "WsrNet-Plus", genotypes_robust.WSRNET_PLUS, "Cheng et al., AAAI 2023", group="robust_nas")
 # fmt: on
 
 
@@ -178,9 +185,10 @@ def _identify(choice: ArchChoice) -> tuple[str, Group, Genotype | None, str | No
 def choose(architecture: str) -> ArchChoice:
     """An architecture as it is written on the command line.
 
-    It is a name, a genotype's file (.json, .txt, or .py with assignments), a genotype in the DARTS text form, or a
-    model as `ModelSpec.read` takes it: `timm:NAME`, `torchvision:NAME`, a NAS-Bench-201 text, `pkg.module:build`,
-    `path/file.py:build`, a file of ONNX or TorchScript, or `hf:FOLDER`, whose prefix may be left out.
+    It is a name, a file of cells as this package or another tool writes it (`files.found`), a .py file that assigns
+    genotypes, a genotype in the DARTS text form, or a model as `ModelSpec.read` takes it: `timm:NAME`,
+    `torchvision:NAME`, a NAS-Bench-201 text, `pkg.module:build`, `path/file.py:build`, a file of ONNX or TorchScript,
+    or `hf:FOLDER`, whose prefix may be left out.
 
     Raises:
         UnknownNameError: no such architecture; the message has the nearest names.
@@ -189,12 +197,16 @@ def choose(architecture: str) -> ArchChoice:
     if architecture.lstrip().startswith("Genotype("):
         return ArchChoice(name="genotype", genotype=Genotype.from_text(architecture))
     path = Path(architecture)
-    if path.suffix in {".json", ".txt"}:
-        return ArchChoice.parse({"name": path.stem, "genotype": Genotype.from_file(path)}, "architecture")
+    if path.suffix in found.SUFFIXES and ":" not in architecture:
+        cells = found.read_found(path)
+        named = {"genotype": cells} if isinstance(cells, Genotype) else {"model": cells}
+        return ArchChoice.parse({"name": path.stem, **named}, "architecture")
     if path.suffix in kinds.SUFFIXES and architecture not in CATALOGUE:
         kinds.refuse_weights(path)
     if architecture not in CATALOGUE and is_file(path / HF_CONFIG):
         architecture = f"hf:{architecture.rstrip('/')}"
+    elif architecture not in CATALOGUE and found.is_autogluon(path):
+        architecture = str(found.read_found(path))
     choice = ArchChoice.parse({"name": architecture}, "architecture")
     if choice.genotype is not None or choice.model is not None:
         return choice

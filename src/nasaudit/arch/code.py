@@ -14,7 +14,7 @@ import inspect
 import site
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
@@ -116,16 +116,21 @@ def load(target: str, sha256: str | None) -> Callable[..., Any]:
     return factory  # type: ignore[no-any-return]
 
 
-def arguments(factory: Callable[..., Any], known: dict[str, Any]) -> dict[str, Any]:
-    """Those of the known arguments that a factory names; `**options` may be for anything, and get none.
+def arguments(
+    factory: Callable[..., Any], known: dict[str, Any], chosen: Mapping[str, Any] = {}
+) -> dict[str, Any]:
+    """Those of the known arguments that a factory names, and all that were chosen.
+
+    `**options` may be for anything, and get what was chosen alone.
 
     Raises:
-        ModelError: it needs another one.
+        ModelError: it needs another one, or takes none of a name that was chosen.
     """
+    known = {**known, **chosen}
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):  # written in C
-        return {}
+        return dict(chosen)
     by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     taken = {parameter.name for parameter in parameters if parameter.kind in by_name}
     needed = [
@@ -140,7 +145,12 @@ def arguments(factory: Callable[..., Any], known: dict[str, Any]) -> dict[str, A
             f"needs the argument {needed[0]!r}; expected a function that can be called with "
             f"{' and '.join(f'{name}=' for name in known)} or fewer: give it a default"
         )
-    return {name: value for name, value in known.items() if name in taken}
+    variable = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    if not variable and (unknown := sorted(chosen.keys() - taken)):
+        raise ModelError(
+            f"takes no argument {unknown[0]!r}, a parameter of the trial; give it one of this name"
+        )
+    return {name: value for name, value in known.items() if name in taken or name in chosen}
 
 
 def _locate(target: str) -> Code:

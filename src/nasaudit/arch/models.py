@@ -254,7 +254,7 @@ def _python(spec: ArchSpec, model: ModelSpec) -> nn.Module:
     factory = code.load(model.target, model.sha256)
     known = {"classes": spec.classes, "input_shape": spec.input_shape}
     try:
-        return cast(nn.Module, factory(**code.arguments(factory, known)))
+        return cast(nn.Module, factory(**code.arguments(factory, known, model.parameters or {})))
     except ModelError as error:
         raise ModelError(f"{spec.name}: {error}") from error
 

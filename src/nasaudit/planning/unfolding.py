@@ -78,16 +78,24 @@ class Unfolding:
     def plan(self) -> Plan:
         """The plan as it is known now; its order does not hang on that in which tasks ended."""
         parts = [state.part for state in self.stages]
+        places = _places(self._planned)
         asked = [
             task for state in self.stages for task in (*state.asked, *state.part.victims, *state.part.tasks)
         ]
         return replace(
             self._planned,
-            architectures=(
-                *self._planned.architectures,
-                *(spec for part in parts for spec in part.architectures),
+            architectures=tuple(
+                sorted(
+                    (*self._planned.architectures, *(spec for part in parts for spec in part.architectures)),
+                    key=lambda spec: places.get(spec.name, len(places)),
+                )
             ),
-            victims=(*self._planned.victims, *(victim for part in parts for victim in part.victims)),
+            victims=tuple(
+                sorted(
+                    (*self._planned.victims, *(victim for part in parts for victim in part.victims)),
+                    key=lambda victim: places.get(victim.architecture.name, len(places)),
+                )
+            ),
             tasks=closure((*self._planned.tasks, *asked)),
             found=tuple(found for part in parts for found in part.found),
             blocked=tuple(
@@ -144,3 +152,14 @@ class Unfolding:
                 record = self._find(task)
                 if record is not None:
                     self._records[digest] = record
+
+
+def _places(planned: Plan) -> dict[str, int]:
+    """Where the study names an architecture, found or not; what it does not name comes after."""
+    choices = list(enumerate(planned.study.architectures))
+    # The first of a plan are those that the study names and that nothing has to be searched for.
+    known = (place for place, choice in choices if choice.search is None)
+    return {
+        **{spec.name: place for place, spec in zip(known, planned.architectures, strict=False)},
+        **{choice.name: place for place, choice in choices if choice.search is not None},
+    }

@@ -30,6 +30,7 @@ from nasaudit.report.sections import (
 from nasaudit.report.sections.analyses import convergence, gradients, landscape, others, smoothness, topology
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies import section as remedies
+from nasaudit.report.sections.searches import section as searches
 from nasaudit.results.schema import UNFINISHED, StudyResults
 from nasaudit.store.files import write_atomically
 
@@ -101,7 +102,7 @@ def sections(evidence: Evidence) -> list[Section]:
     ends = (reproduce.methods(evidence), reproduce.reproduce(evidence), reproduce.failures(evidence))
     candidates: list[tuple[Fold, Sequence[Section | None]]] = [
         ("open", (summary.section(evidence), groups.section(evidence, FAMILIES), claims.section(evidence))),
-        ("open", (remedies.section(evidence), population.section(evidence))),
+        ("open", (remedies.section(evidence), searches.section(evidence), population.section(evidence))),
         ("lead", families),
         (aside, (accuracy.section(evidence), examples.section(evidence), *analyses)),
         ("closed", ends),

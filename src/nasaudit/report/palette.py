@@ -26,6 +26,7 @@ DASHES: dict[Group, list[int]] = {
     "manual": [6, 3],
     "random": [2, 3],
     "hardened": [10, 3],
+    "robust_nas": [14, 3, 2, 3],
     "custom": [9, 3, 2, 3],
 }
 GROUP_TITLES: dict[Group, str] = {
@@ -34,6 +35,7 @@ GROUP_TITLES: dict[Group, str] = {
     "random": "random cell",
     "hardened": "hardened",
     "custom": "given by you",
+    "robust_nas": "searched for robustness",
 }
 GROUP_COLOURS: dict[Group, str] = dict(zip(GROUP_TITLES, COLOURS, strict=False))
 # More architectures than a reader can tell apart by their looks, or follow one by one.

@@ -152,6 +152,39 @@ class Maps:
 
 
 @dataclass(frozen=True)
+class Slide:
+    """One picture of several; `text` stands where there is no picture."""
+
+    label: str
+    uri: str
+    alt: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Slides:
+    """Pictures of which one is seen, the last at first; a slider changes to the others, which are counted in `by`."""
+
+    kind: ClassVar = "slides"
+
+    title: str
+    by: str
+    slides: tuple[Slide, ...]
+    caption: str
+
+    @property
+    def pictures(self) -> tuple[Slide, ...]:
+        """Each picture once."""
+        return tuple({(slide.uri, slide.text): slide for slide in self.slides}.values())
+
+    @property
+    def order(self) -> list[tuple[str, int]]:
+        """Label, and place among `pictures`, of each slide."""
+        places = {(slide.uri, slide.text): place for place, slide in enumerate(self.pictures)}
+        return [(slide.label, places[slide.uri, slide.text]) for slide in self.slides]
+
+
+@dataclass(frozen=True)
 class Block:
     """Parts under a heading of their own, or behind it where they are folded."""
 
@@ -168,7 +201,7 @@ class Block:
         return cls(title, anchor, present(parts), folded)
 
 
-Part = Text | Table | Figure | Strip | Maps | Block
+Part = Text | Table | Figure | Strip | Maps | Slides | Block
 
 
 # How much of a section the page shows before anything is opened.

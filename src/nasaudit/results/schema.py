@@ -10,6 +10,7 @@ from nasaudit.results.base import Count, FileInside, Measured, Number, Plain, Pr
 from nasaudit.results.provenance import PLUGIN, Provenance
 from nasaudit.results.verdict_models import (
     Adjustment,
+    BesideRandom,
     Claim,
     Front,
     GroupComparison,
@@ -222,6 +223,7 @@ class StudyResults(Plain):
     standings: list[Standing] = Field(default=[])  # of the families with two architectures or more
     adjustments: list[Adjustment] = Field(default=[])  # of the families with a known confounder
     comparisons: list[GroupComparison] = Field(default=[])
+    beside_random: list[BesideRandom] = Field(default=[])  # of the searches, for each measure
     variables: list[Variable] = Field(default=[])
     claims: list[Claim] = Field(default=[])
     links: list[LinkVerdict] = Field(default=[])  # of the published chain

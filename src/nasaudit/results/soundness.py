@@ -94,6 +94,10 @@ def _names(results: StudyResults) -> Iterator[tuple[str, Iterable[str]]]:
     yield "provenance", (*results.provenance.weights, *results.provenance.given)
     for pair in results.comparisons:
         yield f"comparisons of {pair.family}", [one.architecture for one in pair.values]
+    for beside in results.beside_random:
+        values = (*beside.searched, *beside.random)
+        yield f"beside_random of {beside.family}", [one.architecture for one in values]
+    yield from ((f"searches[{k}]", (one.architecture,)) for k, one in enumerate(results.searches))
     yield from ((f"variables of {one.key!r}", one.values) for one in results.variables)
     for position, remedied in enumerate(results.remedies):
         yield f"remedies[{position}]", (remedied.original, remedied.variant)

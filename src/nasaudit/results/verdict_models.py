@@ -181,6 +181,22 @@ class GroupComparison(Measured):
         return [value for value in self.values if value.group == group]
 
 
+class BesideRandom(Measured):
+    """Searched cells beside random ones of the same space, by clean accuracy or a family's headline measure.
+
+    The unit is the architecture, the mean over its trainings. `difference` (searched minus random) is None where the
+    study has one of each.
+    """
+
+    method: str
+    space: str
+    searched: Annotated[list[ArchitectureValue], Field(min_length=1)]
+    random: Annotated[list[ArchitectureValue], Field(min_length=1)]
+    means: tuple[Number, Number]  # searched, random
+    difference: Span | None
+    finding: Literal["higher", "lower", "undecided"]  # by its interval
+
+
 Part = Literal["topology", "convergence", "gradients", "smoothness", "vulnerability", "control"]
 
 

@@ -15,7 +15,8 @@ Scale = Literal["mini", "small", "paper"]
 # How much of the published setting is kept: to the letter, or repaired where its figures would mislead.
 Protocol = Literal["sound", "paper"]
 # `hardened`: rewired from a published cell; in neither group when NAS is compared with hand-made.
-Group = Literal["manual", "nas", "random", "hardened", "custom"]
+# `robust_nas`: cells that were searched and published for their robustness; in neither group either.
+Group = Literal["manual", "nas", "random", "hardened", "robust_nas", "custom"]
 
 # (init_channels, n_cells) of a cell network at each scale; image side that sizes are stated for. `small` is the size
 # of the networks that one-shot searches train (Liu et al. 2019, section 3.1.1: 16 channels, 8 cells).

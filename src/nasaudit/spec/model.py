@@ -1,13 +1,18 @@
 """ModelSpec: a network that is defined elsewhere: by timm, torchvision, NAS-Bench-201, Python code or a file."""
 
-from pathlib import PurePath
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from nasaudit.errors import SpecError
+from nasaudit.documents import parse_json, parse_yaml
+from nasaudit.errors import InputError, SpecError
 from nasaudit.spec.base import Spec
 from nasaudit.spec.nasbench201 import parse_201, short_name
+from nasaudit.strangers import read_text
 
 # `object`: a module of the process that asks for the audit, which no other process can build.
 Builder = Literal["timm", "torchvision", "nasbench201", "python", "torchscript", "onnx", "hf", "object"]
@@ -21,8 +26,8 @@ PROGRAMS: dict[str, Builder] = {
     ".torchscript": "torchscript",
 }
 FORMS = (
-    "timm:NAME, torchvision:NAME, a NAS-Bench-201 text, pkg.module:build, path/file.py:build, hf:FOLDER, or a file "
-    "of ONNX or TorchScript"
+    "timm:NAME, torchvision:NAME, a NAS-Bench-201 text, pkg.module:build, path/file.py:build, either with @TRIAL, "
+    "hf:FOLDER, or a file of ONNX or TorchScript"
 )
 
 HF_WEIGHTS, HF_CONFIG = "model.safetensors", "config.json"  # of a folder as Hugging Face's libraries save it
@@ -42,6 +47,33 @@ class Moments(Spec):
 Normalisation = Literal["dataset", "own", "none"] | Moments
 
 
+Parameter = bool | int | float | str | None
+MAX_PARAMETERS = 1000
+
+
+def read_trial(path: Path) -> dict[str, Any]:
+    """The parameters of a trial: Optuna's `params` as JSON or YAML, alone or in a trial, or NePS' `config.yaml`.
+
+    Raises:
+        InputError: it cannot be read.
+        SpecError: a parameter that is no plain value; the field is named.
+    """
+    text = read_text(path, InputError)
+    values = parse_json(text, str(path)) if path.suffix == ".json" else parse_yaml(text, str(path))[0]
+    if isinstance(values, Mapping) and isinstance(values.get("params"), Mapping):
+        values = values["params"]
+    if not isinstance(values, Mapping) or not 1 <= len(values) <= MAX_PARAMETERS:
+        raise SpecError(str(path), f"a mapping of 1 to {MAX_PARAMETERS} parameters", values)
+    for key, value in values.items():
+        if not isinstance(key, str) or not key.isidentifier():
+            raise SpecError(
+                f"{path}: {key}", "the name of an argument; rename it, here and in the function", key
+            )
+        if value is not None and not isinstance(value, bool | int | float | str):
+            raise SpecError(f"{path}: {key}", "a number, a word, true or false", value)
+    return dict(values)
+
+
 class ModelSpec(Spec):
     """Who builds a network, and by which name."""
 
@@ -50,6 +82,8 @@ class ModelSpec(Spec):
     # Of the code of a Python factory, of a file, of the configuration in a folder: set when a study is planned. Of
     # what an object does.
     sha256: str | None = None
+    # What a search over hyper-parameters chose, as arguments of a Python factory.
+    parameters: dict[str, Parameter] | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @classmethod
     def read(cls, value: Any) -> Any:
@@ -73,10 +107,14 @@ class ModelSpec(Spec):
         for library in LIBRARIES:
             if place == library:
                 return cls.parse({"builder": library, "target": name}, "model")
+        name, at, trial = name.partition("@")
         is_module = all(part.isidentifier() for part in place.split("."))
         if not name.isidentifier() or not (place.endswith(".py") or is_module):
             raise SpecError("model", FORMS, value)
-        return cls.parse({"builder": "python", "target": text}, "model")
+        values: dict[str, Any] = {"builder": "python", "target": f"{place}:{name}"}
+        if at:
+            values["parameters"] = read_trial(Path(trial))
+        return cls.parse(values, "model")
 
     @property
     def name(self) -> str:
@@ -86,7 +124,9 @@ class ModelSpec(Spec):
                 return short_name(self.target)
             case "python":
                 place, _, function = self.target.rpartition(":")
-                return f"{PurePath(place).name}:{function}"
+                text = "" if self.parameters is None else json.dumps(self.parameters, sort_keys=True)
+                trial = f"@{hashlib.sha256(text.encode()).hexdigest()[:6]}" if text else ""
+                return f"{PurePath(place).name}:{function}{trial}"
             case "torchscript" | "onnx":
                 return PurePath(self.target).name
             case "hf":

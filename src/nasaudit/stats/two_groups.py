@@ -101,6 +101,33 @@ def mean_difference(first: Values, second: Values, unit: str, confidence: float 
     return Estimate(difference, difference - half, difference + half, len(first) + len(second), unit)
 
 
+def beside(first: Values, second: Values, unit: str, confidence: float = 1 - ALPHA) -> Estimate | None:
+    """Mean of `first` minus mean of `second`, also where one of them has a single value.
+
+    Welch's interval where both have two values or more. With a single value in one group Student's, whose spread is
+    that of the other group: x - mean +- t s sqrt(1 + 1 / m), the interval of where one more value of that group
+    would lie. None where both have a single value, as nothing is known of the spread.
+
+    Args:
+        first: one value for each architecture, at least 1.
+        second: the same of the other group.
+        unit: of the values.
+        confidence: of the interval.
+
+    Raises:
+        ValueError: a group is empty or a value is not finite.
+    """
+    _finite(first, second)
+    n, m = len(first), len(second)
+    if min(n, m) >= FEWEST:
+        return mean_difference(first, second, unit, confidence)
+    if n == m:
+        return None
+    difference = float(np.mean(first) - np.mean(second))
+    half = float(stdtrit(n + m - 2, 0.5 + confidence / 2)) * pooled_sd(first, second) * sqrt(1 / n + 1 / m)
+    return Estimate(difference, difference - half, difference + half, n + m, unit)
+
+
 def cliffs_delta(first: Values, second: Values, confidence: float = 1 - ALPHA) -> Estimate:
     """Cliff's d: how much more often a value of `first` is the higher one of a pair than the lower one, in [-1, 1].
 

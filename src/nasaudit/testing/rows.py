@@ -90,7 +90,7 @@ def make_results(
 ) -> StudyResults:
     """The results of a study without verdicts; fields that are not given are empty, or as any study has them."""
     made: dict[str, Any] = {
-        "architectures": [resolve(choice, study.scale, 10, shape) for choice in study.architectures],
+        "architectures": [resolve(choice, study.scale, 10, shape) for choice in study.known],
         "training": recipe(study.scale, study.protocol, study.data.name, channels=1),
         "provenance": Provenance(data_sha256="0" * 64, indices={}, division="drawn", weights={}, given=[]),
         "class_names": [str(digit) for digit in range(10)],

@@ -15,7 +15,7 @@ from nasaudit.verdicts.advice import make_fronts
 from nasaudit.verdicts.chain import make_variables
 from nasaudit.verdicts.claims import make_claims
 from nasaudit.verdicts.confounders import make_adjustments
-from nasaudit.verdicts.groups import compare_groups
+from nasaudit.verdicts.groups import compare_groups, compare_with_random
 from nasaudit.verdicts.headlines import find_headlines
 from nasaudit.verdicts.links import judge_links
 from nasaudit.verdicts.remedies import make_remedies
@@ -80,6 +80,7 @@ def decide(results: StudyResults, values: ImageValues | None = None) -> StudyRes
             )
             for comparison in compare_groups(results.rows, headlines, saturated)
         ],
+        "beside_random": compare_with_random(results, headlines),
         "variables": variables,
         "claims": claims,
         "links": judge_links(claims, variables),

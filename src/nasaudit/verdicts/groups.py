@@ -1,16 +1,21 @@
 """From rows to a comparison of NAS-designed with hand-made architectures, family by family. No torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
+from typing import Any
 
+from nasaudit.measure.catalogue import FRACTION
 from nasaudit.results.base import Measured, Span
 from nasaudit.results.flags import ACCURACY_GAP
-from nasaudit.results.schema import Headline, Row
+from nasaudit.results.schema import Headline, Row, StudyResults
 from nasaudit.results.selection import clean_accuracies
-from nasaudit.results.verdict_models import ArchitectureValue, GroupComparison, GroupTest
+from nasaudit.results.verdict_models import ArchitectureValue, BesideRandom, GroupComparison, GroupTest
+from nasaudit.search.cells import Cells, belongs
+from nasaudit.spec.arch import ArchSpec
 from nasaudit.stats.holm import ALPHA, FEWEST, holm
 from nasaudit.stats.permutation import PermutationTest
 from nasaudit.stats.two_groups import (
+    beside,
     cliffs_delta,
     detectable_difference,
     mean_difference,
@@ -63,10 +68,7 @@ def compare_groups(
 
 
 def _untested(headline: Headline, accuracy: Mapping[str, float]) -> GroupComparison:
-    values = [
-        ArchitectureValue(architecture=name, group=row.group, value=row.value, models=headline.models[name])
-        for name, row in headline.rows.items()
-    ]
+    values = list(_values_of(headline).values())
     by_group: dict[str, list[ArchitectureValue]] = {"nas": [], "manual": []}
     for value in values:
         by_group.setdefault(value.group, []).append(value)
@@ -135,3 +137,105 @@ def _why_not(n_nas: int, n_manual: int) -> str:
         f"{n_nas} NAS-designed architecture{'s' * (n_nas != 1)} and {n_manual} hand-made: a test over architectures "
         f"needs at least {FEWEST} of each; the comparison of single architectures speaks of these models"
     )
+
+
+def compare_with_random(results: StudyResults, headlines: Sequence[Headline]) -> list[BesideRandom]:
+    """What searched cells have more than random ones of the same space: accuracy, then each family's headline.
+
+    A search that does no better than draws from its space found nothing (Yang et al., "NAS Evaluation is
+    Frustratingly Hard", ICLR 2020). Nothing is corrected: an interval is for its measure alone.
+
+    Args:
+        results: with rows and what was searched.
+        headlines: of its families.
+    """
+    spaces = {
+        choice.name: choice.search.space
+        for choice in results.study.architectures
+        if choice.search is not None
+    }
+    methods = {searched.architecture: searched.provenance.get("method", "") for searched in results.searches}
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for name, method in methods.items():
+        kinds.setdefault((method, spaces[name].name), []).append(name)
+    compared = []
+    for (method, space), found in kinds.items():
+        drawn = [
+            spec.name
+            for spec in results.architectures
+            if spec.group == "random"
+            and spec.name not in methods
+            and (cells := _cells(spec)) is not None
+            and belongs(spaces[found[0]], cells)
+        ]
+        for measured, values in _measures(results.rows, headlines):
+            searched, random = (
+                [values[name] for name in names if name in values] for names in (found, drawn)
+            )
+            if searched and random:
+                compared.append(_beside(measured, method, space, searched, random))
+    return compared
+
+
+def _beside(
+    measured: dict[str, Any],
+    method: str,
+    space: str,
+    searched: list[ArchitectureValue],
+    random: list[ArchitectureValue],
+) -> BesideRandom:
+    first, second = ([value.value for value in values] for values in (searched, random))
+    difference = beside(first, second, measured["unit"])
+    decided = difference is not None and not difference.low <= 0 <= difference.high
+    return BesideRandom(
+        **measured,
+        method=method,
+        space=space,
+        searched=searched,
+        random=random,
+        means=(fmean(first), fmean(second)),
+        difference=None if difference is None else Span.of(difference),
+        finding="undecided" if not decided else "higher" if fmean(first) > fmean(second) else "lower",
+    )
+
+
+def _measures(
+    rows: Sequence[Row], headlines: Sequence[Headline]
+) -> Iterator[tuple[dict[str, Any], dict[str, ArchitectureValue]]]:
+    """What is measured, and its value of each architecture: the clean accuracy, then the headlines."""
+    groups = {row.architecture: row.group for row in rows}
+    seeds: dict[str, set[object]] = {}
+    for row in rows:
+        if row.family == "training" and row.seed != "all":
+            seeds.setdefault(row.architecture, set()).add(row.seed)
+    accuracy = {
+        "family": "training", "measure": "clean accuracy", "attack": "", "setting": {"split": "test"},
+        "metric": "clean_accuracy", "unit": FRACTION,
+    }  # fmt: skip
+    yield (
+        accuracy,
+        {
+            name: ArchitectureValue(
+                architecture=name, group=groups[name], value=value, models=max(1, len(seeds.get(name, ())))
+            )
+            for name, value in clean_accuracies(rows).items()
+        },
+    )
+    for headline in headlines:
+        yield {name: getattr(headline, name) for name in Measured.model_fields}, _values_of(headline)
+
+
+def _values_of(headline: Headline) -> dict[str, ArchitectureValue]:
+    return {
+        name: ArchitectureValue(
+            architecture=name, group=row.group, value=row.value, models=headline.models[name]
+        )
+        for name, row in headline.rows.items()
+    }
+
+
+def _cells(spec: ArchSpec) -> Cells | None:
+    """The cells of a network of cells, in the form of a search space."""
+    if spec.model is not None and spec.model.builder == "nasbench201":
+        return spec.model.target
+    return spec.genotype

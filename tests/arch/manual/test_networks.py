@@ -91,7 +91,7 @@ def test_paper_scale_has_the_published_number_of_parameters(name, classes):
 
 
 @pytest.mark.parametrize("scale", FLOPS_BUDGET)
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", [name for name in CATALOGUE if CATALOGUE[name].group != "robust_nas"])
 def test_networks_stay_within_the_budget_of_their_scale(name, scale):
     shape = (3, IMAGE_SIDE[scale], IMAGE_SIDE[scale])
     with torch.device("meta"):  # shapes are enough

@@ -44,5 +44,9 @@ def drawings(evidence: Evidence, subject: Subject) -> tuple[Drawing, ...]:
         alt = f"{title}:\n{describe_family(spec.name, spec.scale)}"
     else:
         return ()
-    uri = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
-    return (Drawing(title, alt, uri),)
+    return (Drawing(title, alt, as_uri(svg)),)
+
+
+def as_uri(svg: str) -> str:
+    """An SVG as the source of an image."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")

@@ -1,7 +1,7 @@
 """NAS-designed against hand-made architectures, family by family: table, strips, and one plain sentence for each.
 
-The statistics are those of `verdicts.groups`; here they become words. Random and custom cells are shown and stand
-in neither group.
+The statistics are those of `verdicts.groups`; here they become words. Random and custom cells, and those
+that were searched for robustness, are shown and stand in neither group.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from nasaudit.results.verdict_models import GroupComparison, GroupTest
 from nasaudit.spec.arch import Group
 from nasaudit.stats.holm import ALPHA, FEWEST
 
-SHOWN: tuple[Group, ...] = ("nas", "manual", "random")
+SHOWN: tuple[Group, ...] = ("nas", "manual", "robust_nas", "random")
 TESTED = ("difference", "Cliff's delta", "p", "after Holm", "could see")
 OUTCOMES = {
     "supports": "supports",
@@ -155,7 +155,7 @@ def _method(tests: Sequence[GroupTest]) -> str:
         f"it could have been; a finding takes at most {ALPHA:g}{holm}. Differences: Welch's {format.INTERVAL}, each "
         "for its family alone. Cliff's delta: +1 if every NAS-designed architecture has a higher value than every "
         "hand-made one. Could see: the true difference that such a study finds with a probability of 80 %. Random "
-        "cells are in neither group."
+        "cells are in neither group, nor are cells that were searched for robustness."
     )
 
 

@@ -22,7 +22,7 @@ MOST_DRAWINGS = 400  # about 12 kB each
 LOG_RANGE = 30  # values that span such a factor are drawn by factors
 EXPLANATIONS = ("topology", "convergence", "gradients", "smoothness")
 # Later ones are drawn over earlier ones: the many random cells lie below.
-DEPTH: tuple[Group, ...] = ("random", "hardened", "custom", "manual", "nas")
+DEPTH: tuple[Group, ...] = ("random", "hardened", "custom", "robust_nas", "manual", "nas")
 
 
 @dataclass(frozen=True)

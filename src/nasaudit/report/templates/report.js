@@ -48,6 +48,21 @@
           ?.signal(choice.dataset.signal, choice.value).runAsync());
   }
 
+  // A slider shows one of the pictures that stand beside it.
+  function wireSlides() {
+    for (const box of document.querySelectorAll(".slides")) {
+      const slider = box.querySelector("input");
+      if (!slider) continue;
+      const order = JSON.parse(box.querySelector("script").textContent);
+      const pictures = [...box.querySelectorAll(".slide")];
+      slider.addEventListener("input", () => {
+        const [label, shown] = order[slider.valueAsNumber];
+        box.querySelector("output").textContent = label;
+        pictures.forEach((picture, at) => { picture.hidden = at !== shown; });
+      });
+    }
+  }
+
   // A page opened from a file may not have the clipboard API; a selection that could not be copied is what remains.
   function copySelected(button) {
     const word = button.textContent;
@@ -181,6 +196,7 @@
 
   wireLegends();
   wireChoices();
+  wireSlides();
   wireFolds();
   wireCopying();
   wireTables();

@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from nasaudit.results.flags import analyses, backdoor, evasion, extraction, general, membership, poisoning
+from nasaudit.results.flags import (
+    analyses,
+    backdoor,
+    evasion,
+    extraction,
+    general,
+    membership,
+    poisoning,
+    searches,
+)
 from nasaudit.results.flags.base import Check, Facts, flags_of
 from nasaudit.results.flags.general import ACCURACY_GAP, FEW_SEEDS
 from nasaudit.results.schema import Flag
@@ -20,6 +29,7 @@ OF_FAMILY: Mapping[Family, tuple[Check, ...]] = {
 }
 CHECKS: tuple[Check, ...] = (
     *general.CHECKS,
+    *searches.CHECKS,
     *(check for checks in OF_FAMILY.values() for check in checks),
     *analyses.CHECKS,
 )
