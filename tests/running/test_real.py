@@ -2,11 +2,14 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +74,35 @@ def test_killed_and_resumed_audits_write_the_same_table_as_an_undisturbed_one(tm
     begin = time.monotonic()
     subprocess.run([*command, str(calm)], check=True)
     assert time.monotonic() - begin < 3
+
+
+def test_what_a_killed_audit_measured_has_a_report_that_says_what_is_missing(
+    tmp_path: Path, command: Callable[..., tuple[Any, str, str]]
+) -> None:
+    recipe, out = tmp_path / "short.yaml", tmp_path / "out"
+    recipe.write_text(
+        "{architectures: [resnet], data: digits, seeds: 2, attacks: [{name: fgsm, images: 20}], analyses: [], "
+        "training: {epochs: 1}}"
+    )
+    here = RUN.replace("workers=2", "executor='serial'")
+    runner = subprocess.Popen([sys.executable, "-c", here, str(recipe), str(out)])
+    try:
+        until = time.monotonic() + 60
+        while not (records := list(out.glob("store/**/record.json"))) and time.monotonic() < until:
+            assert runner.poll() is None
+            time.sleep(0.02)
+    finally:
+        runner.kill()  # as `kill -9`, or a machine that goes out
+        runner.wait()
+    assert records
+    code, _, err = command("report", out)
+    assert code == 0, err
+    missing = re.search(r"this study is not finished: (\d) of 4 tasks are missing", err)
+    assert missing, err
+    assert 1 <= int(missing[1]) <= 3
+    page = (out / "report.html").read_text()
+    assert missing[0].removeprefix("t") in page
+    assert not (out / "results.json").exists()
 
 
 @pytest.mark.slow

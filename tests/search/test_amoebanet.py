@@ -6,12 +6,12 @@ from random import Random
 
 import pytest
 
-from nasaudit.errors import MeasurementError, SpecError
+from nasaudit.errors import MeasurementError
 from nasaudit.randomness import derive_seed
 from nasaudit.search.base import Child
 from nasaudit.search.cells import belongs, cells_of, draw_nodes
 from nasaudit.search.methods.amoebanet import AmoebaNet, mutated
-from nasaudit.spec.searches import AmoebaNetSpec
+from nasaudit.spec.searches import SEARCHES, AmoebaNetSpec
 from nasaudit.spec.searches.space import SPACES
 from nasaudit.testing.search import TINY_SPACE, SampledConformance
 
@@ -178,6 +178,14 @@ def test_the_trace_has_an_entry_a_child_and_at_most_a_hundred():
     assert [len(entry["accuracies"]) for entry in found.trace] == [3] * 83 + [1]
 
 
-def test_a_population_is_of_the_children():
-    with pytest.raises(SpecError, match="population: expected at most 5"):
-        AmoebaNetSpec.parse({"children": 5, "population": 6})
+def test_fewer_children_than_a_population_are_a_random_search():
+    asked, found = run(AmoebaNetSpec.parse({**SETTINGS, "children": 4}))
+    assert asked == run(AmoebaNetSpec.parse(SETTINGS))[0][:4]
+    assert found.cells == max(asked, key=fitness)
+
+
+@pytest.mark.parametrize("name", ["amoebanet", "nasnet", "random"])
+def test_a_budget_is_enough_to_say(name):
+    """Of a command line, whatever the defaults of the other fields."""
+    spec = SEARCHES[name].parse({"children": 3}).at("mini")
+    assert (spec.children, spec.child_epochs) == (3, 4)

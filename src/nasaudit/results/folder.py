@@ -121,7 +121,9 @@ class StudyFolder:
         """
         path = self.path / RESULTS_FILE
         if not path.exists():
-            raise StoreError(f"{self.path} holds no results yet ({RESULTS_FILE} is missing)")
+            raise StoreError(
+                f"{self.path} holds no results yet ({RESULTS_FILE} is missing); run the command that made it again"
+            )
         content, text = _read(path)
         check_format(content.get("format"), path, ANEW)
         try:

@@ -43,7 +43,7 @@ class AmoebaNet(SampledSearch[AmoebaNetSpec]):
         spec, random, ledger = self.spec, Random(derive_seed("evolution", seed)), Ledger()
         first = [
             {kind: draw_nodes(spec.space, random) for kind in spec.space.kinds}
-            for _ in range(spec.population)
+            for _ in range(min(spec.population, spec.children))
         ]
         waiting, told = deque(first), list[Child]()
         population: deque[tuple[float, Nodes]] = deque()

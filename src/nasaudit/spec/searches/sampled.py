@@ -2,9 +2,8 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from nasaudit.errors import SpecError
 from nasaudit.spec.arch import Group, Scale
 from nasaudit.spec.searches.base import SEARCHES, SearchSpec, Shape
 from nasaudit.spec.searches.one_shot import Count, Positive
@@ -102,20 +101,13 @@ class AmoebaNetSpec(SampledSpec):
     child_epochs: Count = 25
     child_cells: Annotated[int, Field(ge=1, le=100)] | None = 11
     child_channels: Annotated[int, Field(ge=1, le=512)] | None = 24
-    population: Count = 100  # the youngest children, of which parents are drawn
+    # The youngest children, of which parents are drawn; the first of them are random. As many as `children` at most.
+    population: Count = 100
     tournament: Count = 25  # children that are drawn with replacement; the best of them is the parent
     identity: Annotated[float, Field(ge=0, lt=1)] = 0.05  # probability that a child is as its parent
     # Children that are under way at once: each is decided when all but the youngest of these have ended. 1: one after
     # the other, as the notebook does; the published search had 450 workers.
     in_flight: Count = 450
-
-    @model_validator(mode="after")
-    def _the_population_is_of_the_children(self) -> "AmoebaNetSpec":
-        if self.population > self.children:
-            raise SpecError(
-                "population", f"at most {self.children}, as many as there are children", self.population
-            )
-        return self
 
 
 class RandomSearchSpec(SampledSpec):

@@ -41,9 +41,9 @@ class EnasSpec(OneShotSpec):
     min_learning_rate: Annotated[float, Field(ge=0)] = 0.0005
     # Of the weights: twice the published factor, as that is one of the sum of squares in the loss (src/utils.py:118).
     weight_decay: Annotated[float, Field(ge=0)] = 2e-4
-    # Of the training images, the share that the controller learns from (data_utils.py:51-56).
     # None in fact: the published run computed clipped gradients and applied the others (src/utils.py:141-150).
     gradient_clip: Positive = 1e9
+    # Of the training images, the share that the controller learns from (data_utils.py:51-56).
     held_out_share: Annotated[float, Field(gt=0, le=0.5)] = 0.1
     first_restart: Count = 10  # epochs of the first cosine of the rate
     restart_factor: Count = 2  # how many times as long as the one before each further cosine is
