@@ -2,7 +2,7 @@
 
 `robust_cells.json` was read out of the files that `arch/genotypes_robust.py` names. Its numbers of parameters are
 those of the network of fly2tortoise/TRNAS (66b668f), 2_Darts_space/eval/model.py:111, `NetworkCIFAR(36, classes, 20,
-False, genotype)`: that of DARTS. The papers round them: AdvRush 4.2 M, RACL 3.6 M.
+False, genotype)`: that of DARTS.
 """
 
 import json
@@ -50,11 +50,6 @@ def test_paper_scale_has_the_number_of_parameters_of_the_authors_code(name: str)
     network, counts = paper_network(name), PUBLISHED[name]["parameters_c36_l20"]
     assert count_parameters(network) == counts["classes10"]
     assert counts["classes10"] + 90 * (network.body.classifier.in_features + 1) == counts["classes100"]
-
-
-@pytest.mark.parametrize(("name", "millions"), [("advrush", 4.2), ("racl", 3.6)])
-def test_rounded_it_is_what_the_papers_print(name: str, millions: float) -> None:
-    assert round(count_parameters(paper_network(name)) / 1e6, 1) == millions
 
 
 def test_robnet_is_its_code() -> None:

@@ -4,7 +4,7 @@ A step keeps what its backward pass reads. That is measured, not guessed: one fo
 every tensor that autograd keeps is counted once, scaled to a batch.
 """
 
-import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -60,6 +60,9 @@ def _free(device: str) -> float | None:
     if device.startswith("cuda"):
         return float(torch.cuda.mem_get_info(device)[0])
     try:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (ValueError, OSError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
         return None
+    # What can be had without swapping; pages of files that are merely kept are among it.
+    kibibytes = [float(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
+    return 1024 * kibibytes[0] if kibibytes else None

@@ -48,12 +48,12 @@ class SpaceSpec(Spec):
             raise SpecError(
                 "primitives", "an op beside none, of which a cell can be made", list(self.primitives)
             )
+        if self.skeleton == "nasbench201" and (self.edges is not None or self.concat != "all"):
+            raise SpecError("edges", "nothing (all edges of a NAS-Bench-201 cell are kept)", self.edges)
         if self.edges is not None and self.edges > self.inputs:
             raise SpecError(
                 "edges", f"at most {self.inputs}, which the first node has to choose from", self.edges
             )
-        if self.skeleton == "nasbench201" and (self.edges is not None or self.concat != "all"):
-            raise SpecError("edges", "nothing (all edges of a NAS-Bench-201 cell are kept)", self.edges)
         return self
 
     @property
