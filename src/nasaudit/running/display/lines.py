@@ -66,7 +66,7 @@ def shortened(text: str, width: int, *, ascii_only: bool = False) -> str:
     """A text that is too long without its middle: kinds stand at its beginning, architecture and seed at its end.
 
     >>> shortened("pgd (linf, untargeted) on darts (seed 0)", 24, ascii_only=True)
-    'pgd (linf,..rts (seed 0)'
+    'pgd (linf,..ts (seed 0)'
     """
     if cell_len(text) <= width:
         return text
