@@ -13,24 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.table import Table
+from benchmarks.training import TextbookReduce
 from nasaudit.arch.ops import FactorizedReduce, Zero
 from nasaudit.search.supernet import MixedOp, Mixture, StackedCell, Supernet, Weighed, everything
 from nasaudit.spec.searches.space import SPACES
 
 BATCH, STEPS = 64, 2
 SIZES = (("mini, 1x28x28", 8, 5, (1, 28, 28)), ("mini, 3x32x32", 8, 5, (3, 32, 32)))
-
-
-class LiteralReduce(nn.Module):
-    """Two strided 1x1 convolutions, the second one pixel off, concatenated."""
-
-    def __init__(self, reduce: FactorizedReduce):
-        super().__init__()
-        self.even, self.odd, self.norm = reduce.even, reduce.odd, reduce.norm
-
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        odd = nn.functional.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))[:, :, 1:, 1:]
-        return self.norm(torch.cat([self.even(x), self.odd(odd)], dim=1))
 
 
 class LiteralEdge(nn.Module):
@@ -46,7 +35,7 @@ class LiteralEdge(nn.Module):
             body = op.op
             layers: list[nn.Module] = [nn.ReLU()] if op.reads_rectified else []
             if isinstance(body, FactorizedReduce):
-                layers.append(LiteralReduce(body))
+                layers.append(TextbookReduce(body))
             elif isinstance(body, nn.Sequential):
                 layers += [_plain(layer) for layer in body]
             else:
@@ -84,7 +73,7 @@ class LiteralNet(nn.Module):
         for cell in supernet.cells:
             assert isinstance(cell, StackedCell)
             older = cell.preprocess0
-            older = LiteralReduce(older) if isinstance(older, FactorizedReduce) else older
+            older = TextbookReduce(older) if isinstance(older, FactorizedReduce) else older
             self.before.append(nn.Sequential(nn.ReLU(), older))
             self.after.append(nn.Sequential(nn.ReLU(), cell.preprocess1))
             self.edges.append(nn.ModuleList(LiteralEdge(mixed) for mixed in cell.mixed))
