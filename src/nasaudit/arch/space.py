@@ -12,7 +12,7 @@ differ in the numbering of their nodes alone compute the same and are both in th
 (The talk's own random cell has a node that reads one source twice, so it was drawn with replacement.)
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from math import comb, prod
 from random import Random
@@ -81,12 +81,24 @@ def draw_many(genotypes: int, seed: int, without: Collection[Genotype] = ()) -> 
     return list(drawn)
 
 
+def draw_nodes(
+    random: Random,
+    ops: Sequence[str] = SPACE_OPS,
+    nodes: int = NODES,
+    edges: int | None = EDGES_OF_A_NODE,
+    inputs: int = CELL_INPUTS,
+) -> list[list[Edge]]:
+    """The nodes of one cell, drawn uniformly; `edges` of each node, or None for one from every earlier node."""
+    drawn = []
+    for node in range(inputs, inputs + nodes):
+        sources = range(node) if edges is None else sorted(random.sample(range(node), edges))
+        drawn.append([Edge(random.choice(ops), source) for source in sources])
+    return drawn
+
+
 def _draw_cell(random: Random) -> Cell:
-    nodes = []
-    for k in range(NODES):
-        sources = sorted(random.sample(range(k + CELL_INPUTS), EDGES_OF_A_NODE))
-        nodes.append(tuple(Edge(random.choice(SPACE_OPS), source) for source in sources))
-    return Cell(nodes=tuple(nodes), concat=tuple(range(CELL_INPUTS, CELL_INPUTS + NODES)))
+    nodes = tuple(map(tuple, draw_nodes(random)))
+    return Cell(nodes=nodes, concat=tuple(range(CELL_INPUTS, CELL_INPUTS + NODES)))
 
 
 def _ordered(cell: Cell) -> Cell:

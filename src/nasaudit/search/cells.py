@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
+from nasaudit.arch import space as arch_space
 from nasaudit.spec.genotype import Cell, Edge, Genotype
 from nasaudit.spec.searches.space import NONE, SpaceSpec
 
@@ -44,11 +45,7 @@ def draw(space: SpaceSpec, random: Random) -> Cells:
 def draw_nodes(space: SpaceSpec, random: Random) -> list[list[Edge]]:
     """The nodes of one cell."""
     ops = space.ops if space.edges is not None else space.primitives
-    nodes = []
-    for node in range(space.inputs, space.inputs + space.nodes):
-        sources = range(node) if space.edges is None else sorted(random.sample(range(node), space.edges))
-        nodes.append([Edge(random.choice(ops), source) for source in sources])
-    return nodes
+    return arch_space.draw_nodes(random, ops, space.nodes, space.edges, space.inputs)
 
 
 def strongest(space: SpaceSpec, weights: Sequence[Sequence[float]]) -> list[list[Edge]]:
