@@ -119,7 +119,7 @@ def test_advrush_is_the_authors_term(layers):
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_the_input_gradient_is_that_of_the_strongest_logits(layers, n):
-    """leopard-ai/betty cb6221f, examples/robust_nas/regularizer.py:154-171 (JacobiNormReg, of norm "fro")."""
+    """leopard-ai/betty cb6221f, examples/robust_nas/regularizer.py:154-171 (JacobiNormReg, Frobenius)."""
     first, second, images, labels, logits = layers
     expected = 0.0
     rows = []
