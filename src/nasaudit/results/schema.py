@@ -170,13 +170,15 @@ class Searched(Plain):
 
     Attributes:
         architecture: the name of the found cells.
+        search: that of the study's entry that found them, where they are one of several; empty: the same.
         genotype: the cells; of NAS-Bench-201 their text.
         provenance: method, space, seed, data and what else repeats the search.
         primitives: of the space, in the order of the weights of a trace.
-        trace: an entry an epoch or round.
+        trace: an entry an epoch or round; of several cells of one search beside the first alone.
     """
 
     architecture: str
+    search: str = ""
     genotype: Genotype | str
     provenance: dict[str, str]
     primitives: tuple[str, ...]
