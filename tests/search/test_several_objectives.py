@@ -20,7 +20,7 @@ from nasaudit.spec.searches.space import SPACES, SpaceSpec
 from nasaudit.testing.search import TINY_SPACE, SampledConformance
 
 SETTINGS = {"space": TINY_SPACE, "children": 24, "population": 6, "tournament": 3, "in_flight": 3}
-TWO = {"objectives": ["accuracy", "evasion"]}
+TWO = {"objectives": ["accuracy", "evasion"], "accuracy_drop": 1.0}
 # Both cells have one node of two edges, from the two inputs: 3^2 cells of each kind, 81 in all.
 SMALL = SpaceSpec(name="small", primitives=("skip_connect", "max_pool_3x3", "sep_conv_3x3"), nodes=1)
 
@@ -125,6 +125,38 @@ def test_a_front_that_is_too_large_is_stood_for_by_its_ends_and_the_middle():
     assert convolutions[0] == 4
     assert convolutions[-1] == 0
     assert len(convolutions) == 3
+
+
+def test_what_has_learned_little_is_on_no_front_and_has_no_children():
+    """The safest cells have no convolution, and an error 0.4 above that of the best."""
+    spec = AmoebaNetSpec.parse(
+        {
+            "space": SMALL,
+            "children": 200,
+            "population": 20,
+            "tournament": 20,
+            "front": 40,
+            **TWO,
+            "accuracy_drop": 0.25,
+        }
+    )
+    asked, found = run(AmoebaNet(spec))
+    best = min(outcome(cells)["accuracy"] for cells in asked)
+    reached = {round(child.objectives["accuracy"], 6) for child in found.front}
+    assert reached == {0.1, 0.2, 0.3}
+    assert max(reached) <= best + 0.25
+    search = AmoebaNet(spec.model_copy(update={"identity": 0.999999}))
+    population = deque(
+        [((0.1, 0.9), {"normal": 0}), ((0.5, 0.1), {"normal": 1}), ((0.4, 0.2), {"normal": 2})]
+    )
+    parents = {search.child(population, Random(seed))["normal"] for seed in range(20)}
+    assert parents == {0}
+    lost = deque(
+        [((0.1, 0.9), {"normal": 0})] + [((0.9, 0.0), {"normal": 1}), ((0.8, 0.5), {"normal": 2})] * 9
+    )
+    search = AmoebaNet(spec.model_copy(update={"identity": 0.999999, "tournament": 2}))
+    parents = Counter(search.child(lost, Random(seed))["normal"] for seed in range(200))
+    assert parents[2] > parents[1] > parents[0]
 
 
 def test_one_objective_audits_the_most_accurate():
@@ -272,4 +304,4 @@ def test_an_unknown_objective_has_a_suggestion_and_others_have_short_names():
 
 def test_a_search_by_accuracy_has_the_digest_that_it_had():
     """What is new is left out where it says nothing."""
-    assert {"objectives", "front", "constraints"}.isdisjoint(AmoebaNetSpec().model_dump())
+    assert {"objectives", "front", "accuracy_drop", "constraints"}.isdisjoint(AmoebaNetSpec().model_dump())

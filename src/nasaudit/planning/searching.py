@@ -147,7 +147,7 @@ class Searched:
     def _front(self, choice: ArchChoice, found: Found) -> tuple[FoundCells, ...]:
         """The audited cells with what they reached as children; the way to them stands beside the first."""
         children = found.front or (Child(found.cells, None),)
-        several = len(found_names(choice)) > 1
+        several = found_names(choice) != (choice.name,)
         return tuple(
             FoundCells(
                 genotype=child.cells,

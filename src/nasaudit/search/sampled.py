@@ -9,7 +9,7 @@ from nasaudit.search.base import Child, Found, SampledSearch
 from nasaudit.search.cells import Cells, written
 from nasaudit.spec.searches import SampledSpec
 from nasaudit.spec.searches.objectives import ACCURACY
-from nasaudit.stats.fronts import ranks, spread
+from nasaudit.stats.fronts import spread, standing
 
 ENTRIES = 100  # of a trace, roughly
 
@@ -26,6 +26,17 @@ def point(child: Child, objectives: Sequence[str]) -> tuple[float, ...]:
     if child.objectives is None:
         return (math.inf,) * len(objectives)
     return tuple(child.objectives[name] for name in objectives)
+
+
+def excess(points: Sequence[tuple[float, ...]], spec: SampledSpec) -> list[float]:
+    """By how much each child is less accurate than the best one, beyond what the spec allows; 0 of one objective.
+
+    A network that has learned little is safe from most attacks: it would be on every front.
+    """
+    if not spec.secure:
+        return [0.0] * len(points)
+    errors = [reached[spec.objectives.index(ACCURACY)] for reached in points]
+    return [max(0.0, error - min(errors) - spec.accuracy_drop) for error in errors]
 
 
 class Ledger(Generic[S]):
@@ -84,11 +95,11 @@ class Ledger(Generic[S]):
         }
 
     def unbeaten(self) -> list[Child]:
-        """The children that no other one beats, the most accurate first."""
-        children = list(self.known.values())
-        points = [point(child, self.search.spec.objectives) for child in children]
-        front = ranks(points) if points else ()
-        free = [child for child, rank in zip(children, front, strict=True) if rank == 0]
+        """The children of an allowed accuracy that no other one beats, the most accurate first."""
+        spec, children = self.search.spec, list(self.known.values())
+        points = [point(child, spec.objectives) for child in children]
+        standings = standing(points, excess(points, spec)) if points else []
+        free = [child for child, (rank, _) in zip(children, standings, strict=True) if rank == 0]
         return sorted(free, key=lambda child: -(accuracy(child) or 0.0))
 
     def found(self, seed: int) -> Found:

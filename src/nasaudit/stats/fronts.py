@@ -54,13 +54,24 @@ def crowding(points: Points) -> FloatArray:
     return distance
 
 
-def standing(points: Points) -> list[tuple[int, float]]:
-    """By what NSGA-II compares points, less is better: the rank, and the crowding among its equals, negated."""
+def standing(points: Points, excess: npt.ArrayLike | None = None) -> list[tuple[int, float]]:
+    """By what NSGA-II compares points, less is better: the rank, and the crowding among its equals, negated.
+
+    Args:
+        points: float [n, figures].
+        excess: float [n], how far each one is beyond what is allowed. One that is loses to all that are not, and
+            among its like the smaller excess wins (section VI of Deb et al.).
+    """
     values = np.asarray(points, dtype=np.float64)
-    rank, lonely = ranks(values), np.zeros(len(values))
-    for layer in np.unique(rank):
-        lonely[rank == layer] = crowding(values[rank == layer])
-    return list(zip(rank.tolist(), (-lonely).tolist(), strict=True))
+    beyond = np.zeros(len(values)) if excess is None else np.asarray(excess, dtype=np.float64)
+    rank, second = np.full(len(values), len(values)), beyond.copy()
+    allowed = np.flatnonzero(beyond <= 0)
+    if len(allowed):
+        rank[allowed] = ranks(values[allowed])
+    for layer in np.unique(rank[allowed]):
+        members = allowed[rank[allowed] == layer]
+        second[members] = -crowding(values[members])
+    return list(zip(rank.tolist(), second.tolist(), strict=True))
 
 
 def spread(points: Points, count: int) -> list[int]:

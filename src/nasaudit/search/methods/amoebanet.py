@@ -8,6 +8,7 @@ source or its op, or with a small probability nothing.
 
 With several objectives the best of a tournament is the one that NSGA-II would select (Deb et al. 2002, section
 III-C): of the lowest rank in the population, and of these the least crowded; the queue stays, so age alone kills.
+Children far less accurate than the best are beyond a constraint, and lose to all others (their section VI).
 
 `in_flight` children are under way at once, as on the published search's workers; but a child is decided by the
 outcomes of all but the youngest of those before it, not by those that happen to have ended: so the result does not
@@ -27,7 +28,7 @@ from nasaudit.randomness import derive_seed
 from nasaudit.search.base import Child, Rounds, SampledSearch
 from nasaudit.search.cells import cells_of, draw_nodes
 from nasaudit.search.constrained import until_kept
-from nasaudit.search.sampled import Ledger, point, round_size
+from nasaudit.search.sampled import Ledger, excess, point, round_size
 from nasaudit.spec.genotype import Edge
 from nasaudit.spec.searches import AmoebaNetSpec
 from nasaudit.spec.searches.space import SpaceSpec
@@ -80,7 +81,8 @@ class AmoebaNet(SampledSearch[AmoebaNetSpec]):
 
     def child(self, population: Population, random: Random) -> Nodes:
         """Of the best of a tournament."""
-        standings = standing([reached for reached, _ in population])
+        points = [reached for reached, _ in population]
+        standings = standing(points, excess(points, self.spec))
         drawn = random.choices(range(len(population)), k=self.spec.tournament)
         _, parent = population[min(drawn, key=standings.__getitem__)]
         if random.random() < self.spec.identity:

@@ -34,7 +34,7 @@ class SearchSpec(NamedSpec):
     @model_validator(mode="before")
     @classmethod
     def _one_shot_is_of_one_objective(cls, values: Any) -> Any:
-        for field in ("objectives", "front", "constraints"):
+        for field in ("objectives", "front", "accuracy_drop", "constraints"):
             if isinstance(values, dict) and field in values and field not in cls.model_fields:
                 raise SpecError(
                     field,

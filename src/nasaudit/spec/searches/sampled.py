@@ -11,11 +11,15 @@ from nasaudit.spec.searches.constraints import Constraints
 from nasaudit.spec.searches.objectives import ACCURACY, OBJECTIVES
 from nasaudit.spec.searches.one_shot import Count, Positive
 from nasaudit.spec.searches.space import SPACES, AnySpace
+from nasaudit.spec.units import Fractional
 
 # Where nothing is said of the children's size, they are as large as what is audited.
 _AS_AUDITED: dict[str, Any] = {"child_cells": None, "child_channels": None}
 PLAIN = (ACCURACY,)
 FRONT = 4  # cells of a front that are audited, where nothing is said
+MOST_LOST = (
+    0.25  # wide, as after so few epochs accuracy tells how fast a child learns more than how far it gets
+)
 
 
 def _canonical(value: Any) -> Any:
@@ -55,6 +59,9 @@ class SampledSpec(SearchSpec):
     front: Annotated[int, Field(ge=1, le=100)] | None = Field(
         default=None, exclude_if=lambda value: value is None
     )
+    # Of several objectives: how much less accurate than the best child others may be. Those below lose every
+    # tournament and are on no front, as a network that has learned little is safe from most attacks.
+    accuracy_drop: Fractional = Field(default=MOST_LOST, exclude_if=lambda value: value == MOST_LOST)
     # Bounds of the cells' shape: min_depth, max_depth, min_width, max_width, min_skip_share, max_skip_share.
     constraints: Constraints = Field(default=Constraints(), exclude_if=lambda value: value == Constraints())
 
