@@ -18,10 +18,13 @@ def test_a_level_is_low_only_if_the_whole_interval_is(family):
         return level_of(family, make_row("darts", "asr", value, half=half, n=100, attack="pgd"))
 
     assert level(low - 0.01, 0.005) == "low"
-    assert level(low - 0.01, 0.02) == "raised"
+    assert level(low + 0.001, 0.01) == "raised"
     assert level((low + severe) / 2, 0.001) == "raised"
     assert level(severe, 0.2) == "severe"
-    assert level(severe - 0.001, 0.2) == "raised"
+    nothing = 0.5 if family == "membership" else 0
+    assert level(low, low - nothing) == "unclear", "it may well do nothing, or more than a little"
+    assert level(low, low - nothing - 0.001) == "raised"
+    assert level(nothing, low - nothing) == "low"
 
 
 def studied(rows, *, names=("darts", "resnet"), shape=(1, 8, 8)):

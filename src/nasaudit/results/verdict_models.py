@@ -38,7 +38,7 @@ class Untested(Plain):
 
 
 # How serious a threat is, by the conventions of `verdicts.threats`.
-Level = Literal["severe", "raised", "low", "not tested"]
+Level = Literal["severe", "raised", "unclear", "low", "not tested"]
 
 
 class ThreatFigure(Plain):

@@ -62,7 +62,8 @@ def execute(
             shutil.rmtree(folder, ignore_errors=True)
             raise full_disk(store.folder) from error
         return failure(task, error, time.perf_counter() - start, device)
-    return _record(task, time.perf_counter() - start, device, state="ok", measurements=measurements)
+    seconds = time.perf_counter() - start + sum(workspace.earlier)
+    return _record(task, seconds, device, state="ok", measurements=measurements)
 
 
 def _finite(measurements: Iterable[Measurement]) -> tuple[Measurement, ...]:

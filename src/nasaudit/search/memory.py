@@ -1,16 +1,19 @@
 """Whether a supernet fits into memory, before the search begins.
 
-A step keeps what its backward pass reads. That is measured, not guessed: one forward pass over two images, in which
-every tensor that autograd keeps is counted once, scaled to a batch.
+A step keeps what its backward pass reads. That is measured, not guessed: one pass over two images, in which every
+tensor that autograd keeps is counted once, scaled to a batch.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from nasaudit.errors import InputError
+
+if TYPE_CHECKING:
+    from nasaudit.search.one_shot import SupernetSearch
 
 TRIED = 2  # images of the pass that is measured; BN needs more than one
 ABOVE_SAVED = (
@@ -18,7 +21,7 @@ ABOVE_SAVED = (
 )
 
 
-def bytes_of_a_step(search: Any) -> float:
+def bytes_of_a_step(search: "SupernetSearch[Any]") -> float:
     """What a step of a search will need, roughly, in bytes."""
     saved: dict[int, int] = {}
 
@@ -31,8 +34,8 @@ def bytes_of_a_step(search: Any) -> float:
     parameters = {id(parameter): parameter.nbytes for parameter in search.supernet.parameters()}
     search.supernet.train()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        pixels = split.pixels(torch.arange(TRIED)).to(search.problem.device)
-        search.forward(pixels)
+        tried, device = torch.arange(TRIED), search.problem.device
+        search.most_kept((split.pixels(tried).to(device), split.labels[tried].to(device)))
     torch.set_rng_state(before)
     # Weights, gradients and momentum beside what grows with the batch.
     fixed = 3.0 * sum(parameters.values())
@@ -40,7 +43,7 @@ def bytes_of_a_step(search: Any) -> float:
     return needed
 
 
-def refuse_too_large(search: Any) -> None:
+def refuse_too_large(search: "SupernetSearch[Any]") -> None:
     """Compare what a step needs with what is free.
 
     Raises:

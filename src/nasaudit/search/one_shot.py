@@ -65,10 +65,14 @@ class SupernetSearch(OneShotSearch[S]):
     def after_epoch(self) -> None:
         """What is pruned, decided or widened."""
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Logits of the supernet under a mixture."""
-        logits: Tensor = self.supernet(pixels, self.mixtures())
+    def forward(self, pixels: Tensor, mixtures: dict[str, Mixture] | None = None) -> Tensor:
+        """Logits of the supernet under a mixture; None: that of now."""
+        logits: Tensor = self.supernet(pixels, self.mixtures() if mixtures is None else mixtures)
         return logits
+
+    def most_kept(self, batch: Batch) -> Tensor:
+        """Of what a step differentiates, that whose graph keeps most."""
+        return self.forward(batch[0])
 
     def said(self) -> dict[str, Any]:
         """What the trace keeps of the state: e.g. the weights of each op."""

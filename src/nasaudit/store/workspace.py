@@ -1,7 +1,7 @@
 """What a work function is handed: where to write, what came before, whom to tell of progress."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasaudit.progress import Progress, silent
@@ -21,6 +21,7 @@ class Workspace:
         downloads: folder of downloaded data sets.
         checkpoint: a file that outlives this attempt and is gone when the task has its record: long work goes on
             from it; None: it begins anew.
+        earlier: seconds that earlier attempts took, as the work found in its checkpoint and says here.
     """
 
     folder: Path
@@ -29,3 +30,4 @@ class Workspace:
     device: str = "cpu"
     downloads: Path = Path("data")
     checkpoint: Path | None = None
+    earlier: list[float] = field(default_factory=list)

@@ -60,7 +60,7 @@ class PgdTraining(Defence):
             pixels, targets = seams.prepare(pixels, targets, draws)
             return worst(network, pixels, targets, self.spec, generator, bf16), targets
 
-        return replace(seams, prepare=prepare)
+        return replace(seams, prepare=prepare, generators=(*seams.generators, generator))
 
 
 @final
@@ -78,7 +78,12 @@ class Trades(Defence):
             pixels, targets = seams.prepare(pixels, targets, draws)
             return torch.cat([pixels, divergent(network, pixels, self.spec, generator, bf16)]), targets
 
-        return replace(seams, prepare=prepare, loss=trades_loss(seams.loss, self.spec.beta))
+        return replace(
+            seams,
+            prepare=prepare,
+            loss=trades_loss(seams.loss, self.spec.beta),
+            generators=(*seams.generators, generator),
+        )
 
 
 def _generator(network: nn.Module, seed: int) -> torch.Generator:

@@ -1,8 +1,6 @@
 """The one training loop: images -> loss -> step. A special loss is an argument of it, never another loop."""
 
-import copy
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
 from pkgutil import resolve_name
 
@@ -16,24 +14,10 @@ from nasaudit.errors import NonFiniteError, SpecError
 from nasaudit.progress import Progress, silent
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.training import TrainingSpec
+from nasaudit.training.bookmark import Bookmark
+from nasaudit.training.course import Course, History
 from nasaudit.training.evaluate import accuracy
 from nasaudit.training.seams import Defence, Loss, Prepare, Seams, as_it_is, whole_batch
-
-
-@dataclass
-class History:
-    """What training went through: one entry for each step, one more list entry for each epoch.
-
-    `loss` and `accuracy` are those of the step's batch, before the step, as it was learned from: a defence may have
-    changed the images and the loss. The accuracy is that of the images with targets, the first of the batch.
-    `selection` is the accuracy that the kept epoch is chosen by (empty when the last is kept).
-    """
-
-    images_per_step: int
-    loss: list[float] = field(default_factory=list)
-    accuracy: list[float] = field(default_factory=list)
-    selection: list[float] = field(default_factory=list)
-    kept_epoch: int = 0
 
 
 def fit(
@@ -48,6 +32,7 @@ def fit(
     before: Prepare = as_it_is,
     prepare: Prepare | None = None,
     after_epoch: Callable[[int], None] | None = None,
+    bookmark: Bookmark | None = None,
     device: str = "cpu",
     progress: Progress = silent,
 ) -> History:
@@ -67,6 +52,7 @@ def fit(
         prepare: changes each batch after its augmentation (a backdoor that owns its training step), and before
             a defence of the recipe does.
         after_epoch: called with the number of epochs done; the network is in training mode again afterwards.
+        bookmark: where an interrupted training goes on, to the same weights bit for bit; None: it begins anew.
         device: where to train.
         progress: called after each step.
 
@@ -93,14 +79,23 @@ def fit(
     optimizer, schedule = _descent(network, spec, total_steps)
     targets = (train.labels if targets is None else targets).to(device)
     generator = torch.Generator().manual_seed(derive_seed("training", seed))
-    network.draw_from(torch.Generator(device).manual_seed(derive_seed("drop-path", seed)))
+    dropped = torch.Generator(device).manual_seed(derive_seed("drop-path", seed))
+    network.draw_from(dropped)
 
     images, augmented = _augmentation(network, train.images.to(device), spec, seed, generator, frozen)
-    history = History(images_per_step=batch_size, kept_epoch=spec.epochs)
-    best: dict[str, Tensor] | None = None
-    for epoch in range(spec.epochs):
+    course = Course(
+        network,
+        optimizer,
+        schedule,
+        (generator, dropped, *seams.generators, *_of_layers(device)),
+        History(images_per_step=batch_size, kept_epoch=spec.epochs),
+        Bookmark(None) if bookmark is None else bookmark,
+    )
+    course.read()
+    history = course.history
+    while course.epoch < spec.epochs:
         if network.drop_path is not None:  # Zoph et al. 2018: the probability grows with the epoch
-            share = epoch / spec.epochs if spec.drop_path_schedule == "linear" else 1.0
+            share = course.epoch / spec.epochs if spec.drop_path_schedule == "linear" else 1.0
             network.drop_path.probability = network.spec.drop_path * share
         # A last incomplete batch is left out, as its BN statistics would be noise.
         order = torch.randperm(len(train), generator=generator)[: steps_per_epoch * batch_size]
@@ -117,26 +112,36 @@ def fit(
             history.accuracy.append(correct.item())
             progress(
                 len(history.loss) / total_steps,
-                f"epoch {epoch + 1}/{spec.epochs}, loss {history.loss[-1]:.3f}",
+                f"epoch {course.epoch + 1}/{spec.epochs}, loss {history.loss[-1]:.3f}",
             )
-            if not history.loss[-1] < float("inf"):
-                raise NonFiniteError(
-                    f"the training loss became {history.loss[-1]} at step {len(history.loss)} (epoch {epoch + 1}); "
-                    f"expected a finite loss: lower training.learning_rate (now {spec.learning_rate:g})"
-                )
+            _refuse_non_finite(history.loss, course.epoch, spec)
+        course.epoch += 1
         if spec.keep != "last" and selection is not None:
             history.selection.append(accuracy(network, selection, device))
             if history.selection[-1] == max(history.selection):
-                best, history.kept_epoch = copy.deepcopy(network.state_dict()), epoch + 1
+                course.keep_best()
             network.train()
         if after_epoch is not None:
-            after_epoch(epoch + 1)
+            after_epoch(course.epoch)
             network.train()
-    if best is not None:
-        network.load_state_dict(best)
-    network.draw_from(None)
-    network.eval()
+        course.write()
+    course.end()
     return history
+
+
+def _refuse_non_finite(losses: Sequence[float], epoch: int, spec: TrainingSpec) -> None:
+    if not losses[-1] < float("inf"):
+        raise NonFiniteError(
+            f"the training loss became {losses[-1]} at step {len(losses)} (epoch {epoch + 1}); expected a finite "
+            f"loss: lower training.learning_rate (now {spec.learning_rate:g})"
+        )
+
+
+def _of_layers(device: str) -> tuple[torch.Generator, ...]:
+    """The generators that layers of others draw from."""
+    if torch.device(device).type != "cuda":
+        return (torch.default_generator,)
+    return (torch.default_generator, torch.cuda.default_generators[torch.device(device).index or 0])
 
 
 def _augmentation(

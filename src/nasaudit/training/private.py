@@ -49,7 +49,8 @@ class PrivateTraining(Defence):
 
     def applied(self, seams: Seams, network: nn.Module, training: TrainingSpec, seed: int) -> Seams:
         """See `Defence`."""
-        return replace(seams, gradient=PrivateGradient(network, self.spec, seed))
+        gradient = PrivateGradient(network, self.spec, seed)
+        return replace(seams, gradient=gradient, generators=(*seams.generators, gradient.generator))
 
 
 @final
@@ -60,6 +61,9 @@ class PrivateGradient:
         network: that is trained, on its device.
         spec: clip, noise multiplier, size of a microbatch.
         seed: of the training.
+
+    Attributes:
+        generator: of the noise.
 
     Raises:
         SpecError: microbatches of one image, and a network with batch normalisation.
@@ -75,7 +79,7 @@ class PrivateGradient:
         self.spec = spec
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         device = self._parameters[0].device
-        self._generator = torch.Generator(device).manual_seed(derive_seed("private training", seed))
+        self.generator = torch.Generator(device).manual_seed(derive_seed("private training", seed))
 
     def __call__(self, pixels: Tensor, targets: Tensor, backward: Backward) -> tuple[Tensor, Tensor]:
         """The loss and the share of correct images of the batch, whose private gradient is then in the parameters.
@@ -106,7 +110,7 @@ class PrivateGradient:
                 parameter.grad = None
         for parameter, gradient in zip(self._parameters, total, strict=True):
             if self.spec.noise_multiplier > 0:
-                noise = torch.empty_like(gradient).normal_(generator=self._generator)
+                noise = torch.empty_like(gradient).normal_(generator=self.generator)
                 gradient.add_(noise, alpha=self.spec.noise_multiplier * self.spec.clip)
             parameter.grad = gradient.div_(len(parts))
         loss, correct = measured

@@ -23,11 +23,19 @@ Gradient = Callable[[Tensor, Tensor, Backward], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Seams:
-    """What a training does with a batch, in this order: change it, compute a loss, make a gradient of that."""
+    """What a training does with a batch, in this order: change it, compute a loss, make a gradient of that.
+
+    Attributes:
+        prepare: see `Prepare`.
+        loss: see `Loss`.
+        gradient: see `Gradient`.
+        generators: that defences draw from; an interrupted training goes on with these as they were.
+    """
 
     prepare: Prepare
     loss: Loss
     gradient: Gradient
+    generators: tuple[torch.Generator, ...] = ()
 
 
 class Defence(ABC):
@@ -37,8 +45,8 @@ class Defence(ABC):
     def applied(self, seams: Seams, network: nn.Module, training: TrainingSpec, seed: int) -> Seams:
         """The seams of the defended training.
 
-        What it draws, it draws from a generator of its own: a training sees the images in the order and with the
-        augmentation of its undefended twin.
+        What it draws, it draws from a generator of its own, which it adds to `generators`: a training sees the images
+        in the order and with the augmentation of its undefended twin, and can be interrupted.
 
         Args:
             seams: of the training without this defence.

@@ -21,6 +21,7 @@ from nasaudit.spec.tasks import TrainTask, TrialTask
 from nasaudit.store.artefacts import EARLY_WEIGHTS, HISTORY, NOTES, OUTCOMES, POISON, WEIGHTS
 from nasaudit.store.workspace import Workspace
 from nasaudit.training import checkpoint
+from nasaudit.training.bookmark import Bookmark
 from nasaudit.training.evaluate import accuracy, predict
 from nasaudit.training.loop import fit
 
@@ -38,8 +39,16 @@ def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
         def after_epoch(done: int) -> None:
             if done == 1 and task.poison is None and task.subset is None:  # a victim
                 early = accuracy(network, bundle.test, workspace.device)
-                checkpoint.save(network, workspace.folder / EARLY_WEIGHTS, early)
+                early_weights.parent.mkdir(exist_ok=True)
+                checkpoint.save(network, early_weights, early)
 
+        # Beside the checkpoint: who goes on from a later epoch does not come by here again.
+        early_weights = (
+            workspace.folder / EARLY_WEIGHTS
+            if workspace.checkpoint is None
+            else workspace.checkpoint.with_name(f"{workspace.checkpoint.name}-{EARLY_WEIGHTS}")
+        )
+        bookmark = Bookmark(workspace.checkpoint)
         history = fit(
             network,
             train,
@@ -48,9 +57,13 @@ def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
             {"best_validation": bundle.validation, "best_test": bundle.test}.get(task.training.keep),
             frozen=_frozen(task, train, workspace),
             after_epoch=after_epoch,
+            bookmark=bookmark,
             device=workspace.device,
             progress=workspace.progress,
         )
+        workspace.earlier.append(bookmark.earlier)
+        if early_weights.is_file():
+            early_weights.replace(workspace.folder / EARLY_WEIGHTS)
         steps = list(range(1, len(history.loss) + 1))
         (workspace.folder / HISTORY).write_text(json.dumps({"step": steps, **asdict(history)}))
     else:

@@ -10,7 +10,8 @@ The levels are conventions of this program, the same for every study, decided be
 | steal | test images on which the stolen model agrees | 50 % | 90 % |
 | infer members | AUC of telling members from others | .6 | .75 |
 
-`low` has to be shown: the whole 95 % interval must lie below. What lies between is `raised`. The most serious
+`low` has to be shown: the whole 95 % interval must lie below. What lies between is `raised`, unless the interval also
+holds what an attack does that does nothing: then it is `unclear`. The most serious
 architecture decides the order; no level compares two of them, which `verdicts.standings` does.
 """
 
@@ -34,6 +35,8 @@ LIMITS: Mapping[Family, tuple[float, float]] = {
     "extraction": (0.5, 0.9),
     "membership": (0.6, 0.75),
 }
+# The figure of an attack that does nothing.
+NOTHING: Mapping[Family, float] = {**dict.fromkeys(LIMITS, 0.0), "membership": 0.5}
 # The size of change that the literature quotes, by channels and norm: Madry et al., ICLR 2018, for MNIST (.3) and
 # CIFAR-10 (8/255); RobustBench (Croce et al., NeurIPS 2021) for .5 in l2; Rony et al., CVPR 2019, for MNIST in l2.
 USUAL: Mapping[tuple[int, str], str] = {
@@ -41,7 +44,7 @@ USUAL: Mapping[tuple[int, str], str] = {
 }  # fmt: skip
 # The family whose every attack trains the victim anew.
 RECIPE = "poisoning"
-SERIOUS: tuple[Level, ...] = ("severe", "raised", "low", "not tested")  # the most serious first
+SERIOUS: tuple[Level, ...] = ("severe", "raised", "unclear", "low", "not tested")  # the most serious first
 
 
 def find_threats(
@@ -75,7 +78,9 @@ def level_of(family: Family, row: Row) -> Level:
     low, severe = LIMITS[family]
     if row.value >= severe:
         return "severe"
-    return "low" if row.high <= low else "raised"
+    if row.high <= low:
+        return "low"
+    return "unclear" if row.low <= NOTHING[family] else "raised"
 
 
 def _figures(headline: Headline, rows: Sequence[Row], channels: int) -> dict[str, int]:

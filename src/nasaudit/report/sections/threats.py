@@ -15,6 +15,7 @@ from nasaudit.results.flags import concerning
 from nasaudit.results.schema import Row
 from nasaudit.results.verdict_models import Level, Threat
 from nasaudit.spec.attacks import ATLAS, FAMILIES, OWASP, Family
+from nasaudit.verdicts.threats import NOTHING
 
 # More architectures than columns fit beside each other: then the least and the most serious are named.
 COLUMNS = 4
@@ -71,10 +72,6 @@ THREATS: Mapping[Family, Words] = {
         "Train it with less overfitting or with clipped, noisy gradients (nasaudit mitigate --remedies dp_sgd).",
     ),
 }
-
-
-# What a figure is of an attack that does nothing.
-NOTHING: Mapping[Family, float] = {**dict.fromkeys(THREATS, 0.0), "membership": 0.5}
 
 
 @dataclass(frozen=True)
@@ -229,6 +226,8 @@ def _advice(evidence: Evidence, threat: Threat, words: Words) -> str:
     lows = [evidence.results.rows[each.position].low for each in threat.figures]
     if threat.level == "low" and max(lows) > NOTHING[threat.family]:
         return f"Little, but surely something. {words.advice}"
+    if threat.level == "unclear":
+        return "Audit it with more seeds or images: these cannot tell whether the attack does anything."
     if threat.level == "low":
         return f"No step follows from this attack; --attacks {threat.family} tries all others of its kind."
     return words.advice

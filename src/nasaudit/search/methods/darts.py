@@ -13,6 +13,7 @@ Deviations: the rate follows its cosine from the first epoch on (the authors' co
 the first value); the mixed op is computed as `search.supernet` says.
 """
 
+from pkgutil import resolve_name
 from typing import Any, TypeVar, cast
 
 import torch
@@ -52,6 +53,7 @@ class AlphaSearch(SupernetSearch[S]):
         self.active = {kind: everything(space) for kind in space.kinds}
         self.alpha_optimizer = self.make_alpha_optimizer()
         self.steps = 0
+        self.paid: dict[int, list[float]] = {}
 
     def make_alpha_optimizer(self) -> torch.optim.Optimizer:
         """Of `architecture_parameters`."""
@@ -86,7 +88,9 @@ class AlphaSearch(SupernetSearch[S]):
         """A step of the mixture, if it is its turn, then one of the weights."""
         if not self.warming and self.steps % self.spec.inner_steps == 0:
             self.alpha_optimizer.zero_grad(set_to_none=True)
-            self.architecture_gradient(batch, self.held_out())
+            held_out = self.held_out()
+            self.architecture_gradient(batch, held_out)
+            self.pay(held_out)
             self.alpha_optimizer.step()
         self.steps += 1
         return self.weights_step(batch)
@@ -97,6 +101,47 @@ class AlphaSearch(SupernetSearch[S]):
         gradients = torch.autograd.grad(self.loss(held_out), parameters)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
+
+    def pay(self, batch: Batch) -> None:
+        """Add to the gradients of the alphas those of the penalty, where there is one and it counts by now.
+
+        It is taken at the weights as they are, of second order too.
+        """
+        penalty = self.spec.penalty
+        if penalty is None or self.epoch < penalty.warmup * self.epochs:
+            return
+        term = self.penalty(batch)
+        self.paid.setdefault(self.epoch, []).append(float(term.detach()))
+        parameters = self.architecture_parameters()
+        gradients = torch.autograd.grad(penalty.weight * term, parameters)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+
+    def penalty(self, batch: Batch) -> Tensor:
+        """The term of the penalty without its weight, under one mixture."""
+        penalty, normalise, mixtures = self.spec.penalty, self.supernet.normalise, self.mixtures()
+        assert penalty is not None
+
+        def logits(standardised: Tensor) -> Tensor:
+            return self.forward(standardised * normalise.std + normalise.mean, mixtures)
+
+        self.supernet.train(penalty.batch_statistics)
+        term: Tensor = resolve_name(penalty.implementation)(logits, normalise(batch[0]), batch[1], penalty)
+        self.supernet.train()
+        return term
+
+    def most_kept(self, batch: Batch) -> Tensor:  # noqa: D102
+        return super().most_kept(batch) if self.spec.penalty is None else self.penalty(batch)
+
+    def said(self) -> dict[str, Any]:  # noqa: D102
+        return {**super().said(), **self.said_of_penalty()}
+
+    def said_of_penalty(self) -> dict[str, Any]:
+        """What it came to in this epoch on average, None before it counts; nothing where there is none."""
+        if self.spec.penalty is None:
+            return {}
+        paid = self.paid.get(self.epoch)
+        return {"penalty": sum(paid) / len(paid) if paid else None}
 
     def strengths(self) -> dict[str, Tensor]:
         """What edges and ops of the derived cells are chosen by, [edges, primitives]."""

@@ -74,9 +74,8 @@ class Drnas(AlphaSearch[DrnasSpec]):
 
     def said(self) -> dict[str, Any]:
         """The means of the draws, not one of them."""
-        return {
-            "weights": {kind: strength.detach().cpu().tolist() for kind, strength in self.strengths().items()}
-        }
+        means = {kind: strength.detach().cpu().tolist() for kind, strength in self.strengths().items()}
+        return {"weights": means, **self.said_of_penalty()}
 
     def after_epoch(self) -> None:
         """At the end of a stage but the last, mask ops and widen."""

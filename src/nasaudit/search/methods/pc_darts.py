@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nasaudit.search.methods.darts import INIT_SCALE, AlphaSearch
+from nasaudit.search.supernet import Mixture
 from nasaudit.spec.searches import PcDartsSpec
 
 
@@ -40,9 +41,9 @@ class PcDarts(AlphaSearch[PcDartsSpec]):
         nodes = range(space.inputs, space.inputs + space.nodes)
         return torch.cat([beta[[*space.edges_into(node)]].softmax(dim=0) for node in nodes])
 
-    def forward(self, pixels: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, pixels: Tensor, mixtures: dict[str, Mixture] | None = None) -> Tensor:  # noqa: D102
         edges = {kind: self.edge_weights(kind) for kind in self.betas}
-        logits: Tensor = self.supernet(pixels, self.mixtures(), edges)
+        logits: Tensor = self.supernet(pixels, self.mixtures() if mixtures is None else mixtures, edges)
         return logits
 
     def strengths(self) -> dict[str, Tensor]:  # noqa: D102

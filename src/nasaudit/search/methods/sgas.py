@@ -45,6 +45,11 @@ class Sgas(AlphaSearch[SgasSpec]):
         decided = sum(edge >= 0 for edge in self.decided["normal"])
         return self.spec.batch_size + self.spec.batch_increase * decided
 
+    @property
+    def warming(self) -> bool:
+        """Nor is there anything to learn for alphas where all edges are decided."""
+        return super().warming or all(UNDECIDED not in edges for edges in self.decided.values())
+
     def mixtures(self) -> dict[str, Mixture]:
         """Decided edges have one op, whose weight is 1; pruned ones nothing."""
         return {kind: self._with_decisions(kind, mixture) for kind, mixture in super().mixtures().items()}

@@ -78,6 +78,8 @@ class Snas(AlphaSearch[SnasSpec]):
         loss = nn.functional.cross_entropy(self.supernet(batch[0], mixtures), batch[1])
         penalty = self.resource({kind: mixture.weights for kind, mixture in mixtures.items()})
         (loss + self.spec.resource_weight * penalty).backward()  # type: ignore[no-untyped-call]
+        if not self.warming:
+            self.pay(batch)
         nn.utils.clip_grad_norm_(self.supernet.parameters(), self.spec.gradient_clip)
         nn.utils.clip_grad_norm_(self.architecture_parameters(), ALPHA_CLIP)
         self.optimizer.step()

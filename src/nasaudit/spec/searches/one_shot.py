@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from nasaudit.errors import SpecError
 from nasaudit.spec.arch import CELL_SIZE, Scale
 from nasaudit.spec.searches.base import SEARCHES, SearchSpec, Shape
+from nasaudit.spec.searches.penalties import AnyPenalty
 from nasaudit.spec.searches.space import SPACES, AnySpace
 from nasaudit.spec.units import Fractional
 
@@ -35,6 +36,11 @@ class OneShotSpec(SearchSpec):
         """Of the whole search."""
         return self.epochs
 
+    @property
+    def step_time(self) -> float:
+        """Of weights and mixture, in units of one without levers."""
+        return 1.0
+
 
 class AlphaSpec(OneShotSpec):
     """Root of those that descend on the weights and on how ops are mixed, by turns."""
@@ -47,6 +53,14 @@ class AlphaSpec(OneShotSpec):
     # Steps of the weights for each one of the mixture; 1: as published. A lever: more lets ops that learn slowly show
     # what they are worth.
     inner_steps: Count = 1
+    # What the mixture pays beside its loss: `advrush` or `input_gradient`, by name or with their fields. A lever:
+    # cells whose loss changes little with the pixels. Left out of the digest where there is none.
+    penalty: AnyPenalty | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    @property
+    def step_time(self) -> float:
+        """And of the penalty."""
+        return 1.0 + (self.penalty.expected_cost / self.inner_steps if self.penalty is not None else 0.0)
 
 
 _MINI: dict[str, Any] = {

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from nasaudit.errors import SpecError
 from nasaudit.spec.arch import CELL_SIZE, Scale
 from nasaudit.spec.searches.base import SEARCHES
 from nasaudit.spec.searches.one_shot import Count, OneShotSpec, Positive
@@ -12,7 +13,19 @@ from nasaudit.spec.searches.space import SPACES, AnySpace
 _SIZE: dict[str, Any] = {"init_channels": CELL_SIZE["mini"][0], "n_cells": CELL_SIZE["mini"][1]}
 
 
-class EnasSpec(OneShotSpec):
+class PathsSpec(OneShotSpec):
+    """Root of these methods: their cells are sampled, and no gradient reaches a choice of ops."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_penalty(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("penalty") is not None:
+            name = cls.model_fields["name"].default
+            raise SpecError("penalty", f"nothing: no gradient reaches what {name} samples", values["penalty"])
+        return values
+
+
+class EnasSpec(PathsSpec):
     """A controller and shared weights by turns (melodyguan/enas 4bcfd73, scripts/cifar10_micro_search.sh:11-37)."""
 
     summary: ClassVar[str] = "an LSTM learns by REINFORCE which paths of a supernet are good"
@@ -64,7 +77,7 @@ class EnasSpec(OneShotSpec):
     candidates: Count = 10  # drawn at last, of which the best is taken (main.py:309)
 
 
-class RandomWsSpec(OneShotSpec):
+class RandomWsSpec(PathsSpec):
     """Random search with weight sharing (liamcli/randomNAS_release 6513a0a, random_weight_share.py:81-115)."""
 
     summary: ClassVar[str] = (

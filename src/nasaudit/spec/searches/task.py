@@ -33,6 +33,7 @@ class SearchTask(Task):
         space = self.search.space
         return (
             self.search.all_epochs
+            * self.search.step_time
             * len(space.sources)
             * len(space.kinds)
             * sum(OP_TIME.get(op, 1.0) for op in space.ops)
