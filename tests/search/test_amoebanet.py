@@ -110,9 +110,9 @@ def test_the_oldest_dies_even_if_it_is_the_best():
             found = end.value
             break
     for turn, population in enumerate(seen):
-        assert [value for value, _ in population] == pytest.approx(values[turn : turn + 3])
-    assert 1.0 in [value for value, _ in seen[0]]
-    assert 1.0 not in [value for value, _ in seen[1]]
+        assert [1 - error for (error,), _ in population] == pytest.approx(values[turn : turn + 3])
+    assert (0.0,) in [errors for errors, _ in seen[0]]
+    assert (0.0,) not in [errors for errors, _ in seen[1]]
     assert found.trace[-1]["best_accuracy"] == 1.0  # what is found is the best of all that ever lived
 
 
@@ -122,7 +122,7 @@ def test_tournaments_draw_with_replacement():
     better, worse = {"normal": "better"}, {"normal": "worse"}
     random, search = Random(0), AmoebaNet(spec)
     parents = Counter(
-        search.child(deque([(0.9, better), (0.1, worse)]), random)["normal"] for _ in range(4000)
+        search.child(deque([((0.1,), better), ((0.9,), worse)]), random)["normal"] for _ in range(4000)
     )
     assert parents["worse"] / 4000 == pytest.approx(0.25, abs=0.03)
 

@@ -23,6 +23,18 @@ def search(
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="A field of the search, e.g. epochs=25."),
     ] = None,
+    objective: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="What children are judged by: accuracy, and evasion, poisoning, backdoor, extraction, membership, "
+            "flops, parameters.",
+        ),
+    ] = "accuracy",
+    beside_plain: Annotated[
+        bool,
+        typer.Option("--beside-plain", help="Run the same search by accuracy alone too, at equal cost."),
+    ] = False,
     searches: Annotated[int, typer.Option(min=1, max=100, help="How often, from seed 0 on.")] = 1,
     random_cells: Annotated[
         int, typer.Option(min=0, max=1000, help="Cells of the same space, drawn at random, to judge it by.")
@@ -42,6 +54,8 @@ def search(
         method,
         space or None,
         settings or (),
+        objectives=() if objective == "accuracy" else names(objective),
+        beside_plain=beside_plain,
         searches=searches,
         random_cells=random_cells,
         data=images,

@@ -17,7 +17,10 @@ from nasaudit.spec.data import DataSpec
 
 @dataclass(frozen=True, eq=False)
 class Roles:
-    """Source positions int64 of each role, ascending; no position is in two of them."""
+    """Source positions int64 of each role, ascending; no position is in two of them.
+
+    But where models are judged on the validation images: these are then `test` too.
+    """
 
     train: Labels
     validation: Labels
@@ -74,6 +77,10 @@ def assign_roles(raw: RawData, spec: DataSpec) -> Roles:
     for label in np.flatnonzero(np.bincount(raw.labels[test], minlength=len(raw.class_names)) == 0):
         advice = "the official test set has none" if official else "raise test_fraction"
         raise DataError(f"{raw.where}: class {raw.class_names[label]!r} has no test image; {advice}")
+    if spec.judged_on == "validation":
+        if not len(validation):
+            raise DataError(f"{raw.where}: no image is left for validation; raise validation_fraction")
+        test = validation
     return Roles(train=train, validation=validation, test=test, pool=pool)
 
 

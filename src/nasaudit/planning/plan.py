@@ -25,6 +25,7 @@ from nasaudit.spec.attacks.extraction import FIXED
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.model import ModelSpec
 from nasaudit.spec.recipes import recipe
+from nasaudit.spec.searches import SearchSpec
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import Task, TrainTask, WeightsFile
 from nasaudit.spec.training import TrainingSpec
@@ -67,6 +68,13 @@ class Plan:
     blocked: tuple[tuple[str, Problem], ...] = ()
     found: tuple[tuple[str, FoundCells], ...] = ()
 
+    @property
+    def searches(self) -> dict[str, SearchSpec]:
+        """The search of each found architecture, by its name."""
+        choices = {choice.name: choice.search for choice in self.study.architectures}
+        specs = {name: choices.get(found.search or name) for name, found in self.found}
+        return {name: spec for name, spec in specs.items() if spec is not None}
+
     def digest(self) -> str:
         """Changes with anything that a result of the study depends on."""
         parts = (self.study.digest(), *(task.digest() for task in self.tasks))
@@ -97,7 +105,12 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     architectures = tuple(resolve(choice, study.scale, classes, shape, study.protocol) for choice in choices)
     _each_once(architectures, own=len(study.known))
     facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
-    check_searches(study, {architecture.name for architecture in architectures}, facts)
+    check_searches(
+        study,
+        {architecture.name for architecture in architectures},
+        facts,
+        lambda other: DataFacts(classes, shape, lambda: count_roles(other, downloads)),
+    )
     # What the data do not have, and files that are damaged, are refused before anything is trained.
     if data.train_images is not None or data.fingerprint is not None:
         _ = facts.sizes

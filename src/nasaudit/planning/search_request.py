@@ -8,14 +8,15 @@ from nasaudit.data.catalogue import settle
 from nasaudit.documents import parse_yaml
 from nasaudit.errors import SpecError
 from nasaudit.randomness import derive_seed
-from nasaudit.search.cells import draw
+from nasaudit.search.constrained import draw_within
 from nasaudit.spec.analyses import analyses_for
 from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.choice import attacks_for
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.named import by_name
-from nasaudit.spec.searches import SEARCHES
+from nasaudit.spec.searches import SEARCHES, SampledSpec, SearchSpec
+from nasaudit.spec.searches.constraints import Constraints
 from nasaudit.spec.study import StudySpec
 
 MOST_TRIES = 1000  # draws for each random cell, of a space that is nearly used up
@@ -26,6 +27,8 @@ def make_search(
     space: str | None,
     settings: Iterable[str],
     *,
+    objectives: Sequence[str] = (),
+    beside_plain: bool = False,
     searches: int,
     random_cells: int,
     data: DataSpec,
@@ -41,6 +44,8 @@ def make_search(
         method: name of a search.
         space: name of a space, or a YAML file; None: the method's own.
         settings: `FIELD=VALUE` of the search.
+        objectives: what children are judged by; none: accuracy.
+        beside_plain: whether the same search runs by accuracy alone too, with as many children and audited cells.
         searches: how often it is run, with seeds from 0 on.
         random_cells: how many cells of the same space are drawn to compare with.
         data: the images.
@@ -61,16 +66,21 @@ def make_search(
         values[field], _ = parse_yaml(text, "--set")
     if space is not None:
         values["space"] = space
+    if objectives:
+        values["objectives"] = tuple(objectives)
     spec = by_name(SEARCHES)(values)
     random = Random(derive_seed("random cells", data.seed))
     drawn: dict[Genotype | str, None] = {}
     tries = 0
     while len(drawn) < random_cells:
-        drawn.setdefault(draw(spec.space, random))
+        drawn.setdefault(draw_within(spec.space, getattr(spec, "constraints", Constraints()), random))
         tries += 1
         if tries > MOST_TRIES * random_cells:
             raise SpecError("random_cells", f"at most {len(drawn)}, the cells of the space", random_cells)
-    choices: list[dict[str, Any]] = [{"search": spec, "seed": seed} for seed in range(searches)]
+    specs = [spec, *([plain(spec)] if beside_plain else [])]
+    choices: list[dict[str, Any]] = [
+        {"search": each, "seed": seed} for each in specs for seed in range(searches)
+    ]
     choices += [
         {
             "name": f"random-{number}",
@@ -92,3 +102,15 @@ def make_search(
         },
         where="search",
     )
+
+
+def plain(spec: SearchSpec) -> SearchSpec:
+    """The same search by accuracy alone, at equal cost: as many children and epochs, as many cells to audit.
+
+    Raises:
+        SpecError: it is by accuracy alone.
+    """
+    if not isinstance(spec, SampledSpec) or not spec.secure:
+        raise SpecError("--beside-plain", "several objectives (--objective accuracy,evasion)", spec.name)
+    kept = spec.model_dump(exclude={"objectives"}, exclude_unset=True)
+    return type(spec).parse({**kept, "name": spec.name, "front": spec.audited})

@@ -1,6 +1,7 @@
 """A search as a stage of a study: what it finds is trained and attacked like the architectures that have names."""
 
-from collections.abc import Callable, Collection, Generator
+from collections import Counter
+from collections.abc import Callable, Collection, Generator, Iterable
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from random import Random
@@ -8,13 +9,13 @@ from typing import cast
 
 from nasaudit.arch.catalogue import resolve
 from nasaudit.errors import SpecError
+from nasaudit.planning.children import Trial, check_objectives, judging_data, trial
 from nasaudit.planning.experiments import Build
 from nasaudit.planning.needs import closure
 from nasaudit.planning.stages import Ask, Outcome, Part, Stage, Steps
-from nasaudit.search.base import Child, SampledSearch
+from nasaudit.search.base import Child, Found, SampledSearch
 from nasaudit.search.cells import Cells, draw
 from nasaudit.search.found import FoundCells
-from nasaudit.search.sampled import ACCURACY
 from nasaudit.spec.arch import ArchSpec, Group
 from nasaudit.spec.attacks import DataFacts
 from nasaudit.spec.data import DataSpec
@@ -27,19 +28,40 @@ from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.artefacts import FOUND
 
 
-def check_searches(study: StudySpec, taken: Collection[str], facts: DataFacts) -> None:
+def found_names(choice: ArchChoice) -> tuple[str, ...]:
+    """What the cells that a search finds are called, as many as it may find."""
+    spec = choice.search
+    if isinstance(spec, SampledSpec) and (spec.secure or spec.audited > 1):
+        return tuple(f"{choice.name}-{number}" for number in range(1, spec.audited + 1))
+    return (choice.name,)
+
+
+def check_searches(
+    study: StudySpec, taken: Collection[str], facts: DataFacts, facts_of: Callable[[DataSpec], DataFacts]
+) -> None:
     """Refuse what a study cannot do with searches.
 
+    Args:
+        study: that asks for them.
+        taken: names of the architectures that are known before.
+        facts: of the study's data.
+        facts_of: the same of other data.
+
     Raises:
-        SpecError: a name that is taken; a mitigation of what is not found yet; no images to judge children by.
+        SpecError: a name that is taken; a mitigation of what is not found yet; no images to judge children by, or
+            to attack them on.
     """
+    names = Counter(
+        [*taken, *(name for choice in study.architectures for name in found_names(choice) if choice.search)]
+    )
     for position, choice in enumerate(study.architectures):
         if choice.search is None:
             continue
-        if choice.name in taken:
-            raise SpecError(
-                f"architectures[{position}].name", "a name that no other architecture has", choice.name
-            )
+        for name in found_names(choice):
+            if names[name] > 1:
+                raise SpecError(
+                    f"architectures[{position}].name", "a name that no other architecture has", name
+                )
         if (
             isinstance(choice.search, SampledSpec)
             and study.protocol == "sound"
@@ -51,6 +73,9 @@ def check_searches(study: StudySpec, taken: Collection[str], facts: DataFacts) -
                 "data whose owner left training images to divide)",
                 study.data.validation_fraction,
             )
+        if isinstance(choice.search, SampledSpec) and choice.search.secure:
+            judging = facts_of(judging_data(study.data, choice.search))
+            check_objectives(choice.search, judging, f"architectures[{position}].search")
         if study.mitigation is not None:
             raise SpecError(
                 f"architectures[{position}].search",
@@ -87,11 +112,13 @@ class Searched:
         found = yield from ask(choice, choice.search)
         return self._part(choice, found)
 
-    def _sampled(self, choice: ArchChoice, spec: SearchSpec) -> Generator[Ask, list[Outcome], FoundCells]:
-        """The children's trainings; the same cells are trained once, however often they are asked about."""
+    def _sampled(
+        self, choice: ArchChoice, spec: SearchSpec
+    ) -> Generator[Ask, list[Outcome], tuple[FoundCells, ...]]:
+        """The children's trials; the same cells are tried once, however often they are asked about."""
         assert isinstance(spec, SampledSpec)
         search = cast(SampledSearch[SampledSpec], resolve_name(spec.implementation)(spec))
-        rounds, trainings = search.rounds(choice.seed), dict[Cells, TrainTask]()
+        rounds, trials = search.rounds(choice.seed), dict[Cells, Trial]()
         waiting, told, asked = list[Cells](), None, 0
         while True:
             try:
@@ -100,40 +127,61 @@ class Searched:
                 found = end.value
                 break
             for each in cells:
-                if each not in trainings:
-                    trainings[each] = self._child(choice, spec, each, len(trainings))
+                if each not in trials:
+                    trials[each] = self._trial(choice, spec, each, len(trials))
             waiting, asked = [*waiting, *cells], asked + len(cells)
             due = waiting[: max(0, len(waiting) - search.behind)] if cells else waiting
             waiting = waiting[len(due) :]
             # Two children of the same cells have one outcome.
+            awaited = _tasks(trials[each] for each in due)
+            of_a_child = max((len(closure(trials[each].tasks)) for each in cells[:1]), default=1)
             outcomes = yield Ask(
-                tuple(dict.fromkeys(trainings[each] for each in cells)),
-                awaited=(awaited := tuple(dict.fromkeys(trainings[each] for each in due))),
-                expected=max(0, spec.children - asked) + self._expected(choice),
+                _tasks(trials[each] for each in cells),
+                awaited=awaited,
+                expected=max(0, spec.children - asked) * of_a_child + self._expected(choice),
             )
             of = dict(zip(awaited, outcomes, strict=True))
-            told = [Child(each, self._objectives(of[trainings[each]])) for each in due]
-        provenance = {"data": self.data.name, "data_sha256": self.data.fingerprint or "", **found.provenance}
-        return FoundCells(genotype=found.cells, provenance=provenance, trace=tuple(found.trace))
+            told = [Child(each, trials[each].objectives(of)) for each in due]
+        return self._front(choice, found)
 
-    def _child(self, choice: ArchChoice, spec: SampledSpec, cells: Cells, number: int) -> TrainTask:
+    def _front(self, choice: ArchChoice, found: Found) -> tuple[FoundCells, ...]:
+        """The audited cells with what they reached as children; the way to them stands beside the first."""
+        children = found.front or (Child(found.cells, None),)
+        several = found_names(choice) != (choice.name,)
+        return tuple(
+            FoundCells(
+                genotype=child.cells,
+                provenance={
+                    "data": self.data.name,
+                    "data_sha256": self.data.fingerprint or "",
+                    **found.provenance,
+                    **(
+                        {"as_a_child": _reached(child), "of_the_front": f"{place} of {len(children)}"}
+                        if several
+                        else {}
+                    ),
+                },
+                trace=() if place > 1 else tuple(found.trace),
+                search=choice.name if several else "",
+            )
+            for place, child in enumerate(children, start=1)
+        )
+
+    def _trial(self, choice: ArchChoice, spec: SampledSpec, cells: Cells, number: int) -> Trial:
         name = f"{choice.name}.child-{number:03d}"
         architecture = self._architecture(choice, name, cells)
         if architecture.genotype is not None:
             sizes = {"n_cells": spec.child_cells, "init_channels": spec.child_channels}
             said = {field: size for field, size in sizes.items() if size is not None}
             architecture = architecture.model_copy(update=said)
-        training = self.training.changed({"epochs": spec.child_epochs}, choice.name)
-        return TrainTask(architecture=architecture, data=self.data, training=training, seed=choice.seed)
+        brief = self.training.changed({"epochs": spec.child_epochs}, choice.name)
+        data = judging_data(self.data, spec)
+        training = TrainTask(architecture=architecture, data=data, training=brief, seed=choice.seed)
+        return trial(training, spec, self.build)
 
-    def _objectives(self, outcome: Outcome) -> dict[str, float] | None:
-        """What a child is judged by; None where it failed."""
-        if outcome.record is None or outcome.why:
-            return None
-        metric = "clean_accuracy" if self.study.protocol == "paper" else "validation_accuracy"
-        return {ACCURACY: 1 - outcome.record.measured(metric).value}
-
-    def _one_shot(self, choice: ArchChoice, spec: SearchSpec) -> Generator[Ask, list[Outcome], FoundCells]:
+    def _one_shot(
+        self, choice: ArchChoice, spec: SearchSpec
+    ) -> Generator[Ask, list[Outcome], tuple[FoundCells, ...]]:
         task = SearchTask(
             search=cast(OneShotSpec, spec),
             data=self.data,
@@ -144,24 +192,22 @@ class Searched:
         )
         (outcome,) = yield Ask((task,), expected=self._expected(choice))
         _, folder = outcome.require()
-        return FoundCells.from_file(folder / FOUND)
+        return (FoundCells.from_file(folder / FOUND),)
 
-    def _part(self, choice: ArchChoice, found: FoundCells) -> Part:
+    def _part(self, choice: ArchChoice, found: tuple[FoundCells, ...]) -> Part:
         """The found cells with their victims and all that is measured on these."""
-        return self._audited(choice, found.genotype, ((choice.name, found),))
-
-    def _audited(
-        self, choice: ArchChoice, cells: Cells, found: tuple[tuple[str, FoundCells], ...] = ()
-    ) -> Part:
-        architecture = self._architecture(choice, choice.name, cells)
+        named = tuple(zip(found_names(choice), found, strict=False))
+        architectures, victims = list[ArchSpec](), list[TrainTask]()
         training = (
             self.training if choice.training is None else self.training.changed(choice.training, choice.name)
         )
-        victims = tuple(
-            TrainTask(architecture=architecture, data=self.data, training=training, seed=seed)
-            for seed in self.study.seeds
-        )
-        return Part((architecture,), victims, self.wanted(victims), found)
+        for name, cells in named:
+            architectures.append(self._architecture(choice, name, cells.genotype))
+            victims += [
+                TrainTask(architecture=architectures[-1], data=self.data, training=training, seed=seed)
+                for seed in self.study.seeds
+            ]
+        return Part(tuple(architectures), tuple(victims), self.wanted(tuple(victims)), named)
 
     def _architecture(self, choice: ArchChoice, name: str, cells: Cells) -> ArchSpec:
         group: Group = choice.group or ("random" if choice.search is None else choice.search.group)
@@ -180,4 +226,13 @@ class Searched:
     def _expected(self, choice: ArchChoice) -> int:
         """How many tasks the found cells will have, whatever they are: as many as any others of the space."""
         assert choice.search is not None
-        return len(closure(self._audited(choice, draw(choice.search.space, Random(0))).tasks))
+        drawn = FoundCells(genotype=draw(choice.search.space, Random(0)), provenance={})
+        return len(closure(self._part(choice, (drawn,) * len(found_names(choice))).tasks))
+
+
+def _tasks(trials: Iterable[Trial]) -> tuple[Task, ...]:
+    return tuple(dict.fromkeys(task for each in trials for task in each.tasks))
+
+
+def _reached(child: Child) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in (child.objectives or {}).items())

@@ -79,6 +79,8 @@ class Unfolding:
         """The plan as it is known now; its order does not hang on that in which tasks ended."""
         parts = [state.part for state in self.stages]
         places = _places(self._planned)
+        for name, found in (each for part in parts for each in part.found):
+            places.setdefault(name, places.get(found.search, len(places)))
         asked = [
             task for state in self.stages for task in (*state.asked, *state.part.victims, *state.part.tasks)
         ]

@@ -94,17 +94,18 @@ def assemble(
 
 
 def _searches(planned: Plan) -> list[Searched]:
-    choices = {choice.name: choice for choice in planned.study.architectures}
+    searches = planned.searches
     return [
         Searched(
             architecture=name,
+            search=found.search or name,
             genotype=found.genotype,
             provenance={key: without_folders(text) for key, text in found.provenance.items()},
-            primitives=search.space.primitives,
+            primitives=searches[name].space.primitives,
             trace=list(found.trace),
         )
         for name, found in planned.found
-        if (search := choices[name].search) is not None
+        if name in searches
     ]
 
 

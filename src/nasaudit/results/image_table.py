@@ -12,7 +12,7 @@ from nasaudit.data.catalogue import read_raw
 from nasaudit.results.artefacts import Arrays, attacked, outcomes, read_arrays
 from nasaudit.results.folder import format_setting
 from nasaudit.results.opened import OpenedStudy
-from nasaudit.results.replicates import distinguishing
+from nasaudit.results.replicates import distinguishing, measured_tasks
 from nasaudit.spec.attacks import EvasionSpec, PoisoningSpec
 from nasaudit.spec.tasks import EvasionTask, MembershipTask, PoisoningTask, TrainTask
 from nasaudit.store.artefacts import EVASION, OUTCOMES, SCORES
@@ -101,7 +101,7 @@ def _clean(study: OpenedStudy) -> Iterator[_Part]:
 
 def _attacked(study: OpenedStudy) -> Iterator[_Part]:
     told_apart = distinguishing(study.planned.study.attacks)
-    for task in study.planned.tasks:
+    for task, _ in measured_tasks(study.planned):
         if (
             not isinstance(task, EvasionTask | PoisoningTask | MembershipTask)
             or task.digest() not in study.opened

@@ -63,12 +63,16 @@ def subject_of(task: Task) -> Subject | None:
 def measured_tasks(planned: Plan) -> Iterator[tuple[Task, Subject]]:
     """The tasks whose measurements become rows, with what they measure.
 
-    Trainings that serve an attack are left out: the attacker's own model may be of an architecture of the study.
+    Trainings that serve an attack are left out: the attacker's own model may be of an architecture of the study. So
+    are the children of searches, with what is measured on them.
     """
     victims = {victim.digest() for victim in planned.victims}
+    audited = {architecture.name for architecture in planned.architectures}
     for task in planned.tasks:
         subject = subject_of(task)
-        if subject is not None and (not isinstance(task, TrainTask) or task.digest() in victims):
+        if subject is None or subject.architecture.name not in audited:
+            continue
+        if not isinstance(task, TrainTask) or task.digest() in victims:
             yield task, subject
 
 

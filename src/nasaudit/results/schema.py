@@ -24,6 +24,7 @@ from nasaudit.results.verdict_models import (
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import Family
 from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.searches import SearchSpec
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.files import FORMAT
@@ -170,13 +171,15 @@ class Searched(Plain):
 
     Attributes:
         architecture: the name of the found cells.
+        search: that of the study's entry that found them, where they are one of several; empty: the same.
         genotype: the cells; of NAS-Bench-201 their text.
         provenance: method, space, seed, data and what else repeats the search.
         primitives: of the space, in the order of the weights of a trace.
-        trace: an entry an epoch or round.
+        trace: an entry an epoch or round; of several cells of one search beside the first alone.
     """
 
     architecture: str
+    search: str = ""
     genotype: Genotype | str
     provenance: dict[str, str]
     primitives: tuple[str, ...]
@@ -233,6 +236,13 @@ class StudyResults(Plain):
     flags: list[Flag]
     environment: dict[str, str]
     seconds: dict[str, Number]  # wall time of each task, by label
+
+    @property
+    def searched(self) -> dict[str, SearchSpec]:
+        """The search of each architecture that one found, by its name."""
+        specs = {choice.name: choice.search for choice in self.study.architectures}
+        found = {one.architecture: specs.get(one.search or one.architecture) for one in self.searches}
+        return {name: spec for name, spec in found.items() if spec is not None}
 
     @model_validator(mode="after")
     def _headlines_have_their_rows(self) -> Self:

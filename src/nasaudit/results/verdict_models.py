@@ -189,6 +189,7 @@ class BesideRandom(Measured):
     """
 
     method: str
+    objectives: str = ""  # several, by which the search selected; empty: accuracy alone
     space: str
     searched: Annotated[list[ArchitectureValue], Field(min_length=1)]
     random: Annotated[list[ArchitectureValue], Field(min_length=1)]

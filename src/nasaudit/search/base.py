@@ -56,11 +56,13 @@ class Found:
         cells: of the space.
         provenance: what a reader needs to repeat it, in words: at least `method`, `space` and `seed`.
         trace: what it went through, an entry an epoch or round: numbers and texts under names, the same in each.
+        front: of a sampled method the children that are audited, `cells` the first of them; none: `cells` alone.
     """
 
     cells: Cells
     provenance: dict[str, str]
     trace: list[dict[str, Any]] = field(default_factory=list)
+    front: "tuple[Child, ...]" = ()
 
 
 S = TypeVar("S", bound=SearchSpec)

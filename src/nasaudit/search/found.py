@@ -22,11 +22,13 @@ class FoundCells(Spec):
         genotype: the cells; of NAS-Bench-201 its text.
         provenance: method, space, seed, data, ...
         trace: an entry an epoch or round.
+        search: the entry of the study that found them, where they are one of several; else empty.
     """
 
     genotype: Genotype | str
     provenance: dict[str, str]
     trace: tuple[dict[str, Any], ...] = Field(default=())
+    search: str = Field(default="", exclude_if=lambda value: not value)
 
     def write(self, path: Path) -> None:
         """As JSON."""

@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from nasaudit.errors import MeasurementError
 from nasaudit.search.base import Child, Found, SampledSearch
-from nasaudit.search.cells import written
+from nasaudit.search.cells import Cells, written
+from nasaudit.spec.searches import SampledSpec
+from nasaudit.spec.searches.objectives import ACCURACY
+from nasaudit.stats.fronts import spread, standing
 
-ACCURACY = "accuracy"  # the objective that children are judged by: the share of images that they get wrong
 ENTRIES = 100  # of a trace, roughly
+
+S = TypeVar("S", bound=SampledSpec)
 
 
 def accuracy(child: Child) -> float | None:
@@ -17,17 +21,42 @@ def accuracy(child: Child) -> float | None:
     return None if child.objectives is None else 1 - child.objectives[ACCURACY]
 
 
-class Ledger:
+def point(child: Child, objectives: Sequence[str]) -> tuple[float, ...]:
+    """What is to be minimised, in the order of the objectives; infinite where the child failed."""
+    if child.objectives is None:
+        return (math.inf,) * len(objectives)
+    return tuple(child.objectives[name] for name in objectives)
+
+
+def excess(points: Sequence[tuple[float, ...]], spec: SampledSpec) -> list[float]:
+    """By how much each child is less accurate than the best one, beyond what the spec allows; 0 of one objective.
+
+    A network that has learned little is safe from most attacks: it would be on every front.
+    """
+    if not spec.secure:
+        return [0.0] * len(points)
+    errors = [reached[spec.objectives.index(ACCURACY)] for reached in points]
+    return [max(0.0, error - min(errors) - spec.accuracy_drop) for error in errors]
+
+
+class Ledger(Generic[S]):
     """The children that a search was told of, and the trace that it leaves.
 
+    Args:
+        search: whose.
+
     Attributes:
-        best: of all children, the first of equals; None: none has a result yet.
+        best: the most accurate of all children, the first of equals; None: none has a result yet.
+        known: every one with a result, the same cells once.
         trace: an entry a round: how many children there are by now, the accuracy of the best, that of each child of
-            the round (None: it failed) and their mean, and the best cells so far.
+            the round (None: it failed) and their mean, and the best cells so far; of several objectives also those of
+            each child, and how many children no other one beats so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, search: SampledSearch[S]) -> None:
+        self.search = search
         self.best: Child | None = None
+        self.known: dict[Cells, Child] = {}
         self.children = 0
         self.trace: list[dict[str, Any]] = []
 
@@ -35,9 +64,10 @@ class Ledger:
         """A round's children, and what else is said of the round."""
         self.children += len(children)
         for child in children:
-            if child.objectives is not None and (
-                self.best is None or accuracy(child) > accuracy(self.best)  # type: ignore[operator]
-            ):
+            if child.objectives is None:
+                continue
+            self.known.setdefault(child.cells, child)
+            if self.best is None or accuracy(child) > accuracy(self.best):  # type: ignore[operator]
                 self.best = child
         reached = [accuracy(child) for child in children]
         known = [value for value in reached if value is not None]
@@ -48,22 +78,51 @@ class Ledger:
                 "best_accuracy": None if self.best is None else accuracy(self.best),
                 "mean_accuracy": sum(known) / len(known) if known else None,
                 "accuracies": reached,
+                **(self._objectives(children) if self.search.spec.secure else {}),
                 **more,
                 "cells": None if self.best is None else written(self.best.cells),
             }
         )
 
-    def found(self, search: SampledSearch[Any], seed: int) -> Found:
-        """The best cells.
+    def _objectives(self, children: Sequence[Child]) -> dict[str, Any]:
+        names = self.search.spec.objectives
+        return {
+            "objectives": [
+                None if child.objectives is None else {name: child.objectives[name] for name in names}
+                for child in children
+            ],
+            "on_the_front": len(self.unbeaten()),
+        }
+
+    def unbeaten(self) -> list[Child]:
+        """The children of an allowed accuracy that no other one beats, the most accurate first."""
+        spec, children = self.search.spec, list(self.known.values())
+        points = [point(child, spec.objectives) for child in children]
+        standings = standing(points, excess(points, spec)) if points else []
+        free = [child for child, (rank, _) in zip(children, standings, strict=True) if rank == 0]
+        return sorted(free, key=lambda child: -(accuracy(child) or 0.0))
+
+    def found(self, seed: int) -> Found:
+        """The best cells; of several objectives those that stand for the front.
 
         Raises:
             MeasurementError: no child has a result.
         """
+        search, spec = self.search, self.search.spec
         if self.best is None:
-            raise MeasurementError(
-                f"{search.spec.name}: all {self.children} children failed; see their failures"
-            )
-        return Found(self.best.cells, search.provenance(seed, children=self.children), self.trace)
+            raise MeasurementError(f"{spec.name}: all {self.children} children failed; see their failures")
+        told = {
+            "children": self.children,
+            **({"objectives": ", ".join(spec.objectives)} if spec.secure else {}),
+        }
+        if spec.secure:
+            front = self.unbeaten()
+            points = [point(child, spec.objectives) for child in front]
+            chosen = [front[place] for place in spread(points, spec.audited)]
+        else:
+            by_accuracy = sorted(self.known.values(), key=lambda child: -(accuracy(child) or 0.0))
+            chosen = by_accuracy[: spec.audited]
+        return Found(chosen[0].cells, search.provenance(seed, **told), self.trace, tuple(chosen))
 
 
 def round_size(children: int) -> int:

@@ -48,6 +48,9 @@ class DataSpec(Spec):
     validation_fraction: Fractional = 0.05  # held back beside the training
     test_fraction: Fractional = 0.2  # what is attacked and counted
     pool_fraction: Fractional = 0.15  # what attackers have
+    # The images that models are attacked and counted on: `validation` takes the validation images in the place of the
+    # test images, which are then neither seen nor counted. So are models judged that a search chooses among.
+    judged_on: Literal["test", "validation"] = Field(default="test", exclude_if=lambda value: value == "test")
     # Beside weights: a file of whole numbers, positions in the source, of the images that the model was trained on.
     train_index: str | None = Field(default=None, exclude_if=lambda value: value is None)
     # The same of images that it was not trained on. One of the two says it all, unless some images are neither.
@@ -78,6 +81,8 @@ class DataSpec(Spec):
         used = self.validation_fraction + self.test_fraction + self.pool_fraction
         if used >= 1:
             raise SpecError("validation_fraction", "the three fractions to add up to less than 1", used)
+        if self.judged_on == "validation" and (not self.validation_fraction or self.division == "given"):
+            raise SpecError("judged_on", "`test`, where no image is held back for validation", self.judged_on)
         return self
 
 

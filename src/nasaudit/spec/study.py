@@ -15,7 +15,7 @@ from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.model import ModelSpec, Normalisation
 from nasaudit.spec.named import by_name
 from nasaudit.spec.remedies.mitigation import MitigationSpec
-from nasaudit.spec.searches import SEARCHES, AnySearch
+from nasaudit.spec.searches import SEARCHES, AnySearch, SampledSpec
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.spec.units import Fractional
 
@@ -56,7 +56,8 @@ class ArchChoice(Spec):
         if not isinstance(values, dict) or values.get("search") is None or "name" in values:
             return values
         search = by_name(SEARCHES)(values["search"])
-        return {**values, "search": search, "name": f"{search.name}-s{values.get('seed', 0)}"}
+        kind = "-secure" if isinstance(search, SampledSpec) and search.secure else ""
+        return {**values, "search": search, "name": f"{search.name}{kind}-s{values.get('seed', 0)}"}
 
     @model_validator(mode="after")
     def _cells_are_given_or_searched_for(self) -> "ArchChoice":

@@ -12,6 +12,7 @@ from nasaudit.results.selection import clean_accuracies
 from nasaudit.results.verdict_models import ArchitectureValue, BesideRandom, GroupComparison, GroupTest
 from nasaudit.search.cells import Cells, belongs
 from nasaudit.spec.arch import ArchSpec
+from nasaudit.spec.searches import SampledSpec, SearchSpec
 from nasaudit.stats.holm import ALPHA, FEWEST, holm
 from nasaudit.stats.permutation import PermutationTest
 from nasaudit.stats.two_groups import (
@@ -149,37 +150,38 @@ def compare_with_random(results: StudyResults, headlines: Sequence[Headline]) ->
         results: with rows and what was searched.
         headlines: of its families.
     """
-    spaces = {
-        choice.name: choice.search.space
-        for choice in results.study.architectures
-        if choice.search is not None
-    }
-    methods = {searched.architecture: searched.provenance.get("method", "") for searched in results.searches}
-    kinds: dict[tuple[str, str], list[str]] = {}
-    for name, method in methods.items():
-        kinds.setdefault((method, spaces[name].name), []).append(name)
+    specs = results.searched
+    kinds: dict[tuple[str, str, str], list[str]] = {}
+    for name, spec in specs.items():
+        kinds.setdefault((spec.name, objectives_of(spec), spec.space.name), []).append(name)
     compared = []
-    for (method, space), found in kinds.items():
+    for (method, objectives, space), found in kinds.items():
         drawn = [
             spec.name
             for spec in results.architectures
             if spec.group == "random"
-            and spec.name not in methods
+            and spec.name not in specs
             and (cells := _cells(spec)) is not None
-            and belongs(spaces[found[0]], cells)
+            and belongs(specs[found[0]].space, cells)
         ]
         for measured, values in _measures(results.rows, headlines):
             searched, random = (
                 [values[name] for name in names if name in values] for names in (found, drawn)
             )
             if searched and random:
-                compared.append(_beside(measured, method, space, searched, random))
+                compared.append(_beside(measured, method, objectives, space, searched, random))
     return compared
+
+
+def objectives_of(spec: SearchSpec) -> str:
+    """Several objectives, as `BesideRandom` has them."""
+    return ", ".join(spec.objectives) if isinstance(spec, SampledSpec) and spec.secure else ""
 
 
 def _beside(
     measured: dict[str, Any],
     method: str,
+    objectives: str,
     space: str,
     searched: list[ArchitectureValue],
     random: list[ArchitectureValue],
@@ -190,6 +192,7 @@ def _beside(
     return BesideRandom(
         **measured,
         method=method,
+        objectives=objectives,
         space=space,
         searched=searched,
         random=random,

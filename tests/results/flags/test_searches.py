@@ -31,7 +31,7 @@ def test_shares_are_those_of_draws(name: str) -> None:
 def flags(cells, **settings):
     choice = ArchChoice(name="mine", search=DartsSpec(**settings))
     planned = SimpleNamespace(
-        study=SimpleNamespace(architectures=(choice,)),
+        searches={"mine": choice.search},
         found=(("mine", FoundCells(genotype=cells, provenance={})),),
     )
     return flags_of(Facts(planned, {}, (), (), 0), (search_collapsed,))

@@ -50,12 +50,10 @@ def has_collapsed(space: SpaceSpec, skips: int) -> bool:
 
 def search_collapsed(facts: Facts) -> Iterator[Remark]:
     """Found cells that are mostly skips."""
-    spaces = {
-        choice.name: choice.search.space for choice in facts.planned.study.architectures if choice.search
-    }
+    searches = facts.planned.searches
     for name, found in facts.planned.found:
-        space, skips = spaces.get(name), normal_skips(found.genotype)
-        if space is not None and has_collapsed(space, skips):
+        spec, skips = searches.get(name), normal_skips(found.genotype)
+        if spec is not None and has_collapsed(space := spec.space, skips):
             yield Remark(
                 f"the search of {name} collapsed: {skips} of the {edges_of(space)} edges of its normal cell are "
                 f"skips, as of {share_with_skips(space, skips):.1%} of random cells; search for fewer epochs, or "

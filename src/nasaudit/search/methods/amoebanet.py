@@ -6,6 +6,10 @@ with replacement, the best of these has a child, which differs by one mutation, 
 population dies, whatever it is worth. The best of all children is found. A mutation changes one edge of one cell: its
 source or its op, or with a small probability nothing.
 
+With several objectives the best of a tournament is the one that NSGA-II would select (Deb et al. 2002, section
+III-C): of the lowest rank in the population, and of these the least crowded; the queue stays, so age alone kills.
+Children far less accurate than the best are beyond a constraint, and lose to all others (their section VI).
+
 `in_flight` children are under way at once, as on the published search's workers; but a child is decided by the
 outcomes of all but the youngest of those before it, not by those that happen to have ended: so the result does not
 hang on the time that children take.
@@ -16,19 +20,23 @@ be another (those of the first node) has its op changed alone.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 
 from nasaudit.errors import MeasurementError
 from nasaudit.randomness import derive_seed
 from nasaudit.search.base import Child, Rounds, SampledSearch
 from nasaudit.search.cells import cells_of, draw_nodes
-from nasaudit.search.sampled import Ledger, accuracy, round_size
+from nasaudit.search.constrained import until_kept
+from nasaudit.search.sampled import Ledger, excess, point, round_size
 from nasaudit.spec.genotype import Edge
 from nasaudit.spec.searches import AmoebaNetSpec
 from nasaudit.spec.searches.space import SpaceSpec
+from nasaudit.stats.fronts import standing
 
 Nodes = dict[str, list[list[Edge]]]
+# The young ones: their objectives, in the order of the spec's, and their cells.
+Population = deque[tuple[tuple[float, ...], Nodes]]
 
 
 class AmoebaNet(SampledSearch[AmoebaNetSpec]):
@@ -40,21 +48,21 @@ class AmoebaNet(SampledSearch[AmoebaNetSpec]):
         return self.spec.in_flight - 1
 
     def rounds(self, seed: int) -> Rounds:  # noqa: D102
-        spec, random, ledger = self.spec, Random(derive_seed("evolution", seed)), Ledger()
+        spec, random, ledger = self.spec, Random(derive_seed("evolution", seed)), Ledger(self)
         first = [
-            {kind: draw_nodes(spec.space, random) for kind in spec.space.kinds}
+            self.kept(lambda: {kind: draw_nodes(spec.space, random) for kind in spec.space.kinds})
             for _ in range(min(spec.population, spec.children))
         ]
         waiting, told = deque(first), list[Child]()
-        population: deque[tuple[float, Nodes]] = deque()
+        population: Population = deque()
         answers = yield [cells_of(spec.space, nodes) for nodes in first]
         answers = [*answers, *((yield []) if len(answers) < len(first) else [])]
         asked = len(first)
         while True:
             for child in answers:
                 nodes = waiting.popleft()
-                if (reached := accuracy(child)) is not None:
-                    population.append((reached, nodes))
+                if child.objectives is not None:
+                    population.append((point(child, spec.objectives), nodes))
                     if len(population) > spec.population:
                         population.popleft()
             told += answers
@@ -62,7 +70,7 @@ class AmoebaNet(SampledSearch[AmoebaNetSpec]):
                 ledger.add(told[: round_size(spec.children)])
                 told = told[round_size(spec.children) :]
             if asked == spec.children and not waiting:
-                return ledger.found(self, seed)
+                return ledger.found(seed)
             if not population:
                 raise MeasurementError(f"{spec.name}: the whole first population failed; see its failures")
             room = min(spec.in_flight - len(waiting), spec.children - asked)
@@ -71,13 +79,20 @@ class AmoebaNet(SampledSearch[AmoebaNetSpec]):
             asked += len(new)
             answers = yield [cells_of(spec.space, nodes) for nodes in new]
 
-    def child(self, population: "deque[tuple[float, Nodes]]", random: Random) -> Nodes:
+    def child(self, population: Population, random: Random) -> Nodes:
         """Of the best of a tournament."""
-        drawn = random.choices(population, k=self.spec.tournament)
-        _, parent = max(drawn, key=lambda member: member[0])
+        points = [reached for reached, _ in population]
+        standings = standing(points, excess(points, self.spec))
+        drawn = random.choices(range(len(population)), k=self.spec.tournament)
+        _, parent = population[min(drawn, key=standings.__getitem__)]
         if random.random() < self.spec.identity:
             return parent
-        return mutated(self.spec.space, parent, random)
+        return self.kept(lambda: mutated(self.spec.space, parent, random))
+
+    def kept(self, make: Callable[[], Nodes]) -> Nodes:
+        """The first of what is made that is within the constraints."""
+        space = self.spec.space
+        return until_kept(self.spec.constraints, make, lambda nodes: cells_of(space, nodes))
 
 
 def mutated(space: SpaceSpec, parent: Nodes, random: Random) -> Nodes:

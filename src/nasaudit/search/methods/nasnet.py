@@ -59,7 +59,7 @@ class NasNet(SampledSearch[NasNetSpec]):
     """See the module."""
 
     def rounds(self, seed: int) -> Rounds:  # noqa: D102
-        spec, ledger = self.spec, Ledger()
+        spec, ledger = self.spec, Ledger(self)
         generator = torch.Generator().manual_seed(derive_seed("nasnet controller", seed))
         controller = NasNetController(spec, generator)
         optimizer = torch.optim.Adam(controller.parameters(), spec.controller_learning_rate)
@@ -91,4 +91,4 @@ class NasNet(SampledSearch[NasNetSpec]):
                     (loss / len(rewarded)).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
             baseline = spec.baseline_decay * baseline + (1 - spec.baseline_decay) * mean
-        return ledger.found(self, seed)
+        return ledger.found(seed)

@@ -1,4 +1,4 @@
-"""Random search: the best of some children drawn at random.
+"""Random search: the best of some children drawn at random, or of several objectives their front.
 
 Li and Talwalkar, "Random Search and Reproducibility for Neural Architecture Search", UAI 2019; the budget is that of
 Liu et al. 2019 (24 cells of 100 epochs, from memory). A budget of one child is one random cell, whatever it reaches.
@@ -8,7 +8,7 @@ from random import Random
 
 from nasaudit.randomness import derive_seed
 from nasaudit.search.base import Rounds, SampledSearch
-from nasaudit.search.cells import draw
+from nasaudit.search.constrained import draw_within
 from nasaudit.search.sampled import Ledger, round_size
 from nasaudit.spec.searches import RandomSearchSpec
 
@@ -17,9 +17,9 @@ class RandomSearch(SampledSearch[RandomSearchSpec]):
     """All children are asked about at once."""
 
     def rounds(self, seed: int) -> Rounds:  # noqa: D102
-        random, ledger = Random(derive_seed("random search", seed)), Ledger()
-        children = yield [draw(self.spec.space, random) for _ in range(self.spec.children)]
+        spec, random, ledger = self.spec, Random(derive_seed("random search", seed)), Ledger(self)
+        children = yield [draw_within(spec.space, spec.constraints, random) for _ in range(spec.children)]
         size = round_size(len(children))
         for first in range(0, len(children), size):
             ledger.add(children[first : first + size])
-        return ledger.found(self, seed)
+        return ledger.found(seed)

@@ -2,6 +2,9 @@
 
 from typing import Any, ClassVar, Literal, Self
 
+from pydantic import model_validator
+
+from nasaudit.errors import SpecError
 from nasaudit.registry import Registry
 from nasaudit.spec.arch import Group, Scale
 from nasaudit.spec.named import NamedSpec
@@ -27,6 +30,19 @@ class SearchSpec(NamedSpec):
     at_scale: ClassVar[dict[Scale, dict[str, Any]]] = {}
 
     space: AnySpace = SPACES["darts"]  # what is searched
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_shot_is_of_one_objective(cls, values: Any) -> Any:
+        for field in ("objectives", "front", "accuracy_drop", "constraints"):
+            if isinstance(values, dict) and field in values and field not in cls.model_fields:
+                raise SpecError(
+                    field,
+                    f"nothing of {cls.title}, which trains all cells of its space at once (amoebanet and random "
+                    "train each child, attack it and choose)",
+                    values[field],
+                )
+        return values
 
     def at(self, scale: Scale) -> Self:
         """The same with the defaults of a scale in the place of fields that nobody set."""

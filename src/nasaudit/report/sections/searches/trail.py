@@ -110,12 +110,13 @@ class Trail:
 
 
 def trails(results: StudyResults) -> list[Trail]:
-    """Of all searches of a study."""
-    spaces = {choice.name: choice.search.space for choice in results.study.architectures if choice.search}
+    """Of all searches of a study; of one that found several cells there is one."""
+    specs = results.searched
+    firsts = {one.search or one.architecture: one for one in reversed(results.searches)}
     return [
-        Trail(searched, spaces[searched.architecture])
+        Trail(searched, specs[searched.architecture].space)
         for searched in results.searches
-        if searched.architecture in spaces
+        if searched.architecture in specs and firsts[searched.search or searched.architecture] is searched
     ]
 
 

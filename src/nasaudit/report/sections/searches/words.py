@@ -28,14 +28,19 @@ def sentences(results: StudyResults) -> list[str]:
     """What each method's cells have more or less than random ones, a paragraph a method."""
     by_method: dict[tuple[str, str], list[BesideRandom]] = {}
     for pair in results.beside_random:
-        by_method.setdefault((pair.method, pair.space), []).append(pair)
-    return [_sentence(method, space, pairs) for (method, space), pairs in by_method.items()]
+        by_method.setdefault((search_title(pair.method, pair.objectives), pair.space), []).append(pair)
+    return [_sentence(title, space, pairs) for (title, space), pairs in by_method.items()]
 
 
-def _sentence(method: str, space: str, pairs: Sequence[BesideRandom]) -> str:
+def search_title(method: str, objectives: str) -> str:
+    """A method, with its objectives where it has several: `AmoebaNet by accuracy and evasion`."""
+    return titled(method) + (f" by {format.listing(objectives.split(', '))}" if objectives else "")
+
+
+def _sentence(title: str, space: str, pairs: Sequence[BesideRandom]) -> str:
     found, drawn = (max(len(pair.searched) for pair in pairs), max(len(pair.random) for pair in pairs))
     words = [
-        f"{titled(method)} found {_cells(found)}, which {'stands' if found == 1 else 'stand'} beside "
+        f"{title} found {_cells(found)}, which {'stands' if found == 1 else 'stand'} beside "
         f"{_cells(drawn, 'random')} of the same space ({space}), trained and attacked alike."
     ]
     for finding in ("higher", "lower"):
@@ -64,10 +69,13 @@ def table(results: StudyResults) -> Table | None:
     pairs = results.beside_random
     if not pairs:
         return None
-    several = len({(pair.method, pair.space) for pair in pairs}) > 1
+    several = len({(pair.method, pair.objectives, pair.space) for pair in pairs}) > 1
     rows = tuple(
         (
-            Cell(format.first_up(pair.measure), f"{titled(pair.method)}, {pair.space}" if several else ""),
+            Cell(
+                format.first_up(pair.measure),
+                f"{search_title(pair.method, pair.objectives)}, {pair.space}" if several else "",
+            ),
             *(
                 Cell(format.quantity(mean, pair.metric, pair.unit), f"{len(values)} ({_models(values)})")
                 for mean, values in zip(pair.means, (pair.searched, pair.random), strict=True)
