@@ -40,6 +40,7 @@ class SupernetSearch(OneShotSearch[S]):
     supernet: Supernet
     optimizer: torch.optim.Optimizer
     parts = 1  # of the channels, of which ops read the first
+    stage = 0  # that is under way; each has `epochs` epochs
 
     # What a method says.
 
@@ -100,9 +101,14 @@ class SupernetSearch(OneShotSearch[S]):
         return self.spec.batch_size
 
     @property
+    def epoch_of_stage(self) -> int:
+        """From 0; a method without stages has one."""
+        return self.epoch - self.stage * self.spec.epochs
+
+    @property
     def warming(self) -> bool:
-        """Whether the mixture stands still in this epoch."""
-        return self.epoch < self.spec.warmup_epochs
+        """Whether the mixture stands still in this epoch: at the beginning of each stage."""
+        return self.epoch_of_stage < self.spec.warmup_epochs
 
     @property
     def epochs(self) -> int:
@@ -127,7 +133,7 @@ class SupernetSearch(OneShotSearch[S]):
     def _search(self) -> Found:
         problem = self.problem
         self.generator = torch.Generator().manual_seed(derive_seed("search batches", problem.seed))
-        self.epoch, self.trace = 0, list[dict[str, Any]]()
+        self.epoch, self.stage, self.trace = 0, 0, list[dict[str, Any]]()
         self.make_supernet()
         self.begin()
         refuse_too_large(self)

@@ -28,8 +28,6 @@ KL_SCALE = 1e-3  # reg_scale (DARTS-space/train_search.py:46)
 class Drnas(AlphaSearch[DrnasSpec]):
     """See the module."""
 
-    stage = 0
-
     def begin(self) -> None:  # noqa: D102
         super().begin()
         self.masks = {kind: torch.ones_like(alpha, dtype=torch.bool) for kind, alpha in self.alphas.items()}
@@ -38,11 +36,6 @@ class Drnas(AlphaSearch[DrnasSpec]):
     def parts(self) -> int:  # type: ignore[override]
         """Of the channels, in this stage."""
         return self.spec.stage_parts[self.stage]
-
-    @property
-    def warming(self) -> bool:
-        """Whether the alphas stand still, at the beginning of each stage."""
-        return self.epoch - self.stage * self.spec.epochs < self.spec.warmup_epochs
 
     def make_alpha_optimizer(self) -> torch.optim.Optimizer:  # noqa: D102
         decay = self.spec.alpha_weight_decay if self.spec.regulariser == "l2" else 0.0
@@ -79,8 +72,7 @@ class Drnas(AlphaSearch[DrnasSpec]):
 
     def after_epoch(self) -> None:
         """At the end of a stage but the last, mask ops and widen."""
-        done = self.epoch + 1
-        if done % self.spec.epochs or done == self.epochs:
+        if self.epoch_of_stage + 1 < self.spec.epochs or self.epoch + 1 == self.epochs:
             return
         self.stage += 1
         keep = self.spec.stage_ops[self.stage]

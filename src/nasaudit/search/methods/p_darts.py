@@ -28,8 +28,6 @@ FALL = 0.2  # of the dropout behind skips, an epoch after the warm-up (train_sea
 class PDarts(AlphaSearch[PDartsSpec]):
     """See the module."""
 
-    stage = 0
-
     def begin(self) -> None:  # noqa: D102
         self.kept: dict[str, Active] = {kind: everything(self.spec.space) for kind in self.spec.space.kinds}
         self._begin_stage()
@@ -44,16 +42,6 @@ class PDarts(AlphaSearch[PDartsSpec]):
     def n_cells(self) -> int:
         """Of this stage's supernet."""
         return self.spec.stage_cells[self.stage]
-
-    @property
-    def epoch_of_stage(self) -> int:
-        """From 0."""
-        return self.epoch - self.stage * self.spec.epochs
-
-    @property
-    def warming(self) -> bool:
-        """Whether the alphas stand still."""
-        return self.epoch_of_stage < self.spec.warmup_epochs
 
     def learning_rate(self) -> float:
         """A cosine that begins anew with each stage."""
@@ -85,8 +73,7 @@ class PDarts(AlphaSearch[PDartsSpec]):
 
     def after_epoch(self) -> None:
         """At the end of a stage but the last, drop ops and begin the next."""
-        last = len(self.spec.stage_cells) - 1
-        if self.epoch_of_stage + 1 < self.spec.epochs or self.stage == last:
+        if self.epoch_of_stage + 1 < self.spec.epochs or self.epoch + 1 == self.epochs:
             return
         for kind, active in self.active.items():
             weights = self.levered(self.mixed(kind)).tolist()
