@@ -98,3 +98,42 @@ def test_a_score_is_the_accuracy_of_the_path():
     assert search.score(nodes) == pytest.approx(right.double().mean())
     some = 8 * search.score(nodes, 8)
     assert some == pytest.approx(round(some))
+
+
+def test_scores_may_take_the_statistics_of_each_batch():
+    """Then what the supernet keeps of other paths is of no account; published, it is what counts."""
+    scores = {}
+    for by_batch in (False, True):
+        search = begun(batch_statistics=by_batch)
+        nodes = search.drawn()
+        for _ in range(30):
+            search.nodes = nodes
+            search.weights_step(search.batch(search.problem.train, torch.arange(24)))
+        for name, buffer in search.supernet.named_buffers():
+            if name.endswith("running_var"):
+                buffer.mul_(torch.rand(len(buffer), generator=torch.Generator().manual_seed(0)) * 100)
+        scores[by_batch] = search.score(nodes)
+    assert scores[True] > 0.9
+    assert scores[True] > scores[False]
+    assert "batch_statistics" not in RandomWsSpec().model_dump()
+
+
+def test_weights_that_a_step_does_not_use_go_on_by_momentum():
+    """As by torch of those days, whose gradients are zeros: v <- .9 v + decay w, w <- w - rate v."""
+    search = begun()
+    batch = search.batch(search.problem.train, torch.arange(8))
+    search.nodes = search.drawn()
+    search.weights_step(batch)
+    search.nodes = search.drawn()
+    unused = [
+        (weight, weight.detach().clone(), search.optimizer.state[weight]["momentum_buffer"].clone())
+        for weight in search.supernet.parameters()
+    ]
+    search.weights_step(batch)
+    spec, checked = search.spec, 0
+    for weight, before, momentum in unused:
+        if not weight.grad.any():
+            velocity = spec.momentum * momentum + spec.weight_decay * before
+            torch.testing.assert_close(weight.detach(), before - spec.learning_rate * velocity)
+            checked += bool(momentum.abs().max() > 1e-3 * before.abs().max())
+    assert checked > 0

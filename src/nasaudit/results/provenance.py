@@ -104,7 +104,7 @@ def without_places(spec: S, here: Path) -> S:
         path = Path(value)
         return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.name
 
-    return type(spec).parse(shown(spec.model_dump(mode="json", exclude_none=True)))
+    return type(spec).parse(shown(spec.model_dump(mode="json")))
 
 
 def without_folders(text: str) -> str:

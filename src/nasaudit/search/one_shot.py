@@ -173,9 +173,13 @@ class SupernetSearch(OneShotSearch[S]):
         """Cross entropy under a mixture."""
         return nn.functional.cross_entropy(self.forward(batch[0]), batch[1])
 
+    def clear_gradients(self) -> None:
+        """Of the weights, before a step."""
+        self.optimizer.zero_grad(set_to_none=True)
+
     def weights_step(self, batch: Batch) -> Tensor:
         """One step of the weights; returns the loss before it."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.clear_gradients()
         loss = self.loss(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.supernet.parameters(), self.spec.gradient_clip)

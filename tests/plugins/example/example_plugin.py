@@ -1,8 +1,9 @@
 """One plugin of each kind: what can be said of it before torch is imported."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from nasaudit.data.catalogue import DataSource
 from nasaudit.data.raw import RawData
@@ -13,6 +14,7 @@ from nasaudit.spec.genotype import Cell, Edge
 from nasaudit.spec.remedies.answers import LimitSpec
 from nasaudit.spec.remedies.catalogue import AnswersRemedy, Rewiring, TrainingRemedy
 from nasaudit.spec.remedies.defences import DefenceSpec, Seam
+from nasaudit.spec.searches import OneShotSpec, SampledSpec
 
 
 class SignStepSpec(EvasionSpec):
@@ -111,3 +113,25 @@ class HalvedSpec(LimitSpec):
 
 
 HALVED = AnswersRemedy("answers drawn towards chance", HalvedSpec)
+
+
+class SalientSpec(OneShotSpec):
+    """A search with a supernet."""
+
+    implementation: ClassVar[str] = "example_work:Salient"
+    summary: ClassVar[str] = "each edge takes the op of which the loss wants more"
+    source: ClassVar[str] = "made up"
+
+    name: Literal["salient"] = "salient"
+
+
+class OneByOneSpec(SampledSpec):
+    """A search whose children are tasks of the study."""
+
+    implementation: ClassVar[str] = "example_work:OneByOne"
+    summary: ClassVar[str] = "random cells, one after the other"
+    source: ClassVar[str] = "made up"
+
+    name: Literal["one_by_one"] = "one_by_one"
+    children: Annotated[int, Field(ge=1)] = 3
+    child_epochs: Annotated[int, Field(ge=1)] = 1

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from random import Random
+from typing import Any, ClassVar
 
 import torch
-from example_plugin import HalvedSpec, NoisySpec, NudgeSpec, SignStepSpec
+from example_plugin import HalvedSpec, NoisySpec, NudgeSpec, OneByOneSpec, SalientSpec, SignStepSpec
 from torch import Tensor, nn
 
 from nasaudit.attacks.evasion.base import Attempt, EvasionAttack, Perturbed
@@ -15,6 +16,11 @@ from nasaudit.measure.estimate import Measurement, exact
 from nasaudit.progress import Progress, silent
 from nasaudit.running.executors.base import Job, RunContext
 from nasaudit.running.executors.serial import Serial
+from nasaudit.search.base import Rounds, SampledSearch
+from nasaudit.search.cells import Cells, cells_of, draw, strongest
+from nasaudit.search.one_shot import Batch, SupernetSearch
+from nasaudit.search.sampled import Ledger
+from nasaudit.search.supernet import Mixture, everything
 from nasaudit.spec.tasks import VictimAnalysisTask
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.store.workspace import Workspace
@@ -116,3 +122,53 @@ class InTurn(Serial):
         """Note the task."""
         self.submitted.append(job.task.label())
         super().submit(job)
+
+
+class Salient(SupernetSearch[SalientSpec]):
+    """All ops count alike; by how much the loss would fall if one counted more, summed over the search."""
+
+    def begin(self) -> None:
+        """See `SupernetSearch`."""
+        space = self.spec.space
+        size, device = (len(space.sources), len(space.primitives)), self.problem.device
+        self.weights = {
+            kind: torch.full(size, 1 / size[1], device=device, requires_grad=True) for kind in space.kinds
+        }
+        self.wanted = {kind: torch.zeros(size) for kind in space.kinds}
+
+    def mixtures(self) -> dict[str, Mixture]:
+        """See `SupernetSearch`."""
+        return {kind: Mixture(even, everything(self.spec.space)) for kind, even in self.weights.items()}
+
+    def step(self, batch: Batch) -> Tensor:
+        """See `SupernetSearch`."""
+        loss = self.weights_step(batch)
+        for kind, even in self.weights.items():
+            assert even.grad is not None
+            self.wanted[kind] -= even.grad.cpu()
+            even.grad = None
+        return loss
+
+    def derive(self) -> Cells:
+        """See `SupernetSearch`."""
+        space = self.spec.space
+        return cells_of(space, {kind: strongest(space, rows.tolist()) for kind, rows in self.wanted.items()})
+
+    def state(self) -> dict[str, Any]:
+        """See `SupernetSearch`."""
+        return {"wanted": self.wanted}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See `SupernetSearch`."""
+        self.wanted = state["wanted"]
+
+
+class OneByOne(SampledSearch[OneByOneSpec]):
+    """The best of some random cells, each asked about when the one before it is trained."""
+
+    def rounds(self, seed: int) -> Rounds:
+        """See `SampledSearch`."""
+        random, ledger = Random(seed), Ledger()
+        for _ in range(self.spec.children):
+            ledger.add((yield [draw(self.spec.space, random)]))
+        return ledger.found(self, seed)

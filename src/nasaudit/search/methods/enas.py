@@ -28,8 +28,8 @@ from nasaudit.data.split import Split
 from nasaudit.search.base import Found, Problem
 from nasaudit.search.cells import Cells, cells_of, written
 from nasaudit.search.controllers import Controller, Decisions, Walk, reinforced
-from nasaudit.search.one_shot import Batch, SupernetSearch
-from nasaudit.search.paths import path_of
+from nasaudit.search.one_shot import Batch
+from nasaudit.search.paths import PathSearch, path_of
 from nasaudit.search.supernet import Mixture
 from nasaudit.spec.searches import EnasSpec
 
@@ -84,7 +84,7 @@ class EnasController(Controller):
         return nodes
 
 
-class Enas(SupernetSearch[EnasSpec]):
+class Enas(PathSearch[EnasSpec]):
     """See the module."""
 
     def search(self, problem: Problem) -> Found:
@@ -169,20 +169,8 @@ class Enas(SupernetSearch[EnasSpec]):
         """Nothing before the controller's turn."""
         return {}
 
-    @torch.no_grad()
-    def path_accuracy(self, batch: Batch) -> float:
-        """Of the path of now, with the statistics of the batch."""
-        return float((self.forward(batch[0]).argmax(dim=1) == batch[1]).double().mean())
-
-    @torch.no_grad()
-    def accuracy(self, split: Split) -> float:
-        """Of the path of now on all images, in batches as large as those of the controller."""
-        right = 0.0
-        for positions in torch.arange(len(split)).tensor_split(max(1, len(split) // self.batch_size)):
-            pixels = split.pixels(positions).to(self.problem.device)
-            labels = split.labels[positions].to(self.problem.device)
-            right += self.path_accuracy((pixels, labels)) * len(positions)
-        return right / len(split)
+    def accuracy(self, split: Split) -> float:  # noqa: D102
+        return self.accuracy_by_batches(split)
 
     def derive(self) -> Cells:
         """The best of the last candidates."""

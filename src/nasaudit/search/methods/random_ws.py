@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nasaudit.data.split import Split
 from nasaudit.search.cells import Cells, cells_of, draw_nodes, written
-from nasaudit.search.one_shot import Batch, SupernetSearch
-from nasaudit.search.paths import path_of
+from nasaudit.search.one_shot import Batch
+from nasaudit.search.paths import PathSearch, path_of
 from nasaudit.search.supernet import Mixture
 from nasaudit.spec.genotype import Edge
 from nasaudit.spec.searches import RandomWsSpec
@@ -26,7 +27,7 @@ from nasaudit.spec.searches import RandomWsSpec
 Nodes = dict[str, list[list[Edge]]]
 
 
-class RandomWs(SupernetSearch[RandomWsSpec]):
+class RandomWs(PathSearch[RandomWsSpec]):
     """See the module."""
 
     def begin(self) -> None:  # noqa: D102
@@ -71,6 +72,14 @@ class RandomWs(SupernetSearch[RandomWsSpec]):
         if images is not None:
             split = split.take(torch.randperm(len(split), generator=self.generator)[:images])
         return self.accuracy(split)
+
+    def accuracy(self, split: Split) -> float:
+        """With the statistics that BN keeps, as by its authors (darts_wrapper_discrete.py:190), or the batches'.
+
+        Those that it keeps are of the last paths that were trained: with few steps, of any path but the one that is
+        scored.
+        """
+        return self.accuracy_by_batches(split) if self.spec.batch_statistics else super().accuracy(split)
 
     def derive(self) -> Cells:
         """Before the end, the path that was trained last (darts_wrapper_discrete.py:176)."""

@@ -10,7 +10,15 @@ from nasaudit.spec.searches.base import SEARCHES
 from nasaudit.spec.searches.one_shot import Count, OneShotSpec, Positive
 from nasaudit.spec.searches.space import SPACES, AnySpace
 
-_SIZE: dict[str, Any] = {"init_channels": CELL_SIZE["mini"][0], "n_cells": CELL_SIZE["mini"][1]}
+_MINI: dict[str, Any] = {
+    # By trial on digits: each step trains one path of very many, so there must be about a thousand of them before any
+    # is far above chance; three cells learn sooner than the five of what is audited.
+    "epochs": 60,
+    "batch_size": 32,
+    "init_channels": CELL_SIZE["mini"][0],
+    "n_cells": 3,
+    "learning_rate": 0.025,
+}
 
 
 class PathsSpec(OneShotSpec):
@@ -36,12 +44,10 @@ class EnasSpec(PathsSpec):
     title: ClassVar[str] = "ENAS"
     at_scale: ClassVar[dict[Scale, dict[str, Any]]] = {
         "mini": {
-            **_SIZE,
-            "epochs": 30,
-            "batch_size": 64,
+            **_MINI,
             "held_out_share": 0.5,
-            "first_restart": 30,
-            "controller_steps": 3,
+            "first_restart": 60,
+            "controller_steps": 2,
         }
     }
 
@@ -89,7 +95,7 @@ class RandomWsSpec(PathsSpec):
     implementation: ClassVar[str] = "nasaudit.search.methods.random_ws:RandomWs"
     title: ClassVar[str] = "Random search with weight sharing"
     at_scale: ClassVar[dict[Scale, dict[str, Any]]] = {
-        "mini": {**_SIZE, "epochs": 30, "samples": 100, "sample_batches": 2, "finalists": 5}
+        "mini": {**_MINI, "samples": 100, "sample_batches": 4, "finalists": 5, "batch_statistics": True}
     }
 
     name: Literal["random_ws"] = "random_ws"
@@ -98,6 +104,8 @@ class RandomWsSpec(PathsSpec):
     samples: Count = 1000  # drawn at last, and scored on some of the held-out half
     sample_batches: Count = 10  # that each is scored on
     finalists: Count = 10  # the best of them, scored on the whole half
+    # Whether paths are scored with the statistics of each batch in BN; published: with those that it keeps.
+    batch_statistics: bool = Field(default=False, exclude_if=lambda value: not value)
     steps_a_round: Count = 10_000  # of the weights, for each of which samples and finalists are drawn once
 
 
