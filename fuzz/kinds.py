@@ -163,7 +163,7 @@ def make_finished(folder: Path) -> None:
     """Train, attack and report the study, with a few images."""
     from nasaudit import api
     from nasaudit.planning.studies import parse_study
-    from nasaudit.running.run import RunOptions
+    from nasaudit.running.options import RunOptions
 
     if not folder.exists():
         api.run_study(parse_study(STUDY, "fuzz"), folder, RunOptions(executor="serial"))
@@ -225,7 +225,8 @@ def spoil_record(content: bytes, rng: random.Random) -> bytes:
 def read_records(folder: Path) -> None:
     """As `nasaudit study status` and a run that is `read-only` do."""
     from nasaudit.planning.studies import parse_study
-    from nasaudit.running.run import RunOptions, run
+    from nasaudit.running.options import RunOptions
+    from nasaudit.running.run import run
     from nasaudit.running.status import status
     from nasaudit.terminal.status import progressed
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         run_study,
     )
     from nasaudit.errors import NasauditError
-    from nasaudit.running.run import RunOptions
+    from nasaudit.running.options import RunOptions
     from nasaudit.spec.genotype import Genotype
     from nasaudit.spec.model import Moments
     from nasaudit.spec.remedies.mitigation import MitigationSpec
@@ -54,7 +54,7 @@ _HOMES = {
     "MitigationSpec": "nasaudit.spec.remedies.mitigation",
     "Moments": "nasaudit.spec.model",
     "NasauditError": "nasaudit.errors",
-    "RunOptions": "nasaudit.running.run",
+    "RunOptions": "nasaudit.running.options",
     "StudySpec": "nasaudit.spec.study",
     "analyze": "nasaudit.api",
     "audit": "nasaudit.api",

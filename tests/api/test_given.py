@@ -14,7 +14,7 @@ import nasaudit
 from nasaudit.arch import objects
 from nasaudit.errors import CheckpointError, InputError, ModelError, SpecError
 from nasaudit.running.display.observer import Silent
-from nasaudit.running.run import RunOptions
+from nasaudit.running.options import RunOptions
 from nasaudit.spec.attacks import PgdSpec
 
 SHAPE = (1, 8, 8)

@@ -32,7 +32,7 @@ import json, sys
 from pathlib import Path
 from nasaudit.api import run_study
 from nasaudit.planning.plan import plan
-from nasaudit.running.run import RunOptions
+from nasaudit.running.options import RunOptions
 from nasaudit.spec.study import StudySpec
 
 study = StudySpec.parse(json.loads(sys.argv[1]))

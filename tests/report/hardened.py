@@ -13,9 +13,8 @@ from nasaudit.results.selection import clean_accuracies
 from nasaudit.results.verdict_models import Effect, Remedied
 from nasaudit.stats.holm import ALPHA
 from nasaudit.verdicts.advice import advice_of, advise, make_fronts, rank
-from nasaudit.verdicts.finding import finding_of
 from nasaudit.verdicts.headlines import DIRECTIONS
-from nasaudit.verdicts.remedies import expect
+from nasaudit.verdicts.remedies import expect, finding_of
 
 # Of each family: measure, attack, metric.
 HEADLINES = {

@@ -7,7 +7,7 @@ from nasaudit.api import run_study
 from nasaudit.planning.plan import plan
 from nasaudit.results.assemble import common_images
 from nasaudit.results.image_values import ImageValues
-from nasaudit.running.run import DOWNLOADS
+from nasaudit.running.options import DOWNLOADS
 from nasaudit.spec.study import StudySpec
 from nasaudit.store.store import Store
 

@@ -19,7 +19,7 @@ from nasaudit.running.executors.base import Event, Finished, Job, Progressed, Ru
 from nasaudit.running.executors.catalogue import EXECUTORS
 from nasaudit.running.executors.serial import Serial
 from nasaudit.running.executors.threads import ONE_THREAD, one_thread, worker_environment
-from nasaudit.running.run import RunOptions
+from nasaudit.running.options import RunOptions
 from nasaudit.spec.analyses import TopologySpec
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import ArchitectureAnalysisTask, Task

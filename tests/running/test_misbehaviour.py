@@ -17,7 +17,8 @@ from nasaudit.running.executors.base import Executor, RunContext
 from nasaudit.running.executors.limited import Limited
 from nasaudit.running.executors.processes import Processes
 from nasaudit.running.executors.serial import Serial
-from nasaudit.running.run import RunOptions, run
+from nasaudit.running.options import RunOptions
+from nasaudit.running.run import run
 from nasaudit.spec.study import StudySpec
 from nasaudit.store.unfinished import NAME
 

@@ -14,14 +14,16 @@ from typing import Any
 import pytest
 
 from nasaudit.running.display.observer import Silent
-from nasaudit.running.run import RunOptions, run
+from nasaudit.running.options import RunOptions
+from nasaudit.running.run import run
 from nasaudit.spec.study import StudySpec
 
 RUN = """
 import sys
 from pathlib import Path
 from nasaudit.planning.studies import load_study
-from nasaudit.running.run import RunOptions, run
+from nasaudit.running.options import RunOptions
+from nasaudit.running.run import run
 run(load_study(sys.argv[1]), Path(sys.argv[2]), RunOptions(workers=2))
 """
 STUDY = """

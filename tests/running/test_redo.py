@@ -4,7 +4,8 @@ import pytest
 
 from nasaudit.errors import SpecError
 from nasaudit.results.folder import StudyFolder
-from nasaudit.running.run import RunOptions, run
+from nasaudit.running.options import RunOptions
+from nasaudit.running.run import run
 from nasaudit.spec.study import StudySpec
 from nasaudit.store.store import RECORD_FILE, Store
 

@@ -20,8 +20,9 @@ from nasaudit.running.display.observer import Silent
 from nasaudit.running.executors.base import Executor, RunContext
 from nasaudit.running.executors.processes import Processes
 from nasaudit.running.executors.serial import Serial
+from nasaudit.running.options import RunOptions
 from nasaudit.running.partial import results_so_far
-from nasaudit.running.run import RunOptions, run_plan
+from nasaudit.running.run import run_plan
 from nasaudit.spec.tasks import Task
 from nasaudit.store.lock import hold
 from nasaudit.store.records import Record

@@ -14,7 +14,8 @@ from nasaudit.planning.plan import plan
 from nasaudit.planning.search_request import make_search
 from nasaudit.running.display.observer import Silent
 from nasaudit.running.execute import death
-from nasaudit.running.run import RunOptions, run
+from nasaudit.running.options import RunOptions
+from nasaudit.running.run import run
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.searches.objectives import OBJECTIVES
 from nasaudit.spec.study import StudySpec

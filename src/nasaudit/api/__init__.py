@@ -12,8 +12,9 @@ from nasaudit.data.arrays import Images
 from nasaudit.errors import InputError, SpecError
 from nasaudit.planning.requests import Analyses, Attacks, Epsilon, choose_all, make_study
 from nasaudit.results.folder import GIVEN_FOLDER, StudyFolder
-from nasaudit.results.schema import StudyResults
-from nasaudit.running.run import DEFAULT_OPTIONS, RunOptions, run
+from nasaudit.results.schema import UNFINISHED, StudyResults
+from nasaudit.running.options import DEFAULT_OPTIONS, RunOptions
+from nasaudit.running.run import run
 from nasaudit.spec.arch import IMAGE_SIDE, Protocol, Scale
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
@@ -202,7 +203,8 @@ def run_study(
     folder = Path(out) if out is not None else default_folder(study)
     results = run(study, folder, options)
     if options.mode != "read-only":
-        refresh_report(results, folder)
+        unfinished = any(flag.kind == UNFINISHED for flag in results.flags)
+        refresh_report(results, folder, always=unfinished)
     return Audit(folder, results)
 
 

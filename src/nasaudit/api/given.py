@@ -13,7 +13,7 @@ from nasaudit.data.catalogue import describe, fetch, parse_data, settle
 from nasaudit.errors import InputError, SpecError
 from nasaudit.progress import Progress, silent
 from nasaudit.running.display.progress import shows_progress
-from nasaudit.running.run import RunOptions
+from nasaudit.running.options import RunOptions
 from nasaudit.spec.arch import Scale
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype

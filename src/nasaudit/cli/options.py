@@ -21,7 +21,7 @@ from nasaudit.terminal.plain import plain
 
 if TYPE_CHECKING:
     from nasaudit.api import Audit
-    from nasaudit.running.run import RunOptions
+    from nasaudit.running.options import RunOptions
     from nasaudit.spec.study import StudySpec
 
 Plan = Annotated[bool, typer.Option("--plan", help="Say what it would cost; run nothing.")]
@@ -64,6 +64,13 @@ class RunFlags:
         float | None,
         typer.Option(metavar="SECONDS", help="End a task that takes longer; it fails. [default: no limit]"),
     ] = None
+    time_budget: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="Begin nothing that would end later: 90m, 2h. [default: no limit]"),
+    ] = ""
+    max_tasks: Annotated[
+        int | None, typer.Option(min=1, help="Begin so many tasks, the most informative first.")
+    ] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the answer.")] = False
     show: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False
     as_json: Json = False
@@ -72,7 +79,7 @@ class RunFlags:
         """The same for the API; bars go where the answer of the command does not."""
         from nasaudit.running.display.observer import Silent
         from nasaudit.running.display.progress import progress_observer
-        from nasaudit.running.run import RunOptions
+        from nasaudit.running.options import RunOptions
 
         return RunOptions(
             workers=self.workers,
@@ -84,6 +91,8 @@ class RunFlags:
             store=self.store,
             download=self.download,
             task_timeout=self.task_timeout,
+            time_budget=seconds_of(self.time_budget, "--time-budget") if self.time_budget else None,
+            max_tasks=self.max_tasks,
             observer=Silent()
             if self.quiet
             else progress_observer(sys.stderr if self.as_json else sys.stdout),
@@ -100,7 +109,7 @@ class RunFlags:
         from nasaudit.api import default_folder
         from nasaudit.running.devices import worker_devices
         from nasaudit.running.forecast import forecast_study
-        from nasaudit.running.run import DOWNLOADS
+        from nasaudit.running.options import DOWNLOADS
         from nasaudit.terminal.status import forecast_table
 
         workers = len(worker_devices(self.device, self.workers))
@@ -154,6 +163,21 @@ def with_run_flags(command: Callable[..., None]) -> Callable[..., None]:
     kept = [parameter for name, parameter in own.items() if name != "flags"]
     with_flags.__signature__ = inspect.Signature([*kept, *flags.values()])  # type: ignore[attr-defined]
     return with_flags
+
+
+def seconds_of(text: str, where: str) -> float:
+    """A time as people write it: `90`, `90s`, `15m`, `1.5h`, `2d`.
+
+    Raises:
+        SpecError: it is none.
+    """
+    from nasaudit.errors import SpecError
+
+    number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "s")
+    try:
+        return float(number) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
+    except (ValueError, KeyError):
+        raise SpecError(where, "a time such as 90s, 15m or 2h", text) from None
 
 
 def print_json(value: object) -> None:

@@ -28,7 +28,7 @@ from nasaudit.results.selection import (
 from nasaudit.results.verdict_models import Finding
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.stats.differences import How, independent_change, paired_change
-from nasaudit.verdicts.finding import finding_of
+from nasaudit.verdicts.remedies import finding_of
 
 Side = Literal["before", "after"]
 

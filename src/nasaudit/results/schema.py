@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from nasaudit.results.base import Count, FileInside, Measured, Number, Plain, Probability
 from nasaudit.results.provenance import PLUGIN, Provenance
+from nasaudit.results.searched.fronts import SearchedFronts
 from nasaudit.results.verdict_models import (
     Adjustment,
     BesideRandom,
@@ -227,6 +228,7 @@ class StudyResults(Plain):
     adjustments: list[Adjustment] = Field(default=[])  # of the families with a known confounder
     comparisons: list[GroupComparison] = Field(default=[])
     beside_random: list[BesideRandom] = Field(default=[])  # of the searches, for each measure
+    searched_fronts: list[SearchedFronts] = Field(default=[])  # of the searches with several objectives
     variables: list[Variable] = Field(default=[])
     claims: list[Claim] = Field(default=[])
     links: list[LinkVerdict] = Field(default=[])  # of the published chain

@@ -97,6 +97,9 @@ def _names(results: StudyResults) -> Iterator[tuple[str, Iterable[str]]]:
     for beside in results.beside_random:
         values = (*beside.searched, *beside.random)
         yield f"beside_random of {beside.family}", [one.architecture for one in values]
+    for position, fronts in enumerate(results.searched_fronts):
+        named = [name for front in fronts.fronts for name in (*front.cells, *front.unbeaten)]
+        yield f"searched_fronts[{position}]", (*named, *fronts.points)
     yield from ((f"searches[{k}]", (one.architecture,)) for k, one in enumerate(results.searches))
     yield from ((f"variables of {one.key!r}", one.values) for one in results.variables)
     for position, remedied in enumerate(results.remedies):

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from nasaudit.planning.plan import plan
+from nasaudit.planning.plan import Plan, plan
 from nasaudit.planning.unfolding import Unfolding
 from nasaudit.results.assemble import copy_examples
 from nasaudit.results.folder import StudyFolder
 from nasaudit.results.schema import UNFINISHED, Flag, StudyResults
-from nasaudit.running.status import status_of
+from nasaudit.running.status import StudyStatus, status_of
 from nasaudit.spec.study import StudySpec
 from nasaudit.store.store import Store
 from nasaudit.verdicts.decide import collect
@@ -29,17 +29,36 @@ def results_so_far(out: Path) -> StudyResults | None:
     store = Store(Path(content.get("store") or folder.store))
     planned = plan(study, downloads)
     state = status_of(planned, store, folder.path)
-    missing = state.count("missing") + state.count("running")
-    if not missing and state.expected == 0:
+    if not _missing(state) and state.expected == 0:
         return None
+    if not any(store.find(task) for task in planned.tasks):
+        return None
+    ending = "a run is going on" if state.going else "run the same command again to resume it"
+    return partial_results(planned, folder, store, downloads, ending)
+
+
+def partial_results(
+    planned: Plan, folder: StudyFolder, store: Store, downloads: Path, ending: str
+) -> StudyResults:
+    """The results of the records that there are, with a flag that says how much is missing.
+
+    Args:
+        planned: the study.
+        folder: of the study, which gets the examples that the report shows.
+        store: of its records.
+        downloads: folder of the downloaded data sets.
+        ending: of the flag's sentence: what to do about it.
+    """
+    state = status_of(planned, store, folder.path)
     unfolding = Unfolding(planned, store.find, store.path)
     known, records = unfolding.plan, unfolding.records
-    if not records:
-        return None
     results = collect(known, records, store, downloads)
     copy_examples(known, records, store, folder)
     more = "" if state.expected == 0 else ", and some are not known yet"
-    ending = "a run is going on" if state.going else "run the same command again to resume it"
-    message = f"this study is not finished: {missing} of {len(state.tasks)} tasks are missing{more}; {ending}"
+    message = f"this study is not finished: {_missing(state)} of {len(state.tasks)} tasks are missing{more}; {ending}"
     results.flags.insert(0, Flag(kind=UNFINISHED, architectures=(), message=message))
     return results
+
+
+def _missing(state: StudyStatus) -> int:
+    return state.count("missing") + state.count("running")

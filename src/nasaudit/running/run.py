@@ -5,12 +5,9 @@ costs the tasks that were running and nothing else.
 """
 
 import contextlib
-import math
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 from nasaudit.errors import MissingRecordError, SpecError, StoreError
 from nasaudit.planning.plan import Plan, plan
@@ -20,6 +17,7 @@ from nasaudit.results.assemble import copy_examples
 from nasaudit.results.folder import StudyFolder, source_digest
 from nasaudit.results.provenance import without_folders
 from nasaudit.results.schema import StudyResults
+from nasaudit.running.budget import Budget
 from nasaudit.running.devices import worker_devices
 from nasaudit.running.display.observer import Observer, Silent
 from nasaudit.running.display.progress import default_observer
@@ -38,6 +36,9 @@ from nasaudit.running.executors.base import (
 )
 from nasaudit.running.executors.catalogue import EXECUTORS
 from nasaudit.running.executors.limited import Limited
+from nasaudit.running.options import DEFAULT_OPTIONS, Mode, RunOptions
+from nasaudit.running.order import informative_first, longest_first
+from nasaudit.running.partial import partial_results
 from nasaudit.running.schedule import Schedule
 from nasaudit.running.trial import try_models
 from nasaudit.spec.study import StudySpec
@@ -47,57 +48,8 @@ from nasaudit.store.records import Record
 from nasaudit.store.store import RECORD_FILE, Store
 from nasaudit.verdicts.decide import collect
 
-DOWNLOADS = Path("data")
-Mode = Literal["cached", "retry", "force", "read-only"]
 ATTEMPTS = 3  # a task whose worker dies is tried again, this often in all
 POLL = 0.5  # seconds that the runner waits at most before it looks up
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How a study is run; none of it changes a result.
-
-    Attributes:
-        workers: processes side by side; None: one for each core, or for each GPU.
-        device: "auto", "cpu", "cuda" or "cuda:K".
-        executor: who does the tasks: `processes`, a worker for each device; `serial`, one after the other in this
-            process; or one that a plugin brings.
-        mode: `cached` takes all records that exist, also those of failures; `retry` does failed tasks
-            again; `force` does all tasks again; `read-only` does and writes nothing.
-        store: folder of the records; None: `store` in the study's own folder. Studies that share one share
-            trained victims.
-        download: fetch a data set that is not there, where that is possible.
-        task_timeout: seconds that a task may take, the import of torch included; it is then ended with all that it
-            started, and stored as a failure. None: as long as it takes. Not with `serial`.
-        observer: who is told what happens; None: bars on a terminal's stderr, nobody elsewhere.
-        downloads: folder of the downloaded data sets.
-        command: as it was typed, for the report; "" where there was none.
-        redo: names of attacks that are done again, without the trainings of their victims.
-
-    Raises:
-        SpecError: there is no such mode, or the time is not above 0.
-    """
-
-    workers: int | None = None
-    device: str = "auto"
-    executor: str = "processes"
-    mode: Mode = "cached"
-    store: str | Path | None = None
-    download: bool = False
-    task_timeout: float | None = None
-    observer: Observer | None = None
-    downloads: Path = DOWNLOADS
-    command: str = ""
-    redo: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.mode not in get_args(Mode):
-            raise SpecError("mode", f"one of {', '.join(get_args(Mode))}", self.mode)
-        if self.task_timeout is not None and not 0 < self.task_timeout < math.inf:
-            raise SpecError("task_timeout", "seconds above 0", self.task_timeout)
-
-
-DEFAULT_OPTIONS = RunOptions()
 
 
 def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> StudyResults:
@@ -141,6 +93,7 @@ def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> S
         observer=options.observer or default_observer(),
         command=options.command,
         redo=options.redo,
+        budget=options.budget,
     )
 
 
@@ -154,6 +107,7 @@ def run_plan(
     observer: Observer | None = None,
     command: str = "",
     redo: Collection[str] = (),
+    budget: Budget | None = None,
 ) -> StudyResults:
     """Run a plan with any executor, which is made only if it is needed; see `run`, which makes both.
 
@@ -180,7 +134,11 @@ def run_plan(
     with _locked(folder.path), store.writing():
         folder.claim(planned.study, context.store, context.downloads)
         unfolding = _unfold(planned, store, again, deep=True)
-        _Runner(unfolding, store, watching).run(executor)
+        _Runner(unfolding, store, watching, budget).run(executor)
+        if budget is not None and budget.refused:
+            return partial_results(
+                planned, folder, store, context.downloads, "the budget is spent; run it again to go on"
+            )
         known, records = unfolding.plan, unfolding.records
         results = collect(known, records, store, context.downloads)
         results.environment["command"] = without_folders(command)
@@ -192,9 +150,11 @@ def run_plan(
 class _Runner:
     """Feeds an executor from a schedule, and stores what comes back."""
 
-    def __init__(self, unfolding: Unfolding, store: Store, observer: Observer):
+    def __init__(self, unfolding: Unfolding, store: Store, observer: Observer, budget: Budget | None):
         self._unfolding, self._store, self._observer = unfolding, store, observer
-        self._schedule = Schedule(unfolding.plan.tasks, unfolding.records)
+        order = longest_first if budget is None else informative_first
+        self._schedule = Schedule(unfolding.plan.tasks, unfolding.records, order)
+        self._budget = budget or Budget()
         self._expected = unfolding.expected
         self._jobs: dict[str, Job] = {}
         self._deaths: dict[str, int] = {}
@@ -212,9 +172,18 @@ class _Runner:
 
     def _feed(self, executor: Executor) -> None:
         while self._schedule:
-            while len(self._jobs) < executor.slots and (task := self._schedule.take()) is not None:
+            while len(self._jobs) < executor.slots and (task := self._take()) is not None:
                 self._submit(task, executor)
+            if not self._jobs:  # the budget does not allow what is left
+                return
             executor.pump(lambda event: self._handle(event, executor), POLL)
+
+    def _take(self) -> Task | None:
+        while (task := self._schedule.take()) is not None:
+            if self._budget.allows(task):
+                return task
+            self._schedule.leave(task)
+        return None
 
     def _submit(self, task: Task, executor: Executor) -> None:
         job = Job(task, self._store.workspace(task))
@@ -241,6 +210,7 @@ class _Runner:
         attempts = self._deaths.get(job.digest, 0) + 1
         stored = self._store.commit(record.model_copy(update={"attempts": attempts}), job.folder)
         del self._jobs[job.digest]
+        self._budget.learn(job.task, stored)
         self._schedule.finish(job.digest, stored)
         self._observer.finished(job.task, stored)
         self._unfold(stored)

@@ -50,25 +50,27 @@ class Ledger(Generic[S]):
         known: every one with a result, the same cells once.
         trace: an entry a round: how many children there are by now, the accuracy of the best, that of each child of
             the round (None: it failed) and their mean, and the best cells so far; of several objectives also those of
-            each child, and how many children no other one beats so far.
+            each child, how many children no other one beats so far, and their numbers, counted over all rounds.
     """
 
     def __init__(self, search: SampledSearch[S]) -> None:
         self.search = search
         self.best: Child | None = None
         self.known: dict[Cells, Child] = {}
+        self.numbers: dict[Cells, int] = {}  # of these, as they came
         self.children = 0
         self.trace: list[dict[str, Any]] = []
 
     def add(self, children: Sequence[Child], **more: float) -> None:
         """A round's children, and what else is said of the round."""
-        self.children += len(children)
-        for child in children:
+        for number, child in enumerate(children, start=self.children):
             if child.objectives is None:
                 continue
             self.known.setdefault(child.cells, child)
+            self.numbers.setdefault(child.cells, number)
             if self.best is None or accuracy(child) > accuracy(self.best):  # type: ignore[operator]
                 self.best = child
+        self.children += len(children)
         reached = [accuracy(child) for child in children]
         known = [value for value in reached if value is not None]
         self.trace.append(
@@ -85,13 +87,14 @@ class Ledger(Generic[S]):
         )
 
     def _objectives(self, children: Sequence[Child]) -> dict[str, Any]:
-        names = self.search.spec.objectives
+        names, front = self.search.spec.objectives, self.unbeaten()
         return {
             "objectives": [
                 None if child.objectives is None else {name: child.objectives[name] for name in names}
                 for child in children
             ],
-            "on_the_front": len(self.unbeaten()),
+            "on_the_front": len(front),
+            "front": [self.numbers[child.cells] for child in front],
         }
 
     def unbeaten(self) -> list[Child]:

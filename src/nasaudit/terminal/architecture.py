@@ -13,7 +13,7 @@ from nasaudit.errors import InputError
 from nasaudit.planning.hardening import hardened as hardened_choices
 from nasaudit.planning.hardening import variants
 from nasaudit.planning.plan import plan
-from nasaudit.running.run import DOWNLOADS
+from nasaudit.running.options import DOWNLOADS
 from nasaudit.spec.arch import FLOPS_BUDGET, IMAGE_SIDE, ArchSpec, Scale
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.terminal.plain import plain, plain_lines

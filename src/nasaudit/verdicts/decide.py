@@ -20,6 +20,7 @@ from nasaudit.verdicts.headlines import find_headlines
 from nasaudit.verdicts.links import judge_links
 from nasaudit.verdicts.remedies import make_remedies
 from nasaudit.verdicts.saturation import find_saturated
+from nasaudit.verdicts.searched import make_searched_fronts
 from nasaudit.verdicts.standings import make_standings
 from nasaudit.verdicts.threats import find_threats, find_untested
 from nasaudit.verdicts.unlike import find_unlike
@@ -81,6 +82,7 @@ def decide(results: StudyResults, values: ImageValues | None = None) -> StudyRes
             for comparison in compare_groups(results.rows, headlines, saturated)
         ],
         "beside_random": compare_with_random(results, headlines),
+        "searched_fronts": make_searched_fronts(results, headlines),
         "variables": variables,
         "claims": claims,
         "links": judge_links(claims, variables),

@@ -13,6 +13,7 @@ from nasaudit.results.verdict_models import ArchitectureValue, BesideRandom, Gro
 from nasaudit.search.cells import Cells, belongs
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.searches import SampledSpec, SearchSpec
+from nasaudit.spec.searches.space import SpaceSpec
 from nasaudit.stats.holm import ALPHA, FEWEST, holm
 from nasaudit.stats.permutation import PermutationTest
 from nasaudit.stats.two_groups import (
@@ -156,21 +157,26 @@ def compare_with_random(results: StudyResults, headlines: Sequence[Headline]) ->
         kinds.setdefault((spec.name, objectives_of(spec), spec.space.name), []).append(name)
     compared = []
     for (method, objectives, space), found in kinds.items():
-        drawn = [
-            spec.name
-            for spec in results.architectures
-            if spec.group == "random"
-            and spec.name not in specs
-            and (cells := _cells(spec)) is not None
-            and belongs(specs[found[0]].space, cells)
-        ]
-        for measured, values in _measures(results.rows, headlines):
+        drawn = drawn_from(results, specs[found[0]].space)
+        for measured, values in measures(results.rows, headlines):
             searched, random = (
                 [values[name] for name in names if name in values] for names in (found, drawn)
             )
             if searched and random:
                 compared.append(_beside(measured, method, objectives, space, searched, random))
     return compared
+
+
+def drawn_from(results: StudyResults, space: SpaceSpec) -> list[str]:
+    """The random cells of a space beside its searches, by the names of their architectures."""
+    return [
+        spec.name
+        for spec in results.architectures
+        if spec.group == "random"
+        and spec.name not in results.searched
+        and (cells := _cells(spec)) is not None
+        and belongs(space, cells)
+    ]
 
 
 def objectives_of(spec: SearchSpec) -> str:
@@ -202,7 +208,7 @@ def _beside(
     )
 
 
-def _measures(
+def measures(
     rows: Sequence[Row], headlines: Sequence[Headline]
 ) -> Iterator[tuple[dict[str, Any], dict[str, ArchitectureValue]]]:
     """What is measured, and its value of each architecture: the clean accuracy, then the headlines."""

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from nasaudit.measure.catalogue import worse_direction
+from nasaudit.measure.catalogue import Worse, worse_direction
 from nasaudit.measure.estimate import Estimate
 from nasaudit.planning.hardening import Variant, variants
 from nasaudit.planning.population import HARDENED
@@ -30,14 +30,13 @@ from nasaudit.results.flags import FEW_SEEDS
 from nasaudit.results.image_values import ByImage, ImageValues, paired_differences
 from nasaudit.results.schema import Headline, Row
 from nasaudit.results.selection import Figure, estimate_of, figures, key_of
-from nasaudit.results.verdict_models import Drop, Effect, Pairing, Remedied
+from nasaudit.results.verdict_models import Drop, Effect, Finding, Pairing, Remedied
 from nasaudit.spec.attacks import ExtractionSpec
 from nasaudit.spec.remedies.mitigation import MitigationSpec
 from nasaudit.stats.crossed import PairedTest, crossed_mean
 from nasaudit.stats.differences import independent_change, possible
 from nasaudit.stats.holm import ALPHA
 from nasaudit.verdicts.advice import advise
-from nasaudit.verdicts.finding import finding_of
 from nasaudit.verdicts.headlines import Sign
 from nasaudit.verdicts.saturation import Saturated, incomparable
 
@@ -273,3 +272,20 @@ def _drop(accuracy: Effect | None, max_drop: float) -> Drop:
     if accuracy.difference.value < -max_drop - TOLERANCE:
         return "exceeds"
     return "within" if accuracy.difference.low >= -max_drop - TOLERANCE else "unclear"
+
+
+def finding_of(change: Span, worse: Worse | None) -> Finding:
+    """What a difference says by its interval.
+
+    Args:
+        change: after minus before.
+        worse: which way the figure is worse for the defender; None: not known.
+    """
+    if change.low == change.value == change.high == 0:
+        return "same"
+    if not (change.low > 0 or change.high < 0):
+        return "undecided"
+    higher = change.low > 0
+    if worse is None:
+        return "higher" if higher else "lower"
+    return "worse" if higher == (worse == "higher") else "better"

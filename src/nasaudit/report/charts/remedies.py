@@ -34,11 +34,14 @@ def line_looks(labels: Sequence[str]) -> list[Look]:
     ]
 
 
-def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
+def trade_off(
+    points: Sequence[Look], y_title: str, *, shares: bool, of: str = "remedy", joined: bool = True
+) -> Chart:
     """A vulnerability over the clean accuracy, both with intervals; what no other beats is ringed and joined.
 
     Records: `label`, `remedy`, `accuracy`, `accuracy_low`, `accuracy_high`, `value`, `low`, `high`, `front` (bool),
-    and for the tooltip `accuracy_text`, `estimate` and `beaten` (in words). `points` gives the looks by label.
+    and for the tooltip `accuracy_text`, `estimate` and `beaten` (in words). `points` gives the looks by label; `of`
+    is what the tooltip calls `remedy`; `joined`: whether the front is one in these two alone.
     """
     labels = [look.label for look in points]
     x = (
@@ -76,14 +79,15 @@ def trade_off(points: Sequence[Look], y_title: str, *, shares: bool) -> Chart:
         shape=alt.Shape("label:N").scale(domain=labels, range=[look.shape for look in points]),
         opacity=emphasis(),
         tooltip=tooltip(
-            remedy="remedy",
+            remedy=of,
             label="architecture",
             accuracy_text="clean accuracy",
             estimate=y_title,
             beaten="trade-off",
         ),
     )
-    return framed(Chart(layer=[line, across, up, ring, point]), height=HEIGHT)
+    layers = [line, across, up, ring, point] if joined else [across, up, ring, point]
+    return framed(Chart(layer=layers), height=HEIGHT)
 
 
 def dose_curve(lines: Sequence[Look], most: int, y_title: str, *, shares: bool) -> Chart:

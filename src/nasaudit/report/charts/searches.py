@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 
 from nasaudit.report.charts.frame import DATA, FAINT, INK, Chart, emphasis, framed, labels_of, tooltip
+from nasaudit.report.palette import COLOURS
 
 ROW, HEIGHT = 24, 220  # pixels in height: of an edge, and of what goes by epochs
 # One hue, from what is next to nothing to what is all of an edge; dark enough at its end for white figures.
@@ -103,3 +104,34 @@ def progress(
         mark = alt.Chart(alt.InlineData(values=[{"value": level}]))
         layers.insert(0, mark.mark_rule(color=FAINT, strokeDash=[4, 3]).encode(y="value:Q"))
     return framed(Chart(layer=layers), height=HEIGHT)
+
+
+def children(y_title: str, *, shares: bool, joined: bool) -> Chart:
+    """What the children of a search reached: accuracy and one other objective; the front is ringed.
+
+    Records: `number` (of the child), `accuracy`, `value`, `front` (bool), and for the tooltip `accuracy_text` and
+    `estimate`. `joined`: whether the front is one in these two alone, so that a line says what it beats.
+    """
+    x = (
+        alt.X("accuracy:Q")
+        .title("accuracy as a child \N{RIGHTWARDS ARROW} better")
+        .scale(zero=False, padding=12)
+        .axis(format="~%", tickCount=4)
+    )
+    y = (
+        alt.Y("value:Q")
+        .title(f"{y_title} \N{DOWNWARDS ARROW} better")
+        .scale(zero=False, padding=12)
+        .axis(format="~%" if shares else "~s", tickCount=5)
+    )
+    base = alt.Chart(DATA).encode(x=x, y=y)
+    front = base.transform_filter("datum.front")
+    line = front.mark_line(interpolate="step-before", color=FAINT, strokeWidth=1.2, strokeDash=[4, 3])
+    ring = front.mark_point(filled=False, shape="circle", size=200, stroke=INK, strokeWidth=1.2)
+    point = base.mark_point(filled=True, size=70, stroke="white", strokeWidth=0.7, color=COLOURS[0]).encode(
+        tooltip=[
+            alt.Tooltip("number:Q", title="child"),
+            *tooltip(accuracy_text="accuracy", estimate=y_title),
+        ]
+    )
+    return framed(Chart(layer=[line, ring, point] if joined else [ring, point]), height=HEIGHT)

@@ -11,7 +11,7 @@ from nasaudit.report.palette import COLOURS
 from nasaudit.report.parts import ABSENT, Block, Cell, Figure, Section, Slide, Slides, Table, Text, folded
 from nasaudit.report.sections.analyses.topology import OP_COLOURS
 from nasaudit.report.sections.cells import as_uri
-from nasaudit.report.sections.searches import words
+from nasaudit.report.sections.searches import fronts, words
 from nasaudit.report.sections.searches.trail import Trail, trails
 from nasaudit.results.flags.searches import STOPPING_SKIPS, edges_of, share_with_skips
 from nasaudit.spec.genotype import Genotype
@@ -31,12 +31,20 @@ def section(evidence: Evidence) -> Section | None:
     shown = ways[:MOST_SEARCHES]
     lead = next((figure for way in shown for figure in _shares(way, "normal")), None)
     left = len(ways) - len(shown)
+    beside = () if evidence.crowded else tuple(fronts.audited(evidence))
     return Section.of(
         "searches",
         "Searches",
         *words.sentences(evidence.results),
+        *fronts.sentences(evidence.results),
         *(_collapsed(way) for way in ways if way.collapse is not None),
+        *beside,
         lead,
+        folded(
+            "Fronts of several objectives, in numbers",
+            *fronts.tables(evidence.results),
+            Text(fronts.METHOD, quiet=True) if evidence.results.searched_fronts else None,
+        ),
         folded(
             "Searched against random cells, in numbers",
             words.table(evidence.results),
@@ -67,6 +75,7 @@ def _stopped(way: Trail) -> str:
 
 def _way(evidence: Evidence, way: Trail, lead: Figure | None) -> Block | None:
     figures = [
+        *fronts.children(way),
         *_maps(way),
         *(figure for kind in way.space.kinds for figure in _shares(way, kind)),
         *_shapes(way),

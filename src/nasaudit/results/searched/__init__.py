@@ -1,0 +1,1 @@
+"""What the fronts of searches come to, as `results.json` has it."""

@@ -1,0 +1,57 @@
+"""Fronts of searches with several objectives as verdicts; `verdicts.searched` makes them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nasaudit.results.base import Measured, Number, Plain, Span
+from nasaudit.results.verdict_models import ArchitectureValue
+
+
+class BesidePlain(Measured):
+    """Cells of searches by several objectives, beside those by accuracy alone; otherwise as `BesideRandom`."""
+
+    secure: Annotated[list[ArchitectureValue], Field(min_length=1)]
+    plain: Annotated[list[ArchitectureValue], Field(min_length=1)]
+    means: tuple[Number, Number]  # secure, plain
+    difference: Span | None
+    finding: Literal["higher", "lower", "undecided"]
+
+
+class AuditedFront(Plain):
+    """What cells reach together in the full audit.
+
+    `hypervolume` is the share of the box between 0 and the reference that some cell dominates; its ends have every
+    figure at the worse and at the better end of its 95 % interval.
+    """
+
+    search: str  # the entry of the study; "random" for random cells
+    cells: Annotated[list[str], Field(min_length=1)]
+    unbeaten: list[str]  # of these, by these
+    hypervolume: Span
+
+
+class FrontPair(Plain):
+    """The front of a search by several objectives beside that of the same search by accuracy alone, of equal cost."""
+
+    secure: str
+    plain: str
+    secure_beaten: list[str]  # of the secure front, those that a cell of the plain one beats in all figures
+    plain_beaten: list[str]  # the other way round
+    dominated: bool  # the whole secure front is beaten
+
+
+class SearchedFronts(Plain):
+    """The fronts of searches by the same objectives, as the full audit measures them: less is better everywhere."""
+
+    method: str
+    space: str
+    objectives: str
+    measures: Annotated[list[str], Field(min_length=2)]  # in words, in the order of `reference` and `points`
+    reference: list[Number]  # of the hypervolume: 1 of shares, 1.1 times the largest of sizes
+    points: dict[str, list[Span]]  # by architecture
+    unbeaten: list[str]  # of all of these, by these
+    fronts: list[AuditedFront]
+    pairs: list[FrontPair]
+    beside_plain: list[BesidePlain] = Field(default=[])  # clean accuracy and every family
+    hypervolume: Span | None  # secure minus plain, mean over the pairs with Student's interval

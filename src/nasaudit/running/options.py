@@ -1,0 +1,76 @@
+"""How a study is run: all of it that is no part of the study."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from nasaudit.errors import SpecError
+from nasaudit.running.budget import Budget
+from nasaudit.running.display.observer import Observer
+
+DOWNLOADS = Path("data")
+Mode = Literal["cached", "retry", "force", "read-only"]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a study is run; none of it changes a result.
+
+    Attributes:
+        workers: processes side by side; None: one for each core, or for each GPU.
+        device: "auto", "cpu", "cuda" or "cuda:K".
+        executor: who does the tasks: `processes`, a worker for each device; `serial`, one after the other in this
+            process; or one that a plugin brings.
+        mode: `cached` takes all records that exist, also those of failures; `retry` does failed tasks
+            again; `force` does all tasks again; `read-only` does and writes nothing.
+        store: folder of the records; None: `store` in the study's own folder. Studies that share one share
+            trained victims.
+        download: fetch a data set that is not there, where that is possible.
+        time_budget: seconds after which no more tasks are begun, nor any before that would not end in time; what a
+            run within a budget leaves is done by the next one. None: no limit.
+        max_tasks: so many are begun; None: no limit. Within either budget what can be compared soonest comes first.
+        task_timeout: seconds that a task may take, the import of torch included; it is then ended with all that it
+            started, and stored as a failure. None: as long as it takes. Not with `serial`.
+        observer: who is told what happens; None: bars on a terminal's stderr, nobody elsewhere.
+        downloads: folder of the downloaded data sets.
+        command: as it was typed, for the report; "" where there was none.
+        redo: names of attacks that are done again, without the trainings of their victims.
+
+    Raises:
+        SpecError: there is no such mode, or a time or number is not above 0.
+    """
+
+    workers: int | None = None
+    device: str = "auto"
+    executor: str = "processes"
+    mode: Mode = "cached"
+    store: str | Path | None = None
+    download: bool = False
+    task_timeout: float | None = None
+    time_budget: float | None = None
+    max_tasks: int | None = None
+    observer: Observer | None = None
+    downloads: Path = DOWNLOADS
+    command: str = ""
+    redo: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise SpecError("mode", f"one of {', '.join(get_args(Mode))}", self.mode)
+        for field in ("task_timeout", "time_budget"):
+            seconds = getattr(self, field)
+            if seconds is not None and not 0 < seconds < math.inf:
+                raise SpecError(field, "seconds above 0", seconds)
+        if self.max_tasks is not None and self.max_tasks < 1:
+            raise SpecError("max_tasks", "at least 1", self.max_tasks)
+
+    @property
+    def budget(self) -> Budget | None:
+        """What may be begun from now on; None: all."""
+        if self.time_budget is None and self.max_tasks is None:
+            return None
+        return Budget(self.time_budget or math.inf, self.max_tasks or math.inf)
+
+
+DEFAULT_OPTIONS = RunOptions()

@@ -1,0 +1,217 @@
+"""Fronts of searches with several objectives, beside the same searches by accuracy alone and random cells. No torch.
+
+A search selects by brief trainings and cheap attacks. What counts is the audit: the same objectives, of full
+trainings and the study's attacks on test images, by which fronts are compared here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+
+from nasaudit.measure.catalogue import FRACTION
+from nasaudit.results.base import Span
+from nasaudit.results.schema import Headline, Row, StudyResults
+from nasaudit.results.searched.fronts import AuditedFront, BesidePlain, FrontPair, SearchedFronts
+from nasaudit.results.selection import over_seeds
+from nasaudit.spec.searches import SampledSpec
+from nasaudit.spec.searches.objectives import ACCURACY, OBJECTIVES
+from nasaudit.stats.crossed import crossed_mean
+from nasaudit.stats.fronts import dominated, hypervolume, ranks
+from nasaudit.stats.two_groups import beside
+from nasaudit.verdicts.groups import drawn_from, measures, objectives_of
+
+RANDOM = "random"  # what random cells are called beside searches
+BEYOND = 1.1  # times the largest size: a reference that the largest network is just inside of
+
+Figures = Mapping[str, Span]  # of one measure, by architecture
+
+
+def make_searched_fronts(results: StudyResults, headlines: Sequence[Headline]) -> list[SearchedFronts]:
+    """One for each method, space and set of objectives of the study, as far as the audit measured these.
+
+    Args:
+        results: with rows and what was searched.
+        headlines: of its families.
+    """
+    cells: dict[str, list[str]] = {}
+    for one in results.searches:
+        cells.setdefault(one.search or one.architecture, []).append(one.architecture)
+    entries = {
+        choice.name: (choice.search, choice.seed)
+        for choice in results.study.architectures
+        if isinstance(choice.search, SampledSpec) and choice.name in cells
+    }
+    kinds = {
+        (spec.name, spec.space.name, objectives_of(spec)): spec for spec, _ in entries.values() if spec.secure
+    }
+    made = []
+    for (method, space, objectives), spec in kinds.items():
+        measured = dict(_measured(spec.objectives, results.rows, headlines))
+        alike = {
+            name: (other, seed)
+            for name, (other, seed) in entries.items()
+            if (other.name, other.space.name) == (method, space)
+            and (not other.secure or objectives_of(other) == objectives)
+        }
+        drawn = drawn_from(results, spec.space)
+        of = {name: cells[name] for name in alike} | ({RANDOM: drawn} if drawn else {})
+        if len(measured) > 1:
+            made.append(_fronts(results, headlines, (method, space, objectives), measured, alike, of))
+    return made
+
+
+def _measured(
+    objectives: Sequence[str], rows: Sequence[Row], headlines: Sequence[Headline]
+) -> Iterator[tuple[str, Figures]]:
+    """What the audit has of each objective, in words: less is better."""
+    of_family = {headline.family: headline for headline in headlines}
+    for name in objectives:
+        objective = OBJECTIVES[name]
+        if name == ACCURACY:
+            accuracies = _pooled(rows, "training", "clean_accuracy", split="test")
+            yield (
+                objective.title,
+                {
+                    key: Span(value=1 - row.value, low=1 - row.high, high=1 - row.low)
+                    for key, row in accuracies.items()
+                },
+            )
+        elif objective.family in of_family:
+            headline = of_family[objective.family]
+            yield headline.measure, {key: _span(row) for key, row in headline.rows.items()}
+        elif sizes := _pooled(rows, "topology", objective.metric):
+            yield objective.title, {key: _span(row) for key, row in sizes.items()}
+
+
+def _pooled(rows: Sequence[Row], family: str, metric: str, **setting: str) -> dict[str, Row]:
+    by_name: dict[str, list[Row]] = {}
+    for row in rows:
+        if (row.family, row.metric) == (family, metric) and setting.items() <= row.setting.items():
+            by_name.setdefault(row.architecture, []).append(row)
+    pooled = {name: over_seeds(of_one) for name, of_one in by_name.items()}
+    return {name: row for name, row in pooled.items() if row is not None}
+
+
+def _span(row: Row) -> Span:
+    return Span(value=row.value, low=row.low, high=row.high)
+
+
+def _fronts(
+    results: StudyResults,
+    headlines: Sequence[Headline],
+    kind: tuple[str, str, str],
+    measured: Mapping[str, Figures],
+    alike: Mapping[str, tuple[SampledSpec, int]],
+    cells: Mapping[str, Sequence[str]],
+) -> SearchedFronts:
+    points = {
+        name: [figures[name] for figures in measured.values()]
+        for names in cells.values()
+        for name in names
+        if all(name in figures for figures in measured.values())
+    }
+    largest = [
+        max((abs(point[k].high) for point in points.values()), default=1.0) for k in range(len(measured))
+    ]
+    reference = [1.0 if most <= 1 else BEYOND * most for most in largest]
+    known = {search: [name for name in names if name in points] for search, names in cells.items()}
+    fronts = [_front(search, names, points, reference) for search, names in known.items() if names]
+    volume = {front.search: front.hypervolume.value for front in fronts}
+    pairs = [
+        _pair(secure, plain, known, points)
+        for secure, (spec, seed) in alike.items()
+        for plain, (other, other_seed) in alike.items()
+        if spec.secure and not other.secure and seed == other_seed and _cost(spec) == _cost(other)
+        if known[secure] and known[plain]
+    ]
+    gained = [[volume[pair.secure] - volume[pair.plain]] for pair in pairs]
+    tested = crossed_mean(gained, FRACTION) if len(gained) > 1 else None
+    method, space, objectives = kind
+    return SearchedFronts(
+        method=method,
+        space=space,
+        objectives=objectives,
+        measures=list(measured),
+        reference=reference,
+        points=points,
+        unbeaten=_unbeaten(list(points), points),
+        fronts=fronts,
+        pairs=pairs,
+        beside_plain=list(_beside_plain(results, headlines, pairs, known)),
+        hypervolume=None if tested is None else Span.of(tested.estimate),
+    )
+
+
+def _cost(spec: SampledSpec) -> tuple[object, ...]:
+    """What two searches of equal cost share."""
+    return (spec.children, spec.child_epochs, spec.child_cells, spec.child_channels, spec.constraints)
+
+
+def _values(names: Sequence[str], points: Mapping[str, Sequence[Span]]) -> list[list[float]]:
+    return [[span.value for span in points[name]] for name in names]
+
+
+def _unbeaten(names: Sequence[str], points: Mapping[str, Sequence[Span]]) -> list[str]:
+    front = ranks(_values(names, points)).tolist() if names else []
+    return [name for name, rank in zip(names, front, strict=True) if rank == 0]
+
+
+def _front(
+    search: str, names: Sequence[str], points: Mapping[str, Sequence[Span]], reference: Sequence[float]
+) -> AuditedFront:
+    def volume(end: str) -> float:
+        scaled = [
+            [getattr(span, end) / most for span, most in zip(points[name], reference, strict=True)]
+            for name in names
+        ]
+        # A figure below 0 (accuracy that wrong labels seem to add) would count more than the whole box.
+        return hypervolume(
+            [[max(0.0, figure) for figure in point] for point in scaled], [1.0] * len(reference)
+        )
+
+    return AuditedFront(
+        search=search,
+        cells=list(names),
+        unbeaten=_unbeaten(names, points),
+        hypervolume=Span(value=volume("value"), low=volume("high"), high=volume("low")),
+    )
+
+
+def _pair(
+    secure: str, plain: str, cells: Mapping[str, Sequence[str]], points: Mapping[str, Sequence[Span]]
+) -> FrontPair:
+    ours, theirs = (_values(cells[search], points) for search in (secure, plain))
+    lost, won = dominated(ours, theirs), dominated(theirs, ours)
+    return FrontPair(
+        secure=secure,
+        plain=plain,
+        secure_beaten=[name for name, beaten in zip(cells[secure], lost, strict=True) if beaten],
+        plain_beaten=[name for name, beaten in zip(cells[plain], won, strict=True) if beaten],
+        dominated=all(lost),
+    )
+
+
+def _beside_plain(
+    results: StudyResults,
+    headlines: Sequence[Headline],
+    pairs: Sequence[FrontPair],
+    cells: Mapping[str, Sequence[str]],
+) -> Iterator[BesidePlain]:
+    """Accuracy and every family: the cells of all secure searches that have a plain one beside them, and of these."""
+    for measured, values in measures(results.rows, headlines) if pairs else ():
+        secure, plain = (
+            [values[name] for search in dict.fromkeys(searches) for name in cells[search] if name in values]
+            for searches in ([pair.secure for pair in pairs], [pair.plain for pair in pairs])
+        )
+        if not (secure and plain):
+            continue
+        first, second = ([value.value for value in each] for each in (secure, plain))
+        difference = beside(first, second, measured["unit"])
+        decided = difference is not None and not difference.low <= 0 <= difference.high
+        yield BesidePlain(
+            **measured,
+            secure=secure,
+            plain=plain,
+            means=(fmean(first), fmean(second)),
+            difference=None if difference is None else Span.of(difference),
+            finding="undecided" if not decided else "higher" if fmean(first) > fmean(second) else "lower",
+        )
