@@ -1,5 +1,6 @@
 """The commands that read finished studies, or say what there is."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,13 +14,20 @@ def study_status(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="And every task that is not done, with the reason.")
     ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Look again every few seconds, until no run is going on.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """How far a study is, in one line: also while it runs."""
     from nasaudit.running.status import status
-    from nasaudit.terminal.status import progressed
+    from nasaudit.terminal.status import followed, progressed
 
     state = status(folder)
+    if follow and state.going:
+        state = followed(lambda: status(folder), sys.stderr if as_json else sys.stdout, verbose=verbose)
+        if not as_json:
+            return
     if as_json:
         print_json(state.as_dict())
         return

@@ -1,10 +1,21 @@
 """How far a study is, and what it will cost, for the terminal."""
 
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
 from nasaudit.running.display.eta import format_seconds, more_words
 from nasaudit.running.forecast import Forecast
 from nasaudit.running.status import STATES, StudyStatus
 from nasaudit.terminal.plain import plain
 from nasaudit.terminal.tables import table
+
+FOLLOWING = 2.0  # seconds between two looks
 
 
 def progressed(state: StudyStatus, *, verbose: bool = False) -> str:
@@ -18,6 +29,41 @@ def progressed(state: StudyStatus, *, verbose: bool = False) -> str:
             why = f": {plain(task.why)}" if task.why else ""
             lines.append(f"  {task.state:8} {plain(task.label)}{why}")
     return "\n".join(lines)
+
+
+def followed(
+    look: Callable[[], StudyStatus],
+    stream: TextIO,
+    *,
+    verbose: bool = False,
+    wait: Callable[[float], None] = time.sleep,
+) -> StudyStatus:
+    """Show how far a study is until no run is going on: in place on a terminal, elsewhere a line for each change.
+
+    Args:
+        look: the status of now. It reads all records, so it is called at most a fifth of the time.
+        stream: where to.
+        verbose: see `progressed`.
+        wait: so many seconds.
+
+    Returns:
+        The last one.
+    """
+    console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
+    said = ""
+    with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
+        while True:
+            begun = time.monotonic()
+            state = look()
+            text = progressed(state, verbose=verbose)
+            if live is not None:
+                live.update(Text(text), refresh=True)
+            elif text != said:
+                print(text, file=stream, flush=True)
+            said = text
+            if not state.going:
+                return state
+            wait(max(FOLLOWING, 4 * (time.monotonic() - begun)))
 
 
 def _ending(state: StudyStatus) -> str:
