@@ -30,7 +30,9 @@ FIGURES = {
 }
 
 
-def study_of(plain: dict[str, Any], figures_of=FIGURES, half: float = 0.0) -> StudyResults:
+def study_of(
+    plain: dict[str, Any], figures_of=FIGURES, half: float = 0.0, same: tuple[str, ...] = ()
+) -> StudyResults:
     secure = {**SETTINGS, "objectives": ["accuracy", "evasion"]}
     choices = [
         {"name": name, "search": secure if "secure" in name else plain, "seed": int(name[-1])}
@@ -46,7 +48,7 @@ def study_of(plain: dict[str, Any], figures_of=FIGURES, half: float = 0.0) -> St
     }
     reached_by = {name: figures_of[of][k] for name, (of, k) in cells.items()} | {"drawn": (0.7, 0.6)}
     for number, (name, (accuracy, area)) in enumerate(reached_by.items()):
-        genotype = draw(SPACE, Random(number if name != "drawn" else 99))
+        genotype = draw(SPACE, Random(99 if name == "drawn" else 50 if name in same else number))
         group = "random" if name == "drawn" else "nas"
         specs.append(resolve(ArchChoice(name=name, genotype=genotype, group=group), "mini", 10, (1, 8, 8)))
         rows += [
@@ -113,6 +115,16 @@ def test_the_ends_of_a_volume_are_those_of_its_figures() -> None:
     )
     assert front.hypervolume.value == pytest.approx(0.6)
     assert front.hypervolume.low < 0.55 + 1e-9 < front.hypervolume.high == pytest.approx(0.65)
+
+
+def test_cells_that_both_searches_found_do_not_beat_themselves() -> None:
+    """By the chance of an attack the one is a little worse than the other."""
+    figures_of = {"secure-0": [(0.9, 0.31)], "plain-0": [(0.9, 0.30)]}
+    (pair,) = study_of(SETTINGS, figures_of).searched_fronts[0].pairs
+    assert pair.dominated
+    (pair,) = study_of(SETTINGS, figures_of, same=("secure-0-1", "plain-0-1")).searched_fronts[0].pairs
+    assert not pair.dominated
+    assert pair.secure_beaten == []
 
 
 def test_searches_of_other_cost_are_no_pair() -> None:

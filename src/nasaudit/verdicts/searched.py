@@ -116,8 +116,9 @@ def _fronts(
     known = {search: [name for name in names if name in points] for search, names in cells.items()}
     fronts = [_front(search, names, points, reference) for search, names in known.items() if names]
     volume = {front.search: front.hypervolume.value for front in fronts}
+    genotypes = {one.architecture: one.genotype for one in results.searches}
     pairs = [
-        _pair(secure, plain, known, points)
+        _pair(secure, plain, known, points, genotypes)
         for secure, (spec, seed) in alike.items()
         for plain, (other, other_seed) in alike.items()
         if spec.secure and not other.secure and seed == other_seed and _cost(spec) == _cost(other)
@@ -177,16 +178,28 @@ def _front(
 
 
 def _pair(
-    secure: str, plain: str, cells: Mapping[str, Sequence[str]], points: Mapping[str, Sequence[Span]]
+    secure: str,
+    plain: str,
+    cells: Mapping[str, Sequence[str]],
+    points: Mapping[str, Sequence[Span]],
+    genotypes: Mapping[str, object],
 ) -> FrontPair:
-    ours, theirs = (_values(cells[search], points) for search in (secure, plain))
-    lost, won = dominated(ours, theirs), dominated(theirs, ours)
+    """Cells that both found do not beat themselves: they differ by the chance of an attack alone."""
+
+    def beaten(ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
+        known = [genotypes[name] for name in theirs]
+        lost = dominated(_values(ours, points), _values(theirs, points))
+        return [
+            name for name, by_any in zip(ours, lost, strict=True) if by_any and genotypes[name] not in known
+        ]
+
+    lost = beaten(cells[secure], cells[plain])
     return FrontPair(
         secure=secure,
         plain=plain,
-        secure_beaten=[name for name, beaten in zip(cells[secure], lost, strict=True) if beaten],
-        plain_beaten=[name for name, beaten in zip(cells[plain], won, strict=True) if beaten],
-        dominated=all(lost),
+        secure_beaten=lost,
+        plain_beaten=beaten(cells[plain], cells[secure]),
+        dominated=len(lost) == len(cells[secure]),
     )
 
 

@@ -36,7 +36,8 @@ class FrontPair(Plain):
 
     secure: str
     plain: str
-    secure_beaten: list[str]  # of the secure front, those that a cell of the plain one beats in all figures
+    # Of the secure front, those that a cell of the plain one beats in all figures, and that it did not find itself.
+    secure_beaten: list[str]
     plain_beaten: list[str]  # the other way round
     dominated: bool  # the whole secure front is beaten
 
