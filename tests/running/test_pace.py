@@ -52,23 +52,10 @@ def test_a_schedule_counts_workers_that_idle() -> None:
     assert makespan([], seconds, {}, 2) == 0
 
 
-def test_a_steady_run_is_foretold_whatever_its_kinds_cost() -> None:
-    """Real expected times, of which every kind is off by its own factor: known once one of each has ended."""
-    moments = replay("two-workers.json", steady=True)
-    late = [moment for moment in moments if moment.now > 0.1 * moment.whole]
-    assert len(late) > 200
-    assert max(abs(moment.error) for moment in late) < 0.25
-
-
-# Recorded on a machine that others used: the same training took 33 s and 120 s within one run. What nobody can know
-# at the beginning is in these errors, as shares of the whole time.
-@pytest.mark.parametrize(
-    ("audit", "most", "at_the_half"), [("two-workers.json", 0.4, 0.2), ("serial.json", 0.65, 0.3)]
-)
-def test_a_run_on_a_machine_whose_load_changes_is_foretold_as_well_as_can_be(
-    audit: str, most: float, at_the_half: float
-) -> None:
+@pytest.mark.parametrize("audit", sorted(path.name for path in AUDITS.iterdir()))
+def test_the_time_left_is_less_than_a_quarter_of_the_whole_off_from_the_first_tenth_on(audit: str) -> None:
+    """Recorded where nothing else ran: `make audit`, and audits of digits with one worker and with two."""
     assert (AUDITS / audit).stat().st_size < 100_000
-    moments = [moment for moment in replay(audit) if 0.1 < moment.now / moment.whole < 0.9]
-    assert max(abs(moment.error) for moment in moments) < most
-    assert max(abs(moment.error) for moment in moments if moment.now > moment.whole / 2) < at_the_half
+    moments = [moment for moment in replay(audit) if moment.now > 0.1 * moment.whole]
+    assert len(moments) > 100
+    assert max(abs(moment.error) for moment in moments) < 0.25

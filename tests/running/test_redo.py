@@ -7,7 +7,8 @@ from nasaudit.results.folder import StudyFolder
 from nasaudit.running.options import RunOptions
 from nasaudit.running.run import run
 from nasaudit.spec.study import StudySpec
-from nasaudit.store.store import RECORD_FILE, Store
+from nasaudit.store.reading import RECORD_FILE
+from nasaudit.store.store import Store
 
 STUDY = {
     "architectures": ["resnet"],

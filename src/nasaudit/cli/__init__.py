@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from nasaudit import __version__
-from nasaudit.cli import reads, runs, searches
+from nasaudit.cli import reads, runs, searches, stores
 from nasaudit.cli.options import complain
 from nasaudit.errors import InputError, NasauditError, StoreError
 from nasaudit.terminal.plain import PlainFormatter
@@ -33,6 +33,8 @@ study_app = typer.Typer(
     name="study", help="Run a study from a YAML file, or look at one.", no_args_is_help=True
 )
 app.add_typer(study_app)
+store_app = typer.Typer(name="store", help="Look after the records of studies.", no_args_is_help=True)
+app.add_typer(store_app)
 INTERRUPTED = 130
 # What a batch system and a closed terminal send: the workers are ended, and folders tidied up, as for Ctrl-C.
 ASKED_TO_END = (signal.SIGTERM, signal.SIGHUP)
@@ -61,6 +63,8 @@ app.command()(runs.analyze)
 study_app.command("run")(runs.run_study)
 study_app.command("plan")(runs.plan_study)
 study_app.command("status")(reads.study_status)
+store_app.command("verify")(stores.verify)
+store_app.command("gc")(stores.collect_garbage)
 app.command()(reads.report)
 app.command()(reads.export)
 app.command()(reads.gate)

@@ -44,10 +44,11 @@ def report(
 ) -> None:
     """Write the report of a study anew, from its results; of an unfinished one, from what there is."""
     from nasaudit import api
+    from nasaudit.results.folder import STUDY_FILE
     from nasaudit.running.partial import results_so_far
 
     # A folder with nothing but results.json will do.
-    so_far = results_so_far(folder) if (folder / "study.json").exists() else None
+    so_far = results_so_far(folder) if (folder / STUDY_FILE).exists() else None
     results = api.load_audit(folder).results if so_far is None else so_far
     written = [api.refresh_report(results, folder, always=True)]
     if png is not None:

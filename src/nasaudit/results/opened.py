@@ -1,16 +1,52 @@
-"""A study's folder with the records that its results were made of, to read single artefacts. No torch."""
+"""A study as its folder names it, with its store and the records that its results were made of. No torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nasaudit.errors import StoreError
 from nasaudit.planning.plan import Plan, plan
 from nasaudit.planning.unfolding import Unfolding
 from nasaudit.results.assemble import open_records
-from nasaudit.results.folder import StudyFolder
+from nasaudit.results.folder import STUDY_FILE, StudyFolder
 from nasaudit.spec.study import StudySpec
 from nasaudit.store.records import Record
 from nasaudit.store.store import Store
+
+
+@dataclass(frozen=True)
+class StudyOnDisk:
+    """What is needed to look at it, or to go on.
+
+    Attributes:
+        folder: of the study.
+        planned: as far as it is known without its records.
+        store: of its records.
+        downloads: folder of the downloaded data sets.
+    """
+
+    folder: StudyFolder
+    planned: Plan
+    store: Store
+    downloads: Path
+
+    @classmethod
+    def of(cls, path: Path) -> "StudyOnDisk":
+        """That of a folder.
+
+        Raises:
+            StoreError: it holds no study.
+            InputError: the study that it names cannot be planned (its data is gone, say).
+        """
+        folder = StudyFolder(path)
+        content = folder.read()
+        study = StudySpec.parse(content["study"], where=str(folder.path / STUDY_FILE))
+        downloads = Path(content.get("downloads") or "data")
+        return cls(folder, plan(study, downloads), store_of(path), downloads)
+
+    def unfolding(self) -> Unfolding:
+        """With what its records decide."""
+        return Unfolding(self.planned, self.store.find, self.store.path)
 
 
 @dataclass(frozen=True)
@@ -37,10 +73,21 @@ class OpenedStudy:
             StoreError: it holds no study.
             InputError: the study that it names cannot be planned (its data is gone, say).
         """
-        place = StudyFolder(folder)
-        content = place.read()
-        study = StudySpec.parse(content["study"], where=str(place.path / "study.json"))
-        downloads = Path(content.get("downloads") or "data")
-        store = Store(Path(content.get("store") or place.store))
-        unfolding = Unfolding(plan(study, downloads), store.find, store.path)
-        return cls(unfolding.plan, store, downloads, open_records(unfolding.records, store))
+        study = StudyOnDisk.of(folder)
+        known = study.unfolding()
+        return cls(known.plan, study.store, study.downloads, open_records(known.records, study.store))
+
+
+def store_of(path: Path) -> Store:
+    """The store in a folder, or that of the study in it.
+
+    Raises:
+        StoreError: it holds neither.
+    """
+    if (path / STUDY_FILE).exists():
+        folder = StudyFolder(path)
+        return Store(Path(folder.read().get("store") or folder.store))
+    store = Store(path)
+    if not store.exists():
+        raise StoreError(f"{path} holds no records and no study; expected a store, or the folder of a study")
+    return store

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from nasaudit.planning.plan import Plan, plan
+from nasaudit.planning.plan import Plan
 from nasaudit.planning.unfolding import Unfolding
 from nasaudit.results.assemble import copy_examples
 from nasaudit.results.folder import StudyFolder
+from nasaudit.results.opened import StudyOnDisk
 from nasaudit.results.schema import UNFINISHED, Flag, StudyResults
 from nasaudit.running.status import StudyStatus, status_of
-from nasaudit.spec.study import StudySpec
 from nasaudit.store.store import Store
 from nasaudit.verdicts.decide import collect
 
@@ -22,19 +22,14 @@ def results_so_far(out: Path) -> StudyResults | None:
         StoreError: the folder holds no study.
         InputError: the study cannot be planned (its data is gone, say).
     """
-    folder = StudyFolder(out)
-    content = folder.read()
-    study = StudySpec.parse(content["study"], where=str(folder.path / "study.json"))
-    downloads = Path(content.get("downloads") or "data")
-    store = Store(Path(content.get("store") or folder.store))
-    planned = plan(study, downloads)
-    state = status_of(planned, store, folder.path)
+    study = StudyOnDisk.of(out)
+    state = status_of(study.planned, study.store, study.folder.path)
     if not _missing(state) and state.expected == 0:
         return None
-    if not any(store.find(task) for task in planned.tasks):
+    if not study.unfolding().records:
         return None
     ending = "a run is going on" if state.going else "run the same command again to resume it"
-    return partial_results(planned, folder, store, downloads, ending)
+    return partial_results(study.planned, study.folder, study.store, study.downloads, ending)
 
 
 def partial_results(

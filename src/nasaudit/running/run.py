@@ -44,8 +44,9 @@ from nasaudit.running.trial import try_models
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import AttackTask, PoisonTask, Task, TrainTask
 from nasaudit.store.lock import hold
+from nasaudit.store.reading import RECORD_FILE
 from nasaudit.store.records import Record
-from nasaudit.store.store import RECORD_FILE, Store
+from nasaudit.store.store import Store
 from nasaudit.verdicts.decide import collect
 
 ATTEMPTS = 3  # a task whose worker dies is tried again, this often in all

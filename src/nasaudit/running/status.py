@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nasaudit.planning.needs import failed_need
-from nasaudit.planning.plan import Plan, plan
+from nasaudit.planning.plan import Plan
 from nasaudit.planning.unfolding import StageState, Unfolding
-from nasaudit.results.folder import StudyFolder
+from nasaudit.results.opened import StudyOnDisk
 from nasaudit.running.pace import Pace, Piece, makespan
-from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import Task
 from nasaudit.store.lock import is_held
 from nasaudit.store.records import Record
@@ -89,11 +88,8 @@ def status(out: Path) -> StudyStatus:
         StoreError: the folder holds no study.
         InputError: the study that it names cannot be planned (its data is gone, say).
     """
-    folder = StudyFolder(out)
-    content = folder.read()
-    study = StudySpec.parse(content["study"], where=str(folder.path / "study.json"))
-    planned = plan(study, Path(content.get("downloads") or "data"))
-    return status_of(planned, Store(Path(content.get("store") or folder.store)), folder.path)
+    study = StudyOnDisk.of(out)
+    return status_of(study.planned, study.store, study.folder.path)
 
 
 def status_of(planned: Plan, store: Store, folder: Path) -> StudyStatus:

@@ -30,6 +30,7 @@ class Problem:
         device: where to compute.
         progress: called at least once a second with the share that is done.
         checkpoint: a file that outlives an interrupted search; None: it begins anew.
+        earlier: seconds that earlier attempts took; a search appends what its checkpoint says.
     """
 
     train: "Split"
@@ -41,6 +42,7 @@ class Problem:
     device: str = "cpu"
     progress: Progress = silent
     checkpoint: Path | None = None
+    earlier: list[float] = field(default_factory=list)
 
     @property
     def moments(self) -> "tuple[Tensor, Tensor]":

@@ -7,7 +7,7 @@ checkpoint, from which an interrupted search goes on to the same cells.
 
 import math
 from abc import abstractmethod
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -23,6 +23,7 @@ from nasaudit.search.cells import Cells, written
 from nasaudit.search.memory import refuse_too_large
 from nasaudit.search.supernet import Mixture, Supernet
 from nasaudit.spec.searches import OneShotSpec
+from nasaudit.training.bookmark import Bookmark
 
 Batch = tuple[Tensor, Tensor]  # pixels [n, C, H, W] in [0,1], labels [n]
 S = TypeVar("S", bound=OneShotSpec)
@@ -137,14 +138,16 @@ class SupernetSearch(OneShotSearch[S]):
         self.make_supernet()
         self.begin()
         refuse_too_large(self)
-        if problem.checkpoint is not None and problem.checkpoint.is_file():
-            self._load(problem.checkpoint)
+        bookmark = Bookmark(problem.checkpoint, spacing=0)
+        if (state := bookmark.read()) is not None:
+            self._go_on(state)
+        problem.earlier.append(bookmark.earlier)
         while self.epoch < self.epochs:
             self._run_epoch()
             self.after_epoch()
             self.epoch += 1
-            if problem.checkpoint is not None:
-                self._save(problem.checkpoint)
+            if bookmark.due:
+                bookmark.write(self._state())
         return Found(
             self.derive(),
             self.provenance(
@@ -255,8 +258,8 @@ class SupernetSearch(OneShotSearch[S]):
                 f"training images, got {size}; lower batch_size, or bring more images"
             )
 
-    def _save(self, path: Path) -> None:
-        state = {
+    def _state(self) -> dict[str, Any]:
+        return {
             "supernet": self.supernet.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "method": self.state(),
@@ -265,13 +268,8 @@ class SupernetSearch(OneShotSearch[S]):
             "batches": self.generator.get_state(),
             "draws": torch.get_rng_state(),
         }
-        path.parent.mkdir(exist_ok=True)
-        beside = path.with_name(f"{path.name}.part")
-        torch.save(state, beside)
-        beside.replace(path)
 
-    def _load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True, map_location="cpu")
+    def _go_on(self, state: Mapping[str, Any]) -> None:
         self.epoch, self.trace = state["epoch"], state["trace"]
         self.restore(state["method"])  # may make another supernet
         self.supernet.load_state_dict(state["supernet"])

@@ -34,6 +34,7 @@ def search_cells(task: SearchTask, workspace: Workspace) -> list[Measurement]:
             device=workspace.device,
             progress=workspace.progress,
             checkpoint=workspace.checkpoint,
+            earlier=workspace.earlier,
         )
     )
     if not belongs(task.search.space, found.cells):

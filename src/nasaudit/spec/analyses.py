@@ -89,7 +89,7 @@ class SmoothnessSpec(AnalysisSpec):
         "top Hessian eigenvalue, trace and Lipschitz constants, for parameters and pixels"
     )
     implementation: ClassVar[str] = "nasaudit.analysis.smoothness.work:measure_smoothness"
-    expected_epochs: ClassVar[float] = 6.0
+    expected_epochs: ClassVar[float] = 4.5
 
     name: Literal["smoothness"] = "smoothness"
     images: Annotated[int, Field(ge=2)] = 128  # training images: curvature of the loss by the parameters
@@ -122,7 +122,7 @@ class LandscapeSpec(AnalysisSpec):
     )
     implementation: ClassVar[str] = "nasaudit.analysis.landscape.work:measure_landscape"
     of: ClassVar[Analysed] = "pair"
-    expected_epochs: ClassVar[float] = 10.0
+    expected_epochs: ClassVar[float] = 6.0
 
     name: Literal["landscape"] = "landscape"
     # Planes, and the slice between two trainings.

@@ -24,6 +24,14 @@ from nasaudit.strangers import sha256
 
 MINI_EPOCHS = TrainingSpec().epochs  # of the training that the cost of a backdoor is stated in
 STEP_IMAGES = TrainingSpec().batch_size
+STEP_COST = (
+    24  # images that take as long as what a step of training does beside its images; by recorded audits
+)
+
+
+def _images_of_a_step(batch_size: int) -> float:
+    """As many images of an ordinary training take as long as a step of this batch."""
+    return (batch_size + STEP_COST) / (STEP_IMAGES + STEP_COST) * STEP_IMAGES
 
 
 class Task(Spec):
@@ -247,11 +255,11 @@ class ExtractionTask(AttackTask):
             for share in attack.budget_shares
         )
         recipes = [surrogate_training(attack, victim.training, budget) for budget in images]
-        steps = sum(
-            recipe.epochs * max(1, budget // recipe.batch_size)
+        learned = sum(
+            recipe.epochs * max(1, budget // recipe.batch_size) * _images_of_a_step(recipe.batch_size)
             for recipe, budget in zip(recipes, images, strict=True)
         )
-        training = steps * STEP_IMAGES / EPOCH_IMAGES * self.surrogate.epoch_time
+        training = learned / EPOCH_IMAGES * self.surrogate.epoch_time
         return training + len(images) * attack.expected_epochs * self.surrogate.pass_time
 
 

@@ -13,7 +13,6 @@ rubbish in unfinished work, and nothing between. Whatever else a user keeps in t
 import contextlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,11 +32,10 @@ from nasaudit.store.files import (
     write_atomically,
 )
 from nasaudit.store.lock import hold, is_held
+from nasaudit.store.reading import RECORD_FILE, DistrustError, read_record
 from nasaudit.store.records import Artefact, Record
 from nasaudit.store.unfinished import Unfinished
-from nasaudit.strangers import is_file, is_there
 
-RECORD_FILE = "record.json"
 FORMAT_FILE = "format.json"
 CHECKPOINTS = ".nasaudit-checkpoints"
 
@@ -56,6 +54,10 @@ class Store:
         self._records = self.folder / "records"
         self._unfinished = Unfinished(self.folder)
         self._format_checked = False
+
+    def exists(self) -> bool:
+        """Whether there is one in the folder."""
+        return (self.folder / FORMAT_FILE).exists() or self._records.is_dir()
 
     def check(self) -> None:
         """Refuse a folder that no records can be written to; nothing of it is changed.
@@ -126,10 +128,10 @@ class Store:
         self._check_format()
         folder = self.path(task.digest())
         try:
-            return _read(folder, task.digest(), deep)
+            return read_record(folder, task.digest(), deep=deep)
         except FileNotFoundError:
             return None
-        except _DistrustError as why:
+        except DistrustError as why:
             _log.warning("the record of %s %s and counts as absent: %s", task.label(), why, folder)
             return None
 
@@ -187,6 +189,17 @@ class Store:
                 raise
         return stored
 
+    def digests(self) -> list[str]:
+        """Of all records, whole or not, in the order of their names."""
+        return sorted(path.parent.name for path in self._records.glob(f"??/*/{RECORD_FILE}"))
+
+    def remove(self, digest: str) -> None:
+        """Remove a record with its artefacts, at once or not at all; inside of `writing()`."""
+        self._unfinished.make()
+        aside = self._unfinished.new(digest)
+        self.path(digest).rename(aside / digest)
+        self.discard(aside)
+
     def begun(self) -> dict[str, float]:
         """When the tasks that run began, in seconds since 1970, by the first 8 digits of their digests.
 
@@ -234,55 +247,6 @@ class Store:
         else:
             workspace.rename(target)
         sync(target.parent)
-
-
-class _DistrustError(Exception):
-    """Why a record counts as absent."""
-
-
-def _read(folder: Path, digest: str, deep: bool) -> Record:
-    folder = Path(os.path.realpath(folder))  # which, unlike Path.resolve, takes a link that leads to itself
-    if not _is_own(folder / RECORD_FILE, folder):
-        raise _DistrustError(f"has a {RECORD_FILE} that is no file of its own")
-    try:
-        text = read_text(folder / RECORD_FILE)
-        record = Record.model_validate_json(text)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise _DistrustError(f"cannot be read ({error.strerror})") from error
-    except ValueError as error:  # not UTF-8, not JSON, or not a record
-        raise _DistrustError("is damaged") from error
-    if not record.is_whole(text):
-        raise _DistrustError("is damaged")
-    if record.digest != digest:
-        raise _DistrustError(f"is of another task ({record.label})")
-    for artefact in record.artefacts.values():
-        path = folder / artefact.file
-        if not _is_own(path, folder):
-            raise _DistrustError(f"names {artefact.file!r}, which is no file of its own")
-        try:
-            size = path.stat().st_size
-            altered = size == artefact.bytes and deep and sha256(path) != artefact.sha256
-        except OSError as error:
-            raise _DistrustError(f"lacks its artefact {artefact.file} ({error.strerror})") from error
-        if size != artefact.bytes:
-            raise _DistrustError(f"has {size} bytes of {artefact.file} instead of {artefact.bytes}")
-        if altered:
-            raise _DistrustError(f"has another content in {artefact.file} than was recorded")
-    return record
-
-
-def _is_own(path: Path, folder: Path) -> bool:
-    """Whether a name leads to a file of the folder itself, or to nothing."""
-    try:
-        return (
-            os.path.realpath(path) == str(path)
-            and path.is_relative_to(folder)
-            and (is_file(path) or not is_there(path))
-        )
-    except ValueError:  # a NUL
-        return False
 
 
 def _artefacts(workspace: Path) -> dict[str, Artefact]:

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from nasaudit.running.display.eta import format_seconds, more_words
+from nasaudit.running.display.figures import figure
 from nasaudit.running.display.lines import Line, fitted
 from nasaudit.running.display.observer import Observer, Silent
 from nasaudit.running.display.tally import Tally
@@ -96,7 +97,9 @@ class PlainProgress:
         """Say how a task ended."""
         self._tally.end(task, record, self._clock())
         if record.problem is None:
-            self._write(f"done: {task.label()} in {format_seconds(record.seconds)} ({self._tally.words()})")
+            took = f"{task.label()} in {format_seconds(record.seconds)} ({self._tally.words()})"
+            said = figure(record)
+            self._write(f"done: {took}{': ' if said else ''}{said}")
         else:
             self._write(f"FAILED: {task.label()}: {_first_line(record)} ({self._tally.words()})")
 
@@ -164,10 +167,12 @@ class LiveProgress:
         self._tally.progress(task, done, text, self._clock())
 
     def finished(self, task: Task, record: Record) -> None:
-        """Take the task's line away; a failure leaves one."""
+        """Take the task's line away; a failure leaves one, and so does a figure."""
         self._tally.end(task, record, self._clock())
         if record.problem is not None:
             self._say(f"FAILED: {task.label()}: {_first_line(record)}")
+        elif said := figure(record):
+            self._say(f"{task.label()}: {said}")
 
     def died(self, task: Task, reason: str) -> None:
         """Leave a line."""

@@ -22,6 +22,7 @@ class Running:
         label: what it does.
         piece: what its time hangs on.
         since: reading of the clock when it began.
+        cold: whether it may be its worker's first task, which imports what all others find imported.
         eta: its own time left.
         first: time and share of its first report: what was before it went into imports and loading.
         last: reading of the clock at its last report.
@@ -32,6 +33,7 @@ class Running:
     label: str
     piece: Piece
     since: float
+    cold: bool = False
     eta: Eta = field(default_factory=Eta)
     first: tuple[float, float] | None = None
     last: float = 0.0
@@ -43,6 +45,10 @@ class Running:
         if self.first is None or self.done <= self.first[1] or self.last <= self.first[0]:
             return None
         return (self.last - self.first[0]) / (self.done - self.first[1])
+
+    def started_up(self) -> float:
+        """Seconds that its worker took to start, as far as they are no part of the task."""
+        return self.first[0] - self.since if self.cold and self.first is not None else 0.0
 
     def left(self, pace: Pace, now: float) -> float:
         """Seconds until it ends, by its own speed and by that of tasks like it."""
@@ -68,6 +74,7 @@ class Tally:
     expected: float = 0.0  # time of all that this run has to do
     known: float = 0.0  # time of all known tasks
     pace: Pace = field(default_factory=Pace)
+    _ended: bool = False  # whether a task of this run has
     _worked_out: tuple[float, float] | None = None  # when, and the seconds left
 
     def add(self, tasks: Sequence[Task], cached: Collection[str], more: int | None) -> None:
@@ -85,7 +92,7 @@ class Tally:
     def start(self, task: Task, now: float) -> None:
         """It began to run."""
         piece = self.waiting.get(task.digest()) or Piece.of(task)
-        self.running[piece.digest] = Running(task.label(), piece, now)
+        self.running[piece.digest] = Running(task.label(), piece, now, cold=not self._ended)
         self.workers = max(self.workers, len(self.running))
         self._worked_out = None
 
@@ -105,7 +112,8 @@ class Tally:
         self.waiting.pop(task.digest(), None)
         ok = record is not None and record.state == "ok"
         if ok and record is not None and running is not None:
-            self.pace.learn(running.piece, record.seconds)
+            self.pace.learn(running.piece, record.seconds - running.started_up())
+        self._ended = True
         self.done += 1
         self.failed += not ok
         self._worked_out = None

@@ -1,0 +1,84 @@
+"""The commands that look after records."""
+
+import sys
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nasaudit.cli.options import Json, print_json, say
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of records, or a study's folder.")]
+
+
+def verify(folder: Folder, as_json: Json = False) -> None:
+    """Read every record and compare the SHA-256 of its files; name what belongs to none. Nothing is changed."""
+    from nasaudit.results.opened import store_of
+    from nasaudit.store.upkeep import find_faults
+
+    store = store_of(folder)
+    faults = list(find_faults(store, _shown))
+    if as_json:
+        found = [{"path": str(fault.path), "what": fault.what} for fault in faults]
+        print_json({"store": str(store.folder), "records": len(store.digests()), "faults": found})
+    else:
+        for fault in faults:
+            say(f"{fault.path}: {fault.what}")
+        say(f"{store.folder}: {len(store.digests())} records, {len(faults)} faults")
+    if faults:
+        raise typer.Exit(1)
+
+
+def collect_garbage(
+    folder: Folder,
+    keep: Annotated[
+        list[Path] | None, typer.Option(metavar="STUDY", help="Folder of a study whose records are kept.")
+    ] = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove them. [default: say what would be removed]")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove the records that none of these studies needs."""
+    from nasaudit.errors import InputError
+    from nasaudit.results.folder import STUDY_FILE
+    from nasaudit.results.opened import StudyOnDisk, store_of
+    from nasaudit.store.upkeep import find_unused
+
+    store = store_of(folder)
+    studies = [*(keep or ()), *([folder] if (folder / STUDY_FILE).exists() else ())]
+    if not studies:
+        raise InputError("store gc: expected --keep STUDY, the folder of each study whose records are kept")
+    needed = {task.digest() for study in studies for task in StudyOnDisk.of(study).unfolding().plan.tasks}
+    with store.writing():
+        unused = list(find_unused(store, needed, _shown))
+        for record in unused if remove else ():
+            store.remove(record.digest)
+    size = sum(record.bytes for record in unused)
+    if as_json:
+        print_json(
+            {
+                "store": str(store.folder),
+                "removed": remove,
+                "bytes": size,
+                "records": [
+                    {"digest": record.digest, "label": record.label, "bytes": record.bytes}
+                    for record in unused
+                ],
+            }
+        )
+        return
+    for record in unused:
+        say(f"{record.digest[:12]} {record.label or 'that cannot be read'} ({record.bytes / 1e6:.1f} MB)")
+    done = "removed" if remove else "would be removed; --remove does it"
+    say(f"{store.folder}: {len(unused)} records, {size / 1e6:.1f} MB, {done}")
+
+
+def _shown(digests: Collection[str]) -> Iterable[str]:
+    """The same, with a bar and the time left on a terminal's stderr."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(file=sys.stderr)
+    return track(digests, "records", console=console, transient=True, disable=not console.is_terminal)
