@@ -34,6 +34,13 @@ def study_status(
     typer.echo(progressed(state, verbose=verbose))
 
 
+def study_schema() -> None:
+    """Print the JSON schema of a study's file, by which editors complete and check it."""
+    from nasaudit.terminal.schema import study_schema as schema
+
+    print_json(schema())
+
+
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder.")],
     png: Annotated[Path | None, typer.Option(help="Write the figures as PNG files into this folder.")] = None,

@@ -14,7 +14,7 @@ from nasaudit.spec.arch import Protocol, Scale
 from nasaudit.spec.attacks.choice import attacks_for
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
-from nasaudit.spec.named import by_name
+from nasaudit.spec.named import ByName
 from nasaudit.spec.searches import SEARCHES, SampledSpec, SearchSpec
 from nasaudit.spec.searches.constraints import Constraints
 from nasaudit.spec.study import StudySpec
@@ -68,7 +68,7 @@ def make_search(
         values["space"] = space
     if objectives:
         values["objectives"] = tuple(objectives)
-    spec = by_name(SEARCHES)(values)
+    spec = ByName(SEARCHES)(values)
     random = Random(derive_seed("random cells", data.seed))
     drawn: dict[Genotype | str, None] = {}
     tries = 0

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from nasaudit.errors import UnknownNameError
 from nasaudit.registry import Registry
 from nasaudit.spec.base import Spec
-from nasaudit.spec.named import NamedSpec, by_name
+from nasaudit.spec.named import ByName, NamedSpec
 from nasaudit.spec.units import Fractional
 
 Landscape = Literal["first_layer", "input", "filters", "slice"]
@@ -141,7 +141,7 @@ for _spec in DEFAULT_ANALYSES:
     ANALYSES.add(_spec.name, type(_spec))
 
 
-AnyAnalysis = Annotated[SerializeAsAny[AnalysisSpec], BeforeValidator(by_name(ANALYSES))]
+AnyAnalysis = Annotated[SerializeAsAny[AnalysisSpec], BeforeValidator(ByName(ANALYSES))]
 
 
 def analyses_for(names: Iterable[str]) -> tuple[AnalysisSpec, ...]:

@@ -1,7 +1,7 @@
 """Specs that a user writes by name: `pgd`, or `{name: pgd, steps: 40}`."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
 
 from nasaudit.errors import SpecError
 from nasaudit.plugins import code_of
@@ -58,17 +58,19 @@ def foreign_code(value: object) -> dict[str, str]:
 S = TypeVar("S", bound=NamedSpec)
 
 
-def by_name(registry: Registry[type[S]]) -> Callable[[Any], Any]:
+@dataclass(frozen=True)
+class ByName(Generic[S]):
     """A validator that builds the spec class that `name` stands for; a bare string is a name with all defaults."""
 
-    def read(values: Any) -> Any:
+    registry: Registry[type[S]]
+
+    def __call__(self, values: Any) -> Any:
+        """The spec of what a user wrote; what is none already is left to pydantic."""
         if isinstance(values, str):
             values = {"name": values}
         if isinstance(values, dict):
             name = values.get("name")
             if not isinstance(name, str):
-                raise SpecError("name", f"the name of an {registry.kind}", name)
-            return registry[name].parse({**values, "name": registry.canonical(name)})
+                raise SpecError("name", f"the name of an {self.registry.kind}", name)
+            return self.registry[name].parse({**values, "name": self.registry.canonical(name)})
         return values
-
-    return read

@@ -13,7 +13,7 @@ from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec, Seed
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.model import ModelSpec, Normalisation
-from nasaudit.spec.named import by_name
+from nasaudit.spec.named import ByName
 from nasaudit.spec.remedies.mitigation import MitigationSpec
 from nasaudit.spec.searches import SEARCHES, AnySearch, SampledSpec
 from nasaudit.spec.training import TrainingSpec
@@ -55,7 +55,7 @@ class ArchChoice(Spec):
     def _a_search_needs_no_name(cls, values: Any) -> Any:
         if not isinstance(values, dict) or values.get("search") is None or "name" in values:
             return values
-        search = by_name(SEARCHES)(values["search"])
+        search = ByName(SEARCHES)(values["search"])
         kind = "-secure" if isinstance(search, SampledSpec) and search.secure else ""
         return {**values, "search": search, "name": f"{search.name}{kind}-s{values.get('seed', 0)}"}
 

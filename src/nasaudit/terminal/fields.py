@@ -34,10 +34,15 @@ def fields_of(spec: type[Spec]) -> list[dict[str, Any]]:
                 "field": name,
                 "default": "; ".join([_default(field), *_at_scales(spec, name)]),
                 "may be": _range(spec, name),
-                "meaning": next((text for home in spec.__mro__ if (text := _meanings(home).get(name))), ""),
+                "meaning": meaning_of(spec, name),
             }
         )
     return entries
+
+
+def meaning_of(spec: type[Spec], name: str) -> str:
+    """The comment of a field; "" where it has none."""
+    return next((text for home in spec.__mro__ if (text := _meanings(home).get(name))), "")
 
 
 def source_of(spec: type[Spec]) -> str:

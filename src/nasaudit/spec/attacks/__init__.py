@@ -57,7 +57,7 @@ from nasaudit.spec.attacks.poisoning import (
     PoisoningSpec,
 )
 from nasaudit.spec.attacks.white_box import ApgdSpec, FgsmSpec, PgdSpec, TransferSpec
-from nasaudit.spec.named import by_name
+from nasaudit.spec.named import ByName
 
 __all__ = [
     "ATLAS",
@@ -116,4 +116,4 @@ __all__ = [
 ]
 
 
-AnyAttack = Annotated[SerializeAsAny[AttackSpec], BeforeValidator(by_name(ATTACKS))]
+AnyAttack = Annotated[SerializeAsAny[AttackSpec], BeforeValidator(ByName(ATTACKS))]

@@ -12,9 +12,9 @@ from nasaudit.spec.attacks.black_box import HopSkipJumpSpec, NesSpec, SquareSpec
 from nasaudit.spec.attacks.evasion_base import EvasionSpec
 from nasaudit.spec.attacks.minimal import DdnSpec, FmnSpec
 from nasaudit.spec.attacks.white_box import ApgdSpec, FgsmSpec, PgdSpec, TransferSpec
-from nasaudit.spec.named import by_name
+from nasaudit.spec.named import ByName
 
-AnyMember = Annotated[SerializeAsAny[EvasionSpec], BeforeValidator(by_name(ATTACKS))]
+AnyMember = Annotated[SerializeAsAny[EvasionSpec], BeforeValidator(ByName(ATTACKS))]
 # What an ensemble decides for all its members.
 SHARED = ("norm", "goal", "target_class", "epsilons", "images", "only_correct", "min_confidence")
 

@@ -6,7 +6,7 @@ a recipe (`defences: [trades]`) and the limit in an attack (`answers: [rounded_a
 own by an entry point in the group `nasaudit.remedies`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -122,28 +122,34 @@ def remedies_of(kind: type[R]) -> dict[str, R]:
     return {name: remedy for name in REMEDIES if isinstance(remedy := REMEDIES[name], kind)}
 
 
-def _switched(kind: type[TrainingRemedy | AnswersRemedy]) -> Callable[[Any], Any]:
+@dataclass(frozen=True)
+class Switched:
     """A validator that builds the spec of a remedy: `trades`, or `{name: trades, beta: 3}`."""
 
-    def read(values: Any) -> Any:
+    kind: type[TrainingRemedy | AnswersRemedy]
+    noun: str
+
+    def specs(self) -> dict[str, type[Spec]]:
+        """What may be named."""
+        remedies = remedies_of(self.kind).items()
+        return {name: remedy.spec for name, remedy in remedies if remedy.spec is not None}
+
+    def __call__(self, values: Any) -> Any:
+        """The spec of what a user wrote; what is none already is left to pydantic."""
         if isinstance(values, str):
             values = {"name": values}
         if not isinstance(values, dict):
             return values
-        specs: dict[str, type[Spec]] = {
-            name: remedy.spec for name, remedy in remedies_of(kind).items() if remedy.spec is not None
-        }
-        given = values.get("name")
+        specs, given = self.specs(), values.get("name")
         if not isinstance(given, str):
             raise SpecError("name", f"one of {', '.join(specs)}", given)
         name = next((known for known in specs if normalise(known) == normalise(given)), None)
         if name is None:
-            noun = "defence" if kind is TrainingRemedy else "limit of the answers"
-            raise UnknownNameError(noun, given, specs)
+            raise UnknownNameError(self.noun, given, specs)
         return specs[name].parse({**values, "name": name})
 
-    return read
 
-
-AnyDefence = Annotated[SerializeAsAny[DefenceSpec], BeforeValidator(_switched(TrainingRemedy))]
-AnyLimit = Annotated[SerializeAsAny[LimitSpec], BeforeValidator(_switched(AnswersRemedy))]
+DEFENCE = Switched(TrainingRemedy, "defence")
+LIMIT = Switched(AnswersRemedy, "limit of the answers")
+AnyDefence = Annotated[SerializeAsAny[DefenceSpec], BeforeValidator(DEFENCE)]
+AnyLimit = Annotated[SerializeAsAny[LimitSpec], BeforeValidator(LIMIT)]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, SerializeAsAny
 
-from nasaudit.spec.named import by_name
+from nasaudit.spec.named import ByName
 from nasaudit.spec.searches.base import SEARCHES, SearchSpec
 from nasaudit.spec.searches.one_shot import (
     AlphaSpec,
@@ -39,4 +39,4 @@ __all__ = [
     "SnasSpec",
 ]
 
-AnySearch = Annotated[SerializeAsAny[SearchSpec], BeforeValidator(by_name(SEARCHES))]
+AnySearch = Annotated[SerializeAsAny[SearchSpec], BeforeValidator(ByName(SEARCHES))]

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from nasaudit.registry import Registry
-from nasaudit.spec.named import NamedSpec, by_name
+from nasaudit.spec.named import ByName, NamedSpec
 from nasaudit.spec.units import Fractional
 
 Positive = Annotated[float, Field(gt=0)]
@@ -74,4 +74,4 @@ PENALTIES: Registry[type[PenaltySpec]] = Registry("penalty of a mixture")
 PENALTIES.add("advrush", AdvRushSpec)
 PENALTIES.add("input_gradient", InputGradientSpec, "dsrna")
 
-AnyPenalty = Annotated[SerializeAsAny[PenaltySpec], BeforeValidator(by_name(PENALTIES))]
+AnyPenalty = Annotated[SerializeAsAny[PenaltySpec], BeforeValidator(ByName(PENALTIES))]
