@@ -32,10 +32,10 @@ check: setup
 	@$(BIN)/codespell src tests docs benchmarks fuzz examples *.md
 
 test: setup
-	@$(BIN)/python -m pytest -n 2 -m 'not slow'
+	@$(BIN)/python -m pytest -n 2 --dist loadscope -m 'not slow'
 
 test-all: setup peers
-	@$(BIN)/python -m pytest -n 2 --ignore tests/chaos
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --ignore tests/chaos
 
 peers: setup
 	@$(BIN)/python -m pip install -qq --editable '.[peers]'

@@ -77,7 +77,7 @@ def trained_weights(folder):
 def test_a_timm_model_with_weights_is_audited_by_one_command(command, tmp_path):
     torch.save(timm.create_model("test_resnet", num_classes=10, in_chans=1).state_dict(), tmp_path / "w.pt")
     words = ["timm:test_resnet", "--weights", "w.pt", "--data", "digits", "--attacks", "fgsm"]
-    code, out, err = command("audit", *words, "--analyses", "topology", "--out", "out", "--json")
+    code, out, err = command("audit", *words, "--analyses", "topology", "--out", "out", "--json", *HERE)
     assert code == 0, err
     assert json.loads(out)["failures"] == []
     found = {(row["family"], row["metric"]) for row in rows(tmp_path / "out")}
@@ -89,7 +89,7 @@ def test_a_torchvision_model_keeps_the_normalisation_it_was_trained_with(command
     model = torchvision.models.shufflenet_v2_x0_5(num_classes=10)
     save_file(model.state_dict(), tmp_path / "w.safetensors")
     words = ["torchvision:shufflenet_v2_x0_5", "--weights", "w.safetensors", "--data", "digits"]
-    code, _, err = command("audit", *words, "--attacks", "fgsm", "--analyses", "none", "--out", "out")
+    code, _, err = command("audit", *words, "--attacks", "fgsm", "--analyses", "none", "--out", "out", *HERE)
     assert code == 0, err
     weights = trained_weights(tmp_path / "out")
     assert weights["normalise.mean"].flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
@@ -106,6 +106,10 @@ def test_a_module_in_a_file_is_trained_and_audited_by_one_command(command, tmp_p
     assert json.loads(out)["failures"] == []  # and its prints are not among the JSON
     accuracy = next(row for row in rows(tmp_path / "out") if row["metric"] == "clean_accuracy")
     assert float(accuracy["value"]) > 0.6
+
+
+# In this process: a worker's import of torch takes longer than what these do.
+HERE = ("--executor", "serial")
 
 
 @pytest.mark.slow

@@ -89,11 +89,12 @@ def open_report(chromium, make_study, tmp_path: Path) -> Iterator[Callable[..., 
     ("changes", "charts"),
     [
         # One more than two architectures have: groups are compared.
-        ({"architectures": tuple(CATALOGUE), "seeds": (0,)}, 6),
+        pytest.param({"architectures": tuple(CATALOGUE), "seeds": (0,)}, 6, marks=pytest.mark.slow),
+        ({"architectures": ("vgg", "resnet", "darts", "pc_darts", "random", "darts-i"), "seeds": (0,)}, 6),
         ({"renamed": {"darts": HOSTILE}}, 6),
         ({"architectures": ("resnet",), "attacks": False, "histories": False}, 0),
     ],
-    ids=["catalogue", "hostile", "bare"],
+    ids=["catalogue", "groups", "hostile", "bare"],
 )
 def test_every_chart_is_drawn_and_fits(
     open_report, width: int, changes: dict[str, object], charts: int
@@ -174,7 +175,7 @@ def test_on_a_phone_no_table_is_cut(open_report) -> None:
         assert wide == cue == shadow
         assert kept
     opened.page.evaluate("for (const box of document.querySelectorAll('.scroll')) box.scrollLeft = 1e6")
-    opened.page.wait_for_function("!document.querySelector('.scroll.more')")
+    opened.page.locator(".scroll.more").first.wait_for(state="detached")
 
 
 def test_it_is_short_before_anything_is_opened(open_report) -> None:

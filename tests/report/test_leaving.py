@@ -16,6 +16,7 @@ from nasaudit.errors import InputError, SpecError, UnknownNameError
 from nasaudit.report import trackers
 from nasaudit.report.trained import find_model
 from nasaudit.results.opened import OpenedStudy
+from nasaudit.running.options import RunOptions
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.spec.tasks import WeightsFile
 from nasaudit.training import checkpoint
@@ -41,7 +42,7 @@ STUDY = StudySpec.parse(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("leaving")
-    api.run_study(STUDY, place)
+    api.run_study(STUDY, place, RunOptions(executor="serial"))
     return place
 
 
@@ -128,7 +129,19 @@ def test_weights_are_audited_as_they_were(folder, results, name, monkeypatch, ca
     accuracy = results.select(metric="clean_accuracy", architecture=exact.spec.name, split="test", seed=3)[0]
     assert counted == [200, accuracy.n]
     out = tmp_path / "out"
-    call(monkeypatch, capsys, *words[1:], "--attacks", "none", "--analyses", "none", "--out", out)
+    call(
+        monkeypatch,
+        capsys,
+        *words[1:],
+        "--attacks",
+        "none",
+        "--analyses",
+        "none",
+        "--out",
+        out,
+        "--executor",
+        "serial",
+    )
     again = api.load_audit(out).results.select(metric="clean_accuracy", split="test")[0]
     assert (again.value, again.n) == (accuracy.value, accuracy.n)
 

@@ -7,7 +7,7 @@ from nasaudit.api import run_study
 from nasaudit.planning.plan import plan
 from nasaudit.results.assemble import common_images
 from nasaudit.results.image_values import ImageValues
-from nasaudit.running.options import DOWNLOADS
+from nasaudit.running.options import DOWNLOADS, RunOptions
 from nasaudit.spec.study import StudySpec
 from nasaudit.store.store import Store
 
@@ -15,7 +15,7 @@ STUDY = StudySpec.parse(
     {
         "architectures": ["resnet"],
         "mitigation": {"remedies": ["label_smoothing"]},
-        "data": "digits",
+        "data": {"name": "digits", "train_images": 400},
         "seeds": [0, 1],
         "attacks": [
             {"name": "pgd", "epsilons": ["8/255", "32/255"], "steps": 3, "images": 60},
@@ -30,7 +30,7 @@ STUDY = StudySpec.parse(
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     folder = tmp_path_factory.mktemp("remedied")
-    results = run_study(STUDY, folder).results
+    results = run_study(STUDY, folder, RunOptions(executor="serial")).results
     store, planned = Store(folder / "store"), plan(STUDY, DOWNLOADS)
     opened = {
         task.digest(): (store.find(task), store.path(task.digest()))

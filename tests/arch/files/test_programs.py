@@ -181,7 +181,7 @@ def test_a_black_box_is_attacked_by_its_answers_and_others_are_refused_at_once(n
     assert code == 2
     assert re.search(r"net\.pt: has no gradient by its pixels, which pgd would take", err)
     assert not Path("out").exists()
-    code, out, err = command(*words, "--attacks", "square", "--json")
+    code, out, err = command(*words, "--attacks", "square", "--json", "--executor", "serial")
     assert code == 0, err
     assert json.loads(out)["failures"] == []
 

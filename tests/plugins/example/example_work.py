@@ -168,7 +168,7 @@ class OneByOne(SampledSearch[OneByOneSpec]):
 
     def rounds(self, seed: int) -> Rounds:
         """See `SampledSearch`."""
-        random, ledger = Random(seed), Ledger()
+        random, ledger = Random(seed), Ledger(self)
         for _ in range(self.spec.children):
             ledger.add((yield [draw(self.spec.space, random)]))
-        return ledger.found(self, seed)
+        return ledger.found(seed)
