@@ -23,13 +23,15 @@ class Budget:
         self, seconds: float = math.inf, tasks: float = math.inf, clock: Callable[[], float] = time.monotonic
     ):
         self._clock, self._end, self._tasks = clock, clock() + seconds, tasks
+        self._timed = seconds < math.inf  # if not, no task's time is worked out
         self._pace = Pace()
         self.refused = False  # whether a task had to be left
 
     def allows(self, task: Task) -> bool:
         """Whether it may begin; if so, it is taken to."""
-        left = self._end - self._clock()
-        if self._tasks <= 0 or self._pace.seconds(Piece.of(task)) > left:
+        if self._tasks <= 0 or (
+            self._timed and self._pace.seconds(Piece.of(task)) > self._end - self._clock()
+        ):
             self.refused = True
             return False
         self._tasks -= 1
@@ -37,5 +39,5 @@ class Budget:
 
     def learn(self, task: Task, record: Record) -> None:
         """A task took its time."""
-        if record.state == "ok":
+        if self._timed and record.state == "ok":
             self._pace.learn(Piece.of(task), record.seconds)

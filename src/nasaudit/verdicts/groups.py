@@ -192,9 +192,6 @@ def _beside(
     searched: list[ArchitectureValue],
     random: list[ArchitectureValue],
 ) -> BesideRandom:
-    first, second = ([value.value for value in values] for values in (searched, random))
-    difference = beside(first, second, measured["unit"])
-    decided = difference is not None and not difference.low <= 0 <= difference.high
     return BesideRandom(
         **measured,
         method=method,
@@ -202,10 +199,22 @@ def _beside(
         space=space,
         searched=searched,
         random=random,
-        means=(fmean(first), fmean(second)),
-        difference=None if difference is None else Span.of(difference),
-        finding="undecided" if not decided else "higher" if fmean(first) > fmean(second) else "lower",
+        **compared(searched, random, measured["unit"]),
     )
+
+
+def compared(
+    first: Sequence[ArchitectureValue], second: Sequence[ArchitectureValue], unit: str
+) -> dict[str, Any]:
+    """Means, difference and finding of some architectures beside others, as `BesideRandom` has them."""
+    ours, theirs = ([value.value for value in values] for values in (first, second))
+    difference = beside(ours, theirs, unit)
+    decided = difference is not None and not difference.low <= 0 <= difference.high
+    return {
+        "means": (fmean(ours), fmean(theirs)),
+        "difference": None if difference is None else Span.of(difference),
+        "finding": "undecided" if not decided else "higher" if fmean(ours) > fmean(theirs) else "lower",
+    }
 
 
 def measures(

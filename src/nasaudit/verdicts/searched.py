@@ -5,7 +5,6 @@ trainings and the study's attacks on test images, by which fronts are compared h
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean
 
 from nasaudit.measure.catalogue import FRACTION
 from nasaudit.results.base import Span
@@ -16,8 +15,7 @@ from nasaudit.spec.searches import SampledSpec
 from nasaudit.spec.searches.objectives import ACCURACY, OBJECTIVES
 from nasaudit.stats.crossed import crossed_mean
 from nasaudit.stats.fronts import dominated, hypervolume, ranks
-from nasaudit.stats.two_groups import beside
-from nasaudit.verdicts.groups import drawn_from, measures, objectives_of
+from nasaudit.verdicts.groups import compared, drawn_from, measures, objectives_of
 
 RANDOM = "random"  # what random cells are called beside searches
 BEYOND = 1.1  # times the largest size: a reference that the largest network is just inside of
@@ -217,14 +215,9 @@ def _beside_plain(
         )
         if not (secure and plain):
             continue
-        first, second = ([value.value for value in each] for each in (secure, plain))
-        difference = beside(first, second, measured["unit"])
-        decided = difference is not None and not difference.low <= 0 <= difference.high
         yield BesidePlain(
             **measured,
             secure=secure,
             plain=plain,
-            means=(fmean(first), fmean(second)),
-            difference=None if difference is None else Span.of(difference),
-            finding="undecided" if not decided else "higher" if fmean(first) > fmean(second) else "lower",
+            **compared(secure, plain, measured["unit"]),
         )
