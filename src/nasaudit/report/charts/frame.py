@@ -65,6 +65,13 @@ def framed(chart: Chart, height: int = 300) -> Chart:
     )
 
 
+def against_accuracy(x_title: str, y_title: str, y_format: str) -> tuple[alt.X, alt.Y]:
+    """The axes of what is the better the more accurate and the less vulnerable it is: `accuracy` and `value`."""
+    x = alt.X("accuracy:Q").title(f"{x_title} \N{RIGHTWARDS ARROW} better").scale(zero=False, padding=12)
+    y = alt.Y("value:Q").title(f"{y_title} \N{DOWNWARDS ARROW} better").scale(zero=False, padding=12)
+    return x.axis(format="~%", tickCount=4), y.axis(format=y_format, tickCount=5)
+
+
 def tooltip(**titles: str) -> list[alt.Tooltip]:
     """What the pointer brings up: columns of the records with their titles."""
     return [alt.Tooltip(f"{column}:N", title=title) for column, title in titles.items()]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from nasaudit.report.charts.frame import DATA, FAINT, INK, Chart, emphasis, framed, tooltip
+from nasaudit.report.charts.frame import DATA, FAINT, INK, Chart, against_accuracy, emphasis, framed, tooltip
 from nasaudit.report.palette import COLOURS, SHAPES
 
 # The original: a star with five points, as large as the other shapes.
@@ -44,18 +44,7 @@ def trade_off(
     is what the tooltip calls `remedy`; `joined`: whether the front is one in these two alone.
     """
     labels = [look.label for look in points]
-    x = (
-        alt.X("accuracy:Q")
-        .title("clean accuracy \N{RIGHTWARDS ARROW} better")
-        .scale(zero=False, padding=12)
-        .axis(format="~%", tickCount=4)
-    )
-    y = (
-        alt.Y("value:Q")
-        .title(f"{y_title} \N{DOWNWARDS ARROW} better")
-        .scale(zero=False, padding=12)
-        .axis(format="~%" if shares else "~g", tickCount=5)
-    )
+    x, y = against_accuracy("clean accuracy", y_title, "~%" if shares else "~g")
     base = alt.Chart(DATA).encode(
         color=alt.Color("label:N").scale(domain=labels, range=[look.colour for look in points])
     )

@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from nasaudit.report.charts.frame import DATA, FAINT, INK, Chart, emphasis, framed, labels_of, tooltip
+from nasaudit.report.charts.frame import (
+    DATA,
+    FAINT,
+    INK,
+    Chart,
+    against_accuracy,
+    emphasis,
+    framed,
+    labels_of,
+    tooltip,
+)
 from nasaudit.report.palette import COLOURS
 
 ROW, HEIGHT = 24, 220  # pixels in height: of an edge, and of what goes by epochs
@@ -112,18 +122,7 @@ def children(y_title: str, *, shares: bool, joined: bool) -> Chart:
     Records: `number` (of the child), `accuracy`, `value`, `front` (bool), and for the tooltip `accuracy_text` and
     `estimate`. `joined`: whether the front is one in these two alone, so that a line says what it beats.
     """
-    x = (
-        alt.X("accuracy:Q")
-        .title("accuracy as a child \N{RIGHTWARDS ARROW} better")
-        .scale(zero=False, padding=12)
-        .axis(format="~%", tickCount=4)
-    )
-    y = (
-        alt.Y("value:Q")
-        .title(f"{y_title} \N{DOWNWARDS ARROW} better")
-        .scale(zero=False, padding=12)
-        .axis(format="~%" if shares else "~s", tickCount=5)
-    )
+    x, y = against_accuracy("accuracy as a child", y_title, "~%" if shares else "~s")
     base = alt.Chart(DATA).encode(x=x, y=y)
     front = base.transform_filter("datum.front")
     line = front.mark_line(interpolate="step-before", color=FAINT, strokeWidth=1.2, strokeDash=[4, 3])
