@@ -22,6 +22,8 @@ def results_so_far(out: Path) -> StudyResults | None:
         StoreError: the folder holds no study.
         InputError: the study cannot be planned (its data is gone, say).
     """
+    if StudyFolder(out).is_whole():
+        return None
     study = StudyOnDisk.of(out)
     state = status_of(study.planned, study.store, study.folder.path)
     if not _missing(state) and state.expected == 0:
@@ -45,7 +47,7 @@ def partial_results(
         ending: of the flag's sentence: what to do about it.
     """
     state = status_of(planned, store, folder.path)
-    unfolding = Unfolding(planned, store.find, store.path)
+    unfolding = Unfolding(planned, store.look_up, store.path)
     known, records = unfolding.plan, unfolding.records
     results = collect(known, records, store, downloads)
     copy_examples(known, records, store, folder)
