@@ -8,8 +8,9 @@ import inspect
 import json
 import shlex
 import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -104,20 +105,34 @@ class RunFlags:
 
         return api.run_study(study, self.out, self.options())
 
-    def plan(self, study: "StudySpec") -> None:
-        """Say what a study would cost; nothing runs, and nothing is written."""
+    def plan(self, *studies: "StudySpec") -> None:
+        """Say what studies would cost; nothing runs, and nothing is written."""
         from nasaudit.api import default_folder
         from nasaudit.running.devices import worker_devices
         from nasaudit.running.forecast import forecast_study
         from nasaudit.running.options import DOWNLOADS
-        from nasaudit.terminal.status import forecast_table
+        from nasaudit.terminal.status import forecast_sum, forecast_table
 
         workers = len(worker_devices(self.device, self.workers))
-        cost = forecast_study(study, self.out or default_folder(study), self.store, DOWNLOADS, workers)
+        costs = []
+        for study in studies:
+            cost = forecast_study(study, self.out or default_folder(study), self.store, DOWNLOADS, workers)
+            costs.append(cost)
+            if not self.as_json:
+                typer.echo(forecast_table(cost))
+        if len(studies) > 1 and not self.as_json:
+            typer.echo(f"\n{forecast_sum(costs)}")
         if self.as_json:
-            print_json(cost.as_dict())
-        else:
-            typer.echo(forecast_table(cost))
+            answers = [cost.as_dict() for cost in costs]
+            print_json(answers[0] if len(studies) == 1 else answers)
+
+    def of_member(self, folder: Path, label: str, left: int, begun: float) -> "RunFlags":
+        """The same for one study of a grid: a folder of its own, and its part of what a budget has left."""
+        parts: dict[str, Any] = {"out": folder / label, "store": self.store or folder / "store"}
+        if self.time_budget:
+            rest = seconds_of(self.time_budget, "--time-budget") - (time.monotonic() - begun)
+            parts["time_budget"] = f"{max(1.0, rest / left):.0f}"
+        return replace(self, **parts)
 
     def conclude(self, finished: "Audit") -> None:
         """Say what came of a study; one with failures ends with exit code 1."""
