@@ -40,7 +40,7 @@
     reportLatest = report.number;
     if (report.number > reportShown) {
       // Whoever reads keeps the place; whoever has not begun sees the newest.
-      if (reportShown && reading) document.getElementById("newer").hidden = false;
+      if (reportShown && (reading || document.activeElement === frame || frame.matches(":hover"))) document.getElementById("newer").hidden = false;
       else showReport(report.number);
     }
   }
