@@ -2,6 +2,7 @@
 
 import io
 import re
+import socket
 import sys
 import threading
 import time
@@ -172,5 +173,57 @@ def test_what_is_no_study_is_not_served(command, tmp_path) -> None:
     code, _, err = command("serve", tmp_path)
     assert code == 3
     assert "holds no study" in err
-    code, _, err = command("serve", tmp_path, "--token", "short")
-    assert code == 2 or "holds no study" in err
+
+
+def test_the_command_serves_until_it_is_interrupted(command, folder, monkeypatch) -> None:
+    folder.commit(folder.training)
+    pages = []
+
+    def interrupted(served: Served) -> None:
+        pages.append(get(served.place.address))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Served, "wait", interrupted)
+    code, out, err = command("serve", folder.path)
+    assert code == 0
+    assert re.fullmatch(r"serving .*: http://127\.0\.0\.1:\d+/ \(Ctrl-C ends it\)\n", out)
+    assert err == ""
+    assert "97.2%" in pages[0]
+    code, out, err = command("serve", folder.path, "--host", "0.0.0.0", "--token", "this-is-known-to-me")
+    assert code == 0, err
+    assert "?token=this-is-known-to-me (" in out
+    assert "not encrypted" in err
+    assert "97.2%" not in pages[1]  # until the cookie is there
+    code, _, err = command("serve", folder.path, "--token", "short")
+    assert code == 2
+    assert "--token: expected at least 16" in err
+
+
+HOSTILE = {
+    "GET /../../../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n": 404,
+    "GET //etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n": 404,
+    "GET /%2e%2e/%00 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n": 404,
+    "GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n": 400,
+    "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n": 400,
+    "GET / HTTP/1.0\r\n\r\n": 400,
+    "GET / HTTP/1.1\r\n\r\n": 400,
+    "GET /\0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n": 400,
+    f"GET /{'a' * 30_000} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n": 404,
+    "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\n\r\nabc": 405,
+    "CONNECT evil.example:80 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n": 405,
+    "\x16\x03\x01 no HTTP at all\r\n\r\n": 400,
+}
+
+
+def test_what_no_browser_sends_is_refused_on_the_socket_too(folder) -> None:
+    place = bind()
+    served = Served(folder.path, place)
+    try:
+        for request, expected in HOSTILE.items():
+            with socket.create_connection(("127.0.0.1", place.port), timeout=20) as connection:
+                connection.sendall(request.encode("latin-1"))
+                answer = connection.recv(2**16).decode("latin-1")
+            assert answer.startswith(f"HTTP/1.1 {expected} "), (request[:80], answer[:200])
+            assert "root:" not in answer
+    finally:
+        served.close()

@@ -49,10 +49,10 @@ def serve(
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """A live page of a study, also while it runs: tasks, figures, failures, records, the report as it stands."""
-    from nasaudit.results.opened import StudyOnDisk
+    from nasaudit.results.folder import StudyFolder
     from nasaudit.serving.server import Served, bind
 
-    StudyOnDisk.of(folder)  # what cannot be looked at is said here
+    StudyFolder(folder).read()  # a folder without a study is said here, what else is wrong on the page
     place = bind(host, port, token)
     served = Served(folder, place)
     try:

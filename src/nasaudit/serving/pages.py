@@ -22,6 +22,7 @@ from nasaudit.serving.watch import Look, Row
 ROWS = 200  # of the task table on one page
 MOST_FIGURES = 24  # of each kind of task, in the tables above it
 MOST_FAILURES = 8
+MOST_FILTERS = 20  # whose tables are kept until the next look
 LAST_LINES = 6  # of a traceback
 LABEL, REASON = 300, 600  # characters of a name, and of a sentence
 BAR = 256  # units of width of the picture of an interval
@@ -88,6 +89,7 @@ class Pages:
 
     def __init__(self, folder: Path):
         self._folder = folder
+        self._made: tuple[Look, dict[object, str]] | None = None
 
     def study(self, look: Look | None, asked: Filter, reports: Reports) -> bytes:
         """The first page: how far it is, figures, failures, tasks."""
@@ -99,14 +101,26 @@ class Pages:
         report = _report_words(reports)
         htmls = {"summary": _render("summary.html.j2", look=look, words=words)}
         if look is not None and look.status is not None:
-            htmls |= {
-                "failures": _render("failures.html.j2", **_failures(look)),
-                "figures": _render("figures.html.j2", groups=list(_figures(look)), bar=BAR),
-                "tasks": _render("tasks.html.j2", **_tasks(look, asked), asked=asked),
-            }
+            htmls |= self._tables(look, asked)
         content = json.dumps([htmls, report])
         version = hashlib.sha256(content.encode()).hexdigest()[:16]
         return {"version": version, "title": words["title"], "html": htmls, "report": report}
+
+    def _tables(self, look: Look, asked: Filter) -> dict[str, str]:
+        """What takes long where a study has many tasks: once for each look, however often it is asked for."""
+        if self._made is None or self._made[0] is not look:
+            made: dict[object, str] = {
+                "failures": _render("failures.html.j2", **_failures(look)),
+                "figures": _render("figures.html.j2", groups=list(_figures(look)), bar=BAR),
+            }
+            self._made = look, made
+        made = self._made[1]
+        if asked not in made:
+            if len(made) > MOST_FILTERS:
+                made = {name: made[name] for name in ("failures", "figures")}
+                self._made = look, made
+            made[asked] = _render("tasks.html.j2", **_tasks(look, asked), asked=asked)
+        return {"failures": made["failures"], "figures": made["figures"], "tasks": made[asked]}
 
     def task(self, look: Look, task: Opened) -> bytes:
         """The page of one task."""
@@ -181,7 +195,7 @@ def _report_words(reports: Reports) -> dict[str, object]:
 
 
 def _tasks(look: Look, asked: Filter) -> dict[str, object]:
-    chosen = [row for row in look.rows if asked.takes(row)]
+    chosen = [row for row in look.rows if asked.takes(row)] if asked.text or asked.state else look.rows
     pages = max(1, -(-len(chosen) // ROWS))
     page = min(asked.page, pages)
     status = look.status

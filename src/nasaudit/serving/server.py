@@ -100,10 +100,13 @@ class Served:
         folder: of the study.
         place: where.
         patient: whether a folder without a study is one whose run has not begun.
+
+    Attributes:
+        place: where.
     """
 
     def __init__(self, folder: Path, place: Place, *, patient: bool = False):
-        self._folder, self._place, self._patient = folder.absolute(), place, patient
+        self._folder, self.place, self._patient = folder.absolute(), place, patient
         self._woken, self._wake = socket.socketpair()
         self._server: uvicorn.Server | None = None
         self._ended = False
@@ -122,12 +125,12 @@ class Served:
         if self._server is not None:
             self._server.should_exit = self._server.force_exit = True
         self._thread.join(ENDING)
-        for each in (self._woken, self._wake, self._place.listening):
+        for each in (self._woken, self._wake, self.place.listening):
             each.close()
 
     def _run(self) -> None:
         # What answers takes a third of a second to import: the run that this stands beside pays for it when asked.
-        select.select([self._place.listening, self._woken], [], [])
+        select.select([self.place.listening, self._woken], [], [])
         if self._ended:
             return
         import uvicorn
@@ -135,7 +138,7 @@ class Served:
         from nasaudit.serving.app import make_app
 
         app, closing = make_app(
-            self._folder, self._place.hosts, self._place.token, self._place.port, patient=self._patient
+            self._folder, self.place.hosts, self.place.token, self.place.port, patient=self._patient
         )
         server = uvicorn.Server(
             uvicorn.Config(
@@ -155,4 +158,4 @@ class Served:
         self._server = server
         server.should_exit = self._ended  # closed meanwhile
         with closing:
-            server.run(sockets=[self._place.listening])
+            server.run(sockets=[self.place.listening])
