@@ -6,9 +6,11 @@ handed on, the types are checked.
 
 import inspect
 import json
+import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -83,6 +85,12 @@ class RunFlags:
     ] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the answer.")] = False
     show: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False
+    serve: Annotated[
+        bool | None,
+        typer.Option(
+            "--serve/--no-serve", help="Show the run on a live page. [default: on a terminal, and in no CI]"
+        ),
+    ] = None
     as_json: Json = False
 
     def options(self) -> "RunOptions":
@@ -115,7 +123,32 @@ class RunFlags:
         """Run a study as the flags say."""
         from nasaudit import api
 
-        return api.run_study(study, self.out, self.options())
+        folder = self.out or api.default_folder(study)
+        with self.page(folder):
+            return api.run_study(study, folder, self.options())
+
+    @contextmanager
+    def page(self, folder: Path) -> Iterator[None]:
+        """A live page of a study's folder, as long as the block takes; a run does not end for want of one."""
+        watched = not self.quiet and sys.stderr.isatty() and not os.environ.get("CI")
+        if not (watched if self.serve is None else self.serve):
+            yield
+            return
+        from nasaudit.errors import StoreError
+        from nasaudit.serving.server import Served, bind
+
+        try:
+            place = bind()
+        except StoreError as error:
+            complain(f"note: there is no live page: {error}")
+            yield
+            return
+        served = Served(folder, place, patient=True)
+        typer.echo(f"watch: {place.address}", err=True)
+        try:
+            yield
+        finally:
+            served.close()
 
     def plan(self, study: "StudySpec") -> None:
         """Say what a study would cost; nothing runs, and nothing is written."""

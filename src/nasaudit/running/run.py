@@ -200,16 +200,17 @@ class _Runner:
             case Progressed():
                 self._observer.progressed(job.task, event.done, event.text)
             case Finished():
-                self._finish(job, event.record)
+                self._finish(job, event.record, event.words)
             case Died():
                 self._bury(job, event, executor)
             case Overran():
-                self._finish(job, overrun(job.task, event.seconds, event.words, event.stack))
+                self._finish(job, overrun(job.task, event.seconds, event.words, event.stack), event.words)
             case Halted():
                 raise StoreError(event.message)
 
-    def _finish(self, job: Job, record: Record) -> None:
+    def _finish(self, job: Job, record: Record, words: str) -> None:
         attempts = self._deaths.get(job.digest, 0) + 1
+        self._store.words.keep(job.digest, words)  # first: what has a record is not come back to
         stored = self._store.commit(record.model_copy(update={"attempts": attempts}), job.folder)
         del self._jobs[job.digest]
         self._budget.learn(job.task, stored)
@@ -237,7 +238,7 @@ class _Runner:
             self._submit(job.task, executor)
             return
         self._deaths[job.digest] = ATTEMPTS - 1
-        self._finish(job, death(job.task, event.reason, ATTEMPTS, event.words))
+        self._finish(job, death(job.task, event.reason, ATTEMPTS, event.words), event.words)
 
     def _report_blocked(self) -> None:
         """Tasks whose needs failed are not stored as failures: they run as soon as their needs succeed."""

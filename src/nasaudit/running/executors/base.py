@@ -44,10 +44,17 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Finished:
-    """A job ended; its record, of success or failure, is not yet stored and lists no artefacts."""
+    """A job ended; its record, of success or failure, is not yet stored and lists no artefacts.
+
+    Attributes:
+        digest: the job's.
+        record: of it.
+        words: the last that it printed, where the executor knows.
+    """
 
     digest: str
     record: Record
+    words: str = ""
 
 
 @dataclass(frozen=True)
