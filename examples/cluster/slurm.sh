@@ -1,6 +1,6 @@
 #!/bin/bash
 # A study on several nodes of a SLURM cluster: `sbatch slurm.sh study.yaml results`.
-# The first node is the head of a Ray cluster and runs nasaudit; the others join it. If the job is pre-empted, submit it again:
+# The first node is the head of a Ray cluster and runs nasaudit; the others join it. If the job is preempted, submit it again:
 # what has a record is not done again.
 #SBATCH --job-name=nasaudit
 #SBATCH --nodes=4
