@@ -42,9 +42,19 @@ class RunFlags:
         int | None, typer.Option(min=1, help="Processes side by side. [default: one a core or GPU]")
     ] = None
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "auto"
-    executor: Annotated[str, typer.Option(help="processes; serial (one after the other); a plugin's.")] = (
-        "processes"
-    )
+    executor: Annotated[
+        str, typer.Option(help="processes; serial (one after the other); ray (a cluster); a plugin's.")
+    ] = "processes"
+    address: Annotated[
+        str,
+        typer.Option(metavar="HOST:PORT", help="Of ray's cluster. [default: RAY_ADDRESS, or this machine]"),
+    ] = ""
+    task_gpus: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="With ray: of a GPU, for each task. [default: 1]")
+    ] = None
+    task_memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="With ray: for each task, as 2GB. [default: of no account]")
+    ] = ""
     out: Annotated[Path | None, typer.Option(help="Folder of the results. [default: one under audits/]")] = (
         None
     )
@@ -93,6 +103,9 @@ class RunFlags:
             workers=self.workers,
             device=self.device,
             executor=self.executor,
+            address=self.address,
+            task_gpus=self.task_gpus,
+            task_memory=bytes_of(self.task_memory, "--task-memory") if self.task_memory else None,
             mode=self.mode,
             redo=tuple(name.strip() for name in self.redo.split(",") if name.strip()),
             command=shlex.join(["nasaudit", *sys.argv[1:]]),
@@ -211,6 +224,22 @@ def seconds_of(text: str, where: str) -> float:
         return float(number) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
     except (ValueError, KeyError):
         raise SpecError(where, "a time such as 90s, 15m or 2h", text) from None
+
+
+def bytes_of(text: str, where: str) -> int:
+    """A size as people write it: `2GB`, `500MiB`, `1000000`.
+
+    Raises:
+        SpecError: it is none.
+    """
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    from nasaudit.errors import SpecError
+
+    try:
+        return int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError:
+        raise SpecError(where, "a size such as 2GB or 500MiB", text) from None
 
 
 def print_json(value: object) -> None:

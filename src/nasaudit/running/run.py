@@ -70,8 +70,9 @@ def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> S
     """
     make_executor = EXECUTORS[options.executor]
     store = StudyFolder(out).store if options.store is None else Path(options.store)
-    context = RunContext(store=store.absolute(), downloads=options.downloads.absolute())
-    devices = worker_devices(options.device, options.workers)
+    context = RunContext(store.absolute(), options.downloads.absolute(), options.cluster)
+    is_elsewhere = getattr(make_executor, "is_elsewhere", False)
+    devices = () if is_elsewhere else worker_devices(options.device, options.workers)
 
     def executor() -> Executor:
         made = make_executor(context, devices)
@@ -231,7 +232,7 @@ class _Runner:
     def _bury(self, job: Job, event: Died, executor: Executor) -> None:
         """A worker died; its task starts anew in an empty folder, unless it was tried often enough."""
         self._observer.died(job.task, event.reason)
-        deaths = self._deaths[job.digest] = self._deaths.get(job.digest, 0) + 1
+        deaths = self._deaths[job.digest] = self._deaths.get(job.digest, 0) + (not event.is_innocent)
         if deaths < ATTEMPTS:
             self._store.discard(job.folder)
             self._submit(job.task, executor)
