@@ -200,6 +200,11 @@ def print_much_and_die(task: FakeTrain) -> None:
     die(task)
 
 
+def murmur(task: FakeTrain) -> None:
+    """Nobody flushes it."""
+    sys.stdout.write("a word without an end")
+
+
 def remove_folder(task: FakeTrain) -> None:
     """Of the workspace, which is found as a module of somebody else's would find it."""
     for folder in Path(task.folder).parent.rglob("made-by-nasaudit"):
@@ -222,6 +227,7 @@ TROUBLES = {
     "fork_and_end": fork_and_end,
     "print_much": print_much,
     "print_much_and_die": print_much_and_die,
+    "murmur": murmur,
     "remove_folder": remove_folder,
 }
 

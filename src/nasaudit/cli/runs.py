@@ -186,10 +186,11 @@ def analyze(
     flags: RunFlags,
 ) -> None:
     """Analyse a trained model: topology, gradients, smoothness, landscapes. No training, no attack."""
-    from nasaudit import api
+    from nasaudit.planning.requests import choose_all, make_study
     from nasaudit.terminal.verdicts import measured
 
-    finished = api.analyze(architecture, weights, data, scale, names(analyses), flags.out, flags.options())
+    choices = choose_all([architecture], weights)
+    finished = flags.run(make_study(choices, data, scale, "sound", (), 1, names(analyses)))
     if not flags.as_json:
         typer.echo(measured(finished.results.rows))
     flags.conclude(finished)

@@ -20,6 +20,8 @@ EXPECTED_IMAGES = {
     "digits": 1_797, "mnist5k": 5_000, "cifar10": 50_000, "cifar100": 50_000, "imagenet32": 1_281_167,
 }  # fmt: skip
 GUESSED_IMAGES = 5_000
+EXPECTED_SIDES = {"digits": 8, "mnist5k": 28}  # pixels; of others: a guess
+GUESSED_SIDE = 32
 # Images of official test sets, and the classes that both are of.
 TEST_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "imagenet32": 50_000}
 ALL_CLASSES = {"imagenet32": 1000}  # of sets of which some classes may be drawn
@@ -68,6 +70,11 @@ class DataSpec(Spec):
     def label(self) -> str:
         """What a reader knows the images by: `cifar10`, or the name of the user's own file or folder."""
         return PurePath(self.path).name if self.path and self.name in OWN else self.name
+
+    @property
+    def expected_side(self) -> int:
+        """Height and width of the images, roughly, in pixels."""
+        return self.image_size or EXPECTED_SIDES.get(self.name, GUESSED_SIDE)
 
     def expected_images(self, share: float | None = None) -> float:
         """How many images to train on, roughly; with a share, how many are that share of the whole."""

@@ -4,6 +4,7 @@
     records/<first two digits>/<digest>/    artefacts and record.json
     .nasaudit-unfinished/                   unfinished work, removed by the next run
     .nasaudit-checkpoints/<digest>          how far a long task is, removed when it has its record
+    .nasaudit-logs/<digest>.txt             the last that a worker printed during a task, no part of the record
 
 A task writes its artefacts to a folder of unfinished work. `commit` syncs them, writes record.json beside them
 as the last file, and publishes the folder by one rename: a crash at any moment leaves a whole record, or
@@ -35,6 +36,7 @@ from nasaudit.store.lock import hold, is_held
 from nasaudit.store.reading import RECORD_FILE, DistrustError, read_record
 from nasaudit.store.records import Artefact, Record
 from nasaudit.store.unfinished import Unfinished
+from nasaudit.store.words import Words
 
 FORMAT_FILE = "format.json"
 CHECKPOINTS = ".nasaudit-checkpoints"
@@ -53,6 +55,7 @@ class Store:
         self.folder = folder.absolute()
         self._records = self.folder / "records"
         self._unfinished = Unfinished(self.folder)
+        self.words = Words(self.folder)
         self._format_checked = False
 
     def exists(self) -> bool:
@@ -199,6 +202,7 @@ class Store:
         aside = self._unfinished.new(digest)
         self.path(digest).rename(aside / digest)
         self.discard(aside)
+        self.words.forget(digest)
 
     def begun(self) -> dict[str, float]:
         """When the tasks that run began, in seconds since 1970, by the first 8 digits of their digests.

@@ -1,5 +1,6 @@
 """The program of a worker process: `python -m nasaudit.running.executors.worker FILE_DESCRIPTOR PARENT`."""
 
+import contextlib
 import faulthandler
 import pickle
 import signal
@@ -41,6 +42,7 @@ def main(descriptor: int, parent: int) -> None:
         end = _do(job, store, context, device, _Reporter(connection, job.digest, copies))
         if copies.is_one:
             wait_for_the_end()
+        _flush()
         left = any_left()
         if left and copies.made and isinstance(end, Finished):
             end = Finished(job.digest, failure(job.task, COPIED, end.record.seconds, device))
@@ -55,6 +57,13 @@ def _do(job: Job, store: Store, context: RunContext, device: str, progress: "_Re
     except StoreError as error:
         return Halted(job.digest, str(error))
     return Finished(job.digest, record)
+
+
+def _flush() -> None:
+    """What the job printed belongs to it, and not to the next one."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # code of others may have put anything there, or closed it
+            stream.flush()
 
 
 def _listen(connection: Connection, payloads: SimpleQueue[bytes]) -> None:
