@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from nasaudit.measure.estimate import Estimate, Measurement
-from nasaudit.serving import reports
+from nasaudit.serving import reports, watch
 from nasaudit.serving.server import Served, bind
 from nasaudit.store.lock import hold
 
@@ -63,14 +63,15 @@ def chromium() -> Iterator["playwright.Browser"]:
 
 
 @pytest.fixture
-def open_page(chromium, folder) -> Iterator[Callable[..., Opened]]:
+def open_page(chromium, folder, monkeypatch) -> Iterator[Callable[..., Opened]]:
+    monkeypatch.setattr(watch, "LOOK_EVERY", 0.2)
     place = bind()
     served = Served(folder.path, place)
     context = chromium.new_context()
 
-    def open_at(path: str = "", width: int = DESKTOP) -> Opened:
+    def open_at(path: str = "") -> Opened:
         page = context.new_page()
-        page.set_viewport_size({"width": width, "height": 800})
+        page.set_viewport_size({"width": DESKTOP, "height": 800})
         opened = Opened(page, place.address)
         page.on("console", lambda message: opened.complaints.append(message.text))
         page.on("pageerror", lambda error: opened.complaints.append(str(error)))
@@ -127,19 +128,20 @@ def test_tasks_are_filtered_and_a_record_is_opened(open_page, folder) -> None:
     assert (opened.complaints, opened.foreign) == ([], [])
 
 
-@pytest.mark.parametrize("width", [DESKTOP, PHONE])
-def test_words_of_strangers_run_nothing_and_widen_nothing(open_page, folder, width: int) -> None:
+def test_words_of_strangers_run_nothing_and_widen_nothing(open_page, folder) -> None:
     long = HOSTILE + "long" * 200
     figure = Measurement("clean_accuracy", Estimate(0.5, 0.4, 0.6, 9, "fraction"), ((long, long),))
     folder.commit(folder.training, versions={long: long}, measurements=(figure,))
     folder.fail(folder.tasks[1], long)
     folder.store.words.keep(folder.training.digest(), long)
     for path in ("", f"tasks/{folder.training.digest()}", f"tasks/{folder.tasks[1].digest()}"):
-        opened = open_page(path, width)
-        opened.page.wait_for_timeout(500)
+        opened = open_page(path)
+        opened.page.wait_for_timeout(300)
         assert "owned" not in opened.page.title()
         root = "document.documentElement"
-        assert opened.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
+        for width in (DESKTOP, PHONE):
+            opened.page.set_viewport_size({"width": width, "height": 800})
+            assert opened.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
         assert (opened.complaints, opened.foreign) == ([], [])
 
 

@@ -122,20 +122,21 @@ class Watch:
         begun = study.store.begun()  # before the records: a task that ends between the two is done
         unfolding = Unfolding(study.planned, remembered.find, study.store.path)
         status = status_by(unfolding, begun, study.folder.path)
-        known, records = unfolding.plan, unfolding.records
+        known = unfolding.plan
         victims, now = {victim.digest() for victim in known.victims}, datetime.now(UTC)
         rows = tuple(
             replace(
-                _row(task.kind, state, records.get(state.digest), begun, now),
+                _row(task.kind, state, remembered.found(state.digest), begun, now),
                 asked=task.kind != "train" or state.digest in victims,
             )
             for task, state in zip(known.tasks, status.tasks, strict=True)
         )
-        mark = hashlib.sha256()
-        for digest, record in records.items():
-            mark.update(f"{digest} {record.state} {record.finished}\n".encode())
+        ended = [
+            f"{row.digest} {row.state} {row.finished}" for row in rows if row.state in ("done", "failed")
+        ]
+        mark = hashlib.sha256("\n".join(ended).encode()).hexdigest() if ended else ""
         specs = {row.digest: task for row, task in zip(rows, known.tasks, strict=True)}
-        return Look(status, rows, specs, study.store, mark.hexdigest() if records else "")
+        return Look(status, rows, specs, study.store, mark)
 
     def _open(self) -> tuple[StudyOnDisk, Remembered]:
         """The study, planned anew when its file has changed: a study may grow in its folder."""
@@ -145,8 +146,8 @@ class Watch:
         except OSError:
             stamp = None
         if self._study is None or self._remembered is None or stamp != self._stamp:
-            self._study = StudyOnDisk.of(self.folder)
-            self._remembered, self._stamp = Remembered(self._study.store), stamp
+            self._study, self._stamp = StudyOnDisk.of(self.folder), stamp
+            self._remembered = Remembered(self._study.store, whole=bool(self._study.planned.stages))
         return self._study, self._remembered
 
     def _run(self) -> None:
