@@ -187,6 +187,11 @@ def fork_and_end(task: FakeTrain) -> None:
     os.waitpid(copy, 0)
 
 
+def want_memory(task: FakeTrain) -> None:
+    """More than a worker may have, and less than most machines have."""
+    bytearray(3 * 2**30)
+
+
 def print_much(task: FakeTrain) -> None:
     line = "x" * 999 + "\n"
     for _ in range(100_000):
@@ -225,6 +230,7 @@ TROUBLES = {
     "leave_a_child": leave_a_child,
     "fork": fork,
     "fork_and_end": fork_and_end,
+    "want_memory": want_memory,
     "print_much": print_much,
     "print_much_and_die": print_much_and_die,
     "murmur": murmur,

@@ -133,10 +133,10 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch) -> No
         Ray(RunContext(tmp_path / "store", tmp_path, Cluster(address="127.0.0.1:1")))
 
 
-@pytest.mark.parametrize("field", ["address", "task_gpus", "task_memory"])
+@pytest.mark.parametrize("field", ["address", "task_gpus"])
 def test_what_is_said_of_a_cluster_needs_one(field: str) -> None:
     with pytest.raises(SpecError, match=f"{field}: expected an executor that has a cluster"):
-        RunOptions(**{field: {"address": "here:1", "task_gpus": 0.5, "task_memory": 10}[field]})
+        RunOptions(**{field: {"address": "here:1", "task_gpus": 0.5}[field]})
 
 
 def test_parcels_stay_in_their_folder(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class RunFlags:
         float | None, typer.Option(metavar="SHARE", help="With ray: of a GPU, for each task. [default: 1]")
     ] = None
     task_memory: Annotated[
-        str, typer.Option(metavar="SIZE", help="With ray: for each task, as 2GB. [default: of no account]")
+        str, typer.Option(metavar="SIZE", help="That a task may take, as 4GB. [default: no limit]")
     ] = ""
     out: Annotated[Path | None, typer.Option(help="Folder of the results. [default: one under audits/]")] = (
         None

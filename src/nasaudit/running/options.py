@@ -12,11 +12,9 @@ from nasaudit.running.executors.base import Cluster
 
 DOWNLOADS = Path("data")
 Mode = Literal["cached", "retry", "force", "read-only"]
-CLUSTER_FIELDS = {
-    "address": "",
-    "task_gpus": None,
-    "task_memory": None,
-}  # what they are where nothing is said
+LEAST_MEMORY = 10**9
+# What is of account to a cluster alone, and what it is where nothing is said.
+CLUSTER_FIELDS = {"address": "", "task_gpus": None}
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,8 @@ class RunOptions:
             process; `ray`, the nodes of a cluster; or one that a plugin brings.
         address: of the cluster of `ray`; "": what RAY_ADDRESS says, or a cluster of this machine alone.
         task_gpus: share of a GPU that a task takes, by which `ray` packs them; None: a whole one, if there are any.
-        task_memory: bytes of memory that a task takes, by which `ray` places them; None: of no account.
+        task_memory: bytes of memory that a task may take. `processes`: one that wants more fails (on Linux); `ray`:
+            no more tasks are placed on a node than fit. None: no limit.
         mode: `cached` takes all records that exist, also those of failures; `retry` does failed tasks
             again; `force` does all tasks again; `read-only` does and writes nothing.
         store: folder of the records; None: `store` in the study's own folder. Studies that share one share
@@ -80,8 +79,10 @@ class RunOptions:
                 raise SpecError(field, "an executor that has a cluster (--executor ray)", self.executor)
         if self.task_gpus is not None and not 0 <= self.task_gpus < math.inf:
             raise SpecError("task_gpus", "a share of a GPU, 0 or more", self.task_gpus)
-        if self.task_memory is not None and self.task_memory < 1:
-            raise SpecError("task_memory", "bytes above 0", self.task_memory)
+        if self.task_memory is not None and self.task_memory < LEAST_MEMORY:
+            raise SpecError("task_memory", "1 GB or more, which torch itself takes", self.task_memory)
+        if self.task_memory is not None and self.executor == "serial":
+            raise SpecError("task_memory", "an executor with processes of its own", self.executor)
         if self.max_tasks is not None and self.max_tasks < 1:
             raise SpecError("max_tasks", "at least 1", self.max_tasks)
 

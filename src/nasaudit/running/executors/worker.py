@@ -3,6 +3,7 @@
 import contextlib
 import faulthandler
 import pickle
+import resource
 import signal
 import sys
 import threading
@@ -35,6 +36,8 @@ def main(descriptor: int, parent: int) -> None:
     context, device = connection.recv()
     threading.Thread(target=_listen, args=(connection, payloads), daemon=True).start()
     store = Store(context.store)
+    if context.cluster.memory is not None:
+        _limit_memory(context.cluster.memory)
     while True:
         job: Job = pickle.loads(payloads.get())
         copies.made = False
@@ -57,6 +60,15 @@ def _do(job: Job, store: Store, context: RunContext, device: str, progress: "_Re
     except StoreError as error:
         return Halted(job.digest, str(error))
     return Finished(job.digest, record)
+
+
+def _limit_memory(size: int) -> None:
+    """What wants more gets a MemoryError: the task fails, and the machine does not look for somebody to kill.
+
+    The limit is on private memory, not on addresses: torch maps much that it never touches. Linux alone knows it.
+    """
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 
 def _flush() -> None:
