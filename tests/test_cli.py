@@ -291,3 +291,22 @@ def test_the_executor_is_chosen_on_the_command_line(command, tmp_path):
     code, _, errors = command("audit", "resnet", "--data", "digits", "--executor", "cluster")
     assert (code, list(tmp_path.iterdir())) == (2, [])
     assert "unknown executor 'cluster'; known: processes, serial" in errors
+
+
+def test_a_grid_is_run_into_folders_of_its_own_and_shares_records(command, tmp_path):
+    (tmp_path / "grid.yaml").write_text(
+        "name: tiny\narchitectures: [darts]\nseeds: 1\nattacks: []\nanalyses: [topology]\ntraining: {epochs: 1}\n"
+        "data: {name: digits, train_images: 200}\ngrid: {analyses: [[topology], [topology, convergence]]}\n"
+    )
+    out = tmp_path / "out"
+    code, _, said = command("study", "run", "grid.yaml", "--out", str(out), *HERE, "--quiet")
+    assert code == 0, said
+    assert sorted(path.name for path in out.iterdir()) == ["store", "topology", "topology+convergence"]
+    rows = [
+        len((out / name / "results.csv").read_text().splitlines())
+        for name in ("topology", "topology+convergence")
+    ]
+    assert rows[0] < rows[1]
+    code, plans, _ = command("study", "plan", "grid.yaml", "--out", str(out), "--json")
+    assert [plan["study"] for plan in json.loads(plans)] == ["tiny-topology", "tiny-topology+convergence"]
+    assert all(kind["cached"] == kind["tasks"] for plan in json.loads(plans) for kind in plan["kinds"])

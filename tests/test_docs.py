@@ -21,7 +21,7 @@ PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 # Commands that look at the results of an earlier one: here they are understood, and miss a folder. That they do what
 # they say is in test_the_cli_page_runs_as_written, test_leaving.py and tests/gate.
-NEEDS_RESULTS = ("report", "study status", "export", "gate", "compare")
+NEEDS_RESULTS = ("report", "study status", "export", "gate", "compare", "serve")
 
 
 def commands():

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from nasaudit.errors import InputError, SpecError, UnknownNameError
+from nasaudit.planning.grids import load_studies
 from nasaudit.planning.plan import plan
 from nasaudit.planning.studies import changed_study, load_study, parse_study, recipe_names
 from nasaudit.spec.attacks import PgdSpec
@@ -14,7 +15,8 @@ from nasaudit.spec.study import StudySpec
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_of_the_package_can_be_planned(name: str, tmp_path: Path) -> None:
-    assert plan(load_study(name), tmp_path).tasks
+    for member in load_studies(name):
+        assert plan(member.study, tmp_path, unseen=True).tasks
 
 
 def test_the_talk_has_seventeen_architectures(tmp_path: Path) -> None:

@@ -187,6 +187,11 @@ def fork_and_end(task: FakeTrain) -> None:
     os.waitpid(copy, 0)
 
 
+def want_memory(task: FakeTrain) -> None:
+    """More than a worker may have, and less than most machines have."""
+    bytearray(3 * 2**30)
+
+
 def print_much(task: FakeTrain) -> None:
     line = "x" * 999 + "\n"
     for _ in range(100_000):
@@ -198,6 +203,11 @@ def print_much(task: FakeTrain) -> None:
 def print_much_and_die(task: FakeTrain) -> None:
     print_much(task)
     die(task)
+
+
+def murmur(task: FakeTrain) -> None:
+    """Nobody flushes it."""
+    sys.stdout.write("a word without an end")
 
 
 def remove_folder(task: FakeTrain) -> None:
@@ -220,8 +230,10 @@ TROUBLES = {
     "leave_a_child": leave_a_child,
     "fork": fork,
     "fork_and_end": fork_and_end,
+    "want_memory": want_memory,
     "print_much": print_much,
     "print_much_and_die": print_much_and_die,
+    "murmur": murmur,
     "remove_folder": remove_folder,
 }
 

@@ -110,8 +110,8 @@ def test_executors_are_chosen_by_name_also_those_of_plugins(
 
 def test_an_unknown_executor_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     study = StudySpec.parse({"architectures": ["resnet"], "data": "digits"})
-    with pytest.raises(UnknownNameError, match="unknown executor 'ray'; known: processes, serial"):
-        run_module.run(study, tmp_path / "out", RunOptions(executor="ray"))
+    with pytest.raises(UnknownNameError, match="unknown executor 'dask'; known: processes, serial, ray"):
+        run_module.run(study, tmp_path / "out", RunOptions(executor="dask"))
     assert not (tmp_path / "out").exists()
 
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from tests.running.test_run import House, is_alive, wait_until
 from nasaudit.cli.options import RunFlags
 from nasaudit.errors import SpecError
 from nasaudit.results.schema import Failure
-from nasaudit.running.executors.base import Executor, RunContext
+from nasaudit.running.executors.base import Cluster, Executor, RunContext
 from nasaudit.running.executors.limited import Limited
 from nasaudit.running.executors.processes import Processes
 from nasaudit.running.executors.serial import Serial
@@ -183,3 +185,22 @@ def test_tasks_that_are_in_time_are_not_stopped(house: House, calm: House) -> No
         quick.stop("no such job")
     assert quick.stopped == ["no such job"]
     assert house.table == calm.table
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_a_task_that_wants_more_memory_than_it_may_have_fails_alone(house: House, calm: House) -> None:
+    planned = house.plan(trouble="want_memory")
+    results, _ = house.run(
+        planned, lambda context: Processes(replace(context, cluster=Cluster(memory=2 * 2**30)), ("cpu",))
+    )
+    (failure, *rest) = results.failures
+    assert (failure.label, failure.type) == ("train darts (seed 0)", "MemoryError")
+    assert all("darts" in other.label for other in rest)
+    assert others(house) == others(calm)
+
+
+def test_a_limit_of_memory_needs_a_worker_and_is_no_trifle() -> None:
+    with pytest.raises(SpecError, match="task_memory: expected an executor with processes of its own"):
+        RunOptions(executor="serial", task_memory=2**31)
+    with pytest.raises(SpecError, match="task_memory: expected 1 GB or more"):
+        RunOptions(task_memory=1000)

@@ -6,11 +6,14 @@ handed on, the types are checked.
 
 import inspect
 import json
+import os
 import shlex
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -43,9 +46,19 @@ class RunFlags:
         int | None, typer.Option(min=1, help="Processes side by side. [default: one a core or GPU]")
     ] = None
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "auto"
-    executor: Annotated[str, typer.Option(help="processes; serial (one after the other); a plugin's.")] = (
-        "processes"
-    )
+    executor: Annotated[
+        str, typer.Option(help="processes; serial (one after the other); ray (a cluster); a plugin's.")
+    ] = "processes"
+    address: Annotated[
+        str,
+        typer.Option(metavar="HOST:PORT", help="Of ray's cluster. [default: RAY_ADDRESS, or this machine]"),
+    ] = ""
+    task_gpus: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="With ray: of a GPU, for each task. [default: 1]")
+    ] = None
+    task_memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="That a task may take, as 4GB. [default: no limit]")
+    ] = ""
     out: Annotated[Path | None, typer.Option(help="Folder of the results. [default: one under audits/]")] = (
         None
     )
@@ -76,6 +89,12 @@ class RunFlags:
     ] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the answer.")] = False
     show: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False
+    serve: Annotated[
+        bool | None,
+        typer.Option(
+            "--serve/--no-serve", help="Show the run on a live page. [default: on a terminal, and in no CI]"
+        ),
+    ] = None
     as_json: Json = False
 
     def options(self) -> "RunOptions":
@@ -88,6 +107,9 @@ class RunFlags:
             workers=self.workers,
             device=self.device,
             executor=self.executor,
+            address=self.address,
+            task_gpus=self.task_gpus,
+            task_memory=bytes_of(self.task_memory, "--task-memory") if self.task_memory else None,
             mode=self.mode,
             redo=tuple(name.strip() for name in self.redo.split(",") if name.strip()),
             command=shlex.join(["nasaudit", *sys.argv[1:]]),
@@ -105,22 +127,61 @@ class RunFlags:
         """Run a study as the flags say."""
         from nasaudit import api
 
-        return api.run_study(study, self.out, self.options())
+        folder = self.out or api.default_folder(study)
+        with self.page(folder):
+            return api.run_study(study, folder, self.options())
 
-    def plan(self, study: "StudySpec") -> None:
-        """Say what a study would cost; nothing runs, and nothing is written."""
+    @contextmanager
+    def page(self, folder: Path) -> Iterator[None]:
+        """A live page of a study's folder, as long as the block takes; a run does not end for want of one."""
+        watched = not self.quiet and sys.stderr.isatty() and not os.environ.get("CI")
+        if not (watched if self.serve is None else self.serve):
+            yield
+            return
+        from nasaudit.errors import StoreError
+        from nasaudit.serving.server import Served, bind
+
+        try:
+            place = bind()
+        except StoreError as error:
+            complain(f"note: there is no live page: {error}")
+            yield
+            return
+        served = Served(folder, place, patient=True)
+        typer.echo(f"watch: {place.address}", err=True)
+        try:
+            yield
+        finally:
+            served.close()
+
+    def plan(self, *studies: "StudySpec") -> None:
+        """Say what studies would cost; nothing runs, and nothing is written."""
         from nasaudit.api import default_folder
         from nasaudit.running.devices import worker_devices
         from nasaudit.running.forecast import forecast_study
         from nasaudit.running.options import DOWNLOADS
-        from nasaudit.terminal.status import forecast_table
+        from nasaudit.terminal.status import forecast_sum, forecast_table
 
         workers = len(worker_devices(self.device, self.workers))
-        cost = forecast_study(study, self.out or default_folder(study), self.store, DOWNLOADS, workers)
+        costs = []
+        for study in studies:
+            cost = forecast_study(study, self.out or default_folder(study), self.store, DOWNLOADS, workers)
+            costs.append(cost)
+            if not self.as_json:
+                typer.echo(forecast_table(cost))
+        if len(studies) > 1 and not self.as_json:
+            typer.echo(f"\n{forecast_sum(costs)}")
         if self.as_json:
-            print_json(cost.as_dict())
-        else:
-            typer.echo(forecast_table(cost))
+            answers = [cost.as_dict() for cost in costs]
+            print_json(answers[0] if len(studies) == 1 else answers)
+
+    def of_member(self, folder: Path, label: str, left: int, begun: float) -> "RunFlags":
+        """The same for one study of a grid: a folder of its own, and its part of what a budget has left."""
+        parts: dict[str, Any] = {"out": folder / label, "store": self.store or folder / "store"}
+        if self.time_budget:
+            rest = seconds_of(self.time_budget, "--time-budget") - (time.monotonic() - begun)
+            parts["time_budget"] = f"{max(1.0, rest / left):.0f}"
+        return replace(self, **parts)
 
     def conclude(self, finished: "Audit") -> None:
         """Say what came of a study; one with failures ends with exit code 1."""
@@ -193,6 +254,22 @@ def seconds_of(text: str, where: str) -> float:
         return float(number) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
     except (ValueError, KeyError):
         raise SpecError(where, "a time such as 90s, 15m or 2h", text) from None
+
+
+def bytes_of(text: str, where: str) -> int:
+    """A size as people write it: `2GB`, `500MiB`, `1000000`.
+
+    Raises:
+        SpecError: it is none.
+    """
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    from nasaudit.errors import SpecError
+
+    try:
+        return int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError:
+        raise SpecError(where, "a size such as 2GB or 500MiB", text) from None
 
 
 def print_json(value: object) -> None:

@@ -34,6 +34,45 @@ def study_status(
     typer.echo(progressed(state, verbose=verbose))
 
 
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A study's folder, finished or not.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
+    host: Annotated[
+        str, typer.Option(help="Address to serve at; beyond loopback a token is needed.")
+    ] = "127.0.0.1",
+    token: Annotated[
+        str,
+        typer.Option(
+            envvar="NASAUDIT_TOKEN", help="That a visitor must know. [default: beyond loopback, a new one]"
+        ),
+    ] = "",
+    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """A live page of a study, also while it runs: tasks, figures, failures, records, the report as it stands."""
+    from nasaudit.results.folder import StudyFolder
+    from nasaudit.serving.server import Served, bind
+
+    StudyFolder(folder).read()  # a folder without a study is said here, what else is wrong on the page
+    place = bind(host, port, token)
+    served = Served(folder, place)
+    try:
+        say(f"serving {folder}: {place.address} (Ctrl-C ends it)")
+        if not place.local:
+            complain(
+                "note: the address is reached from other machines, and what goes over it is not encrypted; through a "
+                "network that is not yours, serve on loopback and use `ssh -L`"
+            )
+        if show:
+            import webbrowser
+
+            webbrowser.open(place.address)
+        served.wait()
+    except KeyboardInterrupt:
+        pass  # it is how serving ends
+    finally:
+        served.close()
+
+
 def study_schema() -> None:
     """Print the JSON schema of a study's file, by which editors complete and check it."""
     from nasaudit.terminal.schema import study_schema as schema

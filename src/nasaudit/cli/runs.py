@@ -1,11 +1,13 @@
 """The commands that run a study."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from nasaudit.cli.options import Plan, RunFlags, Scale, print_json, with_run_flags
+from nasaudit.cli.options import Plan, RunFlags, Scale, print_json, say, with_run_flags
 
 Analyses = Annotated[
     str, typer.Option(help="all; none; or names: topology,convergence,gradients,smoothness,landscape.")
@@ -184,10 +186,11 @@ def analyze(
     flags: RunFlags,
 ) -> None:
     """Analyse a trained model: topology, gradients, smoothness, landscapes. No training, no attack."""
-    from nasaudit import api
+    from nasaudit.planning.requests import choose_all, make_study
     from nasaudit.terminal.verdicts import measured
 
-    finished = api.analyze(architecture, weights, data, scale, names(analyses), flags.out, flags.options())
+    choices = choose_all([architecture], weights)
+    finished = flags.run(make_study(choices, data, scale, "sound", (), 1, names(analyses)))
     if not flags.as_json:
         typer.echo(measured(finished.results.rows))
     flags.conclude(finished)
@@ -200,10 +203,24 @@ def run_study(
     *,
     flags: RunFlags,
 ) -> None:
-    """Run a study that a YAML file describes."""
-    from nasaudit.planning.studies import load_study
+    """Run a study that a YAML file describes, or each of a grid."""
+    from nasaudit.planning.grids import load_studies
 
-    flags.conclude(flags.run(load_study(study, changes or ())))
+    members = load_studies(study, changes or ())
+    if not members[0].label:
+        flags.conclude(flags.run(members[0].study))
+        return
+    folder, begun, failed = flags.out or _grid_folder(study), time.monotonic(), False
+    for position, member in enumerate(members):
+        if not flags.as_json:
+            say(f"study {position + 1} of {len(members)}: {member.study.name}")
+        own = flags.of_member(folder, member.label, len(members) - position, begun)
+        try:
+            own.conclude(own.run(member.study))
+        except typer.Exit as end:  # with failures, which are told; the other studies go on
+            failed |= bool(end.exit_code)
+    if failed:
+        raise typer.Exit(1)
 
 
 @with_run_flags
@@ -213,10 +230,18 @@ def plan_study(
     *,
     flags: RunFlags,
 ) -> None:
-    """What a study would cost: its tasks, those done before, CPU time and disk; nothing runs."""
-    from nasaudit.planning.studies import load_study
+    """What a study would cost, or each of a grid: its tasks, those done before, CPU time and disk; nothing runs."""
+    from nasaudit.planning.grids import load_studies
 
-    flags.plan(load_study(study, changes or ()))
+    members = load_studies(study, changes or ())
+    if members[0].label:
+        flags = replace(flags, store=flags.store or (flags.out or _grid_folder(study)) / "store")
+    flags.plan(*(member.study for member in members))
+
+
+def _grid_folder(study: str) -> Path:
+    """Where the studies of a grid go unless a folder is said."""
+    return Path("audits") / Path(study).stem
 
 
 def names(text: str) -> list[str]:

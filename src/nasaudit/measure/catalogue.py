@@ -117,6 +117,7 @@ for _metric in (
     Metric("matching_loss", "mismatch of the poison's gradient", "1 - cosine"),
     Metric("poisoned_images", "poisoned images", "images", shown="count"),
     Metric("queries", "queries", VARIES),
+    Metric("batch_parts", "parts of a batch, for want of memory", "parts", shown="count"),
     Metric("shadow_models", "shadow models", "models", shown="count"),
     # The shape of a network.
     Metric("parameters", "parameters", "parameters", shown="count"),

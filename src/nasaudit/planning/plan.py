@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nasaudit.arch.catalogue import resolve
-from nasaudit.data.catalogue import DATA, INDICES, count_roles, describe, fetch, fingerprint, with_weights
+from nasaudit.data.catalogue import (
+    DATA,
+    INDICES,
+    count_roles,
+    describe,
+    fetch,
+    fingerprint,
+    settle,
+    with_weights,
+)
 from nasaudit.errors import SpecError
 from nasaudit.planning.experiments import EXPERIMENTS, Build, analysis
 from nasaudit.planning.hardening import hardened
@@ -81,13 +90,14 @@ class Plan:
         return hashlib.sha256("".join(parts).encode()).hexdigest()[:20]
 
 
-def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
+def plan(study: StudySpec, downloads: Path, *, download: bool = False, unseen: bool = False) -> Plan:
     """Plan a study.
 
     Args:
         study: what to do.
         downloads: folder of the downloaded data sets.
         download: fetch a data set that is not there.
+        unseen: the images need not be there, and are taken to be as many as published: for a forecast.
 
     Raises:
         InputError: a name, value or file that the study cannot use; nothing was run.
@@ -95,7 +105,7 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     if download:
         for wanted in (study.data, *_pools(study)):
             fetch(wanted, downloads)
-    data = _data(study, downloads)
+    data = settle(study.data) if unseen else _data(study, downloads)
     shape, classes = describe(data, downloads)
     training = recipe(study.scale, study.protocol, data.name, shape[0])
     if study.training is not None:
@@ -104,7 +114,7 @@ def plan(study: StudySpec, downloads: Path, *, download: bool = False) -> Plan:
     choices = (*study.known, *hardened(study), *population(study.population))
     architectures = tuple(resolve(choice, study.scale, classes, shape, study.protocol) for choice in choices)
     _each_once(architectures, own=len(study.known))
-    facts = DataFacts(classes, shape, lambda: count_roles(data, downloads))
+    facts = DataFacts(classes, shape, data.expected_roles if unseen else lambda: count_roles(data, downloads))
     check_searches(
         study,
         {architecture.name for architecture in architectures},

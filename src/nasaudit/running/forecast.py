@@ -1,10 +1,12 @@
 """What a study will cost, before any of it runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nasaudit.data.catalogue import DATA
+from nasaudit.errors import DataError
 from nasaudit.planning.plan import Plan, plan
 from nasaudit.planning.unfolding import Unfolding
 from nasaudit.results.folder import StudyFolder
@@ -52,6 +54,7 @@ class Forecast:
         measured: records that the times rest on; 0: they are those of the reference.
         wall: seconds with so many workers.
         workers: side by side.
+        unseen: whether the images are not here, so that nothing can have been done with them.
     """
 
     study: str
@@ -60,6 +63,12 @@ class Forecast:
     measured: int
     wall: float
     workers: int
+    unseen: bool = False
+
+    @property
+    def tasks(self) -> int:
+        """How many are known."""
+        return sum(kind.tasks for kind in self.kinds)
 
     @property
     def seconds(self) -> float:
@@ -69,9 +78,10 @@ class Forecast:
     @property
     def basis(self) -> str:
         """What the times rest on, as a clause."""
+        images = "; the images are not here, and taken to be as many as published" if self.unseen else ""
         if self.measured:
-            return f"by the times of {self.measured} tasks in the store"
-        return "as on one core of a server of the 2020s, since the store has no times of this machine yet"
+            return f"by the times of {self.measured} tasks in the store{images}"
+        return f"as on one core of a server of the 2020s, since the store has no times of this machine yet{images}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -88,6 +98,7 @@ class Forecast:
             "workers": self.workers,
             "bytes": round(sum(kind.bytes for kind in self.kinds)),
             "basis": self.basis,
+            "images_here": not self.unseen,
         }
 
 
@@ -140,10 +151,18 @@ def forecast_study(
 ) -> Forecast:
     """The same of a study, as it would run in the folder `out`.
 
+    Where a published data set is not here, as many images are planned with as were published.
+
     Raises:
         InputError: the study cannot be run as asked.
     """
-    return forecast(plan(study, downloads), store or StudyFolder(out).store, workers)
+    try:
+        planned, unseen = plan(study, downloads), False
+    except DataError:
+        if DATA[study.data.name].needs not in ("download", "files"):
+            raise
+        planned, unseen = plan(study, downloads, unseen=True), True
+    return replace(forecast(planned, store or StudyFolder(out).store, workers), unseen=unseen)
 
 
 def _sizes(tasks: tuple[Task, ...], records: Mapping[str, Known]) -> dict[str, float]:

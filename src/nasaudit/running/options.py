@@ -8,9 +8,13 @@ from typing import Literal, get_args
 from nasaudit.errors import SpecError
 from nasaudit.running.budget import Budget
 from nasaudit.running.display.observer import Observer
+from nasaudit.running.executors.base import Cluster
 
 DOWNLOADS = Path("data")
 Mode = Literal["cached", "retry", "force", "read-only"]
+LEAST_MEMORY = 10**9
+# What is of account to a cluster alone, and what it is where nothing is said.
+CLUSTER_FIELDS = {"address": "", "task_gpus": None}
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,11 @@ class RunOptions:
         workers: processes side by side; None: one for each core, or for each GPU.
         device: "auto", "cpu", "cuda" or "cuda:K".
         executor: who does the tasks: `processes`, a worker for each device; `serial`, one after the other in this
-            process; or one that a plugin brings.
+            process; `ray`, the nodes of a cluster; or one that a plugin brings.
+        address: of the cluster of `ray`; "": what RAY_ADDRESS says, or a cluster of this machine alone.
+        task_gpus: share of a GPU that a task takes, by which `ray` packs them; None: a whole one, if there are any.
+        task_memory: bytes of memory that a task may take. `processes`: one that wants more fails (on Linux); `ray`:
+            no more tasks are placed on a node than fit. None: no limit.
         mode: `cached` takes all records that exist, also those of failures; `retry` does failed tasks
             again; `force` does all tasks again; `read-only` does and writes nothing.
         store: folder of the records; None: `store` in the study's own folder. Studies that share one share
@@ -38,12 +46,16 @@ class RunOptions:
         redo: names of attacks that are done again, without the trainings of their victims.
 
     Raises:
-        SpecError: there is no such mode, or a time or number is not above 0.
+        SpecError: there is no such mode, a time or number is not above 0, or something is said of a cluster and the
+            executor has none.
     """
 
     workers: int | None = None
     device: str = "auto"
     executor: str = "processes"
+    address: str = ""
+    task_gpus: float | None = None
+    task_memory: int | None = None
     mode: Mode = "cached"
     store: str | Path | None = None
     download: bool = False
@@ -62,8 +74,28 @@ class RunOptions:
             seconds = getattr(self, field)
             if seconds is not None and not 0 < seconds < math.inf:
                 raise SpecError(field, "seconds above 0", seconds)
+        for field, unset in CLUSTER_FIELDS.items():
+            if getattr(self, field) != unset and self.executor in ("processes", "serial"):
+                raise SpecError(field, "an executor that has a cluster (--executor ray)", self.executor)
+        if self.task_gpus is not None and not 0 <= self.task_gpus < math.inf:
+            raise SpecError("task_gpus", "a share of a GPU, 0 or more", self.task_gpus)
+        if self.task_memory is not None and self.task_memory < LEAST_MEMORY:
+            raise SpecError("task_memory", "1 GB or more, which torch itself takes", self.task_memory)
+        if self.task_memory is not None and self.executor == "serial":
+            raise SpecError("task_memory", "an executor with processes of its own", self.executor)
         if self.max_tasks is not None and self.max_tasks < 1:
             raise SpecError("max_tasks", "at least 1", self.max_tasks)
+
+    @property
+    def cluster(self) -> Cluster:
+        """What is said of a cluster."""
+        return Cluster(
+            address=self.address,
+            device=self.device,
+            workers=self.workers,
+            gpus=self.task_gpus,
+            memory=self.task_memory,
+        )
 
     @property
     def budget(self) -> Budget | None:

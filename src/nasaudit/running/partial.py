@@ -8,7 +8,7 @@ from nasaudit.results.assemble import copy_examples
 from nasaudit.results.folder import StudyFolder
 from nasaudit.results.opened import StudyOnDisk
 from nasaudit.results.schema import UNFINISHED, Flag, StudyResults
-from nasaudit.running.status import StudyStatus, status_of
+from nasaudit.running.status import StudyStatus, status_by, status_of
 from nasaudit.store.store import Store
 from nasaudit.verdicts.decide import collect
 
@@ -37,7 +37,7 @@ def results_so_far(out: Path) -> StudyResults | None:
 def partial_results(
     planned: Plan, folder: StudyFolder, store: Store, downloads: Path, ending: str
 ) -> StudyResults:
-    """The results of the records that there are, with a flag that says how much is missing.
+    """The results of the records that there are, with a flag that says how much is missing, if anything is.
 
     Args:
         planned: the study.
@@ -46,15 +46,25 @@ def partial_results(
         downloads: folder of the downloaded data sets.
         ending: of the flag's sentence: what to do about it.
     """
-    state = status_of(planned, store, folder.path)
+    return results_and_status(planned, folder, store, downloads, ending)[0]
+
+
+def results_and_status(
+    planned: Plan, folder: StudyFolder, store: Store, downloads: Path, ending: str
+) -> tuple[StudyResults, StudyStatus]:
+    """The same with the status that the flag speaks of, by the same records."""
+    begun = store.begun()
     unfolding = Unfolding(planned, store.look_up, store.path)
+    state = status_by(unfolding, begun, folder.path)
     known, records = unfolding.plan, unfolding.records
     results = collect(known, records, store, downloads)
     copy_examples(known, records, store, folder)
-    more = "" if state.expected == 0 else ", and some are not known yet"
-    message = f"this study is not finished: {_missing(state)} of {len(state.tasks)} tasks are missing{more}; {ending}"
-    results.flags.insert(0, Flag(kind=UNFINISHED, architectures=(), message=message))
-    return results
+    if _missing(state) or state.expected != 0:
+        more = "" if state.expected == 0 else ", and some are not known yet"
+        missing = f"{_missing(state)} of {len(state.tasks)} tasks are missing{more}"
+        message = f"this study is not finished: {missing}; {ending}"
+        results.flags.insert(0, Flag(kind=UNFINISHED, architectures=(), message=message))
+    return results, state
 
 
 def _missing(state: StudyStatus) -> int:

@@ -59,8 +59,9 @@ def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> S
     """
     make_executor = EXECUTORS[options.executor]
     store = StudyFolder(out).store if options.store is None else Path(options.store)
-    context = RunContext(store=store.absolute(), downloads=options.downloads.absolute())
-    devices = worker_devices(options.device, options.workers)
+    context = RunContext(store.absolute(), options.downloads.absolute(), options.cluster)
+    is_elsewhere = getattr(make_executor, "is_elsewhere", False)
+    devices = () if is_elsewhere else worker_devices(options.device, options.workers)
 
     def executor() -> Executor:
         made = make_executor(context, devices)

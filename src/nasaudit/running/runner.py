@@ -133,16 +133,17 @@ class Runner:
             case Progressed():
                 self._observer.progressed(job.task, event.done, event.text)
             case Finished():
-                self._finish(job, event.record)
+                self._finish(job, event.record, event.words)
             case Died():
                 self._bury(job, event, executor)
             case Overran():
-                self._finish(job, overrun(job.task, event.seconds, event.words, event.stack))
+                self._finish(job, overrun(job.task, event.seconds, event.words, event.stack), event.words)
             case Halted():
                 raise StoreError(event.message)
 
-    def _finish(self, job: Job, record: Record) -> None:
+    def _finish(self, job: Job, record: Record, words: str) -> None:
         attempts = self._deaths.get(job.digest, 0) + 1
+        self._store.words.keep(job.digest, words)  # first: what has a record is not come back to
         stored = self._store.commit(record.model_copy(update={"attempts": attempts}), job.folder)
         del self._jobs[job.digest]
         self._budget.learn(job.task, stored)
@@ -168,13 +169,13 @@ class Runner:
     def _bury(self, job: Job, event: Died, executor: Executor) -> None:
         """A worker died; its task starts anew in an empty folder, unless it was tried often enough."""
         self._observer.died(job.task, event.reason)
-        deaths = self._deaths[job.digest] = self._deaths.get(job.digest, 0) + 1
+        deaths = self._deaths[job.digest] = self._deaths.get(job.digest, 0) + (not event.is_innocent)
         if deaths < ATTEMPTS:
             self._store.discard(job.folder)
             self._submit(job.task, executor)
             return
         self._deaths[job.digest] = ATTEMPTS - 1
-        self._finish(job, death(job.task, event.reason, ATTEMPTS, event.words))
+        self._finish(job, death(job.task, event.reason, ATTEMPTS, event.words), event.words)
 
     def _report_blocked(self) -> None:
         """Tasks whose needs failed are not stored as failures: they run as soon as their needs succeed."""

@@ -95,8 +95,19 @@ def status(out: Path) -> StudyStatus:
 def status_of(planned: Plan, store: Store, folder: Path) -> StudyStatus:
     """The status of a plan by the records of a store, and by what a run has begun there."""
     begun = store.begun()  # before the records: a task that ends between the two is done
-    unfolding = Unfolding(planned, store.look_up, store.path)
-    known, records = unfolding.plan.tasks, unfolding.records
+    return status_by(Unfolding(planned, store.look_up, store.path), begun, folder)
+
+
+def status_by(unfolding: Unfolding, begun: Mapping[str, float], folder: Path) -> StudyStatus:
+    """The status of a plan as far as it is known.
+
+    Args:
+        unfolding: with its records.
+        begun: what a run has begun, as the store said before the records were read.
+        folder: of the study.
+    """
+    planned = unfolding.plan
+    known, records = planned.tasks, unfolding.records
     tasks = tuple(_status(task, records, begun) for task in known)
     going = is_held(folder) or any(task.state == "running" for task in tasks)
     return StudyStatus(

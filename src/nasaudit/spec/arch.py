@@ -127,12 +127,12 @@ class ArchSpec(Spec):
     @property
     def epoch_time(self) -> float:
         """How long an epoch of training takes, roughly and in no unit: to compare architectures of one study."""
-        return self._time * self._share_of(STEP_PIXELS)
+        return self._time * pixels_time(self.input_shape[1:], STEP_PIXELS)
 
     @property
     def pass_time(self) -> float:
         """How long as many images take forward and backward in large batches, in the same unit."""
-        return self._time * self._share_of(LARGE_BATCH_PIXELS) * LARGE_BATCH_TIME
+        return self._time * pixels_time(self.input_shape[1:], LARGE_BATCH_PIXELS) * LARGE_BATCH_TIME
 
     @property
     def _time(self) -> float:
@@ -140,9 +140,14 @@ class ArchSpec(Spec):
             return FAMILY_TIME.get(self.family or self.name, OTHER_TIME) * SCALE_TIME[self.scale]
         cells = (self.genotype.normal, self.genotype.reduction)
         ops = sum(OP_TIME[edge.op] for cell in cells for edge in cell.edges)
-        size = (self.init_channels or 1) ** 2 * (self.n_cells or 1) / MINI_CELLS
-        return (CELLS_TIME + ops) * size
+        return cells_time(ops, self.init_channels or 1, self.n_cells or 1)
 
-    def _share_of(self, fixed: int) -> float:
-        _, height, width = self.input_shape
-        return (height * width + fixed) / (EPOCH_PIXELS + fixed)
+
+def cells_time(ops: float, init_channels: int, n_cells: int) -> float:
+    """What a network of cells takes, in the unit of `OP_TIME`; `ops` are those of a normal and a reduction cell."""
+    return (CELLS_TIME + ops) * init_channels**2 * n_cells / MINI_CELLS
+
+
+def pixels_time(size: tuple[int, int], fixed: int) -> float:
+    """What images of this height and width take, of what those of mnist5k do; see `STEP_PIXELS` for `fixed`."""
+    return (size[0] * size[1] + fixed) / (EPOCH_PIXELS + fixed)

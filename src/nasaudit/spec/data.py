@@ -20,7 +20,11 @@ EXPECTED_IMAGES = {
     "digits": 1_797, "mnist5k": 5_000, "cifar10": 50_000, "cifar100": 50_000, "imagenet32": 1_281_167,
 }  # fmt: skip
 GUESSED_IMAGES = 5_000
-OFFICIAL_TEST = 50_000  # sets of so many images have a test set beside them
+EXPECTED_SIDES = {"digits": 8, "mnist5k": 28}  # pixels; of others: a guess
+GUESSED_SIDE = 32
+# Images of official test sets, and the classes that both are of.
+TEST_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "imagenet32": 50_000}
+ALL_CLASSES = {"imagenet32": 1000}  # of sets of which some classes may be drawn
 
 Role = Literal["train", "validation", "test", "pool"]
 # Who divided the images: `drawn`: we, by the fractions and the seed; `given`: whoever trained the weights of the
@@ -67,14 +71,36 @@ class DataSpec(Spec):
         """What a reader knows the images by: `cifar10`, or the name of the user's own file or folder."""
         return PurePath(self.path).name if self.path and self.name in OWN else self.name
 
+    @property
+    def expected_side(self) -> int:
+        """Height and width of the images, roughly, in pixels."""
+        return self.image_size or EXPECTED_SIDES.get(self.name, GUESSED_SIDE)
+
     def expected_images(self, share: float | None = None) -> float:
         """How many images to train on, roughly; with a share, how many are that share of the whole."""
-        whole: float = EXPECTED_IMAGES.get(self.name, GUESSED_IMAGES)
+        whole: float = EXPECTED_IMAGES.get(self.name, GUESSED_IMAGES) * self._drawn_share
         left = 1.0 - self.validation_fraction - self.pool_fraction
-        left -= 0.0 if whole >= OFFICIAL_TEST else self.test_fraction
+        left -= 0.0 if self.name in TEST_IMAGES else self.test_fraction
         if self.train_images is not None and left > 0:
             whole = min(whole, self.train_images / left)
         return whole * (left if share is None else share)
+
+    def expected_roles(self) -> dict[Role, int]:
+        """How many images each role has, roughly: what is planned with where the images are not at hand."""
+        shares = {
+            "validation": self.validation_fraction,
+            "pool": self.pool_fraction,
+            "test": self.test_fraction,
+        }
+        roles: dict[Role, int] = {"train": round(self.expected_images())}
+        roles |= {role: round(self.expected_images(share)) for role, share in shares.items()}  # type: ignore[misc]
+        if self.name in TEST_IMAGES:
+            roles["test"] = round(TEST_IMAGES[self.name] * self._drawn_share)
+        return roles
+
+    @property
+    def _drawn_share(self) -> float:
+        return self.classes / ALL_CLASSES[self.name] if self.classes and self.name in ALL_CLASSES else 1.0
 
     @model_validator(mode="after")
     def _something_is_left_to_train_on(self) -> "DataSpec":

@@ -5,6 +5,7 @@
     index.sqlite                            the records in outline, made of them at any time (index.py)
     .nasaudit-unfinished/                   unfinished work, removed by the next run
     .nasaudit-checkpoints/<digest>          how far a long task is, removed when it has its record
+    .nasaudit-logs/<digest>.txt             the last that a worker printed during a task, no part of the record
 
 A task writes its artefacts to a folder of unfinished work. `commit` syncs them, writes record.json beside them
 as the last file, and publishes the folder by one rename: a crash at any moment leaves a whole record, or
@@ -39,6 +40,7 @@ from nasaudit.store.lock import hold, is_held
 from nasaudit.store.reading import RECORD_FILE, DistrustError, read_entry, read_record
 from nasaudit.store.records import Artefact, Record
 from nasaudit.store.unfinished import Unfinished
+from nasaudit.store.words import Words
 
 FORMAT_FILE = "format.json"
 CHECKPOINTS = ".nasaudit-checkpoints"
@@ -58,6 +60,7 @@ class Store:
         self._records = self.folder / "records"
         self._unfinished = Unfinished(self.folder)
         self._index = Index(self.folder)
+        self.words = Words(self.folder)
         self._format_checked = False
 
     def exists(self) -> bool:
@@ -277,6 +280,7 @@ class Store:
         self.path(digest).rename(aside / digest)
         self._index.forget(digest)
         self.discard(aside)
+        self.words.forget(digest)
 
     def begun(self) -> dict[str, float]:
         """When the tasks that run began, in seconds since 1970, by the first 8 digits of their digests.

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from nasaudit.planning.studies import GRID, INCLUDE
 from nasaudit.registry import Registry
 from nasaudit.spec.analyses import ANALYSES
 from nasaudit.spec.attacks import ATTACKS
@@ -43,6 +44,14 @@ def study_schema() -> dict[str, Any]:
     definitions["ArchChoice"]["required"] = []
     study["properties"]["seeds"] = {
         "anyOf": [{"type": "integer", "minimum": 1}, study["properties"]["seeds"]]
+    }
+    study["properties"] |= {
+        INCLUDE: {**TEXT, "description": "A file or recipe whose fields count where this one says nothing."},
+        GRID: {
+            "type": "object",
+            "additionalProperties": {"type": "array", "minItems": 1},
+            "description": "Values by the path of a field: each combination is a study.",
+        },
     }
     for kind, registry in REGISTRIES.items():
         specs = {name: registry[name] for name in registry}

@@ -1,7 +1,7 @@
 """How far a study is, and what it will cost, for the terminal."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TextIO
 
@@ -86,11 +86,22 @@ def forecast_table(cost: Forecast) -> str:
         }
         for kind in cost.kinds
     ]
-    tasks, cached = sum(kind.tasks for kind in cost.kinds), sum(kind.cached for kind in cost.kinds)
+    cached = sum(kind.cached for kind in cost.kinds)
     size = sum(kind.bytes for kind in cost.kinds) / 1e6
     sums = (
-        f"{plain(cost.study)}: {tasks} tasks{more_words(cost.expected)}, {cached} of them done before; about "
+        f"{plain(cost.study)}: {cost.tasks:,} tasks{more_words(cost.expected)}, {cached} of them done before; about "
         f"{format_seconds(cost.seconds)} of CPU time, {format_seconds(cost.wall)} with {cost.workers} workers, and "
         f"{size:.1f} MB of disk"
     )
     return "\n".join([table("tasks", rows), "", sums, f"times {cost.basis}; nothing was run"])
+
+
+def forecast_sum(costs: Sequence[Forecast]) -> str:
+    """What the studies of a grid cost together, one after the other; what they share is counted in each."""
+    size = sum(kind.bytes for cost in costs for kind in cost.kinds) / 1e6
+    wall = format_seconds(sum(cost.wall for cost in costs))
+    return (
+        f"{len(costs)} studies: {sum(cost.tasks for cost in costs):,} tasks, about "
+        f"{format_seconds(sum(cost.seconds for cost in costs))} of CPU time, {wall} with {costs[0].workers} workers, "
+        f"and {size:.1f} MB of disk"
+    )

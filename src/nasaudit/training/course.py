@@ -16,7 +16,8 @@ class History:
 
     `loss` and `accuracy` are those of the step's batch, before the step, as it was learned from: a defence may have
     changed the images and the loss. The accuracy is that of the images with targets, the first of the batch.
-    `selection` is the accuracy that the kept epoch is chosen by (empty when the last is kept).
+    `selection` is the accuracy that the kept epoch is chosen by (empty when the last is kept). `parts`: in how many a
+    batch was learned from, because of the memory.
     """
 
     images_per_step: int
@@ -24,6 +25,7 @@ class History:
     accuracy: list[float] = field(default_factory=list)
     selection: list[float] = field(default_factory=list)
     kept_epoch: int = 0
+    parts: int = 1
 
 
 @dataclass

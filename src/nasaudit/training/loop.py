@@ -17,6 +17,7 @@ from nasaudit.spec.training import TrainingSpec
 from nasaudit.training.bookmark import Bookmark
 from nasaudit.training.course import Course, History
 from nasaudit.training.evaluate import accuracy
+from nasaudit.training.parts import Parts
 from nasaudit.training.seams import Defence, Loss, Prepare, Seams, as_it_is, whole_batch
 
 
@@ -72,7 +73,7 @@ def fit(
     for named in spec.defences:
         defence: Defence = resolve_name(named.implementation)(named)
         seams = defence.applied(seams, network, spec, seed)
-    backward = partial(_backward, network, spec, seams.loss)
+    backward = Parts(partial(_backward, network, spec, seams.loss), network.parameters())
     batch_size = min(spec.batch_size, len(train))
     steps_per_epoch = len(train) // batch_size
     total_steps = max(1, spec.epochs * steps_per_epoch)
@@ -110,6 +111,7 @@ def fit(
             schedule.step()
             history.loss.append(value.item())
             history.accuracy.append(correct.item())
+            history.parts = max(history.parts, backward.count)
             progress(
                 len(history.loss) / total_steps,
                 f"epoch {course.epoch + 1}/{spec.epochs}, loss {history.loss[-1]:.3f}",

@@ -13,7 +13,7 @@ from nasaudit.data.load import load_data
 from nasaudit.data.shadows import shadow_train
 from nasaudit.data.split import DataBundle, Split
 from nasaudit.errors import CheckpointError
-from nasaudit.measure.estimate import Measurement
+from nasaudit.measure.estimate import Measurement, exact
 from nasaudit.measure.proportion import proportion
 from nasaudit.randomness import derive_seed
 from nasaudit.spec.attacks import PoisoningSpec
@@ -34,6 +34,7 @@ def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
     bundle = load_data(task.data, workspace.downloads)
     network = build(task.architecture, derive_seed("weights", task.seed), bundle.train.moments)
     train = training_images(task, bundle, workspace)
+    measurements = []
     if task.weights is None:
 
         def after_epoch(done: int) -> None:
@@ -66,9 +67,10 @@ def train_network(task: TrainTask, workspace: Workspace) -> list[Measurement]:
             early_weights.replace(workspace.folder / EARLY_WEIGHTS)
         steps = list(range(1, len(history.loss) + 1))
         (workspace.folder / HISTORY).write_text(json.dumps({"step": steps, **asdict(history)}))
+        if history.parts > 1:
+            measurements.append(Measurement("batch_parts", exact(history.parts, "parts")))
     else:
         network = checkpoint.load_given(task.weights, network).to(workspace.device)
-    measurements = []
     for metric, name, split in (
         ("train_accuracy", "train", train),
         ("validation_accuracy", "validation", bundle.validation),

@@ -105,6 +105,17 @@ def underfit(facts: Facts) -> Iterator[Remark]:
             )
 
 
+def batch_in_parts(facts: Facts) -> Iterator[Remark]:
+    """A victim whose batches did not fit into the memory: batch normalisation saw fewer images at once."""
+    for row in facts.pooled("training", "batch_parts"):
+        yield Remark(
+            f"the batches of {row.architecture} did not fit into the memory, and were learned from in "
+            f"{row.value:.0f} parts: its figures may differ from those of a machine with more; lower "
+            "training.batch_size for all",
+            (row.architecture,),
+        )
+
+
 def few_seeds(facts: Facts) -> Iterator[Remark]:
     """Too few replicates to know how much is luck; of weights that were given there is one."""
     seeds = len(facts.planned.study.seeds)
@@ -158,6 +169,7 @@ CHECKS: tuple[Check, ...] = (
     undertrained,
     unknown_split,
     underfit,
+    batch_in_parts,
     few_seeds,
     few_images,
     few_common_images,

@@ -50,14 +50,16 @@ class Eta:
 def format_seconds(seconds: float | None) -> str:
     """A duration for a person.
 
-    >>> format_seconds(None), format_seconds(5.2), format_seconds(125), format_seconds(7260)
-    ('-', '5 s', '2:05', '2:01:00')
+    >>> format_seconds(None), format_seconds(5.2), format_seconds(125), format_seconds(7260), format_seconds(1e6)
+    ('-', '5 s', '2:05', '2:01:00', '11.6 days')
     """
     if seconds is None:
         return "-"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
+    if whole >= 3 * 86_400:
+        return f"{whole / 86_400:,.1f} days"
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

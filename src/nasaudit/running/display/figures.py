@@ -18,15 +18,22 @@ FIGURES: Mapping[str, tuple[str, str]] = {
 
 def figure(record: Record) -> str:
     """E.g. `test accuracy 97.7% [96.9%, 98.3%]`; "" for tasks without such a figure."""
-    metric, words = FIGURES.get(record.kind, ("", ""))
+    estimate = headline(record)
+    return "" if estimate is None else f"{FIGURES[record.kind][1]} {in_words(estimate)}"
+
+
+def headline(record: Record) -> Estimate | None:
+    """The same as a value with its interval; None for tasks without such a figure."""
+    metric, _ = FIGURES.get(record.kind, ("", ""))
     estimates = [each.estimate for each in record.measurements if each.metric == metric]
-    if not estimates:
-        return ""
-    estimate = estimates[-1]
+    return estimates[-1] if estimates else None
+
+
+def in_words(estimate: Estimate) -> str:
+    """E.g. `at least 97.7% [96.9%, 98.3%]`."""
     bound = {"lower": "at least ", "upper": "at most ", None: ""}[estimate.bound]
     low, value, high = (_said(number, estimate) for number in (estimate.low, estimate.value, estimate.high))
-    interval = "" if low == high else f" [{low}, {high}]"
-    return f"{words} {bound}{value}{interval}"
+    return f"{bound}{value}" + ("" if low == high else f" [{low}, {high}]")
 
 
 def _said(number: float, estimate: Estimate) -> str:

@@ -44,10 +44,17 @@ class Progressed:
 
 @dataclass(frozen=True)
 class Finished:
-    """A job ended; its record, of success or failure, is not yet stored and lists no artefacts."""
+    """A job ended; its record, of success or failure, is not yet stored and lists no artefacts.
+
+    Attributes:
+        digest: the job's.
+        record: of it.
+        words: the last that it printed, where the executor knows.
+    """
 
     digest: str
     record: Record
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,12 +66,14 @@ class Died:
         reason: how it ended.
         words: the last that it printed.
         stack: where it was, if that is known.
+        is_innocent: whether the machine is known to have gone, which no job does.
     """
 
     digest: str
     reason: str
     words: str = ""
     stack: str = ""
+    is_innocent: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,16 +98,39 @@ Event = Started | Progressed | Finished | Died | Overran | Halted
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """Where a cluster is, and what a job takes of it.
+
+    Attributes:
+        address: `HOST:PORT`, `ray://HOST:PORT` or `auto`; "": RAY_ADDRESS, or a cluster of this machine alone.
+        device: "auto" (the GPU that a job gets, if it gets one), "cpu" or "cuda".
+        workers: jobs at once; None: as many as there is room for.
+        gpus: share of a GPU that a job needs; None: a whole one where the cluster has any.
+        memory: bytes that a job needs; None: of no account.
+        carries: files travel even where the workers see the runner's.
+    """
+
+    address: str = ""
+    device: str = "auto"
+    workers: int | None = None
+    gpus: float | None = None
+    memory: int | None = None
+    carries: bool = False
+
+
+@dataclass(frozen=True)
 class RunContext:
     """What all jobs of a run share, whichever executor does them.
 
     Attributes:
         store: folder of the store; jobs only read from it.
         downloads: folder of the downloaded data sets.
+        cluster: for executors that have one.
     """
 
     store: Path
     downloads: Path
+    cluster: Cluster = Cluster()
 
 
 class Executor(Protocol):

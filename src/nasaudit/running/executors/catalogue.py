@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from nasaudit.registry import Registry
 from nasaudit.running.executors.base import Executor, RunContext
+from nasaudit.running.executors.cluster.ray import Ray
 from nasaudit.running.executors.processes import Processes
 from nasaudit.running.executors.serial import Serial
 
@@ -13,3 +14,4 @@ ExecutorFactory = Callable[[RunContext, Sequence[str]], Executor]
 EXECUTORS: Registry[ExecutorFactory] = Registry("executor", "nasaudit.executors", Callable)  # type: ignore[arg-type]
 EXECUTORS.add("processes", Processes)
 EXECUTORS.add("serial", Serial)
+EXECUTORS.add("ray", Ray)

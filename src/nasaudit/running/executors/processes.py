@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 
@@ -109,6 +110,7 @@ class Processes:
             self._drop(worker)  # with them: they may write to what the job left
         if isinstance(event, Finished):
             worker.digest = None
+            return replace(event, words=worker.printed())
         return event
 
     def _death(self, worker: "_Worker") -> Died | None:
@@ -139,6 +141,7 @@ class _Worker:
         # Not a terminal's business: libraries print, and a live display must stay whole.
         reading, writing = os.pipe()
         self._output = Output(reading)
+        self._since = 0  # bytes that had come when it was given its job
         program = [sys.executable, "-m", "nasaudit.running.executors.worker"]
         try:
             self.process = subprocess.Popen(
@@ -157,8 +160,14 @@ class _Worker:
 
     def take(self, digest: str, payload: bytes) -> None:
         """Send a job. Raises OSError when the worker is gone."""
+        self._since = self._output.length
         self.connection.send_bytes(payload)
         self.digest = digest
+
+    def printed(self) -> str:
+        """The end of what it printed since it was given its job, which has ended."""
+        self._output.settle()
+        return self._output.since(self._since)
 
     def stack(self) -> str:
         """Where the worker is, as it says itself; empty if it does not."""

@@ -58,6 +58,10 @@ def worker_environment() -> dict[str, str]:
     The working folder is on no path, neither of the worker nor of any Python that it starts: a `queue.py`, or the
     metadata of a plugin, that lies beside somebody's data would be run.
     """
-    path = os.pathsep.join(filter(None, sys.path))  # "" stands for the working folder
-    safe = {"PYTHONSAFEPATH": "1", "PYTHONPATH": path}
+    safe = {"PYTHONSAFEPATH": "1", "PYTHONPATH": module_path()}
     return {**os.environ, **ONE_THREAD, **KEEP_FREED_MEMORY, **safe}
+
+
+def module_path() -> str:
+    """The module path of this process, without the working folder, for which "" stands."""
+    return os.pathsep.join(filter(None, sys.path))

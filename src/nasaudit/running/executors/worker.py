@@ -1,7 +1,9 @@
 """The program of a worker process: `python -m nasaudit.running.executors.worker FILE_DESCRIPTOR PARENT`."""
 
+import contextlib
 import faulthandler
 import pickle
+import resource
 import signal
 import sys
 import threading
@@ -34,6 +36,8 @@ def main(descriptor: int, parent: int) -> None:
     context, device = connection.recv()
     threading.Thread(target=_listen, args=(connection, payloads), daemon=True).start()
     store = Store(context.store)
+    if context.cluster.memory is not None:
+        _limit_memory(context.cluster.memory)
     while True:
         job: Job = pickle.loads(payloads.get())
         copies.made = False
@@ -41,6 +45,7 @@ def main(descriptor: int, parent: int) -> None:
         end = _do(job, store, context, device, _Reporter(connection, job.digest, copies))
         if copies.is_one:
             wait_for_the_end()
+        _flush()
         left = any_left()
         if left and copies.made and isinstance(end, Finished):
             end = Finished(job.digest, failure(job.task, COPIED, end.record.seconds, device))
@@ -55,6 +60,22 @@ def _do(job: Job, store: Store, context: RunContext, device: str, progress: "_Re
     except StoreError as error:
         return Halted(job.digest, str(error))
     return Finished(job.digest, record)
+
+
+def _limit_memory(size: int) -> None:
+    """What wants more gets a MemoryError: the task fails, and the machine does not look for somebody to kill.
+
+    The limit is on private memory, not on addresses: torch maps much that it never touches. Linux alone knows it.
+    """
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+
+
+def _flush() -> None:
+    """What the job printed belongs to it, and not to the next one."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # code of others may have put anything there, or closed it
+            stream.flush()
 
 
 def _listen(connection: Connection, payloads: SimpleQueue[bytes]) -> None:

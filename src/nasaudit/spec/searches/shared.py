@@ -24,6 +24,15 @@ _MINI: dict[str, Any] = {
 class PathsSpec(OneShotSpec):
     """Root of these methods: their cells are sampled, and no gradient reaches a choice of ops."""
 
+    path_time: ClassVar[
+        float
+    ]  # of one path and what scores it, of what all ops of the supernet take; on digits
+
+    @property
+    def step_time(self) -> float:
+        """Of one path."""
+        return self.path_time
+
     @model_validator(mode="before")
     @classmethod
     def _without_penalty(cls, values: Any) -> Any:
@@ -40,6 +49,7 @@ class EnasSpec(PathsSpec):
     source: ClassVar[str] = (
         "Pham et al., Efficient Neural Architecture Search via Parameter Sharing, ICML 2018"
     )
+    path_time: ClassVar[float] = 0.25
     implementation: ClassVar[str] = "nasaudit.search.methods.enas:Enas"
     title: ClassVar[str] = "ENAS"
     at_scale: ClassVar[dict[Scale, dict[str, Any]]] = {
@@ -94,6 +104,7 @@ class RandomWsSpec(PathsSpec):
     )
     implementation: ClassVar[str] = "nasaudit.search.methods.random_ws:RandomWs"
     title: ClassVar[str] = "Random search with weight sharing"
+    path_time: ClassVar[float] = 0.12
     at_scale: ClassVar[dict[Scale, dict[str, Any]]] = {
         "mini": {**_MINI, "samples": 100, "sample_batches": 4, "finalists": 5, "batch_statistics": True}
     }

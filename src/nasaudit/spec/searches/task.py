@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny
 
-from nasaudit.spec.arch import OP_TIME
+from nasaudit.spec.arch import EPOCH_IMAGES, OP_TIME, STEP_PIXELS, cells_time, pixels_time
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.searches.one_shot import OneShotSpec
 from nasaudit.spec.tasks import Task
@@ -30,14 +30,13 @@ class SearchTask(Task):
     @property
     def expected_time(self) -> float:
         """Of its epochs: all ops of all edges, weights and mixture by turns on half the images each."""
-        space = self.search.space
-        return (
-            self.search.all_epochs
-            * self.search.step_time
-            * len(space.sources)
-            * len(space.kinds)
-            * sum(OP_TIME.get(op, 1.0) for op in space.ops)
+        search, space = self.search, self.search.space
+        ops = len(space.sources) * len(space.kinds) * sum(OP_TIME.get(op, 1.0) for op in space.ops)
+        side = self.data.expected_side
+        network = cells_time(ops, search.init_channels, search.n_cells) * pixels_time(
+            (side, side), STEP_PIXELS
         )
+        return search.all_epochs * search.step_time * network * self.data.expected_images() / EPOCH_IMAGES
 
     def label(self) -> str:
         """E.g. `search with pc_darts (seed 0)`."""
