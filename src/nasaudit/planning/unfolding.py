@@ -70,6 +70,7 @@ class Unfolding:
         self._planned, self._find, self._folder = planned, find, folder
         self._known: dict[str, Task] = {}
         self._records: dict[str, Known] = {}
+        self._plan: Plan | None = None  # as long as no stage goes on
         self.stages = tuple(StageState(stage, stage.begin()) for stage in planned.stages)
         self._learn(planned.tasks)
         for state in self.stages:
@@ -80,6 +81,11 @@ class Unfolding:
     @property
     def plan(self) -> Plan:
         """The plan as it is known now; its order does not hang on that in which tasks ended."""
+        if self._plan is None:
+            self._plan = self._make_plan()
+        return self._plan
+
+    def _make_plan(self) -> Plan:
         parts = [state.part for state in self.stages]
         places = _places(self._planned)
         for name, found in (each for part in parts for each in part.found):
@@ -153,6 +159,7 @@ class Unfolding:
         return Outcome(task, record, folder, f"needs {task.label()}, which failed" if record.problem else "")
 
     def _learn(self, tasks: Iterable[Task]) -> None:
+        self._plan = None
         for task in closure(tasks):
             digest = task.digest()
             if digest not in self._known:

@@ -3,6 +3,7 @@
 In memory a figure may be NaN or infinite until it is judged; a file has no such numbers.
 """
 
+import re
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated
 
@@ -30,7 +31,12 @@ Probability = Annotated[float, AfterValidator(_share_in_a_file)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
+_ORDINARY = re.compile("[a-z0-9]+/[a-z0-9]+(\\.[a-z]+)?", re.ASCII)  # as our own are
+
+
 def _inside(name: str) -> str:
+    if _ORDINARY.fullmatch(name):
+        return name
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts or not name.isprintable():
         raise ValueError("the name of a file inside of the study's folder")

@@ -5,11 +5,11 @@ costs the tasks that were running and nothing else.
 """
 
 import contextlib
-from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from nasaudit.errors import MissingRecordError, SpecError, StoreError
+from nasaudit.planning.needs import failed_need
 from nasaudit.planning.plan import Plan, plan
 from nasaudit.planning.unfolding import Unfolding
 from nasaudit.plugins import OURS, source_sha256
@@ -30,7 +30,6 @@ from nasaudit.running.executors.limited import Limited
 from nasaudit.running.options import DEFAULT_OPTIONS, Mode, RunOptions
 from nasaudit.running.partial import partial_results
 from nasaudit.running.runner import Runner
-from nasaudit.running.schedule import Schedule
 from nasaudit.running.trial import try_models
 from nasaudit.running.usable import UsableRecords, made_again
 from nasaudit.spec.study import StudySpec
@@ -142,9 +141,9 @@ def run_plan(
 
 def _next_task(unfolding: Unfolding) -> Task | None:
     """A task that has no record and could run, or None: what waits for a failed one could not."""
-    schedule = Schedule(unfolding.plan.tasks, unfolding.records)
-    deque(schedule.blocked(), maxlen=0)
-    return schedule.take()
+    records = unfolding.records
+    waiting = (task for task in unfolding.plan.tasks if task.digest() not in records)
+    return next((task for task in waiting if failed_need(task, records) is None), None)
 
 
 def _source(unfolding: Unfolding) -> str:

@@ -12,11 +12,15 @@ from pydantic import BaseModel, ConfigDict
 from nasaudit.errors import InputError, SpecError, UnknownNameError
 
 T = TypeVar("T")
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":")
+)  # `json.dumps` would make one for each text
+_PLAIN = (str, int, bool, type(None))  # a dump has these as they are
 
 
 def as_json(value: Any) -> str:
     """The one text of a JSON value: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 class Spec(BaseModel):
@@ -26,7 +30,7 @@ class Spec(BaseModel):
 
     Attributes:
         nests: whether the specs in its fields are shared by many, so that each is written out once for all of them.
-            No such field may be left out of a dump.
+            None of the fields may be left out of a dump, or be dumped as something else.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -34,17 +38,23 @@ class Spec(BaseModel):
 
     def canonical_json(self) -> str:
         """All fields, defaults included, with sorted keys: what is hashed and stored."""
-        nested: dict[str, str] = {}
-        for name in type(self).model_fields if self.nests else ():
+        if not self.nests:
+            return as_json(self.model_dump(mode="json"))
+        parts: dict[str, str] = {}
+        others: set[str] = set()
+        for name in type(self).model_fields:
             value = getattr(self, name)
             if isinstance(value, Spec):
-                nested[name] = value._nested_json()
+                parts[name] = value._nested_json()
+            elif type(value) in _PLAIN:
+                parts[name] = as_json(value)
             elif isinstance(value, tuple) and value and all(isinstance(part, Spec) for part in value):
-                nested[name] = f"[{','.join(part._nested_json() for part in value)}]"
-        dumped = self.model_dump(mode="json", exclude=set(nested))
-        if not nested:
-            return as_json(dumped)
-        parts = {**{name: as_json(value) for name, value in dumped.items()}, **nested}
+                parts[name] = f"[{','.join(part._nested_json() for part in value)}]"
+            else:
+                others.add(name)
+        if others:
+            dumped = self.model_dump(mode="json", include=others)
+            parts |= {name: as_json(value) for name, value in dumped.items()}
         return f"{{{','.join(f'{json.dumps(name)}:{parts[name]}' for name in sorted(parts))}}}"
 
     def _nested_json(self) -> str:
@@ -53,7 +63,8 @@ class Spec(BaseModel):
 
     def digest(self) -> str:
         """First 20 hex digits (80 bits) of the SHA-256 of the canonical JSON, with the type's name."""
-        return self.remembered("_digest", self._make_digest)
+        known: str | None = self.__dict__.get("_digest")
+        return self.remembered("_digest", self._make_digest) if known is None else known
 
     def _make_digest(self) -> str:
         text = f"{type(self).__name__}:{self.canonical_json()}"

@@ -55,7 +55,7 @@ class Index:
         """How many lines are not written yet."""
         return len(self._fresh)
 
-    def find(self, digest: str, folder: Path, *, deep: bool) -> Entry | None:
+    def find(self, digest: str, folder: str, *, deep: bool) -> Entry | None:
         """What was said of a record whose files are still the same; None: it has to be read.
 
         Args:
@@ -184,7 +184,7 @@ class Index:
             self._database = None
 
 
-def _signature(files: str, folder: Path) -> str | None:
+def _signature(files: str, folder: Path | str) -> str | None:
     """What the files that a line names are like now; None where one is missing."""
     try:
         return "\n".join(_facts(line.split("\t", 1)[0], folder) for line in files.split("\n"))
@@ -192,7 +192,7 @@ def _signature(files: str, folder: Path) -> str | None:
         return None
 
 
-def _facts(name: str, folder: Path) -> str:
+def _facts(name: str, folder: Path | str) -> str:
     """A file's name, and what changes with its content: nobody can set the time of the last change of an inode."""
     about = os.lstat(f"{folder}/{name}")
     kind = stat.S_IFMT(about.st_mode)

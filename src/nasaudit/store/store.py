@@ -166,10 +166,10 @@ class Store:
         """
         self._check_format()
         digest = task.digest()
-        folder = self.path(digest)
-        entry = self._index.find(digest, folder, deep=deep)
+        entry = self._index.find(digest, f"{self._records}/{digest[:2]}/{digest}", deep=deep)
         if entry is not None:
             return entry
+        folder = self.path(digest)
         try:
             with self._index.reading(folder) as add:
                 entry = read_entry(folder, digest, deep=deep)
