@@ -16,6 +16,7 @@ from nasaudit.spec.attacks import ATLAS, OWASP
 
 # A study of 17 architectures can raise dozens of flags of one kind; a list that is read has a line for each kind.
 SHOWN_OF_A_KIND = 1
+MOST_CARDS = 200  # architectures; of more than these nobody reads a card each
 # And one of 100 architectures thousands, of which a page for people does not hold all.
 FOLDED_OF_A_KIND = 40
 
@@ -56,7 +57,9 @@ def section(evidence: Evidence) -> Section:
             "lists": f"{ATLAS} and {OWASP}",
             "listed": threats.listed(evidence),
             "remedies": remedy_words.summary(remedies.hardenings(evidence)),
-            "cards": [_card(evidence, subject) for subject in evidence.subjects],
+            "cards": [_card(evidence, subject) for subject in evidence.subjects]
+            if len(evidence.subjects) <= MOST_CARDS
+            else [],
         },
         () if picture is None else (picture,),
     )

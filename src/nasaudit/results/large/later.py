@@ -104,7 +104,7 @@ def in_brief(results: StudyResults) -> StudyResults:
         kind=INDEX,
         architectures=(),
         message=f"this page shows the figures that families are judged by; all {len(results.rows):,} figures are in "
-        "results.csv and results.json",
+        "results.csv and results.json, which has the hashes of the networks and the time of each task too",
     )
     return results.model_copy(
         update={
@@ -114,6 +114,8 @@ def in_brief(results: StudyResults) -> StudyResults:
             "headlines_between": [headline(one) for one in results.headlines_between],
             "threats": [threat(one) for one in results.threats],
             "remedies": [remedied(one) for one in results.remedies],
+            "seconds": {},
+            "provenance": results.provenance.model_copy(update={"weights": {}}),
             **{field: [] for field in ("histories", "examples", "curves", "landscapes", "pictures")},
         }
     )
