@@ -8,6 +8,7 @@ docs/images/scale.png.
 import contextlib
 import io
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -33,6 +34,11 @@ def _run(tasks: int, folder: Path) -> None:
     run_study(synthetic.study(tasks), folder / "study", options)
 
 
+def _results(tasks: int, folder: Path) -> None:
+    shutil.rmtree(folder / "study", ignore_errors=True)
+    _run(tasks, folder)
+
+
 def _report(tasks: int, folder: Path) -> None:
     from nasaudit.cli import main
 
@@ -49,7 +55,7 @@ def _status(tasks: int, folder: Path) -> None:
 
 STEPS: dict[str, Callable[[int, Path], None]] = {
     "plan": _plan,
-    "results": _run,
+    "results": _results,
     "resume": _run,
     "status": _status,
     "report": _report,
