@@ -3,11 +3,14 @@
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nasaudit.cli.options import Json, print_json, say
+
+if TYPE_CHECKING:
+    from nasaudit.store.archives.moving import Moved
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of records, or a study's folder.")]
 
@@ -73,6 +76,68 @@ def collect_garbage(
         say(f"{record.digest[:12]} {record.label or 'that cannot be read'} ({record.bytes / 1e6:.1f} MB)")
     done = "removed" if remove else "would be removed; --remove does it"
     say(f"{store.folder}: {len(unused)} records, {size / 1e6:.1f} MB, {done}")
+
+
+def export(
+    folder: Folder,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="FILE.tar: all records; FILE.parquet: their figures.")
+    ],
+    images: Annotated[
+        bool, typer.Option("--images", help="With FILE.parquet: a row an image, not a row a figure.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the records to an archive that `store import` takes, or their figures to a table."""
+    from nasaudit.errors import InputError
+    from nasaudit.results.large.whole import write_table
+    from nasaudit.results.opened import store_of
+    from nasaudit.store.archives.moving import write_archive
+
+    store = store_of(folder)
+    if out.suffix == ".parquet":
+        rows = write_table(store, out, images=images, tell=_shown)
+        print_json({"file": str(out), "rows": rows}) if as_json else say(f"{out}: {rows} rows")
+        return
+    if out.suffix != ".tar" or images:
+        expected = "--out FILE.parquet beside --images" if images else "--out FILE.tar or FILE.parquet"
+        raise InputError(f"store export: expected {expected}, got {out}")
+    _tell_of(write_archive(store, out, _shown), out, as_json)
+
+
+def take_in(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="A store, or an archive of `store export`.")
+    ],
+    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="The store that they go to.")],
+    as_json: Json = False,
+) -> None:
+    """Bring the records of another store or of an archive into a store; those that are there stay."""
+    from nasaudit.results.folder import STUDY_FILE
+    from nasaudit.results.opened import store_of
+    from nasaudit.store.archives.moving import import_records
+    from nasaudit.store.store import Store
+
+    target = store_of(into) if (into / STUDY_FILE).exists() else Store(into)
+    origin = store_of(source).folder if (source / STUDY_FILE).exists() else source
+    _tell_of(import_records(origin, target, _shown), target.folder, as_json)
+
+
+def _tell_of(moved: "Moved", place: Path, as_json: bool) -> None:
+    """What became of records; exit code 1 where some were refused."""
+    refused = len(moved.refused) + moved.more
+    if as_json:
+        names = [{"name": name, "why": why} for name, why in moved.refused]
+        print_json(
+            {"to": str(place), "came": moved.came, "there": moved.there, "refused": refused, "names": names}
+        )
+    else:
+        for name, why in moved.refused:
+            say(f"{name}: {why}")
+        there = f", {moved.there} were there" if moved.there else ""
+        say(f"{place}: {moved.came} records came{there}, {refused} refused")
+    if refused:
+        raise typer.Exit(1)
 
 
 def _shown(digests: Collection[str]) -> Iterable[str]:

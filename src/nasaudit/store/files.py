@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import secrets
 import stat
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nasaudit.documents import parse_json
 from nasaudit.errors import FormatError, StoreError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk's end, the user's, the process's (`ulimit -f`)
@@ -94,6 +96,27 @@ def check_format(number: object, place: Path, remedy: str) -> None:
         raise FormatError(
             f"{place} was written by {age} version of nasaudit, whose format this version does not read; {remedy}"
         )
+
+
+def check_mark(path: Path) -> None:
+    """Refuse a store that another version wrote, by the file that says so; without it, it is of an earlier one.
+
+    Raises:
+        StoreError: the file is damaged, or somebody else's.
+        FormatError: another version wrote the records beside it.
+    """
+    try:
+        content = parse_json(read_text(path), path.name)
+    except FileNotFoundError:
+        content = {}
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict) or not isinstance(content.get("format", 0), int):
+        raise StoreError(
+            f"{path} is damaged, or nothing of nasaudit's: expected {json.dumps({'format': FORMAT})}; "
+            "restore it, or choose another folder for the records"
+        )
+    check_format(content.get("format"), path.parent, "choose another folder for the records")
 
 
 def is_full_disk(error: BaseException | None) -> bool:

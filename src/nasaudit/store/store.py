@@ -15,30 +15,29 @@ rubbish in unfinished work, and nothing between. Whatever else a user keeps in t
 import contextlib
 import json
 import logging
+import os
 import shutil
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nasaudit.documents import parse_json
 from nasaudit.errors import ConflictError, MissingRecordError, StoreError
 from nasaudit.plugins import OURS, source_sha256
 from nasaudit.spec.tasks import Task
+from nasaudit.store.artefacts import describe
 from nasaudit.store.entries import Entry
 from nasaudit.store.files import (
     FORMAT,
-    check_format,
+    check_mark,
     explain_full_disk,
-    read_text,
-    sha256,
     sync,
     write_atomically,
 )
 from nasaudit.store.index import Index
 from nasaudit.store.lock import hold, is_held
-from nasaudit.store.reading import RECORD_FILE, DistrustError, read_entry, read_record
-from nasaudit.store.records import Artefact, Record
+from nasaudit.store.reading import RECORD_FILE, DistrustError, files_of, read_entry, read_record
+from nasaudit.store.records import Record
 from nasaudit.store.unfinished import Unfinished
 from nasaudit.store.words import Words
 
@@ -258,7 +257,7 @@ class Store:
                 if not workspace.is_dir():
                     self._unfinished.make()
                     workspace.mkdir()
-                stored, text = record.model_copy(update={"artefacts": _artefacts(workspace)}).sealed()
+                stored, text = record.model_copy(update={"artefacts": describe(workspace)}).sealed()
                 write_atomically(workspace / RECORD_FILE, text)
                 self._publish(workspace, self.path(record.digest))
                 self._forget(record.digest)
@@ -268,6 +267,34 @@ class Store:
                 self.discard(workspace)
                 raise
         return stored
+
+    def take_in(self, digest: str, fill: Callable[[Path], None]) -> None:
+        """Publish a record that was made elsewhere, if it is whole; replaces an older one. Inside of `writing()`.
+
+        Args:
+            digest: of the task that it is said to be of.
+            fill: writes its files to an empty folder.
+
+        Raises:
+            DistrustError: it cannot be relied on; nothing of it is left.
+            ConflictError: another run is at its task.
+            StoreError: the disk is full.
+        """
+        with explain_full_disk(self.folder):
+            if not self._unfinished.claim(digest):
+                raise ConflictError("another run is at its task")
+            workspace = self._unfinished.new(digest)
+            try:
+                fill(workspace)
+                entry = read_entry(workspace, digest, deep=True)
+                if describe(workspace).keys() != {*files_of(entry)}:
+                    raise DistrustError("has files that it does not name")
+                self._publish(workspace, self.path(digest))
+                self._forget(digest)
+                self._index.add(entry, self.path(digest))
+            finally:
+                self.discard(workspace)
+                self._unfinished.release(digest)
 
     def digests(self) -> list[str]:
         """Of all records, whole or not, in the order of their names."""
@@ -296,21 +323,10 @@ class Store:
     def _check_format(self) -> None:
         if self._format_checked:
             return
-        try:
-            content = parse_json(read_text(self.folder / FORMAT_FILE), FORMAT_FILE)
-        except FileNotFoundError:
-            if not any(self._records.glob(f"??/*/{RECORD_FILE}")):
-                return
-            content = {}  # the first versions wrote none
-        except (OSError, ValueError):
-            content = None
-        if not isinstance(content, dict) or not isinstance(content.get("format", 0), int):
-            raise StoreError(
-                f"{self.folder / FORMAT_FILE} is damaged, or nothing of nasaudit's: expected "
-                f"{json.dumps({'format': FORMAT})}; restore it, or choose another folder for the records"
-            )
-        check_format(content.get("format"), self.folder, "choose another folder for the records")
-        self._format_checked = True
+        # The first versions wrote no mark.
+        if os.path.lexists(self.folder / FORMAT_FILE) or any(self._records.glob(f"??/*/{RECORD_FILE}")):
+            check_mark(self.folder / FORMAT_FILE)
+            self._format_checked = True
 
     def _forget(self, digest: str) -> None:
         """Remove the checkpoints of a task that is done, those of older code too."""
@@ -329,16 +345,3 @@ class Store:
         else:
             workspace.rename(target)
         sync(target.parent)
-
-
-def _artefacts(workspace: Path) -> dict[str, Artefact]:
-    """Sync and describe every file of a workspace, by its path within it."""
-    artefacts = {}
-    files = sorted(path for path in workspace.rglob("*") if path.is_file() and not path.is_symlink())
-    for folder in {path.parent for path in files} - {workspace}:  # that one is synced after its last file
-        sync(folder)
-    for path in files:
-        sync(path)
-        name = path.relative_to(workspace).as_posix()
-        artefacts[name] = Artefact(file=name, sha256=sha256(path), bytes=path.stat().st_size)
-    return artefacts
