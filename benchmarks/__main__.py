@@ -4,7 +4,17 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import adversarial, autoattack, executors, gradients, parity, pgd, search, training
+from benchmarks import (
+    adversarial,
+    autoattack,
+    executors,
+    gradients,
+    parity,
+    pgd,
+    search,
+    throughput,
+    training,
+)
 from nasaudit.running.executors.threads import KEEP_FREED_MEMORY, ONE_THREAD
 
 BENCHMARKS = {
@@ -16,6 +26,7 @@ BENCHMARKS = {
     "autoattack": autoattack.run,
     "search": search.run,
     "executors": executors.run,
+    "throughput": throughput.run,
 }
 DEFAULT_ALLOCATOR = "--default-allocator"
 

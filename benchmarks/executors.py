@@ -1,6 +1,6 @@
 """Whole studies with one worker, two, and two of Ray's: how much a second core brings, and what a cluster costs.
 
-Each run is a process of its own and trains the same networks from nothing; the first start of Ray (which also sets up its
+Each run is a process of its own and trains the same networks from nothing; the start of Ray (which also sets up its
 folders) is in its time. All results are compared byte for byte before any time counts.
 """
 
