@@ -11,6 +11,7 @@ from benchmarks import (
     gradients,
     parity,
     pgd,
+    scale,
     search,
     throughput,
     training,
@@ -27,6 +28,7 @@ BENCHMARKS = {
     "search": search.run,
     "executors": executors.run,
     "throughput": throughput.run,
+    "scale": scale.run,
 }
 DEFAULT_ALLOCATOR = "--default-allocator"
 
