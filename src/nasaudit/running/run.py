@@ -110,12 +110,13 @@ def run_plan(
     command: str = "",
     redo: Collection[str] = (),
     budget: Budget | None = None,
+    store: Store | None = None,
 ) -> StudyResults:
     """Run a plan with any executor, which is made only if it is needed; see `run`, which makes both.
 
     Models that were brought are tried before the folder is claimed, if there is anything to do.
     """
-    folder, store = StudyFolder(out), Store(context.store)
+    folder, store = StudyFolder(out), store or Store(context.store)
     folder.check(planned.study)
     store.check()
     again = _again(planned.study, mode, redo)

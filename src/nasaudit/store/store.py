@@ -58,6 +58,11 @@ class Store:
         self.words = Words(self.folder)
         self._format_checked = False
 
+    @property
+    def where(self) -> str:
+        """What names the store: its folder."""
+        return str(self.folder)
+
     def exists(self) -> bool:
         """Whether there is one in the folder."""
         return (self.folder / FORMAT_FILE).exists() or self._records.is_dir()
@@ -195,6 +200,15 @@ class Store:
     def digests(self) -> list[str]:
         """Of all records, whole or not, in the order of their names."""
         return sorted(path.parent.name for path in self._records.glob(f"??/*/{RECORD_FILE}"))
+
+    def outline(self, digest: str) -> tuple[str, int]:
+        """The label of a record ("": it cannot be read), and the bytes of its files."""
+        folder = self.path(digest)
+        size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+        try:
+            return read_record(folder, digest, deep=False).label, size
+        except (DistrustError, FileNotFoundError):
+            return "", size
 
     def remove(self, digest: str) -> None:
         """Remove a record with its artefacts, at once or not at all; inside of `writing()`."""
