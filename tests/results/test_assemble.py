@@ -136,7 +136,7 @@ def test_the_table_reads_back_exactly(study) -> None:
 
 def test_names_with_commas_and_quotes_survive_the_table(study) -> None:
     row = study[2].rows[0].model_copy(update={"architecture": 'a, "b"\nc'})
-    read = next(csv.DictReader(io.StringIO(to_csv([row]))))
+    read = next(csv.DictReader(io.StringIO("".join(to_csv([row])))))
     assert read["architecture"] == 'a, "b"\nc'
 
 

@@ -293,7 +293,7 @@ def test_a_folder_for_records_that_holds_other_things_is_refused_before_anything
 def test_a_folder_in_use_is_refused(house: House) -> None:
     with hold(house.out), pytest.raises(ConflictError, match=f"process {os.getpid()}"):
         house.run(house.plan())
-    with house.store.writing(), pytest.raises(ConflictError, match=f"process {os.getpid()}"):
+    with house.store.writing(alone=True), pytest.raises(ConflictError, match=f"process {os.getpid()}"):
         house.run(house.plan())
 
 

@@ -1,8 +1,13 @@
 """What all specs share, and the checks of each."""
 
+import json
+import pickle
+from pathlib import Path
+
 import pytest
 
 from nasaudit.errors import SpecError
+from nasaudit.planning.plan import plan
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.attacks import LINF_GRID, PgdSpec
 from nasaudit.spec.data import DataSpec
@@ -109,3 +114,43 @@ def test_epsilons_are_fractions_of_the_pixel_range():
     assert PgdSpec.parse({"epsilons": ["2/255", 0.5]}).epsilons == (2 / 255, 0.5)
     assert [format_epsilon(e) for e in (8 / 255, 0.5, 1.0)] == ["8/255", "0.5", "1"]
     assert PgdSpec(norm="l2").epsilons[-1] > 1
+
+
+def test_a_text_made_of_parts_is_that_of_the_whole():
+    """What tasks share is written out once for all of them; digests are those of records of before."""
+    tasks = every_kind_of_task()
+    assert {task.kind for task in tasks} >= {"train", "poison", "evasion", "poisoning", "membership"}
+    for task in tasks:
+        whole = json.dumps(task.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        assert task.canonical_json() == whole, task.label()
+
+
+def test_a_changed_copy_remembers_nothing_of_its_original():
+    task = next(task for task in every_kind_of_task() if task.kind == "train")
+    digest = task.digest()
+    assert task.model_copy(update={"seed": 5}).digest() != digest
+    assert task.model_copy(update={"seed": 5}).model_copy(update={"seed": task.seed}).digest() == digest
+    again = pickle.loads(pickle.dumps(task))
+    assert (again, again.digest()) == (task, digest)
+    assert vars(again).keys() == {*type(task).model_fields, "_digest", "_foreign_code"}
+
+
+def every_kind_of_task():
+    study = StudySpec.parse(
+        {
+            "architectures": ["darts", "resnet"],
+            "data": {"name": "digits", "train_images": 200},
+            "seeds": [0, 1],
+            "attacks": [
+                "pgd",
+                {"name": "transfer"},
+                "badnets",
+                "label_flip",
+                "gradient_matching",
+                "lira",
+                "knockoff",
+            ],
+            "training": {"defences": ["adversarial_training"]},
+        }
+    )
+    return plan(study, Path("no downloads")).tasks

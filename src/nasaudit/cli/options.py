@@ -10,7 +10,8 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -24,9 +25,11 @@ from nasaudit.terminal.plain import plain
 
 if TYPE_CHECKING:
     from nasaudit.api import Audit
+    from nasaudit.results.schema import Flag
     from nasaudit.running.options import RunOptions
     from nasaudit.spec.study import StudySpec
 
+MOST_NOTES = 40  # of one kind
 Plan = Annotated[bool, typer.Option("--plan", help="Say what it would cost; run nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 Scale = Annotated[
@@ -198,8 +201,8 @@ class RunFlags:
             from nasaudit.terminal.verdicts import threatened
 
             typer.echo(threatened(finished.results))
-            for flag in finished.results.flags:
-                say(f"note: {flag.message}")
+            for message in notes(finished.results.flags):
+                say(f"note: {message}")
             say(f"report: {finished.report} ({finished.report.absolute().as_uri()})")
         if self.show:
             import webbrowser
@@ -208,6 +211,18 @@ class RunFlags:
         if finished.failed:
             complain(f"{len(failures)} tasks failed, the first: {failures[0].label}: {failures[0].message}")
             raise typer.Exit(1)
+
+
+def notes(flags: "Iterable[Flag]") -> Iterator[str]:
+    """Their messages; of a kind that there are very many of the first, and how many more."""
+    count: Counter[str] = Counter()
+    for flag in flags:
+        count[flag.kind] += 1
+        if count[flag.kind] <= MOST_NOTES:
+            yield flag.message
+    for kind, number in count.items():
+        if number > MOST_NOTES:
+            yield f"and {number - MOST_NOTES} more notes of this kind, in results.json: {kind}"
 
 
 def with_run_flags(command: Callable[..., None]) -> Callable[..., None]:

@@ -51,7 +51,7 @@ def collect_garbage(
     if not studies:
         raise InputError("store gc: expected --keep STUDY, the folder of each study whose records are kept")
     needed = {task.digest() for study in studies for task in StudyOnDisk.of(study).unfolding().plan.tasks}
-    with store.writing():
+    with store.writing(alone=remove):
         unused = list(find_unused(store, needed, _shown))
         for record in unused if remove else ():
             store.remove(record.digest)

@@ -31,13 +31,13 @@ def bootstrap(
     if not arrays or any(len(array) == 0 for array in arrays):
         raise ValueError("expected at least one replicate, each with at least one unit")
     rng = np.random.default_rng(seed)
+    sizes = [len(array) for array in arrays]
     value = float(np.mean([statistic(array) for array in arrays]))
     resampled = np.empty(draws)
     for draw in range(draws):
         chosen = rng.integers(len(arrays), size=len(arrays))
-        resampled[draw] = np.mean(
-            [statistic(arrays[k][rng.integers(len(arrays[k]), size=len(arrays[k]))]) for k in chosen]
-        )
+        drawn = [statistic(arrays[k].take(rng.integers(sizes[k], size=sizes[k]), axis=0)) for k in chosen]
+        resampled[draw] = mean(np.array(drawn))
     return percentile_interval(value, resampled, sum(map(len, arrays)), unit)
 
 
@@ -49,4 +49,6 @@ def percentile_interval(value: float, resampled: FloatArray, n: int, unit: str) 
 
 def mean(units: FloatArray) -> FloatArray:
     """The statistic that is wanted most."""
-    return np.asarray(units.mean(axis=0))
+    return np.asarray(
+        np.add.reduce(units, axis=0) / len(units)
+    )  # as `mean`, which takes 3 times as long for few

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from nasaudit.spec.tasks import Task
-from nasaudit.store.records import Record
+from nasaudit.store.entries import Known
 
 
 def closure(tasks: Iterable[Task]) -> tuple[Task, ...]:
@@ -21,7 +21,7 @@ def closure(tasks: Iterable[Task]) -> tuple[Task, ...]:
     return tuple(ordered.values())
 
 
-def failed_need(task: Task, records: Mapping[str, Record]) -> Task | None:
+def failed_need(task: Task, records: Mapping[str, Known]) -> Task | None:
     """The task upstream whose failure keeps this one from running, or None."""
     for need in _upstream(task):
         record = records.get(need.digest())

@@ -9,6 +9,8 @@ from nasaudit.planning.needs import closure, failed_need
 from nasaudit.planning.plan import Plan
 from nasaudit.planning.stages import Outcome, Part, Stage, Steps
 from nasaudit.spec.tasks import Task
+from nasaudit.store.entries import Known
+from nasaudit.store.reading import read_whole
 from nasaudit.store.records import Problem, Record
 
 
@@ -59,14 +61,15 @@ class Unfolding:
 
     Args:
         planned: as it stands before anything ran.
-        find: the record of a task, or None; called once for each task, when it becomes known.
+        find: the record of a task, which may be its outline, or None; called once for each task, when it becomes
+            known.
         folder: where the artefacts of a record are, by digest.
     """
 
-    def __init__(self, planned: Plan, find: Callable[[Task], Record | None], folder: Callable[[str], Path]):
+    def __init__(self, planned: Plan, find: Callable[[Task], Known | None], folder: Callable[[str], Path]):
         self._planned, self._find, self._folder = planned, find, folder
         self._known: dict[str, Task] = {}
-        self._records: dict[str, Record] = {}
+        self._records: dict[str, Known] = {}
         self.stages = tuple(StageState(stage, stage.begin()) for stage in planned.stages)
         self._learn(planned.tasks)
         for state in self.stages:
@@ -106,11 +109,11 @@ class Unfolding:
         )
 
     @property
-    def records(self) -> dict[str, Record]:
+    def records(self) -> dict[str, Known]:
         """The records of the known tasks, in the plan's order."""
         return self.records_of(self.plan.tasks)
 
-    def records_of(self, tasks: Iterable[Task]) -> dict[str, Record]:
+    def records_of(self, tasks: Iterable[Task]) -> dict[str, Known]:
         """Those of these tasks that have one, by digest."""
         digests = (task.digest() for task in tasks)
         return {digest: self._records[digest] for digest in digests if digest in self._records}
@@ -121,7 +124,7 @@ class Unfolding:
         counts = [state.expected for state in self.stages if state.steps is not None]
         return None if None in counts else sum(count or 0 for count in counts)
 
-    def add(self, record: Record) -> tuple[Task, ...]:
+    def add(self, record: Known) -> tuple[Task, ...]:
         """A known task has its record; returns the tasks that are known because of it."""
         before = len(self._known)
         self._records[record.digest] = record
@@ -131,20 +134,23 @@ class Unfolding:
     def _advance(self) -> None:
         for state in self.stages:
             while state.steps is not None:
-                outcomes = [self._outcome(digest, task) for digest, task in state.awaited.items()]
-                if any(outcome.record is None and not outcome.why for outcome in outcomes):
+                if not all(self._has_ended(digest, task) for digest, task in state.awaited.items()):
                     break
+                outcomes = [self._outcome(digest, task) for digest, task in state.awaited.items()]
                 self._learn(state.advance(state.steps, outcomes))
 
+    def _has_ended(self, digest: str, task: Task) -> bool:
+        return digest in self._records or failed_need(task, self._records) is not None
+
     def _outcome(self, digest: str, task: Task) -> Outcome:
-        """What became of a task; without record and reason it has not ended yet."""
-        record = self._records.get(digest)
-        why = ""
-        if record is not None and record.problem is not None:
-            why = f"needs {task.label()}, which failed"
-        elif record is None and (need := failed_need(task, self._records)) is not None:
-            why = f"needs {need.label()}, which failed"
-        return Outcome(task, record, self._folder(digest), why)
+        """What became of a task that has ended, or never can run."""
+        known = self._records.get(digest)
+        folder = self._folder(digest)
+        if known is None:
+            need = failed_need(task, self._records)
+            return Outcome(task, None, folder, "" if need is None else f"needs {need.label()}, which failed")
+        record = known if isinstance(known, Record) else read_whole(known, folder)
+        return Outcome(task, record, folder, f"needs {task.label()}, which failed" if record.problem else "")
 
     def _learn(self, tasks: Iterable[Task]) -> None:
         for task in closure(tasks):

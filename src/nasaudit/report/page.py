@@ -31,6 +31,7 @@ from nasaudit.report.sections.analyses import convergence, gradients, landscape,
 from nasaudit.report.sections.families.all import FAMILIES
 from nasaudit.report.sections.remedies import section as remedies
 from nasaudit.report.sections.searches import section as searches
+from nasaudit.results.large.later import MANY, in_brief
 from nasaudit.results.schema import UNFINISHED, StudyResults
 from nasaudit.store.files import write_atomically
 
@@ -60,6 +61,8 @@ FRAME, FRAME_LINE = 480, 100  # pixels of height of the first screen in a notebo
 def write_report(results: StudyResults, folder: Path) -> Path:
     """Write `folder/report.html`: one file with everything in it, which makes no network request.
 
+    Of results with very many rows it is an index: the figures that verdicts rest on.
+
     Args:
         results: what the study found; nothing is computed anew.
         folder: the study's folder, in which the example files are.
@@ -68,7 +71,8 @@ def write_report(results: StudyResults, folder: Path) -> Path:
         The path of the report.
     """
     path = folder / REPORT_FILE
-    write_atomically(path, render(Evidence(results, folder)))
+    shown = in_brief(results) if len(results.rows) > MANY else results
+    write_atomically(path, render(Evidence(shown, folder)))
     return path
 
 

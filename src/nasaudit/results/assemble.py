@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from pathlib import Path
@@ -18,6 +19,8 @@ from nasaudit.plugins import OURS, source_sha256
 from nasaudit.results.artefacts import outcomes, read_json, understood
 from nasaudit.results.flags import Facts, raise_flags
 from nasaudit.results.folder import EXAMPLES_FOLDER, StudyFolder
+from nasaudit.results.large.lean import Lean
+from nasaudit.results.large.records import OpenRecords
 from nasaudit.results.pooled import Indices, derived
 from nasaudit.results.provenance import PLUGIN, make_provenance, without_folders, without_places
 from nasaudit.results.replicates import (
@@ -43,6 +46,7 @@ from nasaudit.results.schema import (
 from nasaudit.spec.named import foreign_code
 from nasaudit.spec.tasks import Task, TrainTask
 from nasaudit.store.artefacts import CURVES, EXAMPLES, HISTORY, LANDSCAPES, OUTCOMES, PICTURES
+from nasaudit.store.entries import Known
 from nasaudit.store.records import Record
 from nasaudit.store.store import Store
 from nasaudit.store.versions import versions
@@ -52,11 +56,15 @@ if TYPE_CHECKING:
 
 HISTORY_POINTS = 300
 
+# Of so many trainings each has HISTORY_POINTS at most; of more of them each has fewer.
+HISTORIES, FEWEST_POINTS = 100, 10
+
 Opened = Mapping[str, tuple[Record, Path]]
+Tasks = Mapping[str, list[Any]]  # by the name of an artefact, the measured tasks that have one
 
 
 def assemble(
-    planned: Plan, opened: Opened, records: Mapping[str, Record], common: Indices, downloads: Path
+    planned: Plan, opened: Opened, records: Mapping[str, Known], common: Indices, downloads: Path
 ) -> StudyResults:
     """Make results of a study's records; nothing is decided yet.
 
@@ -70,6 +78,9 @@ def assemble(
     rows = make_rows(planned, opened, common)
     failures = [_without_folders(failure) for failure in find_failures(planned, records)]
     here = Path.cwd()
+    tasks = by_artefact(planned, opened)
+    told_apart = distinguishing(planned.study.attacks)
+    points = max(FEWEST_POINTS, HISTORY_POINTS * HISTORIES // max(HISTORIES, len(tasks[HISTORY])))
     return StudyResults(
         study=without_places(planned.study, here),
         provenance=make_provenance(planned, records, downloads),
@@ -77,14 +88,11 @@ def assemble(
         training=planned.training,
         class_names=list(class_names(planned.data, downloads)),
         rows=rows,
-        histories=[_history(task, opened) for task in _with(planned, opened, HISTORY)],
-        examples=[example(task) for task in _with(planned, opened, EXAMPLES)],
-        curves=[curve for task in _with(planned, opened, CURVES) for curve in _curves(planned, task, opened)],
-        landscapes=[plane for task in _with(planned, opened, LANDSCAPES) for plane in _planes(task, opened)],
-        pictures=[
-            Pictures(**_source(planned, task), file=_copy_name(task))
-            for task in _with(planned, opened, PICTURES)
-        ],
+        histories=[_history(task, opened, points) for task in tasks[HISTORY]],
+        examples=[example(task) for task in tasks[EXAMPLES]],
+        curves=[curve for task in tasks[CURVES] for curve in _curves(task, opened, told_apart)],
+        landscapes=[plane for task in tasks[LANDSCAPES] for plane in _planes(task, opened)],
+        pictures=[Pictures(**_source(task, told_apart), file=_copy_name(task)) for task in tasks[PICTURES]],
         searches=_searches(planned),
         failures=failures,
         flags=raise_flags(Facts(planned, records, rows, failures, len(common))),
@@ -109,17 +117,15 @@ def _searches(planned: Plan) -> list[Searched]:
     ]
 
 
-def open_records(records: Mapping[str, Record], store: Store) -> Opened:
+def open_records(records: Mapping[str, Known], store: Store) -> Opened:
     """The successful records and the folders of their artefacts, by digest."""
-    return {
-        digest: (record, store.path(digest)) for digest, record in records.items() if record.state == "ok"
-    }
+    return OpenRecords(records, store.path)
 
 
 def common_images(planned: Plan, opened: Opened) -> Indices:
     """Source indices, ascending, of the test images that every trained model gets right."""
     right = []
-    for task in _with(planned, opened, OUTCOMES):
+    for task in by_artefact(planned, opened)[OUTCOMES]:
         known = outcomes(opened[task.digest()][1] / OUTCOMES)
         right.append(known["index"][known["correct"]].astype(np.int64))
     return reduce(np.intersect1d, right) if right else np.empty(0, dtype=np.int64)
@@ -127,16 +133,16 @@ def common_images(planned: Plan, opened: Opened) -> Indices:
 
 def make_rows(planned: Plan, opened: Opened, common: Indices) -> list[Row]:
     """All rows: architectures as asked; for each its experiments as planned; seeds, then the pooled ones."""
-    extra = distinguishing(planned.study.attacks)
+    extra, lean = distinguishing(planned.study.attacks), Lean()
     rows = []
     for replicates in collect_replicates(planned, opened):
         told_apart = extra.get(replicates.attack.digest(), {}) if replicates.attack else {}
         for seed, measurement in (*replicates.measurements(), *derived(replicates, common)):
-            rows.append(_row(planned, replicates, seed, measurement, told_apart))
+            rows.append(lean(_row(planned, replicates, seed, measurement, told_apart)))
     return rows
 
 
-def find_failures(planned: Plan, records: Mapping[str, Record]) -> Iterable[Failure]:
+def find_failures(planned: Plan, records: Mapping[str, Known]) -> Iterable[Failure]:
     """Tasks that failed, and those and the stages that could not go on because of it."""
     for task in planned.tasks:
         record = records.get(task.digest())
@@ -166,12 +172,12 @@ def example(task: Task) -> Examples:
     )
 
 
-def copy_examples(planned: Plan, records: Mapping[str, Record], store: Store, folder: StudyFolder) -> None:
+def copy_examples(planned: Plan, records: Mapping[str, Known], store: Store, folder: StudyFolder) -> None:
     """Copy examples and pictures into the study's folder, so that it can be moved without its store."""
-    opened = open_records(records, store)
+    tasks = by_artefact(planned, open_records(records, store))
     for artefact in (EXAMPLES, PICTURES):
-        for task in _with(planned, opened, artefact):
-            folder.copy(opened[task.digest()][1] / artefact, _copy_name(task))
+        for task in tasks[artefact]:
+            folder.copy(store.path(task.digest()) / artefact, _copy_name(task))
 
 
 def _without_folders(failure: Failure) -> Failure:
@@ -179,7 +185,7 @@ def _without_folders(failure: Failure) -> Failure:
     return failure.model_copy(update=told)
 
 
-def environment(planned: Plan, records: Mapping[str, Record]) -> dict[str, str]:
+def environment(planned: Plan, records: Mapping[str, Known]) -> dict[str, str]:
     """What the results were made with: versions, the code of plugins, the machine, and when the last task ended."""
     plugins = {name: code for task in planned.tasks for name, code in foreign_code(task).items()}
     devices = sorted(
@@ -237,13 +243,18 @@ def _row(
     )
 
 
-def _with(planned: Plan, opened: Opened, file: str) -> list[Any]:
-    """The measured tasks, in the plan's order, whose record has an artefact of this name."""
-    return [
-        task
-        for task, _ in measured_tasks(planned)
-        if task.digest() in opened and file in opened[task.digest()][0].artefacts
-    ]
+def by_artefact(planned: Plan, opened: Opened) -> Tasks:
+    """The measured tasks, in the plan's order, by the names of the artefacts that their records have."""
+    tasks: dict[str, list[Any]] = defaultdict(list)
+    for task, _ in measured_tasks(planned):
+        digest = task.digest()
+        if digest in opened:
+            known = (
+                opened.artefacts(digest) if isinstance(opened, OpenRecords) else opened[digest][0].artefacts
+            )
+            for name in known:
+                tasks[name].append(task)
+    return tasks
 
 
 def _copy_name(task: Task) -> str:
@@ -258,22 +269,21 @@ def _attacked(task: Task) -> Subject:
     return subject
 
 
-def _source(planned: Plan, task: Task) -> dict[str, Any]:
+def _source(task: Task, told_apart: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """Which attack on which victim: what curves and pictures are told apart by."""
     subject = _attacked(task)
     attack = subject.attack
-    told_apart = distinguishing(planned.study.attacks).get(attack.digest(), {}) if attack else {}
     return {
         "architecture": subject.architecture.name,
         "seed": int(subject.seed),
         "family": subject.family,
         "attack": attack.name if attack else "",
-        "setting": told_apart,
+        "setting": dict(told_apart.get(attack.digest(), {})) if attack else {},
     }
 
 
-def _curves(planned: Plan, task: Task, opened: Opened) -> Iterator[Curve]:
-    source = _source(planned, task)
+def _curves(task: Task, opened: Opened, told_apart: Mapping[str, Mapping[str, str]]) -> Iterator[Curve]:
+    source = _source(task, told_apart)
     path = opened[task.digest()][1] / CURVES
     with understood(path):
         for curve in read_json(path):
@@ -289,16 +299,16 @@ def _planes(task: Task, opened: Opened) -> Iterator[Landscape]:
             yield Landscape(architecture=subject.architecture.name, seed=int(subject.seed), **plane)
 
 
-def _history(task: TrainTask, opened: Opened) -> History:
+def _history(task: TrainTask, opened: Opened, points: int) -> History:
     """A training's history with neighbouring steps averaged, so that a picture of it stays small."""
     path = opened[task.digest()][1] / HISTORY
     with understood(path):
-        return _thinned(task, read_json(path))
+        return _thinned(task, read_json(path), points)
 
 
-def _thinned(task: TrainTask, content: Mapping[str, Any]) -> History:
+def _thinned(task: TrainTask, content: Mapping[str, Any], points: int) -> History:
     steps = content["step"]
-    parts = np.array_split(np.arange(len(steps)), min(HISTORY_POINTS, len(steps)) or 1)
+    parts = np.array_split(np.arange(len(steps)), min(points, len(steps)) or 1)
     parts = [part for part in parts if len(part)]
     return History(
         architecture=task.architecture.name,

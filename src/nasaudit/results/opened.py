@@ -46,7 +46,7 @@ class StudyOnDisk:
 
     def unfolding(self) -> Unfolding:
         """With what its records decide."""
-        return Unfolding(self.planned, self.store.find, self.store.path)
+        return Unfolding(self.planned, self.store.look_up, self.store.path)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from nasaudit.results.base import Plain
 from nasaudit.spec.base import Spec
 from nasaudit.spec.data import DataSpec, Division
 from nasaudit.store.artefacts import WEIGHTS
+from nasaudit.store.entries import Known
 from nasaudit.store.files import sha256
-from nasaudit.store.records import Record
 
 S = TypeVar("S", bound=Spec)
 # A folder or more after a slash that begins a word: `/home/me/audits/`, but not `8/255` and not `https://`.
@@ -48,7 +48,7 @@ class Provenance(Plain):
         return self.given if self.division == "unknown" else []
 
 
-def make_provenance(planned: Plan, records: Mapping[str, Record], downloads: Path) -> Provenance:
+def make_provenance(planned: Plan, records: Mapping[str, Known], downloads: Path) -> Provenance:
     """Of a study; a training that failed has no weights.
 
     Args:

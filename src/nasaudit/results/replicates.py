@@ -116,22 +116,26 @@ class Replicates:
         return attacked(self.records[seed][1] / EVASION)
 
 
-def collect_replicates(planned: Plan, opened: Mapping[str, tuple[Record, Path]]) -> list[Replicates]:
-    """All experiments: architectures as asked, and for each the kinds as planned.
+def collect_replicates(planned: Plan, opened: Mapping[str, tuple[Record, Path]]) -> Iterator[Replicates]:
+    """All experiments, one after the other: architectures as asked, and for each the kinds as planned.
+
+    The records of an experiment are opened when it is its turn: those of 100,000 tasks would fill the memory.
 
     Args:
         planned: the study's plan.
         opened: the successful records and their folders, by digest.
     """
-    experiments: dict[tuple[str, str, str], Replicates] = {}
+    experiments: dict[tuple[str, str, str], tuple[Subject, dict[Seed, str]]] = {}
     for task, subject in measured_tasks(planned):
-        architecture, family, attack = subject.architecture, subject.family, subject.attack
-        key = (architecture.name, family, attack.digest() if attack else "")
-        replicates = experiments.setdefault(key, Replicates(architecture, family, attack, {}))
+        attack = subject.attack
+        key = (subject.architecture.name, subject.family, attack.digest() if attack else "")
+        _, digests = experiments.setdefault(key, (subject, {}))
         if task.digest() in opened:
-            replicates.records[subject.seed] = opened[task.digest()]
-    order = [architecture.name for architecture in planned.architectures]
-    return sorted(experiments.values(), key=lambda replicates: order.index(replicates.architecture.name))
+            digests[subject.seed] = task.digest()
+    order = {architecture.name: place for place, architecture in enumerate(planned.architectures)}
+    for subject, digests in sorted(experiments.values(), key=lambda one: order[one[0].architecture.name]):
+        records = {seed: opened[digest] for seed, digest in digests.items()}
+        yield Replicates(subject.architecture, subject.family, subject.attack, records)
 
 
 def distinguishing(attacks: Sequence[AttackSpec]) -> dict[str, dict[str, str]]:

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from nasaudit.results.base import Count, FileInside, Measured, Number, Plain, Probability
 from nasaudit.results.provenance import PLUGIN, Provenance
@@ -203,6 +209,11 @@ class Headline(Measured):
     rows: dict[str, Row] = Field(exclude=True, default={})
 
 
+def _rows_of_the_reader(value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    """Who reads a file may bring the rows (see `results.large.later`); the file's own are then left out."""
+    return check(value) if info.context is None else info.context["rows"]
+
+
 class StudyResults(Plain):
     """Results of one study. Everything outside of `environment` and `seconds` is reproducible."""
 
@@ -212,7 +223,7 @@ class StudyResults(Plain):
     architectures: list[ArchSpec]
     training: TrainingSpec
     class_names: list[str]
-    rows: list[Row]
+    rows: Annotated[list[Row], WrapValidator(_rows_of_the_reader)]
     histories: list[History]
     examples: list[Examples]
     curves: list[Curve] = Field(default=[])

@@ -8,6 +8,7 @@ from math import isfinite
 
 from nasaudit.measure.catalogue import metric_of
 from nasaudit.results.base import LARGEST, Measured
+from nasaudit.results.large.later import rows_at_hand
 from nasaudit.results.schema import Headline, Row, StudyResults
 from nasaudit.spec.attacks import FAMILIES
 from nasaudit.spec.units import as_number
@@ -67,11 +68,12 @@ def problems(results: StudyResults) -> Iterator[str]:
     names = [spec.name for spec in results.architectures]
     if len(set(names)) != len(names):
         yield "two architectures have one name"
+    known = set(names)
     for place, called in _names(results):
-        unknown = [name for name in called if name not in set(names)]
+        unknown = [name for name in called if name not in known]
         if unknown:
             yield f"{place} is of {unknown[0]!r}, which is none of its architectures"
-    for position, row in enumerate(results.rows):
+    for position, row in rows_at_hand(results).items():
         yield from (f"rows[{position}] {problem}" for problem in _of_row(row))
     yield from _of_headlines(results)
     yield from _of_threats(results)
@@ -81,7 +83,8 @@ def problems(results: StudyResults) -> Iterator[str]:
 
 def _names(results: StudyResults) -> Iterator[tuple[str, Iterable[str]]]:
     """Where architectures are named, and which."""
-    for field in ("rows", "histories", "examples", "curves", "landscapes", "pictures"):
+    yield from ((f"rows[{k}]", (row.architecture,)) for k, row in rows_at_hand(results).items())
+    for field in ("histories", "examples", "curves", "landscapes", "pictures"):
         yield from ((f"{field}[{k}]", (one.architecture,)) for k, one in enumerate(getattr(results, field)))
     for field in ("headlines", "headlines_between"):
         for headline in getattr(results, field):

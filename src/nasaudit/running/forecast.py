@@ -13,7 +13,7 @@ from nasaudit.results.folder import StudyFolder
 from nasaudit.running.pace import Pace, Piece, kind_of, makespan
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import Task
-from nasaudit.store.records import Record
+from nasaudit.store.entries import Known
 from nasaudit.store.store import Store
 
 # Of a unit of expected time on one core of a server of the 2020s: the audit of DARTS and ResNet with two seeds on
@@ -114,7 +114,7 @@ def forecast(planned: Plan, store: Path, workers: int) -> Forecast:
         StoreError: the folder's records are another version's.
     """
     records = Store(store)
-    unfolding = Unfolding(planned, records.find, records.path)
+    unfolding = Unfolding(planned, records.look_up, records.path)
     tasks, found = unfolding.plan.tasks, unfolding.records
     pace, pieces = Pace(), {task.digest(): Piece.of(task) for task in tasks}
     for digest, record in found.items():
@@ -165,7 +165,7 @@ def forecast_study(
     return replace(forecast(planned, store or StudyFolder(out).store, workers), unseen=unseen)
 
 
-def _sizes(tasks: tuple[Task, ...], records: Mapping[str, Record]) -> dict[str, float]:
+def _sizes(tasks: tuple[Task, ...], records: Mapping[str, Known]) -> dict[str, float]:
     """The mean size of what a task of each kind left, of the kinds that have records."""
     sizes: dict[str, list[int]] = {}
     for task in tasks:

@@ -22,6 +22,8 @@ def results_so_far(out: Path) -> StudyResults | None:
         StoreError: the folder holds no study.
         InputError: the study cannot be planned (its data is gone, say).
     """
+    if StudyFolder(out).is_whole():
+        return None
     study = StudyOnDisk.of(out)
     state = status_of(study.planned, study.store, study.folder.path)
     if not _missing(state) and state.expected == 0:
@@ -52,7 +54,7 @@ def results_and_status(
 ) -> tuple[StudyResults, StudyStatus]:
     """The same with the status that the flag speaks of, by the same records."""
     begun = store.begun()
-    unfolding = Unfolding(planned, store.find, store.path)
+    unfolding = Unfolding(planned, store.look_up, store.path)
     state = status_by(unfolding, begun, folder.path)
     known, records = unfolding.plan, unfolding.records
     results = collect(known, records, store, downloads)

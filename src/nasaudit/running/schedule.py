@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from nasaudit.planning.needs import failed_need
 from nasaudit.running.order import Key, Order, longest_first
 from nasaudit.spec.tasks import Task
-from nasaudit.store.records import Record
+from nasaudit.store.entries import Known
 
 
 class Schedule:
@@ -19,9 +19,9 @@ class Schedule:
         order: of the ready ones.
     """
 
-    def __init__(self, tasks: Iterable[Task], records: Mapping[str, Record], order: Order = longest_first):
+    def __init__(self, tasks: Iterable[Task], records: Mapping[str, Known], order: Order = longest_first):
         self._order = order
-        self._records: dict[str, Record] = {}
+        self._records: dict[str, Known] = {}
         self._waiting: dict[str, Task] = {}
         self._needed_by: dict[str, list[str]] = {}
         self._missing: dict[str, int] = {}  # needs without a good record, of each waiting task
@@ -34,7 +34,7 @@ class Schedule:
     def __bool__(self) -> bool:
         return bool(self._waiting or self.running)
 
-    def add(self, tasks: Iterable[Task], records: Mapping[str, Record]) -> None:
+    def add(self, tasks: Iterable[Task], records: Mapping[str, Known]) -> None:
         """Further tasks are known, and records that exist of them."""
         self._records.update(records)
         new = [task for task in tasks if task.digest() not in self._keys]
@@ -65,7 +65,13 @@ class Schedule:
         """A task that was taken is not to run this time."""
         del self.running[task.digest()]
 
-    def finish(self, digest: str, record: Record) -> Task:
+    def put_back(self, task: Task) -> None:
+        """A task that was taken is to run after all."""
+        digest = task.digest()
+        self._waiting[digest] = self.running.pop(digest)
+        heapq.heappush(self._ready, (self._keys[digest], digest))
+
+    def finish(self, digest: str, record: Known) -> Task:
         """A running task has its record."""
         self._records[digest] = record
         task = self.running.pop(digest)

@@ -12,8 +12,8 @@ from nasaudit.planning.unfolding import StageState, Unfolding
 from nasaudit.results.opened import StudyOnDisk
 from nasaudit.running.pace import Pace, Piece, makespan
 from nasaudit.spec.tasks import Task
+from nasaudit.store.entries import Known
 from nasaudit.store.lock import is_held
-from nasaudit.store.records import Record
 from nasaudit.store.store import Store
 from nasaudit.store.unfinished import BEGUN_DIGITS
 
@@ -95,7 +95,7 @@ def status(out: Path) -> StudyStatus:
 def status_of(planned: Plan, store: Store, folder: Path) -> StudyStatus:
     """The status of a plan by the records of a store, and by what a run has begun there."""
     begun = store.begun()  # before the records: a task that ends between the two is done
-    return status_by(Unfolding(planned, store.find, store.path), begun, folder)
+    return status_by(Unfolding(planned, store.look_up, store.path), begun, folder)
 
 
 def status_by(unfolding: Unfolding, begun: Mapping[str, float], folder: Path) -> StudyStatus:
@@ -124,7 +124,7 @@ def status_by(unfolding: Unfolding, begun: Mapping[str, float], folder: Path) ->
 def _left(
     known: Sequence[Task],
     statuses: Sequence[TaskStatus],
-    records: Mapping[str, Record],
+    records: Mapping[str, Known],
     begun: Mapping[str, float],
 ) -> float | None:
     """Seconds until the known tasks have ended, or None where none has."""
@@ -148,7 +148,7 @@ def _left(
     return makespan(todo, pace.seconds, running, len(running))
 
 
-def _stage_status(state: StageState, records: Mapping[str, Record]) -> TaskStatus:
+def _stage_status(state: StageState, records: Mapping[str, Known]) -> TaskStatus:
     label = state.stage.label
     if state.problem is not None:
         return TaskStatus(label, "", "blocked", f"{state.problem.type}: {state.problem.message}")
@@ -159,7 +159,7 @@ def _stage_status(state: StageState, records: Mapping[str, Record]) -> TaskStatu
     return TaskStatus(label, "", "missing", f"waits for {waits[0]}{others}")
 
 
-def _status(task: Task, records: Mapping[str, Record], begun: Mapping[str, float]) -> TaskStatus:
+def _status(task: Task, records: Mapping[str, Known], begun: Mapping[str, float]) -> TaskStatus:
     label, digest = task.label(), task.digest()
     record, need = records.get(digest), failed_need(task, records)
     if record is not None and record.problem is not None:

@@ -1,5 +1,6 @@
 """Specs that a user writes by name: `pgd`, or `{name: pgd, steps: 40}`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -42,16 +43,24 @@ def foreign_code(value: object) -> dict[str, str]:
 
     The module of the spec counts as well as that of its implementation.
     """
+    if isinstance(value, Spec):
+        return value.remembered("_foreign_code", lambda: _foreign_code_of(value))
+    return _foreign_code_of_all(value) if isinstance(value, tuple) else {}
+
+
+def _foreign_code_of(spec: Spec) -> dict[str, str]:
     found: dict[str, str] = {}
-    if isinstance(value, NamedSpec):
-        for module in (type(value).__module__, value.implementation.partition(":")[0]):
+    if isinstance(spec, NamedSpec):
+        for module in (type(spec).__module__, spec.implementation.partition(":")[0]):
             if (code := code_of(module)) is not None:
                 found[code[0]] = code[1]
-    if isinstance(value, Spec):
-        value = tuple(getattr(value, field) for field in type(value).model_fields)
-    if isinstance(value, tuple):
-        for part in value:
-            found |= foreign_code(part)
+    return found | _foreign_code_of_all(getattr(spec, field) for field in type(spec).model_fields)
+
+
+def _foreign_code_of_all(values: Iterable[object]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for value in values:
+        found |= foreign_code(value)
     return found
 
 

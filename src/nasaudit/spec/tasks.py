@@ -38,6 +38,7 @@ class Task(Spec):
     """Root of all kinds. `work` names the function that does it, as `module:function`."""
 
     work: ClassVar[str]
+    nests: ClassVar[bool] = True
 
     kind: str
 

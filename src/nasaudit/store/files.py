@@ -5,7 +5,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,8 +26,13 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes | Iterable[str], *, durable: bool = True) -> None:
     """Replace a file (texts are UTF-8, line ends as given): a reader sees the old content or the new.
+
+    Args:
+        path: the file.
+        content: all of it, or its parts.
+        durable: wait until it is on the disk, as what could not be made again has to.
 
     Raises:
         StoreError: the disk is full; the old content is untouched.
@@ -37,14 +42,17 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     with explain_full_disk(path.parent):
         try:
             with temporary.open("xb") as file:
-                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+                for part in [content] if isinstance(content, str | bytes) else content:
+                    file.write(part.encode("utf-8") if isinstance(part, str) else part)
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        sync(path.parent)
+        if durable:
+            sync(path.parent)
 
 
 def read_text(path: Path) -> str:

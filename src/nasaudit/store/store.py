@@ -2,6 +2,7 @@
 
     format.json                             that it is one, and which versions of nasaudit can read it
     records/<first two digits>/<digest>/    artefacts and record.json
+    index.sqlite                            the records in outline, made of them at any time (index.py)
     .nasaudit-unfinished/                   unfinished work, removed by the next run
     .nasaudit-checkpoints/<digest>          how far a long task is, removed when it has its record
     .nasaudit-logs/<digest>.txt             the last that a worker printed during a task, no part of the record
@@ -15,6 +16,7 @@ import contextlib
 import json
 import logging
 import shutil
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,7 @@ from nasaudit.documents import parse_json
 from nasaudit.errors import ConflictError, MissingRecordError, StoreError
 from nasaudit.plugins import OURS, source_sha256
 from nasaudit.spec.tasks import Task
+from nasaudit.store.entries import Entry
 from nasaudit.store.files import (
     FORMAT,
     check_format,
@@ -32,8 +35,9 @@ from nasaudit.store.files import (
     sync,
     write_atomically,
 )
+from nasaudit.store.index import Index
 from nasaudit.store.lock import hold, is_held
-from nasaudit.store.reading import RECORD_FILE, DistrustError, read_record
+from nasaudit.store.reading import RECORD_FILE, DistrustError, read_entry, read_record
 from nasaudit.store.records import Artefact, Record
 from nasaudit.store.unfinished import Unfinished
 from nasaudit.store.words import Words
@@ -45,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 class Store:
-    """A folder of records. Many may read; only the process that is inside of `writing()` writes.
+    """A folder of records. Many may read; the processes that are inside of `writing()` write, each what it claimed.
 
     Args:
         folder: made when the first record is written.
@@ -55,6 +59,7 @@ class Store:
         self.folder = folder.absolute()
         self._records = self.folder / "records"
         self._unfinished = Unfinished(self.folder)
+        self._index = Index(self.folder)
         self.words = Words(self.folder)
         self._format_checked = False
 
@@ -92,11 +97,14 @@ class Store:
             )
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the store, and first remove what a killed run left unfinished.
+    def writing(self, *, alone: bool = False) -> Iterator[None]:
+        """Write to the store, beside other runs that do; first what a killed run left unfinished is removed.
+
+        Args:
+            alone: beside no other run, as whoever removes records has to be.
 
         Raises:
-            ConflictError: another run is writing to this store, or it is no store; see `check`.
+            ConflictError: another run is writing to this store alone (or at all), or it is no store; see `check`.
             FormatError: another version wrote its records.
             StoreError: the folder cannot be written to.
         """
@@ -105,16 +113,22 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot make the folder {self.folder}: {error.strerror}") from error
-        with hold(self.folder), explain_full_disk(self.folder):
-            # A worker of a killed run may live for an instant longer, and still write.
-            self._unfinished.clear()
-            if not self._records.exists():
-                write_atomically(self.folder / FORMAT_FILE, json.dumps({"format": FORMAT}))
-            self._unfinished.make()
-            try:
-                yield
-            finally:
+        try:
+            with hold(self.folder, shared=not alone), explain_full_disk(self.folder):
+                # A worker of a killed run may live for an instant longer, and still write.
                 self._unfinished.clear()
+                if not self._records.exists():
+                    write_atomically(self.folder / FORMAT_FILE, json.dumps({"format": FORMAT}))
+                self._unfinished.make()
+                try:
+                    yield
+                finally:
+                    self._unfinished.release_all()
+                    self._unfinished.clear()
+                    self.save_index()
+        finally:  # whoever is the last one here
+            with contextlib.suppress(ConflictError, StoreError, OSError), hold(self.folder):
+                self._unfinished.remove()
 
     def path(self, digest: str) -> Path:
         """Where the record of a task is, or would be."""
@@ -143,6 +157,40 @@ class Store:
             _log.warning("the record of %s %s and counts as absent: %s", task.label(), why, folder)
             return None
 
+    def look_up(self, task: Task, *, deep: bool = False) -> Entry | None:
+        """The record of a task in outline, or None when there is none that can be trusted; see `find`.
+
+        It is read when the index does not know it, or when one of its files is not the same as then.
+
+        Args:
+            task: whose record.
+            deep: the SHA-256 of the artefacts as they are now must have been compared once.
+
+        Raises:
+            FormatError: another version wrote the records of this store.
+        """
+        self._check_format()
+        digest = task.digest()
+        folder = self.path(digest)
+        entry = self._index.find(digest, folder, deep=deep)
+        if entry is not None:
+            return entry
+        try:
+            with self._index.reading(folder) as add:
+                entry = read_entry(folder, digest, deep=deep)
+                add(entry, hashed=deep)
+        except FileNotFoundError:
+            return None
+        except DistrustError as why:
+            _log.warning("the record of %s %s and counts as absent: %s", task.label(), why, folder)
+            return None
+        return entry
+
+    def save_index(self, least: int = 1) -> None:
+        """Write what was looked up to the index: so many records at least, if the folder can be written to."""
+        if self._index.fresh >= least and (self.folder / FORMAT_FILE).exists():
+            self._index.save()
+
     def open(self, task: Task) -> tuple[Record, Path]:
         """The record of a finished task and the folder of its artefacts, whose content was verified.
 
@@ -156,8 +204,35 @@ class Store:
             raise MissingRecordError(f"this task failed, and left nothing to read: {task.label()}")
         return record, self.path(record.digest)
 
+    def claim(self, task: Task) -> bool:
+        """Take a task for this run, until its record is committed; False: another run is at it.
+
+        The claim ends with its process, whatever ends that.
+        """
+        with explain_full_disk(self.folder):
+            return self._unfinished.claim(task.digest())
+
+    def release(self, task: Task) -> None:
+        """Give a task back that was claimed and is not begun."""
+        self._unfinished.release(task.digest())
+
+    def is_claimed(self, task: Task) -> bool:
+        """Whether some run is at this task."""
+        return self._unfinished.is_claimed(task.digest())
+
+    def refresh(self, task: Task) -> None:
+        """See what other machines wrote: a share remembers for a while what was not there, but asks for a list."""
+        with contextlib.suppress(OSError):
+            deque(self.path(task.digest()).parent.iterdir(), maxlen=0)
+
     def workspace(self, task: Task) -> Path:
-        """A new, empty folder for a task to write its artefacts to; `commit` or `discard` ends it."""
+        """A new, empty folder for a task to write its artefacts to; `commit` or `discard` ends it.
+
+        Raises:
+            ConflictError: another run is at this task.
+        """
+        if not self.claim(task):
+            raise ConflictError(f"another run is at {task.label()}; wait until it ends")
         with explain_full_disk(self.folder):
             return self._unfinished.new(task.digest())
 
@@ -192,6 +267,8 @@ class Store:
                 write_atomically(workspace / RECORD_FILE, text)
                 self._publish(workspace, self.path(record.digest))
                 self._forget(record.digest)
+                self._index.add(Entry.of(stored), self.path(record.digest))
+                self._unfinished.release(record.digest)
             except BaseException:
                 self.discard(workspace)
                 raise
@@ -211,10 +288,11 @@ class Store:
             return "", size
 
     def remove(self, digest: str) -> None:
-        """Remove a record with its artefacts, at once or not at all; inside of `writing()`."""
+        """Remove a record with its artefacts, at once or not at all; inside of `writing(alone=True)`."""
         self._unfinished.make()
         aside = self._unfinished.new(digest)
         self.path(digest).rename(aside / digest)
+        self._index.forget(digest)
         self.discard(aside)
         self.words.forget(digest)
 

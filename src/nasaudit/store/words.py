@@ -39,7 +39,7 @@ class Words:
         if not self._is_folder():
             if os.path.lexists(self.path):
                 raise StoreError(f"expected logs of nasaudit's in {self.path}, found something else; move it")
-            self.path.mkdir()
+            self.path.mkdir(exist_ok=True)
         write_atomically(path, words.encode(errors="replace")[-KEPT:])
 
     def forget(self, digest: str) -> None:

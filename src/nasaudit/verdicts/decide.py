@@ -9,7 +9,7 @@ from nasaudit.results.assemble import assemble, common_images, open_records
 from nasaudit.results.image_values import ImageValues
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.selection import clean_accuracies
-from nasaudit.store.records import Record
+from nasaudit.store.entries import Known
 from nasaudit.store.store import Store
 from nasaudit.verdicts.advice import make_fronts
 from nasaudit.verdicts.chain import make_variables
@@ -26,7 +26,7 @@ from nasaudit.verdicts.threats import find_threats, find_untested
 from nasaudit.verdicts.unlike import find_unlike
 
 
-def collect(planned: Plan, records: Mapping[str, Record], store: Store, downloads: Path) -> StudyResults:
+def collect(planned: Plan, records: Mapping[str, Known], store: Store, downloads: Path) -> StudyResults:
     """Make results of a study's records, and decide what they say.
 
     Args:
