@@ -106,15 +106,14 @@ def test_a_record_that_is_made_again_replaces_all_of_the_old_one(here, there, se
     assert (there.open(Nap())[1] / "weights.bin").read_bytes() == b"better"
 
 
-def test_two_machines_that_do_the_same_at_once_do_not_mix_what_they_leave(here, there, server, tmp_path):
+def test_two_machines_that_do_the_same_at_once_do_not_mix_what_they_leave(here, there, tmp_path, monkeypatch):
     put(here, Nap(), b"of here")
-    raced = there._described
-    there._described = lambda digest: (_ for _ in ()).throw(FileNotFoundError)  # it looked before
-    made = put(there, Nap(), b"of there")
-    there._described = raced
+    with monkeypatch.context() as patch:  # it looked before
+        patch.setattr(there._shelf, "read", lambda digest: (_ for _ in ()).throw(FileNotFoundError))
+        made = put(there, Nap(), b"of there")
     third = RemoteStore(URL, tmp_path / "third")
     assert third.open(Nap())[0] == made
-    assert "belongs to no record" in third.fault(made.digest), "what the other one left is named"
+    assert "belongs to no record" in fault_of(third), "what the other one left is named"
     assert here.open(Nap())[0].seal != made.seal, "each keeps its own"
 
 
@@ -172,7 +171,7 @@ def test_what_does_not_pass_is_told_at_once(here, server, error, match):
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["lost requests", "lost answers"])
-@pytest.mark.parametrize("lasts", [1, 3, 1000], ids=["once", "thrice", "for good"])
+@pytest.mark.parametrize("lasts", [1, 1000], ids=["once", "for good"])
 def test_a_request_may_be_dropped_at_any_moment(server, tmp_path, late, lasts, caplog):
     """What runs writes goes through, or ends with a StoreError and goes on when the server is back."""
     caplog.set_level(logging.ERROR)
@@ -182,8 +181,7 @@ def test_a_request_may_be_dropped_at_any_moment(server, tmp_path, late, lasts, c
         mirror, made = tmp_path / str(first), []
         ended = go_through(do_all, RemoteStore(URL, mirror), made)
         reached = len(server.asked) > first
-        assert ended <= (lasts >= 3)
-        assert ended >= (lasts == 1000 and reached)
+        assert ended == (lasts == 1000 and reached)
         server.trouble = drop(lambda number: False)
         if ended:
             do_all(RemoteStore(URL, mirror), made)
@@ -243,11 +241,13 @@ def test_a_record_that_cannot_be_relied_on_counts_as_absent(
     before = {path for path in tmp_path.rglob("*") if "there" not in path.parts}
     assert there.find(Nap()) is None
     assert why in caplog.text
-    assert why in there.fault(made.digest)
+    assert why in fault_of(there)
     assert {path for path in tmp_path.rglob("*") if "there" not in path.parts} == before
     assert not list(there.folder.rglob("*.bin"))
     assert put(there, Nap()).state == "ok", "it is done again, and replaces the damaged one"
-    assert RemoteStore(URL, tmp_path / "third").open(Nap())[1].joinpath("weights.bin").read_bytes() == b"weights"
+    assert (
+        RemoteStore(URL, tmp_path / "third").open(Nap())[1].joinpath("weights.bin").read_bytes() == b"weights"
+    )
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[]", b'{"seal": ""}'])
@@ -255,7 +255,7 @@ def test_a_record_that_is_none_counts_as_absent(here, there, server, text):
     made = put(here, Nap())
     server.pipe_file(f"{ROOT}/records/{made.digest[:2]}/{made.digest}/record.json", text)
     assert there.find(Nap()) is None
-    assert there.fault(made.digest) == "the record is damaged; its task will be done again"
+    assert fault_of(there) == "the record is damaged; its task will be done again"
 
 
 @pytest.mark.parametrize(
@@ -369,6 +369,13 @@ def test_an_answer_that_ends_early_is_asked_for_again_or_refused(here, there, se
             there.open(Nap())
         return
     assert there.open(Nap())[1].joinpath("weights.bin").read_bytes() == b"weights"
+
+
+def fault_of(store: RemoteStore) -> str:
+    faults = list(store.faults())
+    assert len(faults) == 1
+    assert str(faults[0].path).startswith(f"{URL}/records/")
+    return faults[0].what
 
 
 def do_all(store: Store, made: list[int]) -> None:

@@ -15,7 +15,7 @@ Tell = Callable[[Collection[str]], Iterable[str]]
 class Fault:
     """What is wrong, and where."""
 
-    path: Path
+    path: Path | str
     what: str
 
 

@@ -66,7 +66,8 @@ class Bucket:
             FileNotFoundError: there is none.
             StoreError: the server does not answer.
         """
-        return self._ask(self._system.cat_file, self._path(name), start=0, end=most)
+        content: bytes = self._ask(self._system.cat_file, self._path(name), start=0, end=most)
+        return content
 
     def fetch(self, name: str, size: int, target: Path) -> None:
         """Write the first bytes of an object to a new file, so many at most.
@@ -148,13 +149,13 @@ class Bucket:
             except Exception as error:
                 if isinstance(error, _LASTING) or type(error).__name__ in _LASTING_NAMES:
                     raise StoreError(
-                        f"{self.url} cannot be used: {_said(error)}; see to what the server asks for, or choose another "
-                        "store"
+                        f"{self.url} cannot be used: {_said(error)}; see to what the server asks for, or choose "
+                        "another store"
                     ) from error
                 if wait is None or time.monotonic() - begun > PATIENCE:
                     raise StoreError(
-                        f"{self.url} does not answer: {_said(error)}; run the same command again once it does: what is "
-                        "finished is kept on this machine"
+                        f"{self.url} does not answer: {_said(error)}; run the same command again once it does: what "
+                        "is finished is kept on this machine"
                     ) from error
                 _log.warning("%s does not answer (%s); asked again in %g s", self.url, _said(error), wait)
                 time.sleep(wait)
@@ -190,7 +191,8 @@ def _connect(url: str) -> tuple[Any, str]:
 
     scheme = url.partition("://")[0]
     try:
-        system, root = url_to_fs(url)
+        # A client of its own: one that another part of the process has may have other settings.
+        system, root = url_to_fs(url, skip_instance_cache=True)  # type: ignore[no-untyped-call]
     except ImportError as error:
         package = PACKAGES.get(scheme, "a package")
         raise SpecError(
