@@ -14,8 +14,6 @@ class Objects(MemoryFileSystem):
     `late`: what is written is there, though the answer is not.
     """
 
-    cachable = False
-
     def __init__(self) -> None:
         super().__init__(global_store=False)
         self.asked: list[str] = []

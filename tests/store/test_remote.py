@@ -45,7 +45,7 @@ def record_of(task: Task, **changes: object) -> Record:
 
 @pytest.fixture
 def server(monkeypatch):
-    made = Objects()
+    made = Objects(skip_instance_cache=True)
     monkeypatch.setattr(bucket, "_connect", lambda url: (made, ROOT))
     monkeypatch.setattr(bucket, "WAITS", (0.0, 0.0))
     return made
