@@ -10,6 +10,7 @@ import pytest
 from nasaudit.errors import ConflictError, FormatError, MissingRecordError, StoreError
 from nasaudit.measure.estimate import Measurement, exact
 from nasaudit.spec.tasks import Task
+from nasaudit.store import artefacts as artefacts_module
 from nasaudit.store import store as store_module
 from nasaudit.store.files import FORMAT
 from nasaudit.store.records import Problem, Record
@@ -318,7 +319,8 @@ def test_a_crash_at_any_moment_of_a_commit_leaves_a_whole_record_or_none(
 
         return wrapped
 
-    monkeypatch.setattr(store_module, "sync", crash_at_moment(store_module.sync))
+    for module in (store_module, artefacts_module):
+        monkeypatch.setattr(module, "sync", crash_at_moment(module.sync))
     monkeypatch.setattr(store_module, "write_atomically", crash_at_moment(store_module.write_atomically))
     monkeypatch.setattr(Path, "rename", crash_at_moment(Path.rename))
     monkeypatch.setattr(Store, "discard", lambda self, folder: None)  # a dead process cleans nothing up
@@ -349,7 +351,7 @@ def test_a_full_disk_leaves_nothing_and_says_what_to_do(store, monkeypatch) -> N
     with store.writing():
         folder = store.workspace(Nap())
         (folder / "weights.bin").write_bytes(b"x")
-        monkeypatch.setattr(store_module, "sync", full)
+        monkeypatch.setattr(artefacts_module, "sync", full)
         with pytest.raises(StoreError, match="free some space"):
             store.commit(record_of(Nap()), folder)
         assert not folder.exists()

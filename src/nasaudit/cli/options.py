@@ -69,8 +69,12 @@ class RunFlags:
         str, typer.Option(metavar="ATTACK[,ATTACK]", help="Do these attacks again, and no victim's training.")
     ] = ""
     store: Annotated[
-        Path | None,
-        typer.Option(envvar="NASAUDIT_STORE", help="Records to share between studies. [default: in --out]"),
+        str | None,
+        typer.Option(
+            metavar="DIR|URL",
+            envvar="NASAUDIT_STORE",
+            help="Records to share between studies: a folder, or a URL as s3://BUCKET/DIR. [default: in --out]",
+        ),
     ] = None
     download: Annotated[
         bool, typer.Option("--download", help="Fetch the data set where that is possible.")
@@ -176,7 +180,7 @@ class RunFlags:
 
     def of_member(self, folder: Path, label: str, left: int, begun: float) -> "RunFlags":
         """The same for one study of a grid: a folder of its own, and its part of what a budget has left."""
-        parts: dict[str, Any] = {"out": folder / label, "store": self.store or folder / "store"}
+        parts: dict[str, Any] = {"out": folder / label, "store": self.store or str(folder / "store")}
         if self.time_budget:
             rest = seconds_of(self.time_budget, "--time-budget") - (time.monotonic() - begun)
             parts["time_budget"] = f"{max(1.0, rest / left):.0f}"

@@ -9,29 +9,32 @@ import typer
 
 from nasaudit.cli.options import Json, print_json, say
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of records, or a study's folder.")]
+Place = Annotated[
+    str, typer.Argument(metavar="DIR|URL", help="A folder or a URL of records, or a study's folder.")
+]
 
 
-def verify(folder: Folder, as_json: Json = False) -> None:
+def verify(place: Place, as_json: Json = False) -> None:
     """Read every record and compare the SHA-256 of its files; name what belongs to none. Nothing is changed."""
     from nasaudit.results.opened import store_of
+    from nasaudit.store.remote.mirrored import RemoteStore
     from nasaudit.store.upkeep import find_faults
 
-    store = store_of(folder)
-    faults = list(find_faults(store, _shown))
+    store = store_of(place)
+    faults = list(store.faults(_shown) if isinstance(store, RemoteStore) else find_faults(store, _shown))
     if as_json:
         found = [{"path": str(fault.path), "what": fault.what} for fault in faults]
-        print_json({"store": str(store.folder), "records": len(store.digests()), "faults": found})
+        print_json({"store": store.where, "records": len(store.digests()), "faults": found})
     else:
         for fault in faults:
             say(f"{fault.path}: {fault.what}")
-        say(f"{store.folder}: {len(store.digests())} records, {len(faults)} faults")
+        say(f"{store.where}: {len(store.digests())} records, {len(faults)} faults")
     if faults:
         raise typer.Exit(1)
 
 
 def collect_garbage(
-    folder: Folder,
+    place: Place,
     keep: Annotated[
         list[Path] | None, typer.Option(metavar="STUDY", help="Folder of a study whose records are kept.")
     ] = None,
@@ -46,8 +49,8 @@ def collect_garbage(
     from nasaudit.results.opened import StudyOnDisk, store_of
     from nasaudit.store.upkeep import find_unused
 
-    store = store_of(folder)
-    studies = [*(keep or ()), *([folder] if (folder / STUDY_FILE).exists() else ())]
+    store = store_of(place)
+    studies = [*(keep or ()), *([Path(place)] if Path(place, STUDY_FILE).exists() else ())]
     if not studies:
         raise InputError("store gc: expected --keep STUDY, the folder of each study whose records are kept")
     needed = {task.digest() for study in studies for task in StudyOnDisk.of(study).unfolding().plan.tasks}
@@ -59,7 +62,7 @@ def collect_garbage(
     if as_json:
         print_json(
             {
-                "store": str(store.folder),
+                "store": store.where,
                 "removed": remove,
                 "bytes": size,
                 "records": [
@@ -72,7 +75,7 @@ def collect_garbage(
     for record in unused:
         say(f"{record.digest[:12]} {record.label or 'that cannot be read'} ({record.bytes / 1e6:.1f} MB)")
     done = "removed" if remove else "would be removed; --remove does it"
-    say(f"{store.folder}: {len(unused)} records, {size / 1e6:.1f} MB, {done}")
+    say(f"{store.where}: {len(unused)} records, {size / 1e6:.1f} MB, {done}")
 
 
 def _shown(digests: Collection[str]) -> Iterable[str]:

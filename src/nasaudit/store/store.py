@@ -25,20 +25,20 @@ from nasaudit.documents import parse_json
 from nasaudit.errors import ConflictError, MissingRecordError, StoreError
 from nasaudit.plugins import OURS, source_sha256
 from nasaudit.spec.tasks import Task
+from nasaudit.store.artefacts import describe
 from nasaudit.store.entries import Entry
 from nasaudit.store.files import (
     FORMAT,
     check_format,
     explain_full_disk,
     read_text,
-    sha256,
     sync,
     write_atomically,
 )
 from nasaudit.store.index import Index
 from nasaudit.store.lock import hold, is_held
 from nasaudit.store.reading import RECORD_FILE, DistrustError, read_entry, read_record
-from nasaudit.store.records import Artefact, Record
+from nasaudit.store.records import Record
 from nasaudit.store.unfinished import Unfinished
 from nasaudit.store.words import Words
 
@@ -62,6 +62,11 @@ class Store:
         self._index = Index(self.folder)
         self.words = Words(self.folder)
         self._format_checked = False
+
+    @property
+    def where(self) -> str:
+        """What names the store: its folder."""
+        return str(self.folder)
 
     def exists(self) -> bool:
         """Whether there is one in the folder."""
@@ -258,7 +263,7 @@ class Store:
                 if not workspace.is_dir():
                     self._unfinished.make()
                     workspace.mkdir()
-                stored, text = record.model_copy(update={"artefacts": _artefacts(workspace)}).sealed()
+                stored, text = record.model_copy(update={"artefacts": describe(workspace)}).sealed()
                 write_atomically(workspace / RECORD_FILE, text)
                 self._publish(workspace, self.path(record.digest))
                 self._forget(record.digest)
@@ -272,6 +277,15 @@ class Store:
     def digests(self) -> list[str]:
         """Of all records, whole or not, in the order of their names."""
         return sorted(path.parent.name for path in self._records.glob(f"??/*/{RECORD_FILE}"))
+
+    def outline(self, digest: str) -> tuple[str, int]:
+        """The label of a record ("": it cannot be read), and the bytes of its files."""
+        folder = self.path(digest)
+        size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+        try:
+            return read_record(folder, digest, deep=False).label, size
+        except (DistrustError, FileNotFoundError):
+            return "", size
 
     def remove(self, digest: str) -> None:
         """Remove a record with its artefacts, at once or not at all; inside of `writing(alone=True)`."""
@@ -329,16 +343,3 @@ class Store:
         else:
             workspace.rename(target)
         sync(target.parent)
-
-
-def _artefacts(workspace: Path) -> dict[str, Artefact]:
-    """Sync and describe every file of a workspace, by its path within it."""
-    artefacts = {}
-    files = sorted(path for path in workspace.rglob("*") if path.is_file() and not path.is_symlink())
-    for folder in {path.parent for path in files} - {workspace}:  # that one is synced after its last file
-        sync(folder)
-    for path in files:
-        sync(path)
-        name = path.relative_to(workspace).as_posix()
-        artefacts[name] = Artefact(file=name, sha256=sha256(path), bytes=path.stat().st_size)
-    return artefacts
