@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Where PyTorch comes from, if not from pip's own index: TORCH_INDEX=https://download.pytorch.org/whl/cpu is its CPU build.
 TORCH_INDEX ?=
 
-.PHONY: setup audit check test test-all fuzz chaos bench parity peers clean
+.PHONY: setup audit check test test-all test-gpu fuzz chaos bench parity peers clean
 
 setup: .venv/.installed
 
@@ -36,6 +36,11 @@ test: setup
 
 test-all: setup peers
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --ignore tests/chaos
+
+# On a machine with a GPU: the tests of it, and what it does a second.
+test-gpu: setup
+	@$(BIN)/python -m pytest -m gpu
+	@$(BIN)/python -m benchmarks throughput
 
 peers: setup
 	@$(BIN)/python -m pip install -qq --editable '.[peers]'

@@ -4,7 +4,18 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import adversarial, autoattack, gradients, parity, pgd, scale, search, training
+from benchmarks import (
+    adversarial,
+    autoattack,
+    executors,
+    gradients,
+    parity,
+    pgd,
+    scale,
+    search,
+    throughput,
+    training,
+)
 from nasaudit.running.executors.threads import KEEP_FREED_MEMORY, ONE_THREAD
 
 BENCHMARKS = {
@@ -15,6 +26,8 @@ BENCHMARKS = {
     "parity": parity.run,
     "autoattack": autoattack.run,
     "search": search.run,
+    "executors": executors.run,
+    "throughput": throughput.run,
     "scale": scale.run,
 }
 DEFAULT_ALLOCATOR = "--default-allocator"

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from nasaudit.search import supernet
-from nasaudit.search.base import Problem
+from nasaudit.search.base import Child, Problem
 from nasaudit.spec.searches import SEARCHES
 from nasaudit.spec.searches.space import SpaceSpec
 from nasaudit.testing.search import tiny_split
@@ -41,6 +41,10 @@ METHODS = {
         "drop_path": 0.1,
         "space": SPACE.model_copy(update={"edges": None}),
     },
+}
+SAMPLED = {
+    "amoebanet": {"children": 200, "population": 20, "tournament": 5, "in_flight": 1},
+    "nasnet": {"children": 600, "batch": 10, "controller_learning_rate": 0.03, "entropy_weight": 0.0},
 }
 
 
@@ -91,6 +95,31 @@ def test_the_best_op_is_found(method, monkeypatch):
 def test_the_best_op_is_found_in_nine_of_ten_seeds(method, monkeypatch):
     planted(monkeypatch, "sep_conv_3x3")
     assert sum(finds_it(method, seed) for seed in range(10)) >= 9
+
+
+def share_of_the_best(cells):
+    ops = [edge.op for cell in (cells.normal, cells.reduction) for edge in cell.edges]
+    return ops.count("sep_conv_3x3") / len(ops)
+
+
+def sampled(method, seed):
+    """What is found where a child's accuracy is the share of the best op in its cells."""
+    spec = SEARCHES[method].parse({"name": method, "space": SPACE, **SAMPLED[method]})
+    search = resolve_name(spec.implementation)(spec)
+    rounds, waiting, told = search.rounds(seed), [], None
+    while True:
+        try:
+            asked = next(rounds) if told is None else rounds.send(told)
+        except StopIteration as end:
+            return end.value.cells
+        waiting += [Child(cells, {"accuracy": 1 - share_of_the_best(cells)}) for cells in asked]
+        count = max(0, len(waiting) - search.behind) if asked else len(waiting)
+        told, waiting = waiting[:count], waiting[count:]
+
+
+@pytest.mark.parametrize("method", ["amoebanet", pytest.param("nasnet", marks=pytest.mark.slow)])
+def test_methods_that_ask_for_children_find_it_in_nine_of_ten_seeds(method):
+    assert sum(share_of_the_best(sampled(method, seed)) * 8 >= MOST for seed in range(10)) >= 9
 
 
 def test_where_skips_are_rewarded_darts_collapses(monkeypatch):

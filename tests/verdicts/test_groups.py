@@ -182,18 +182,28 @@ def test_trainings_of_an_architecture_are_averaged_and_not_counted_as_models() -
     assert false_positives(seeds_as_models=True, studies=150) > 0.11
 
 
+FOUND = {
+    "searched": "darts",
+    "drawn": {"name": "random", "space": "darts", "children": 1},
+    "best of two": {"name": "random", "space": "darts", "children": 2},
+}
+
+
 def searched_results(cells: Sequence[Any], kinds: Sequence[str]) -> Any:
-    """Accuracies of architectures, of which `searched` ones were found in the DARTS space."""
+    """Accuracies of architectures, of which those of a kind in FOUND were found in the DARTS space."""
     choices = [
-        {"name": f"cell-{k}", "search": "darts", "seed": k}
-        if kind == "searched"
+        {"name": f"cell-{k}", "search": FOUND[kind], "seed": k}
+        if kind in FOUND
         else {"name": f"cell-{k}", "group": kind, "genotype": genotype}
         for k, (kind, genotype) in enumerate(zip(kinds, cells, strict=True))
     ]
     study = StudySpec.parse({"name": "a search", "architectures": choices, "data": "digits"})
-    named = [ArchChoice(name=f"cell-{k}", genotype=cell, group="nas") for k, cell in enumerate(cells)]
+    named = [
+        ArchChoice(name=f"cell-{k}", genotype=cell, group="nas" if kind == "searched" else "random")
+        for k, (kind, cell) in enumerate(zip(kinds, cells, strict=True))
+    ]
     specs = [
-        resolve(own if kind == "searched" else choice, "mini", 10, (1, 8, 8))
+        resolve(own if kind in FOUND else choice, "mini", 10, (1, 8, 8))
         for own, choice, kind in zip(named, study.architectures, kinds, strict=True)
     ]
     return make_results(
@@ -208,7 +218,7 @@ def searched_results(cells: Sequence[Any], kinds: Sequence[str]) -> Any:
                 architecture=spec.name, genotype=cell, provenance={"method": "darts"}, primitives=(), trace=[]
             )
             for spec, cell, kind in zip(specs, cells, kinds, strict=True)
-            if kind == "searched"
+            if kind in FOUND
         ],
     )
 
@@ -225,6 +235,15 @@ def test_searched_cells_are_compared_with_random_ones_of_their_space() -> None:
     assert pair.difference is not None
     assert (pair.difference.low, pair.difference.high) == pytest.approx((reference.low, reference.high))
     assert pair.finding == ("higher" if reference.low > 0 else "undecided")
+
+
+def test_a_random_search_of_one_child_is_a_random_cell() -> None:
+    cells = [draw(SPACES["darts"], Random(seed)) for seed in range(4)]
+    results = searched_results(cells, ["searched", "random", "drawn", "best of two"])
+    pairs = {pair.method: pair for pair in compare_with_random(results, [])}
+    assert pairs.keys() == {"darts", "random"}
+    assert [value.architecture for value in pairs["darts"].random] == ["cell-1", "cell-2"]
+    assert [value.architecture for value in pairs["random"].searched] == ["cell-3"]
 
 
 def test_without_random_cells_a_search_is_compared_with_nothing() -> None:

@@ -10,7 +10,6 @@ import os
 import shlex
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from nasaudit.running.options import RunOptions
     from nasaudit.spec.study import StudySpec
 
-MOST_NOTES = 40  # of one kind
+MOST_NOTES = 3  # of one kind
 Plan = Annotated[bool, typer.Option("--plan", help="Say what it would cost; run nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 Scale = Annotated[
@@ -70,8 +69,12 @@ class RunFlags:
         str, typer.Option(metavar="ATTACK[,ATTACK]", help="Do these attacks again, and no victim's training.")
     ] = ""
     store: Annotated[
-        Path | None,
-        typer.Option(envvar="NASAUDIT_STORE", help="Records to share between studies. [default: in --out]"),
+        str | None,
+        typer.Option(
+            metavar="DIR|URL",
+            envvar="NASAUDIT_STORE",
+            help="Records to share between studies: a folder, or a URL as s3://BUCKET/DIR. [default: in --out]",
+        ),
     ] = None
     download: Annotated[
         bool, typer.Option("--download", help="Fetch the data set where that is possible.")
@@ -177,7 +180,7 @@ class RunFlags:
 
     def of_member(self, folder: Path, label: str, left: int, begun: float) -> "RunFlags":
         """The same for one study of a grid: a folder of its own, and its part of what a budget has left."""
-        parts: dict[str, Any] = {"out": folder / label, "store": self.store or folder / "store"}
+        parts: dict[str, Any] = {"out": folder / label, "store": self.store or str(folder / "store")}
         if self.time_budget:
             rest = seconds_of(self.time_budget, "--time-budget") - (time.monotonic() - begun)
             parts["time_budget"] = f"{max(1.0, rest / left):.0f}"
@@ -214,15 +217,14 @@ class RunFlags:
 
 
 def notes(flags: "Iterable[Flag]") -> Iterator[str]:
-    """Their messages; of a kind that there are very many of the first, and how many more."""
-    count: Counter[str] = Counter()
+    """Their messages by kind, the first few of each: twenty architectures may have one for every pair."""
+    kinds: dict[str, list[str]] = {}
     for flag in flags:
-        count[flag.kind] += 1
-        if count[flag.kind] <= MOST_NOTES:
-            yield flag.message
-    for kind, number in count.items():
-        if number > MOST_NOTES:
-            yield f"and {number - MOST_NOTES} more notes of this kind, in results.json: {kind}"
+        kinds.setdefault(flag.kind, []).append(flag.message)
+    for messages in kinds.values():
+        yield from messages[:MOST_NOTES]
+        if len(messages) > MOST_NOTES:
+            yield f"... and {len(messages) - MOST_NOTES:,} more like this, in the report"
 
 
 def with_run_flags(command: Callable[..., None]) -> Callable[..., None]:

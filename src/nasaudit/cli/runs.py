@@ -235,7 +235,7 @@ def plan_study(
 
     members = load_studies(study, changes or ())
     if members[0].label:
-        flags = replace(flags, store=flags.store or (flags.out or _grid_folder(study)) / "store")
+        flags = replace(flags, store=flags.store or str((flags.out or _grid_folder(study)) / "store"))
     flags.plan(*(member.study for member in members))
 
 

@@ -78,12 +78,12 @@ class StudyFolder:
                 "choose a folder that is empty or does not exist yet"
             )
 
-    def claim(self, study: StudySpec, store: Path, downloads: Path) -> None:
+    def claim(self, study: StudySpec, store: Path | str, downloads: Path) -> None:
         """Say in the folder which study it holds, and where its records are."""
         content = {
             "format": FORMAT,
             "digest": study.digest(),
-            "store": None if store == self.store else str(store),
+            "store": None if str(store) == str(self.store) else str(store),
             "downloads": str(downloads.absolute()),
             "study": study.model_dump(mode="json"),
         }
@@ -115,7 +115,7 @@ class StudyFolder:
             folder = content.get(place)
             if folder is not None and not (isinstance(folder, str) and folder and "\0" not in folder):
                 raise StoreError(
-                    f"{path} is damaged: expected a folder as its `{place}`, got {shown(folder)}"
+                    f"{path} is damaged: expected a folder or a URL as its `{place}`, got {shown(folder)}"
                 )
         return content
 

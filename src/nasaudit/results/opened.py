@@ -11,6 +11,7 @@ from nasaudit.results.assemble import open_records
 from nasaudit.results.folder import STUDY_FILE, StudyFolder
 from nasaudit.spec.study import StudySpec
 from nasaudit.store.records import Record
+from nasaudit.store.remote.places import named_store, store_at, url_of
 from nasaudit.store.store import Store
 
 
@@ -78,16 +79,19 @@ class OpenedStudy:
         return cls(known.plan, study.store, study.downloads, open_records(known.records, study.store))
 
 
-def store_of(path: Path) -> Store:
-    """The store in a folder, or that of the study in it.
+def store_of(path: Path | str) -> Store:
+    """The store in a folder or at a URL, or that of the study in a folder.
 
     Raises:
         StoreError: it holds neither.
     """
-    if (path / STUDY_FILE).exists():
-        folder = StudyFolder(path)
-        return Store(Path(folder.read().get("store") or folder.store))
-    store = Store(path)
+    if url_of(path) is None and Path(path, STUDY_FILE).exists():
+        folder = StudyFolder(Path(path))
+        named = folder.read().get("store")
+        return named_store(named, folder.path / STUDY_FILE) if named else Store(folder.store)
+    store = store_at(path)
     if not store.exists():
-        raise StoreError(f"{path} holds no records and no study; expected a store, or the folder of a study")
+        raise StoreError(
+            f"{store.where} holds no records and no study; expected a store, or the folder of a study"
+        )
     return store

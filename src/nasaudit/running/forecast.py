@@ -14,7 +14,7 @@ from nasaudit.running.pace import Pace, Piece, kind_of, makespan
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import Task
 from nasaudit.store.entries import Known
-from nasaudit.store.store import Store
+from nasaudit.store.remote.places import store_at
 
 # Of a unit of expected time on one core of a server of the 2020s: the audit of DARTS and ResNet with two seeds on
 # mnist5k took 10:27 on two of them.
@@ -102,18 +102,18 @@ class Forecast:
         }
 
 
-def forecast(planned: Plan, store: Path, workers: int) -> Forecast:
+def forecast(planned: Plan, store: Path | str, workers: int) -> Forecast:
     """What a plan will cost; nothing of it runs.
 
     Args:
         planned: the plan.
-        store: folder of the records, which need not exist.
+        store: folder or URL of the records, which need not exist.
         workers: processes side by side.
 
     Raises:
         StoreError: the folder's records are another version's.
     """
-    records = Store(store)
+    records = store_at(store)
     unfolding = Unfolding(planned, records.look_up, records.path)
     tasks, found = unfolding.plan.tasks, unfolding.records
     pace, pieces = Pace(), {task.digest(): Piece.of(task) for task in tasks}
@@ -147,7 +147,7 @@ def forecast(planned: Plan, store: Path, workers: int) -> Forecast:
 
 
 def forecast_study(
-    study: StudySpec, out: Path, store: Path | None, downloads: Path, workers: int
+    study: StudySpec, out: Path, store: Path | str | None, downloads: Path, workers: int
 ) -> Forecast:
     """The same of a study, as it would run in the folder `out`.
 

@@ -32,8 +32,8 @@ class RunOptions:
             no more tasks are placed on a node than fit. None: no limit.
         mode: `cached` takes all records that exist, also those of failures; `retry` does failed tasks
             again; `force` does all tasks again; `read-only` does and writes nothing.
-        store: folder of the records; None: `store` in the study's own folder. Studies that share one share
-            trained victims.
+        store: folder of the records, or a URL such as `s3://BUCKET/FOLDER`; None: `store` in the study's own folder.
+            Studies that share one share trained victims.
         download: fetch a data set that is not there, where that is possible.
         time_budget: seconds after which no more tasks are begun, nor any before that would not end in time; what a
             run within a budget leaves is done by the next one. None: no limit.

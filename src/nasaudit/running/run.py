@@ -35,6 +35,7 @@ from nasaudit.running.usable import UsableRecords, made_again
 from nasaudit.spec.study import StudySpec
 from nasaudit.spec.tasks import Task
 from nasaudit.store.lock import hold
+from nasaudit.store.remote.places import store_at
 from nasaudit.store.store import Store
 from nasaudit.verdicts.decide import collect
 
@@ -57,8 +58,8 @@ def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> S
         KeyboardInterrupt: all workers are gone by then, and the next run resumes.
     """
     make_executor = EXECUTORS[options.executor]
-    store = StudyFolder(out).store if options.store is None else Path(options.store)
-    context = RunContext(store.absolute(), options.downloads.absolute(), options.cluster)
+    store = store_at(StudyFolder(out).store if options.store is None else options.store)
+    context = RunContext(store.folder, options.downloads.absolute(), options.cluster)
     is_elsewhere = getattr(make_executor, "is_elsewhere", False)
     devices = () if is_elsewhere else worker_devices(options.device, options.workers)
 
@@ -84,6 +85,7 @@ def run(study: StudySpec, out: Path, options: RunOptions = DEFAULT_OPTIONS) -> S
         command=options.command,
         redo=options.redo,
         budget=options.budget,
+        store=store,
     )
 
 
@@ -98,12 +100,14 @@ def run_plan(
     command: str = "",
     redo: Collection[str] = (),
     budget: Budget | None = None,
+    store: Store | None = None,
 ) -> StudyResults:
     """Run a plan with any executor, which is made only if it is needed; see `run`, which makes both.
 
-    Models that were brought are tried before the folder is claimed, if there is anything to do.
+    Models that were brought are tried before the folder is claimed, if there is anything to do. The records are those
+    of `store`, whose folder is the context's; None: of that folder.
     """
-    folder, store = StudyFolder(out), Store(context.store)
+    folder, store = StudyFolder(out), store or Store(context.store)
     folder.check(planned.study)
     store.check()
     again = made_again(planned.study, mode, redo)
@@ -123,7 +127,7 @@ def run_plan(
         return folder.results()
     try_models(planned, executor)
     with _locked(folder.path), store.writing():
-        folder.claim(planned.study, context.store, context.downloads)
+        folder.claim(planned.study, store.where, context.downloads)
         records = UsableRecords(store, again)
         unfolding = Unfolding(planned, records.find, store.path)
         Runner(unfolding, records, watching, budget).run(executor)

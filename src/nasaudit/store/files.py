@@ -80,12 +80,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_format(number: object, place: Path, remedy: str) -> None:
+def check_format(number: object, place: Path | str, remedy: str) -> None:
     """Refuse what another version wrote.
 
     Args:
         number: the format that it names; None where it names none.
-        place: file or folder.
+        place: file, folder or URL.
         remedy: what to do about it.
 
     Raises:

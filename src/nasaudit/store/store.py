@@ -23,9 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nasaudit.errors import ConflictError, MissingRecordError, StoreError
-from nasaudit.plugins import OURS, source_sha256
 from nasaudit.spec.tasks import Task
 from nasaudit.store.artefacts import describe
+from nasaudit.store.checkpoints import checkpoint_of, forget_checkpoints
 from nasaudit.store.entries import Entry
 from nasaudit.store.files import (
     FORMAT,
@@ -42,7 +42,6 @@ from nasaudit.store.unfinished import Unfinished
 from nasaudit.store.words import Words
 
 FORMAT_FILE = "format.json"
-CHECKPOINTS = ".nasaudit-checkpoints"
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +60,11 @@ class Store:
         self._index = Index(self.folder)
         self.words = Words(self.folder)
         self._format_checked = False
+
+    @property
+    def where(self) -> str:
+        """What names the store: its folder."""
+        return str(self.folder)
 
     def exists(self) -> bool:
         """Whether there is one in the folder."""
@@ -236,10 +240,7 @@ class Store:
         Raises:
             StoreError: something else has the folder's name.
         """
-        folder = self.folder / CHECKPOINTS
-        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-            raise StoreError(f"expected checkpoints of nasaudit's in {folder}, found something else; move it")
-        return folder / f"{digest}-{source_sha256(OURS)[:12]}"
+        return checkpoint_of(self.folder, digest)
 
     def commit(self, record: Record, workspace: Path) -> Record:
         """Publish a record with the files of its workspace as artefacts; replaces an older record.
@@ -260,7 +261,7 @@ class Store:
                 stored, text = record.model_copy(update={"artefacts": describe(workspace)}).sealed()
                 write_atomically(workspace / RECORD_FILE, text)
                 self._publish(workspace, self.path(record.digest))
-                self._forget(record.digest)
+                forget_checkpoints(self.folder, record.digest)
                 self._index.add(Entry.of(stored), self.path(record.digest))
                 self._unfinished.release(record.digest)
             except BaseException:
@@ -290,15 +291,27 @@ class Store:
                 if describe(workspace).keys() != {*files_of(entry)}:
                     raise DistrustError("has files that it does not name")
                 self._publish(workspace, self.path(digest))
-                self._forget(digest)
+                forget_checkpoints(self.folder, digest)
                 self._index.add(entry, self.path(digest))
             finally:
                 self.discard(workspace)
                 self._unfinished.release(digest)
 
+    def bring(self, digest: str) -> None:
+        """Have a record in the folder that is elsewhere; here there is no elsewhere."""
+
     def digests(self) -> list[str]:
         """Of all records, whole or not, in the order of their names."""
         return sorted(path.parent.name for path in self._records.glob(f"??/*/{RECORD_FILE}"))
+
+    def outline(self, digest: str) -> tuple[str, int]:
+        """The label of a record ("": it cannot be read), and the bytes of its files."""
+        folder = self.path(digest)
+        size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+        try:
+            return read_record(folder, digest, deep=False).label, size
+        except (DistrustError, FileNotFoundError):
+            return "", size
 
     def remove(self, digest: str) -> None:
         """Remove a record with its artefacts, at once or not at all; inside of `writing(alone=True)`."""
@@ -327,13 +340,6 @@ class Store:
         if os.path.lexists(self.folder / FORMAT_FILE) or any(self._records.glob(f"??/*/{RECORD_FILE}")):
             check_mark(self.folder / FORMAT_FILE)
             self._format_checked = True
-
-    def _forget(self, digest: str) -> None:
-        """Remove the checkpoints of a task that is done, those of older code too."""
-        for path in (self.folder / CHECKPOINTS).glob(f"{digest}-*"):
-            path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # others are there
-            (self.folder / CHECKPOINTS).rmdir()
 
     def _publish(self, workspace: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)

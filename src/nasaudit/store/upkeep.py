@@ -15,7 +15,7 @@ Tell = Callable[[Collection[str]], Iterable[str]]
 class Fault:
     """What is wrong, and where."""
 
-    path: Path
+    path: Path | str
     what: str
 
 
@@ -73,10 +73,4 @@ def find_unused(store: Store, needed: Collection[str], tell: Tell = iter) -> Ite
     for digest in tell(store.digests()):
         if digest in needed:
             continue
-        folder = store.path(digest)
-        size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
-        try:
-            label = read_record(folder, digest, deep=False).label
-        except (DistrustError, FileNotFoundError):
-            label = ""
-        yield Unused(digest, label, size)
+        yield Unused(digest, *store.outline(digest))

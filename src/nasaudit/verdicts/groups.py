@@ -154,6 +154,8 @@ def compare_with_random(results: StudyResults, headlines: Sequence[Headline]) ->
     specs = results.searched
     kinds: dict[tuple[str, str, str], list[str]] = {}
     for name, spec in specs.items():
+        if spec.is_a_draw:
+            continue
         kinds.setdefault((spec.name, objectives_of(spec), spec.space.name), []).append(name)
     compared = []
     for (method, objectives, space), found in kinds.items():
@@ -169,11 +171,12 @@ def compare_with_random(results: StudyResults, headlines: Sequence[Headline]) ->
 
 def drawn_from(results: StudyResults, space: SpaceSpec) -> list[str]:
     """The random cells of a space beside its searches, by the names of their architectures."""
+    chosen = {name for name, search in results.searched.items() if not search.is_a_draw}
     return [
         spec.name
         for spec in results.architectures
         if spec.group == "random"
-        and spec.name not in results.searched
+        and spec.name not in chosen
         and (cells := _cells(spec)) is not None
         and belongs(space, cells)
     ]

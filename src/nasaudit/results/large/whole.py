@@ -158,6 +158,7 @@ def _of_images(record: Record, folder: Path) -> Arrays:
 def _records(store: Store, tell: Tell) -> Iterator[tuple[Record, Path]]:
     digests: Collection[str] = store.digests()
     for digest in tell(digests):
+        store.bring(digest)
         folder = store.path(digest)
         try:
             yield read_record(folder, digest, deep=False), folder

@@ -31,6 +31,11 @@ class SearchSpec(NamedSpec):
 
     space: AnySpace = SPACES["darts"]  # what is searched
 
+    @property
+    def is_a_draw(self) -> bool:
+        """Whether what it finds was chosen among nothing: a random cell, beside which others are judged."""
+        return False
+
     @model_validator(mode="before")
     @classmethod
     def _one_shot_is_of_one_objective(cls, values: Any) -> Any:

@@ -206,6 +206,11 @@ class RandomSearchSpec(SampledSpec):
     children: Count = 24
     child_epochs: Count = 100
 
+    @property
+    def is_a_draw(self) -> bool:
+        """Of one child."""
+        return self.children == 1
+
 
 SEARCHES.add("nasnet", NasNetSpec)
 SEARCHES.add("amoebanet", AmoebaNetSpec)

@@ -90,6 +90,7 @@ def write_archive(store: Store, path: Path, tell: Tell = iter) -> Moved:
             content = json.dumps({"format": FORMAT}).encode()
             archive.addfile(_member(FORMAT_FILE, len(content)), io.BytesIO(content))
             for digest in tell(store.digests()):
+                store.bring(digest)
                 folder = store.path(digest)
                 try:
                     names = files_of(read_record(folder, digest, deep=True))
@@ -113,28 +114,26 @@ def write_archive(store: Store, path: Path, tell: Tell = iter) -> Moved:
     return moved
 
 
-def import_records(source: Path, target: Store, tell: Tell = iter) -> Moved:
+def import_records(source: Path | Store, target: Store, tell: Tell = iter) -> Moved:
     """Bring the records of a store or an archive into a store. Whole records that are there stay; damaged ones go.
 
     Args:
-        source: folder of a store, or an archive of `write_archive`.
+        source: a store, or an archive of `write_archive`.
         target: is made if it is not there.
         tell: see `write_archive`; of an archive nobody knows the length.
 
     Raises:
-        StoreError: the source is neither, or the disk is full.
+        StoreError: the file is no archive, or the disk is full.
         FormatError: another version wrote it.
         ConflictError: another run holds the target alone.
     """
     moved = Moved()
-    if source.is_dir():
-        origin = Store(source)
-        if not origin.exists():
-            raise StoreError(f"{source} holds no records; expected a store, or an archive of `store export`")
-        origin.check()
+    if isinstance(source, Store):
+        source.check()
         with target.writing():
-            for digest in tell(origin.digests()):
-                _take(target, digest, partial(_copy, origin.path(digest), digest), moved)
+            for digest in tell(source.digests()):
+                source.bring(digest)
+                _take(target, digest, partial(_copy, source.path(digest), digest), moved)
         return moved
     with opened(source, StoreError) as archive:
         found = _of_records(_begin(source, archive), source, moved)
@@ -168,6 +167,7 @@ def _kinds(root: type[Task]) -> Iterator[type[Task]]:
 
 
 def _take(target: Store, digest: str, fill: Callable[[Path], None], moved: Moved) -> None:
+    target.bring(digest)
     with contextlib.suppress(DistrustError, FileNotFoundError):
         read_record(target.path(digest), digest, deep=True)
         moved.there += 1

@@ -210,30 +210,33 @@ class Ray:
         underway = self._underway.pop(reference, None)
         if underway is None:
             return
-        digest = underway.job.digest
         try:
             event, parcel = self._ray.get(reference)
-        except self._ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, FilesNotSharedError):
+        except self._ray.exceptions.RayError as error:
+            if isinstance(error, self._ray.exceptions.RayTaskError) and isinstance(
+                error.cause, FilesNotSharedError
+            ):
                 self._carried = True
                 self._send(underway)
-            else:
-                yield Died(digest, f"the worker of the cluster failed: {error.cause!r}", str(error)[-1500:])
-            return
-        except self._ray.exceptions.TaskCancelledError:
-            yield Died(digest, "the worker was stopped")
-            return
-        except self._ray.exceptions.NodeDiedError as error:
-            yield Died(digest, f"its node was lost: {_first_line(error)}", is_innocent=True)
-            return
-        except self._ray.exceptions.RayError as error:
-            yield Died(digest, f"the worker is gone: {_first_line(error)}")
-            return
-        if not underway.started:
-            yield Started(digest)
+                return
+            event, parcel = self._death(underway.job.digest, error), {}
+        if not underway.started:  # the message is slower than the end
+            yield Started(event.digest)
         if isinstance(event, Finished):
             unpack(parcel, underway.job.folder)
         yield event
+
+    def _death(self, digest: str, error: Exception) -> Died:
+        """What an error of Ray's says of a job."""
+        errors = self._ray.exceptions
+        match error:
+            case errors.RayTaskError():
+                return Died(digest, f"the worker of the cluster failed: {error.cause!r}", str(error)[-1500:])
+            case errors.TaskCancelledError():
+                return Died(digest, "the worker was stopped")
+            case errors.NodeDiedError():
+                return Died(digest, f"its node was lost: {_first_line(error)}", is_innocent=True)
+        return Died(digest, f"the worker is gone: {_first_line(error)}")
 
 
 def _perform(order: Order, needs: dict[str, list[Any]], mailbox: Any) -> Any:
