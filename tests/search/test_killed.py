@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nasaudit.store.store import CHECKPOINTS
+from nasaudit.store.checkpoints import CHECKPOINTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

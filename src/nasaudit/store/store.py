@@ -270,11 +270,7 @@ class Store:
         return stored
 
     def take_in(self, digest: str, fill: Callable[[Path], None]) -> None:
-        """Publish a record that was made elsewhere, if it is whole; replaces an older one. Inside of `writing()`.
-
-        Args:
-            digest: of the task that it is said to be of.
-            fill: writes its files to an empty folder.
+        """Publish a record that was made elsewhere, whose files `fill` writes, if it is whole; replaces an older one.
 
         Raises:
             DistrustError: it cannot be relied on; nothing of it is left.
