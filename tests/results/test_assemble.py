@@ -10,8 +10,9 @@ from fake_tasks import TEST_IMAGES, fake_plan
 
 from nasaudit.planning.plan import Plan
 from nasaudit.results.assemble import to_frame
+from nasaudit.results.base import format_setting
 from nasaudit.results.flags import Facts, raise_flags
-from nasaudit.results.folder import StudyFolder, format_setting, to_csv
+from nasaudit.results.folder import StudyFolder, to_csv
 from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import COLUMNS, Row, StudyResults
 from nasaudit.running.executors.base import RunContext

@@ -207,7 +207,7 @@ def to_frame(results: StudyResults) -> "pd.DataFrame":
     """The rows as a tidy frame; each key of the settings becomes a column `setting.key` beside `setting`."""
     import pandas as pd
 
-    from nasaudit.results.folder import format_setting
+    from nasaudit.results.base import format_setting
     from nasaudit.results.schema import COLUMNS
 
     keys = sorted({key for row in results.rows for key in row.setting})

@@ -4,6 +4,7 @@ In memory a figure may be NaN or infinite until it is judged; a file has no such
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated
 
@@ -76,3 +77,8 @@ class Span(Plain):
     def of(cls, estimate: Estimate) -> "Span":
         """Without unit and n, which a verdict says once for all its spans."""
         return cls(value=estimate.value, low=estimate.low, high=estimate.high)
+
+
+def format_setting(setting: Mapping[str, str]) -> str:
+    """E.g. `epsilon=8/255;norm=linf`."""
+    return ";".join(f"{key}={value}" for key, value in sorted(setting.items()))

@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from nasaudit.documents import parse_json
 from nasaudit.errors import ConflictError, SpecError, StoreError, shown
-from nasaudit.results.base import Count, Plain
+from nasaudit.results.base import Count, Plain, format_setting
 from nasaudit.results.large.later import MANY, LaterRows, resting_on
 from nasaudit.results.schema import COLUMNS, Row, StudyResults
 from nasaudit.results.soundness import problems
@@ -322,8 +322,3 @@ def to_csv(rows: Iterable[Row]) -> Iterator[str]:
             text.seek(0)
             text.truncate()
     yield text.getvalue()
-
-
-def format_setting(setting: Mapping[str, str]) -> str:
-    """E.g. `epsilon=8/255;norm=linf`."""
-    return ";".join(f"{key}={value}" for key, value in sorted(setting.items()))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from nasaudit.attacks.poisoning.measures import setting_of
 from nasaudit.data.catalogue import read_raw
 from nasaudit.results.artefacts import Arrays, attacked, outcomes, read_arrays
-from nasaudit.results.folder import format_setting
+from nasaudit.results.base import format_setting
 from nasaudit.results.opened import OpenedStudy
 from nasaudit.results.replicates import distinguishing, measured_tasks
 from nasaudit.spec.attacks import EvasionSpec, PoisoningSpec

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nasaudit.measure.estimate import Estimate, Setting
-from nasaudit.results.folder import format_setting
+from nasaudit.results.base import format_setting
 from nasaudit.results.replicates import distinguishing
 from nasaudit.results.schema import Row, StudyResults
 from nasaudit.spec.attacks import AttackSpec

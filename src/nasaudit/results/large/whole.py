@@ -12,7 +12,7 @@ import numpy as np
 
 from nasaudit.errors import InputError
 from nasaudit.results.artefacts import Arrays, attacked, outcomes, read_arrays
-from nasaudit.results.folder import format_setting
+from nasaudit.results.base import format_setting
 from nasaudit.store.artefacts import EVASION, OUTCOMES, SCORES
 from nasaudit.store.files import explain_full_disk
 from nasaudit.store.reading import DistrustError, read_record
