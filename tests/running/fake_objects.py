@@ -26,9 +26,11 @@ class Objects(MemoryFileSystem):
         self.asked.append(name)
         if not self.late:
             self.trouble(number)
-        answer = getattr(super(), name)(*args, **kwargs)
-        if self.late:
-            self.trouble(number)
+        try:
+            answer = getattr(super(), name)(*args, **kwargs)
+        finally:
+            if self.late:
+                self.trouble(number)
         return answer[: len(answer) // 2] if number == self.cut and isinstance(answer, bytes) else answer
 
     def cat_file(self, *args: Any, **kwargs: Any) -> Any:

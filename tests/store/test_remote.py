@@ -171,17 +171,22 @@ def test_what_does_not_pass_is_told_at_once(here, server, error, match):
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["lost requests", "lost answers"])
-@pytest.mark.parametrize("lasts", [1, 1000], ids=["once", "for good"])
-def test_a_request_may_be_dropped_at_any_moment(server, tmp_path, late, lasts, caplog):
+@pytest.mark.parametrize(
+    ("lasts", "error"),
+    [(1, TimeoutError), (1000, ConnectionError), (1, KeyboardInterrupt)],
+    ids=["once", "for good", "stopped"],
+)
+def test_a_request_may_be_dropped_at_any_moment(server, tmp_path, late, lasts, error, caplog):
     """What runs writes goes through, or ends with a StoreError and goes on when the server is back."""
     caplog.set_level(logging.ERROR)
     for first in range(1000):
         server.reset()
-        server.late, server.trouble = late, drop(lambda number, first=first: first <= number < first + lasts)
+        dropped = range(first, first + lasts)
+        server.late, server.trouble = late, drop(dropped.__contains__, error)
         mirror, made = tmp_path / str(first), []
         ended = go_through(do_all, RemoteStore(URL, mirror), made)
         reached = len(server.asked) > first
-        assert ended == (lasts == 1000 and reached)
+        assert ended == (reached and error is not TimeoutError)
         server.trouble = drop(lambda number: False)
         if ended:
             do_all(RemoteStore(URL, mirror), made)
@@ -391,9 +396,11 @@ def do_all(store: Store, made: list[int]) -> None:
 
 
 def go_through(function, *args) -> bool:
-    """Whether a server that does not answer ended it."""
+    """Whether a server that does not answer, or a person, ended it."""
     try:
         function(*args)
+    except KeyboardInterrupt:
+        return True
     except StoreError as error:
         return "does not answer" in str(error) or pytest.fail(str(error))
     return False

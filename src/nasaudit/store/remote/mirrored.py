@@ -127,8 +127,8 @@ class RemoteStore(Store):
         return sorted(name for name in names if (self.path(name) / RECORD_FILE).exists())
 
     def digests(self) -> list[str]:
-        """Of all records here or at the URL, whole or not."""
-        return sorted({*super().digests(), *self._shelf.digests()})
+        """Of all records that are at the URL, whole or not, or wait here to be."""
+        return sorted({*self.waiting(), *self._shelf.digests()})
 
     def outline(self, digest: str) -> tuple[str, int]:
         """As in `Store`, of a record at the URL too; its artefacts are not fetched."""
