@@ -14,6 +14,7 @@ from nasaudit.running.executors.base import RunContext
 from nasaudit.running.executors.serial import Serial
 from nasaudit.running.run import run_plan
 from nasaudit.spec.tasks import Task
+from nasaudit.store.archives import moving
 from nasaudit.store.files import FORMAT
 from nasaudit.store.records import Artefact, Problem, Record
 from nasaudit.store.remote import bucket
@@ -418,3 +419,18 @@ def run_study(folder: Path, mirror: Path, *, do_nothing: bool = False) -> bytes:
     planned = fake_plan(inputs, ("darts",), (0,), naps=0)
     run_plan(planned, folder, context, executor, store=store)
     return (folder / "results.csv").read_bytes()
+
+
+def test_records_that_are_brought_in_come_to_the_url_and_those_there_go_out(
+    here, there, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(moving, "is_of_its_digest", lambda record: True)  # a nap is no task of ours
+    source = Store(tmp_path / "source")
+    made = put(source, Nap())
+    assert moving.import_records(source, here) == moving.Moved(came=1)
+    assert RemoteStore(URL, there.folder).find(Nap()) == made
+    moved = moving.write_archive(RemoteStore(URL, tmp_path / "third"), tmp_path / "all.tar")
+    assert moved == moving.Moved(came=1)
+    assert moving.import_records(tmp_path / "all.tar", RemoteStore(URL, tmp_path / "fourth")) == moving.Moved(
+        there=1
+    )
