@@ -2,15 +2,27 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.browser import CHROMIUM, QUIET
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Worker processes import the fake tasks by name, as they would a plugin's.
 sys.path.insert(0, str(Path(__file__).parent / "running"))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser of playwright's, without traffic of its own."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield launched
+        launched.close()
 
 
 @pytest.fixture

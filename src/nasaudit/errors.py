@@ -42,6 +42,11 @@ def shown(value: object) -> str:
         return f"a {type(value).__name__} that is too large to show"
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error of somebody else's, or what kind of error it is."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 class NasauditError(Exception):
     """Root of the tree. `exit_code` is what the command line ends with; its message is `presentable`."""
 

@@ -1,7 +1,6 @@
 """A run of fake tasks on a cluster, in its own process: `python cluster_runner.py INPUTS OUT ADDRESS CARRIES`."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from fake_tasks import fake_plan
@@ -19,7 +18,7 @@ def main(inputs: Path, out: Path, address: str, carries: bool) -> None:
         fake_plan(inputs, seeds=SEEDS, naps=20),
         out,
         context,
-        lambda: Ray(replace(context)),
+        lambda: Ray(context),
         mode="retry",
     )
     sys.exit(f"{len(results.failures)} tasks failed" if results.failures else 0)

@@ -1,13 +1,13 @@
 """The report in a real browser: charts drawn, nothing asked of the network, nothing wider than a phone."""
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.browser import needs_chromium
 from tests.report.hardened import full_study
 from tests.report.test_palette import contrast
 from tests.report.test_searches import entry, searched_study, with_skips
@@ -18,18 +18,7 @@ from nasaudit.spec.attacks import LINF_GRID
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra `dev`)")
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
-    None,
-)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt install chromium)"),
-]
-QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+pytestmark = [pytest.mark.browser, needs_chromium]
 DESKTOP, PHONE = 1280, 375
 HOSTILE = "<script>alert(1)</script>'\"&" + "long" * 15
 
@@ -46,14 +35,6 @@ class Opened:
         return int(
             self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         )
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator["playwright.Browser"]:
-    with playwright.sync_playwright() as driver:
-        launched = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

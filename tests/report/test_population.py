@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import vl_convert
 from PIL import Image
+from tests.browser import CHROMIUM, needs_chromium
 
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.pictures.svg import safe
@@ -24,10 +24,6 @@ from nasaudit.results.verdict_models import Claim, Variable
 from nasaudit.spec.study import ArchChoice, PopulationSpec
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"&datum.m0"
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
-    None,
-)
 MEASURES = (
     ("depth", "depth of the normal cell", "topology", "edges"),
     ("width", "width of the normal cell", "topology", "inputs"),
@@ -294,7 +290,7 @@ def opened(make_study: MakeStudy, tmp_path: Path) -> Iterator[Callable[[int], ob
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt install chromium)")
+@needs_chromium
 @pytest.mark.parametrize("width", [1280, 360])
 def test_pointing_at_a_cell_shows_its_drawing_and_brings_it_out_everywhere(opened, width: int) -> None:
     page = opened(width)
@@ -328,7 +324,7 @@ def test_pointing_at_a_cell_shows_its_drawing_and_brings_it_out_everywhere(opene
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt install chromium)")
+@needs_chromium
 def test_the_selects_choose_what_is_drawn(opened) -> None:
     page = opened(360)
     figure = page.locator("#figure-population-explorer")

@@ -3,20 +3,22 @@
 import json
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from fake_objects import Objects, drop
 from fake_tasks import fake_plan
+from tests.store import naps
+from tests.store.naps import Nap, record_of
 
 from nasaudit.errors import ConflictError, FormatError, SpecError, StoreError
 from nasaudit.running.executors.base import RunContext
 from nasaudit.running.executors.serial import Serial
 from nasaudit.running.run import run_plan
-from nasaudit.spec.tasks import Task
 from nasaudit.store.archives import moving
 from nasaudit.store.files import FORMAT
-from nasaudit.store.records import Artefact, Problem, Record
+from nasaudit.store.records import Artefact, Problem
 from nasaudit.store.remote import bucket
 from nasaudit.store.remote.mirrored import RemoteStore
 from nasaudit.store.remote.places import mirror_of, named_store, store_at, url_of
@@ -25,23 +27,7 @@ from nasaudit.store.store import Store
 URL = "memory://bucket/records-of-us"
 ROOT = "/bucket/records-of-us"
 PROBLEM = Problem(type="ValueError", message="bad luck", traceback="")
-
-
-class Nap(Task):
-    """A task that nobody runs."""
-
-    work = "nowhere:nothing"
-
-    kind: str = "nap"
-    seed: int = 0
-
-
-def record_of(task: Task, **changes: object) -> Record:
-    fields = {
-        **{"digest": task.digest(), "kind": task.kind, "label": task.label(), "state": "ok", "seconds": 0.1},
-        **{"task": task.model_dump(mode="json"), "finished": "2026-01-01T00:00:00+00:00", "versions": {}},
-    }
-    return Record.model_validate({**fields, **changes})
+put = partial(naps.put, beside=("empty.txt", b""))
 
 
 @pytest.fixture
@@ -61,15 +47,6 @@ def here(server, tmp_path):
 def there(server, tmp_path):
     """Another machine's."""
     return RemoteStore(URL, tmp_path / "there")
-
-
-def put(store: Store, task: Nap, content: bytes = b"weights", **changes: object) -> Record:
-    with store.writing():
-        folder = store.workspace(task)
-        (folder / "deep").mkdir()
-        (folder / "weights.bin").write_bytes(content)
-        (folder / "deep" / "empty.txt").touch()
-        return store.commit(record_of(task, **changes), folder)
 
 
 def test_what_one_machine_made_another_one_finds(here, there, server):

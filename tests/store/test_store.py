@@ -6,49 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.store.naps import Nap, put, record_of
 
 from nasaudit.errors import ConflictError, FormatError, MissingRecordError, StoreError
-from nasaudit.measure.estimate import Measurement, exact
-from nasaudit.spec.tasks import Task
+from nasaudit.measure.estimate import exact
 from nasaudit.store import artefacts as artefacts_module
 from nasaudit.store import store as store_module
 from nasaudit.store.files import FORMAT
-from nasaudit.store.records import Problem, Record
+from nasaudit.store.records import Problem
 from nasaudit.store.store import Store
 from nasaudit.store.unfinished import MARKER, NAME
-
-
-class Nap(Task):
-    """A task that nobody runs."""
-
-    work = "nowhere:nothing"
-
-    kind: str = "nap"
-    seed: int = 0
-
-
-def record_of(task: Task, **changes: object) -> Record:
-    fields = {
-        "digest": task.digest(),
-        "kind": task.kind,
-        "label": task.label(),
-        "task": task.model_dump(mode="json"),
-        "state": "ok",
-        "measurements": (Measurement("length", exact(1.5, "seconds", bound="lower"), (("bed", "soft"),)),),
-        "seconds": 0.1,
-        "finished": "2026-01-01T00:00:00+00:00",
-        "versions": {"nasaudit": "0"},
-    }
-    return Record.model_validate({**fields, **changes})
-
-
-def put(store: Store, task: Task, content: bytes = b"weights") -> Record:
-    with store.writing():
-        folder = store.workspace(task)
-        (folder / "deep").mkdir()
-        (folder / "weights.bin").write_bytes(content)
-        (folder / "deep" / "other.txt").write_text("other")
-        return store.commit(record_of(task), folder)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nasaudit.documents import parse_json
-from nasaudit.errors import InputError, ModelError
+from nasaudit.errors import InputError, ModelError, first_line
 from nasaudit.spec.arch import ArchSpec
 from nasaudit.spec.model import HF_CONFIG, ModelSpec
 from nasaudit.spec.tasks import MAX_WEIGHTS_BYTES
@@ -82,7 +82,7 @@ def onnx_body(spec: ArchSpec, model: ModelSpec) -> nn.Module:
         graph = onnx.load_model_from_string(content)
         onnx.checker.check_model(graph)
     except Exception as error:  # protobuf and the checker have errors of their own
-        raise ModelError(f"{spec.name}: expected an ONNX model, got: {_first_line(error)}") from error
+        raise ModelError(f"{spec.name}: expected an ONNX model, got: {first_line(error)}") from error
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.graph.initializer):
         raise ModelError(
             f"{spec.name}: keeps its weights in another file; save them inside: torch.onnx.export(..., "
@@ -155,7 +155,3 @@ def _content(spec: ArchSpec, model: ModelSpec) -> bytes:
             f"{spec.name}: changed since the study was planned; plan it again, or restore the file"
         )
     return content
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

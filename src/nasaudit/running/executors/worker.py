@@ -7,17 +7,17 @@ import resource
 import signal
 import sys
 import threading
-import time
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
-from nasaudit.errors import ModelError, StoreError
-from nasaudit.running.execute import execute, failure
-from nasaudit.running.executors.base import Finished, Halted, Job, Progressed, RunContext, Started
+from nasaudit.errors import ModelError
+from nasaudit.progress import Progress
+from nasaudit.running.execute import failure
+from nasaudit.running.executors.attempt import Reporter, attempt
+from nasaudit.running.executors.base import Finished, Job, Started
 from nasaudit.running.executors.leftovers import Copies, any_left, end_all, end_with, wait_for_the_end
 from nasaudit.store.store import Store
 
-REPORT_EVERY = 0.2  # seconds between two messages of progress
 SHOW_STACK = signal.SIGUSR1  # asks a worker to print where it is
 COPIED = ModelError(
     "its code calls os.fork, and the copy went on with the task, into the same files; end the copy with os._exit, or "
@@ -42,7 +42,14 @@ def main(descriptor: int, parent: int) -> None:
         job: Job = pickle.loads(payloads.get())
         copies.made = False
         connection.send(Started(job.digest))
-        end = _do(job, store, context, device, _Reporter(connection, job.digest, copies))
+        end = attempt(
+            job.task,
+            job.folder,
+            store,
+            progress=_reporter(connection, job.digest, copies),
+            device=device,
+            downloads=context.downloads,
+        )
         if copies.is_one:
             wait_for_the_end()
         _flush()
@@ -50,16 +57,6 @@ def main(descriptor: int, parent: int) -> None:
         if left and copies.made and isinstance(end, Finished):
             end = Finished(job.digest, failure(job.task, COPIED, end.record.seconds, device))
         connection.send((end, left))
-
-
-def _do(job: Job, store: Store, context: RunContext, device: str, progress: "_Reporter") -> Finished | Halted:
-    try:
-        record = execute(
-            job.task, job.folder, store, progress=progress, device=device, downloads=context.downloads
-        )
-    except StoreError as error:
-        return Halted(job.digest, str(error))
-    return Finished(job.digest, record)
 
 
 def _limit_memory(size: int) -> None:
@@ -87,20 +84,16 @@ def _listen(connection: Connection, payloads: SimpleQueue[bytes]) -> None:
         end_all()
 
 
-class _Reporter:
-    """Progress that goes to the runner, a few times a second at most."""
+def _reporter(connection: Connection, digest: str, copies: Copies) -> Progress:
+    """Tells the runner of progress, but not in a copy of the process."""
+    report = Reporter(digest, connection.send)
 
-    def __init__(self, connection: Connection, digest: str, copies: Copies):
-        self._connection, self._digest, self._copies = connection, digest, copies
-        self._next = 0.0
-
-    def __call__(self, done: float, text: str = "") -> None:
-        if self._copies.is_one:
+    def progress(done: float, text: str = "") -> None:
+        if copies.is_one:
             wait_for_the_end()
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + REPORT_EVERY
-            self._connection.send(Progressed(self._digest, done, text))
+        report(done, text)
+
+    return progress
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nasaudit.errors import SpecError
+from nasaudit.errors import SpecError, first_line
 from nasaudit.planning.needs import closure
 from nasaudit.plugins import OURS, source_sha256
 from nasaudit.running.executors.base import (
@@ -89,7 +89,8 @@ class Ray:
         self._context, self._cluster = context, context.cluster
         self._store = Store(context.store)
         self._ray, self._is_ours = _connect(self._cluster)
-        self._remote = self._ray.remote(**_demands(self._ray, self._cluster))(_perform)
+        self._demands = _demands(self._ray, self._cluster)
+        self._remote = self._ray.remote(**self._demands)(_perform)
         self._mailbox = self._ray.remote(
             num_cpus=0, max_restarts=-1, max_concurrency=1000, scheduling_strategy=_here(self._ray)
         )(Mailbox).remote()
@@ -104,7 +105,7 @@ class Ray:
         """As many jobs as the cluster has room for now, or as `workers` says."""
         if self._cluster.workers is not None:
             return self._cluster.workers
-        room, demands = self._ray.cluster_resources(), _demands(self._ray, self._cluster)
+        room, demands = self._ray.cluster_resources(), self._demands
         shares = [room.get("CPU", 0.0) / demands["num_cpus"]]
         if demands["num_gpus"]:
             shares.append(room.get("GPU", 0.0) / demands["num_gpus"])
@@ -235,8 +236,8 @@ class Ray:
             case errors.TaskCancelledError():
                 return Died(digest, "the worker was stopped")
             case errors.NodeDiedError():
-                return Died(digest, f"its node was lost: {_first_line(error)}", is_innocent=True)
-        return Died(digest, f"the worker is gone: {_first_line(error)}")
+                return Died(digest, f"its node was lost: {first_line(error)}", is_innocent=True)
+        return Died(digest, f"the worker is gone: {first_line(error)}")
 
 
 def _perform(order: Order, needs: dict[str, list[Any]], mailbox: Any) -> Any:
@@ -278,7 +279,7 @@ def _connect(cluster: Cluster) -> tuple[Any, bool]:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         raise SpecError(
-            "address", f"a cluster that can be reached ({_first_line(error)})", cluster.address
+            "address", f"a cluster that can be reached ({first_line(error)})", cluster.address
         ) from error
     return ray, True
 
@@ -319,7 +320,3 @@ def _here(ray: Any) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

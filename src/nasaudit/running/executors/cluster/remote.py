@@ -10,7 +10,6 @@ import os
 import shutil
 import socket
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from pathlib import Path
 from nasaudit.errors import DataError, StoreError
 from nasaudit.plugins import OURS, source_sha256
 from nasaudit.progress import Progress
-from nasaudit.running.execute import execute
-from nasaudit.running.executors.base import Event, Finished, Halted, Job, Progressed, Started
+from nasaudit.running.executors.attempt import Reporter, attempt
+from nasaudit.running.executors.base import Event, Finished, Halted, Job, Started
 from nasaudit.running.executors.cluster.parcels import Parcel, pack, unpack
 from nasaudit.running.executors.threads import one_thread
 from nasaudit.spec.tasks import Task
@@ -29,7 +28,6 @@ from nasaudit.store.files import FORMAT, write_atomically
 from nasaudit.store.records import Record
 from nasaudit.store.store import FORMAT_FILE, Store
 
-REPORT_EVERY = 0.2  # seconds between two messages of progress
 Tell = Callable[[Event], None]
 Fetch = Callable[[str], Parcel | None]  # the files of a record, by the digest of its task
 
@@ -85,7 +83,7 @@ def perform(order: Order, fetch: Fetch, tell: Tell, has_gpu: bool) -> tuple[Even
     if order.digest != job.task.digest():
         return Halted(job.digest, _stranger("the code of a plugin, or the plugin's version,")), {}
     device = ("cuda" if has_gpu else "cpu") if order.device == "auto" else order.device
-    report = _Reporter(job.digest, tell)
+    report = Reporter(job.digest, tell)
     with one_thread():
         if not order.carried:
             return _do(order, job.folder, Store(order.store), device, report), {}
@@ -97,17 +95,17 @@ def perform(order: Order, fetch: Fetch, tell: Tell, has_gpu: bool) -> tuple[Even
 def _do(order: Order, folder: Path, store: Store, device: str, report: Progress) -> Event:
     folder.mkdir(parents=True, exist_ok=True)
     task = order.job.task
-    try:
-        record = execute(task, folder, store, progress=report, device=device, downloads=order.downloads)
-    except StoreError as error:
-        return Halted(order.digest, f"{socket.gethostname()}: {error}")
-    if order.carried and record.problem is not None and record.problem.type == DataError.__name__:
+    end = attempt(task, folder, store, progress=report, device=device, downloads=order.downloads)
+    if isinstance(end, Halted):
+        return Halted(order.digest, f"{socket.gethostname()}: {end.message}")
+    problem = end.record.problem
+    if order.carried and problem is not None and problem.type == DataError.__name__:
         return Halted(
             order.digest,
-            f"{socket.gethostname()} cannot read the images: {record.problem.message}; "
+            f"{socket.gethostname()} cannot read the images: {problem.message}; "
             "put them under the same path on every node, or start the cluster without this one",
         )
-    return Finished(order.digest, record)
+    return end
 
 
 class _Fetched(Store):
@@ -128,20 +126,6 @@ class _Fetched(Store):
     def checkpoint(self, digest: str) -> Path:
         """On this machine, and for the next attempt here."""
         return Store(_base()).checkpoint(digest)
-
-
-class _Reporter:
-    """Progress that goes to the runner, a few times a second at most."""
-
-    def __init__(self, digest: str, tell: Tell):
-        self._digest, self._tell = digest, tell
-        self._next = 0.0
-
-    def __call__(self, done: float, text: str = "") -> None:
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + REPORT_EVERY
-            self._tell(Progressed(self._digest, done, text))
 
 
 @cache
