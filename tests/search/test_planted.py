@@ -17,7 +17,7 @@ from nasaudit.testing.search import tiny_split
 
 OPS = ("none", "skip_connect", "max_pool_3x3", "sep_conv_3x3", "avg_pool_3x3")
 SPACE = SpaceSpec(name="planted", primitives=OPS, nodes=2)
-MOST = 6  # of the 8 edges of both cells: those that no other op is allowed on
+MOST = 3 / 4  # of the edges of both cells
 
 COMMON = {
     "space": SPACE,
@@ -26,20 +26,39 @@ COMMON = {
     "init_channels": 4,
     "n_cells": 3,
     "learning_rate": 0.05,
-    "alpha_learning_rate": 0.1,
     "warmup_epochs": 1,
 }
+MIXED = {"alpha_learning_rate": 0.1}
+# Steps of one path see no cell twice among 65,536, and learn little of any while three of its eight ops put out noise:
+# here one of 256 cells is right in all places, and 13 in three of four.
+ONE_NODE = {"space": SPACE.model_copy(update={"nodes": 1}), "epochs": 20}
 METHODS = {
-    "darts": {},
-    "pc_darts": {"parts": 2, "epochs": 10},
-    "drnas": {"epochs": 5, "stage_parts": [2, 1], "stage_ops": [5, 2]},
-    "p_darts": {"epochs": 5, "stage_cells": [3, 3, 3], "stage_ops": [5, 3, 2]},
-    "sgas": {"first_decision": 3, "decision_every": 1, "last_epochs": 0},
+    "darts": MIXED,
+    "pc_darts": MIXED | {"parts": 2, "epochs": 10},
+    "drnas": MIXED | {"epochs": 5, "stage_parts": [2, 1], "stage_ops": [5, 2]},
+    "p_darts": MIXED | {"epochs": 5, "stage_cells": [3, 3, 3], "stage_ops": [5, 3, 2]},
+    "sgas": MIXED | {"first_decision": 3, "decision_every": 1, "last_epochs": 0},
     "snas": {
         "epochs": 12,
         "alpha_learning_rate": 3.0,
         "drop_path": 0.1,
         "space": SPACE.model_copy(update={"edges": None}),
+    },
+    "random_ws": ONE_NODE
+    | {"samples": 300, "sample_batches": 3, "finalists": 10, "batch_statistics": True, "warmup_epochs": 0},
+    "enas": ONE_NODE
+    | {
+        "epochs": 30,
+        "warmup_epochs": 8,
+        "held_out_share": 0.4,
+        "controller_steps": 10,
+        "controller_learning_rate": 0.05,
+        "baseline_decay": 0.9,
+        "entropy_weight": 0.0,
+        "tanh_constant": 2.5,
+        "op_tanh_reduce": 1.0,
+        "op_bias": 0.0,
+        "normal_bias": 0.0,
     },
 }
 SAMPLED = {
@@ -80,10 +99,10 @@ def found(method, seed):
 
 def finds_it(method, seed):
     ops = [op for op in found(method, seed) if op != "none"]
-    return ops.count("sep_conv_3x3") * 8 >= MOST * len(ops)
+    return ops.count("sep_conv_3x3") >= MOST * len(ops)
 
 
-@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("method", sorted(METHODS.keys() - {"enas"}))
 def test_the_best_op_is_found(method, monkeypatch):
     planted(monkeypatch, "sep_conv_3x3")
     assert finds_it(method, seed=1)
@@ -119,10 +138,10 @@ def sampled(method, seed):
 
 @pytest.mark.parametrize("method", ["amoebanet", pytest.param("nasnet", marks=pytest.mark.slow)])
 def test_methods_that_ask_for_children_find_it_in_nine_of_ten_seeds(method):
-    assert sum(share_of_the_best(sampled(method, seed)) * 8 >= MOST for seed in range(10)) >= 9
+    assert sum(share_of_the_best(sampled(method, seed)) >= MOST for seed in range(10)) >= 9
 
 
 def test_where_skips_are_rewarded_darts_collapses(monkeypatch):
     planted(monkeypatch, "skip_connect")
     ops = found("darts", seed=0)
-    assert ops.count("skip_connect") >= MOST
+    assert ops.count("skip_connect") >= MOST * 8
