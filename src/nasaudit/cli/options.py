@@ -53,8 +53,11 @@ class RunFlags:
         typer.Option(metavar="HOST:PORT", help="Of ray's cluster. [default: RAY_ADDRESS, or this machine]"),
     ] = ""
     task_gpus: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="With ray: of a GPU, for each task. [default: 1]")
-    ] = None
+        str, typer.Option(metavar="SHARE", help="With ray: of a GPU, for each task; auto. [default: 1]")
+    ] = ""
+    gpu_memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Of a GPU, for --task-gpus auto. [default: it is asked]")
+    ] = ""
     task_memory: Annotated[
         str, typer.Option(metavar="SIZE", help="That a task may take, as 4GB. [default: no limit]")
     ] = ""
@@ -111,7 +114,8 @@ class RunFlags:
             device=self.device,
             executor=self.executor,
             address=self.address,
-            task_gpus=self.task_gpus,
+            task_gpus=share_of_gpu(self.task_gpus, "--task-gpus") if self.task_gpus else None,
+            gpu_memory=bytes_of(self.gpu_memory, "--gpu-memory") if self.gpu_memory else None,
             task_memory=bytes_of(self.task_memory, "--task-memory") if self.task_memory else None,
             mode=self.mode,
             redo=tuple(name.strip() for name in self.redo.split(",") if name.strip()),
@@ -272,6 +276,22 @@ def bytes_of(text: str, where: str) -> int:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:
         raise SpecError(where, "a size such as 2GB or 500MiB", text) from None
+
+
+def share_of_gpu(text: str, where: str) -> "float | Literal['auto']":
+    """A share of a GPU as people write it: `0.25`, or `auto`.
+
+    Raises:
+        SpecError: it is none.
+    """
+    from nasaudit.errors import SpecError
+
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError:
+        raise SpecError(where, "a share such as 0.25, or auto", text) from None
 
 
 def print_json(value: object) -> None:

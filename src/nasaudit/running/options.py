@@ -14,7 +14,7 @@ DOWNLOADS = Path("data")
 Mode = Literal["cached", "retry", "force", "read-only"]
 LEAST_MEMORY = 10**9
 # What is of account to a cluster alone, and what it is where nothing is said.
-CLUSTER_FIELDS = {"address": "", "task_gpus": None}
+CLUSTER_FIELDS = {"address": "", "task_gpus": None, "gpu_memory": None}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class RunOptions:
         executor: who does the tasks: `processes`, a worker for each device; `serial`, one after the other in this
             process; `ray`, the nodes of a cluster; or one that a plugin brings.
         address: of the cluster of `ray`; "": what RAY_ADDRESS says, or a cluster of this machine alone.
-        task_gpus: share of a GPU that a task takes, by which `ray` packs them; None: a whole one, if there are any.
+        task_gpus: share of a GPU that a task takes, by which `ray` packs them; "auto": by the memory that each is
+            expected to need; None: a whole one, if there are any.
+        gpu_memory: bytes of a GPU, for "auto"; None: the cluster is asked.
         task_memory: bytes of memory that a task may take. `processes`: one that wants more fails (on Linux); `ray`:
             no more tasks are placed on a node than fit. None: no limit.
         mode: `cached` takes all records that exist, also those of failures; `retry` does failed tasks
@@ -54,7 +56,8 @@ class RunOptions:
     device: str = "auto"
     executor: str = "processes"
     address: str = ""
-    task_gpus: float | None = None
+    task_gpus: float | Literal["auto"] | None = None
+    gpu_memory: int | None = None
     task_memory: int | None = None
     mode: Mode = "cached"
     store: str | Path | None = None
@@ -77,8 +80,13 @@ class RunOptions:
         for field, unset in CLUSTER_FIELDS.items():
             if getattr(self, field) != unset and self.executor in ("processes", "serial"):
                 raise SpecError(field, "an executor that has a cluster (--executor ray)", self.executor)
-        if self.task_gpus is not None and not 0 <= self.task_gpus < math.inf:
+        if isinstance(self.task_gpus, str):
+            if self.task_gpus != "auto":
+                raise SpecError("task_gpus", "a share of a GPU, or auto", self.task_gpus)
+        elif self.task_gpus is not None and not 0 <= self.task_gpus < math.inf:
             raise SpecError("task_gpus", "a share of a GPU, 0 or more", self.task_gpus)
+        if self.gpu_memory is not None and (self.task_gpus != "auto" or self.gpu_memory < LEAST_MEMORY):
+            raise SpecError("gpu_memory", "1 GB or more, beside task_gpus: auto", self.gpu_memory)
         if self.task_memory is not None and self.task_memory < LEAST_MEMORY:
             raise SpecError("task_memory", "1 GB or more, which torch itself takes", self.task_memory)
         if self.task_memory is not None and self.executor == "serial":
@@ -94,6 +102,7 @@ class RunOptions:
             device=self.device,
             workers=self.workers,
             gpus=self.task_gpus,
+            gpu_memory=self.gpu_memory,
             memory=self.task_memory,
         )
 

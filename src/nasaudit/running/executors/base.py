@@ -7,7 +7,7 @@ to hand a Job to a process somewhere, and to say what became of it.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from nasaudit.spec.tasks import Task
 from nasaudit.store.records import Record
@@ -118,7 +118,9 @@ class Cluster:
         address: `HOST:PORT`, `ray://HOST:PORT` or `auto`; "": RAY_ADDRESS, or a cluster of this machine alone.
         device: "auto" (the GPU that a job gets, if it gets one), "cpu" or "cuda".
         workers: jobs at once; None: as many as there is room for.
-        gpus: share of a GPU that a job needs; None: a whole one where the cluster has any.
+        gpus: share of a GPU that a job needs; "auto": by the memory that it is expected to need; None: a whole one
+            where the cluster has any.
+        gpu_memory: bytes of a GPU, for "auto"; None: the cluster is asked.
         memory: bytes that a job needs; None: of no account.
         carries: files travel even where the workers see the runner's.
     """
@@ -126,7 +128,8 @@ class Cluster:
     address: str = ""
     device: str = "auto"
     workers: int | None = None
-    gpus: float | None = None
+    gpus: float | Literal["auto"] | None = None
+    gpu_memory: int | None = None
     memory: int | None = None
     carries: bool = False
 

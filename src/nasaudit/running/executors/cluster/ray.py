@@ -25,6 +25,7 @@ from nasaudit.running.executors.base import (
     RunContext,
     Started,
 )
+from nasaudit.running.executors.cluster.packing import Packing
 from nasaudit.running.executors.cluster.parcels import pack, unpack
 from nasaudit.running.executors.cluster.remote import FilesNotSharedError, Order, perform
 from nasaudit.running.executors.threads import KEEP_FREED_MEMORY, ONE_THREAD, module_path
@@ -93,6 +94,11 @@ class Ray:
         self._store = Store(context.store)
         self._ray, self._is_ours = _connect(self._cluster)
         self._demands = _demands(self._ray, self._cluster)
+        self._packing = (
+            Packing(self._ray, self._cluster.gpu_memory)
+            if self._cluster.gpus == "auto" and self._demands["num_gpus"]
+            else None
+        )
         self._remote = self._ray.remote(**self._demands)(_perform)
         self._mailbox = self._ray.remote(
             num_cpus=0, max_restarts=-1, max_concurrency=1000, scheduling_strategy=_here(self._ray)
@@ -110,7 +116,7 @@ class Ray:
             return self._cluster.workers
         room, demands = self._ray.cluster_resources(), self._demands
         shares = [room.get("CPU", 0.0) / demands["num_cpus"]]
-        if demands["num_gpus"]:
+        if demands["num_gpus"] and self._packing is None:  # or else what does not fit waits with Ray
             shares.append(room.get("GPU", 0.0) / demands["num_gpus"])
         if demands["memory"]:
             shares.append(room.get("memory", 0.0) / demands["memory"])
@@ -171,7 +177,10 @@ class Ray:
             carried=self._carried,
         )
         needs = dict(self._needs(job)) if self._carried else {}
-        self._underway[self._remote.remote(order, needs, self._mailbox)] = underway
+        remote = self._remote
+        if self._packing is not None:
+            remote = remote.options(num_gpus=self._packing.share(job.task))
+        self._underway[remote.remote(order, needs, self._mailbox)] = underway
 
     def _needs(self, job: Job) -> Iterator[tuple[str, list[Any]]]:
         """References to the records of all that a job may ask for; in lists, or else Ray would fetch them all."""
@@ -316,7 +325,7 @@ def _silence() -> None:
 def _demands(ray: Any, cluster: Cluster) -> dict[str, Any]:
     """What a job needs, in Ray's words."""
     gpus = cluster.gpus
-    if gpus is None:
+    if gpus is None or gpus == "auto":
         gpus = 0 if cluster.device == "cpu" else float(ray.cluster_resources().get("GPU", 0) > 0)
     return {"num_cpus": 1, "num_gpus": gpus, "memory": cluster.memory or 0, "max_retries": 0}
 
