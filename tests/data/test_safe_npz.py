@@ -81,6 +81,39 @@ def test_a_header_that_the_content_does_not_fill_is_damage(tmp_path, header):
         load_arrays(archive(tmp_path / "a.npz", npy(header, b"123")), ("images",))
 
 
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(100_000, dtype=">i4").reshape(10, 100, 100),
+        np.asfortranarray(np.arange(12.0).reshape(3, 4)),
+        np.array(7, dtype=np.int16),
+        np.empty((0, 3), dtype=np.float32),
+        np.array(["ship", "frog"]),
+        np.array([True, False]),
+        np.frombuffer(os.urandom(3 * 2**20), dtype=np.uint8),
+    ],
+    ids=["big-endian", "columns-first", "scalar", "empty", "text", "bool", "several-chunks"],
+)
+def test_an_array_is_read_as_numpy_reads_it(tmp_path, array):
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "a.npz", images=array)
+        got = load_arrays(tmp_path / "a.npz", ("images",))["images"]
+        with np.load(tmp_path / "a.npz", allow_pickle=False) as theirs:
+            np.testing.assert_array_equal(got, theirs["images"], strict=True)
+        assert got.flags.f_contiguous == array.flags.f_contiguous
+        assert got.flags.writeable
+
+
+def test_an_array_that_ends_before_its_listed_size_is_damage(tmp_path):
+    """The checksum is right, and the archive's list says more bytes than the compressed member gives."""
+    content = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (30,)}", b"123")
+    path = archive(tmp_path / "a.npz", content, compression=zipfile.ZIP_DEFLATED)
+    size, larger = len(content).to_bytes(4, "little"), (len(content) + 27).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(size, larger))
+    with pytest.raises(DataError, match=r"'images'.*ends after"):
+        load_arrays(path, ("images",))
+
+
 def test_an_archive_larger_than_memory_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     path = tmp_path / "a.npz"
     np.savez_compressed(path, images=np.zeros(20 * 2**20, dtype=np.uint8))

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasaudit.attacks.evasion.measures import area, asr_curve, curve_area, median, median_epsilon
-from nasaudit.measure.bootstrap import bootstrap
+from nasaudit.measure.bootstrap import bootstrap, mean
 from nasaudit.measure.estimate import Estimate, exact
-from nasaudit.measure.pooling import CurvePool, pool_proportions, pool_values
+from nasaudit.measure.pooling import CurvePool, pool_means, pool_proportions, pool_values
 from nasaudit.measure.proportion import proportion
 
 GRID = (0.1, 0.2, 0.4)
@@ -62,6 +62,19 @@ def test_pooled_shares_agree_with_the_plain_two_level_bootstrap() -> None:
     width = plain.high - plain.low
     assert ours.low == pytest.approx(plain.low, abs=0.1 * width)
     assert ours.high == pytest.approx(plain.high, abs=0.1 * width)
+
+
+def test_pooled_means_agree_with_the_plain_two_level_bootstrap() -> None:
+    rng = np.random.default_rng(7)
+    samples = [rng.integers(1, 22, size) ** power for size, power in ((200, 1), (120, 1.1), (250, 0.8))]
+    ours = pool_means(samples, "steps")
+    plain = bootstrap(samples, mean, "steps", draws=4000)
+    assert (ours.value, ours.n, ours.unit) == (pytest.approx(plain.value, abs=1e-12), 570, "steps")
+    width = plain.high - plain.low
+    assert ours.low == pytest.approx(plain.low, abs=0.1 * width)
+    assert ours.high == pytest.approx(plain.high, abs=0.1 * width)
+    alone = pool_means([[2.0, 4.0, 4.0]], "steps")
+    assert (alone.value, alone.low, alone.high, alone.n) == (pytest.approx(10 / 3), 2, 4, 3)
 
 
 def test_shares_of_the_curve_agree_with_pooled_shares() -> None:

@@ -9,6 +9,7 @@ import math
 import pickle
 import zipfile
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 SUFFIX = ".npy"
 MAX_HEADER = 2**14  # bytes; NumPy reads no longer one
+CHUNK = 2**20  # bytes
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an archive of nothing
 
@@ -70,26 +72,33 @@ def _read_all(
 
 def _read(where: str, archive: zipfile.ZipFile, member: str) -> npt.NDArray[Any]:
     with archive.open(member) as stream:
-        shape, kind, start = _header(where, stream.read(MAX_HEADER))
-    if kind.hasobject:
-        raise _unsafe(where)
-    listed = archive.getinfo(member).file_size
-    if start + math.prod(shape) * kind.itemsize != listed or min(shape, default=0) < 0:
-        raise DataError(
-            f"{where}: damaged, its header says {list(shape)} of {kind}, which {listed} bytes are not"
-        )
-    with archive.open(member) as stream:
-        return np.asarray(npy.read_array(stream, allow_pickle=False))
+        beginning = stream.read(MAX_HEADER)
+        shape, columns_first, kind, start = _header(where, beginning)
+        if kind.hasobject:
+            raise _unsafe(where)
+        listed = archive.getinfo(member).file_size
+        if start + math.prod(shape) * kind.itemsize != listed or min(shape, default=0) < 0:
+            raise DataError(
+                f"{where}: damaged, its header says {list(shape)} of {kind}, which {listed} bytes are not"
+            )
+        # NumPy's own reader would want the member opened, and its header parsed, once more.
+        array = np.empty(math.prod(shape), kind)
+        content, filled = memoryview(array.view(np.uint8)), 0
+        for part in (beginning[start:], *iter(partial(stream.read, CHUNK), b"")):
+            content[filled : filled + len(part)] = part
+            filled += len(part)
+    if filled < len(content):
+        raise DataError(f"{where}: damaged, it ends after {start + filled} of {listed} bytes")
+    return array.reshape(shape, order="F" if columns_first else "C")
 
 
-def _header(where: str, beginning: bytes) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    """Shape and type of an array, and where its content begins."""
+def _header(where: str, beginning: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape of an array, whether it is in Fortran's order, its type, and where its content begins."""
     stream = io.BytesIO(beginning)
     version = npy.read_magic(stream)
     if version not in _HEADERS:
         raise DataError(f"{where}: expected the .npy format 1.0 or 2.0, got {version}")
-    shape, _, kind = _HEADERS[version](stream)
-    return shape, kind, stream.tell()
+    return *_HEADERS[version](stream), stream.tell()
 
 
 def _unsafe(where: object) -> UnsafeFileError:

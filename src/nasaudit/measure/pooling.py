@@ -87,6 +87,22 @@ def pool_values(estimates: Sequence[Estimate]) -> Estimate:
     )
 
 
+def pool_means(samples: Sequence[npt.ArrayLike], unit: str) -> Estimate:
+    """The mean over seeds of the means of their images, where images share few values (steps that were needed).
+
+    Args:
+        samples: for each seed float [images], at least one image each.
+        unit: of the values.
+    """
+    values = np.unique(np.concatenate([np.asarray(seed, dtype=np.float64) for seed in samples]))
+    counts = np.stack([np.bincount(np.searchsorted(values, seed), minlength=len(values)) for seed in samples])
+    sizes = counts.sum(axis=1)
+    chosen, drawn = _drawn(counts, sizes)
+    means = (drawn @ values) / sizes[chosen]
+    value = (counts @ values / sizes).mean()
+    return percentile_interval(value, means.mean(axis=1), int(sizes.sum()), unit)
+
+
 @dataclass(frozen=True)
 class CurvePool:
     """The security curves of several seeds, with resampled ones beside them.
@@ -123,9 +139,7 @@ class CurvePool:
             [np.bincount(np.searchsorted(points, seed), minlength=len(points) + 1) for seed in minimal]
         )
         sizes = levels.sum(axis=1)
-        rng = np.random.default_rng(SEED)
-        chosen = rng.integers(len(levels), size=(DRAWS, len(levels)))
-        drawn = rng.multinomial(sizes[chosen], (levels / sizes[:, None])[chosen])
+        _, drawn = _drawn(levels, sizes)
         return cls(tuple(grid), _curve(levels), _curve(drawn), sizes)
 
     def share_at(self, position: int, *, withstood: bool = False) -> Estimate:
@@ -145,6 +159,13 @@ class CurvePool:
         """
         value = of_curves(self.curves, self.grid).mean()
         return percentile_interval(value, of_curves(self.resampled, self.grid).mean(axis=1), self.n, unit)
+
+
+def _drawn(counts: Counts, sizes: Counts) -> tuple[Counts, Counts]:
+    """Which seeds are drawn, [DRAWS, seeds], and how many images of each level are in each, [DRAWS, seeds, levels]."""
+    rng = np.random.default_rng(SEED)
+    chosen = rng.integers(len(counts), size=(DRAWS, len(counts)))
+    return chosen, rng.multinomial(sizes[chosen], (counts / sizes[:, None])[chosen])
 
 
 def _curve(levels: Counts) -> FloatArray:

@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nasaudit.attacks.evasion.measures import area, figure_grid, median, median_bound, steps_of_failure
-from nasaudit.measure.bootstrap import bootstrap, mean
 from nasaudit.measure.catalogue import metric_of
 from nasaudit.measure.estimate import Estimate, Measurement
-from nasaudit.measure.pooling import CurvePool, pool_seeds
+from nasaudit.measure.pooling import CurvePool, pool_means, pool_seeds
 from nasaudit.measure.proportion import proportion
 from nasaudit.results.artefacts import Arrays
 from nasaudit.results.replicates import Replicates, Seed
@@ -58,7 +57,7 @@ def evasion(replicates: Replicates, spec: EvasionSpec, common: Indices) -> Measu
     for (metric, setting), by_seed in replicates.measured_by_all():
         if metric == "mean_steps" and failure is not None:
             steps = [np.where(arrays["steps"] < 0, failure, arrays["steps"]) for arrays in correct]
-            yield "all", Measurement(metric, bootstrap(steps, mean, "steps"), setting)
+            yield "all", Measurement(metric, pool_means(steps, "steps"), setting)
         elif metric_of(metric).pooling != "images" and (metric, frozenset(setting)) not in drawn:
             yield "all", Measurement(metric, pool_seeds(metric_of(metric), list(by_seed.values())), setting)
 
