@@ -162,7 +162,7 @@ class CurvePool:
 
 
 def _drawn(counts: Counts, sizes: Counts) -> tuple[Counts, Counts]:
-    """Which seeds are drawn, [DRAWS, seeds], and how many images of each level are in each, [DRAWS, seeds, levels]."""
+    """Which seeds are drawn, [DRAWS, seeds], and how many images of each level each has, [DRAWS, seeds, levels]."""
     rng = np.random.default_rng(SEED)
     chosen = rng.integers(len(counts), size=(DRAWS, len(counts)))
     return chosen, rng.multinomial(sizes[chosen], (counts / sizes[:, None])[chosen])
