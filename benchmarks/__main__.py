@@ -16,6 +16,7 @@ from benchmarks import (
     throughput,
     training,
 )
+from benchmarks.speed import race
 from nasaudit.running.executors.threads import KEEP_FREED_MEMORY, ONE_THREAD
 
 BENCHMARKS = {
@@ -29,6 +30,8 @@ BENCHMARKS = {
     "executors": executors.run,
     "throughput": throughput.run,
     "scale": scale.run,
+    "speed": race.run,
+    "commands": race.run_commands,
 }
 DEFAULT_ALLOCATOR = "--default-allocator"
 

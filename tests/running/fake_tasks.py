@@ -60,6 +60,8 @@ def fake_train(task: FakeTrain, workspace: Workspace) -> list[Measurement]:
         workspace.progress(nap / task.naps, str(os.getpid()))  # so that a test knows whom to kill
     if task.trouble in TROUBLES:
         TROUBLES[task.trouble](task)
+    if task.trouble == "print_until_heard":
+        print_until_heard(task, workspace)
     rng = np.random.default_rng(len(task.architecture.name) * 100 + task.seed)
     correct = rng.random(TEST_IMAGES) < 0.97
     np.savez(workspace.folder / "outcomes.npz", correct=correct, index=np.arange(TEST_IMAGES))
@@ -208,6 +210,16 @@ def print_much_and_die(task: FakeTrain) -> None:
 def murmur(task: FakeTrain) -> None:
     """Nobody flushes it."""
     sys.stdout.write("a word without an end")
+
+
+def print_until_heard(task: FakeTrain, workspace: Workspace) -> None:
+    """Go on when somebody wrote that the log has the first words."""
+    sys.stdout.write("first words\n")
+    until = time.monotonic() + 10
+    while not (Path(task.folder) / "heard").exists() and time.monotonic() < until:
+        workspace.progress(0.9, "")
+        time.sleep(0.02)
+    sys.stdout.write("last words\n")
 
 
 def remove_folder(task: FakeTrain) -> None:

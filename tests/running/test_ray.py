@@ -11,7 +11,7 @@ from tests.running.test_run import House
 
 from nasaudit.errors import SpecError, StoreError
 from nasaudit.planning.plan import plan
-from nasaudit.running.executors.base import Cluster, Died, Finished, Halted, Job, RunContext, Started
+from nasaudit.running.executors.base import Cluster, Died, Finished, Halted, Job, Printed, RunContext, Started
 from nasaudit.running.executors.cluster.parcels import pack, unpack
 from nasaudit.running.executors.cluster.ray import Ray
 from nasaudit.running.executors.threads import module_path
@@ -37,6 +37,24 @@ def cluster() -> Iterator[None]:
 class TestRay(ExecutorConformance):
     def executor(self, context, devices):
         return Ray(replace(context, cluster=Cluster(workers=len(devices), device="cpu")))
+
+
+@pytest.mark.parametrize("carries", [False, True])
+def test_what_a_task_prints_is_told_wherever_its_files_are(
+    tmp_path: Path, cluster: None, carries: bool
+) -> None:
+    executor = Ray(
+        RunContext(tmp_path / "store", tmp_path, Cluster(workers=1, device="cpu", carries=carries))
+    )
+    loud, quiet = jobs(tmp_path, Chore(number=2, trouble="murmur"), Chore(number=3))
+    events = [*outcomes(executor, loud), *outcomes(executor, quiet)]
+    executor.close()
+    words = {event.digest: event.words for event in events if isinstance(event, Finished)}
+    told = [event.words for event in events if isinstance(event, Printed)]
+    for line in ("chore 2 begins", "chore 2 goes on", "UserWarning: chore 2 is slow"):
+        assert line in words[loud.digest]
+        assert line in told[-1]
+    assert words[quiet.digest] == ""
 
 
 def jobs(folder: Path, *chores: Chore) -> list[Job]:

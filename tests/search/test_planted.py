@@ -29,8 +29,8 @@ COMMON = {
     "warmup_epochs": 1,
 }
 MIXED = {"alpha_learning_rate": 0.1}
-# Steps of one path see no cell twice among 65,536, and learn little of any while three of its eight ops put out
-# noise: here one of 256 cells is right in all places, and 13 in three of four.
+# Steps of one path see no cell twice among 65,536, and learn little of any while three of its eight ops are noise:
+# here one of 256 cells is right in all places, and 13 in three of four.
 ONE_NODE = {"space": SPACE.model_copy(update={"nodes": 1}), "epochs": 20}
 METHODS = {
     "darts": MIXED,

@@ -109,6 +109,31 @@ def test_tasks_are_filtered_and_a_record_is_opened(open_page, folder) -> None:
     assert (opened.complaints, opened.foreign) == ([], [])
 
 
+def test_the_log_of_a_task_that_runs_follows_it_to_its_end(open_page, folder) -> None:
+    digest, words = folder.training.digest(), folder.store.words
+    with hold(folder.path), folder.store.writing():
+        folder.store.workspace(folder.training)
+        words.keep(digest, "\n".join(f"step {number}" for number in range(200)))
+        opened = open_page(f"tasks/{digest}")
+        page = opened.page
+        page.wait_for_selector("#log >> text=step 199")
+        words.keep(digest, "\n".join(f"step {number}" for number in range(300)))
+        page.wait_for_selector("#log >> text=step 299", timeout=15_000)
+        assert (
+            page.evaluate(
+                "(box => box.scrollHeight - box.scrollTop - box.clientHeight)(document.querySelector('#log pre'))"
+            )
+            < 4
+        )
+        page.evaluate("document.querySelector('#log pre').scrollTop = 50")
+        words.keep(digest, "\n".join(f"step {number}" for number in range(400)))
+        page.wait_for_selector("#log >> text=step 399", timeout=15_000)
+        assert page.evaluate("document.querySelector('#log pre').scrollTop") == 50
+    folder.commit(folder.training)
+    page.wait_for_selector("#outcome >> text=97.2% [94.9%, 98.5%]", timeout=15_000)
+    assert (opened.complaints, opened.foreign) == ([], [])
+
+
 def test_words_of_strangers_run_nothing_and_widen_nothing(open_page, folder) -> None:
     long = HOSTILE + "long" * 200
     figure = Measurement("clean_accuracy", Estimate(0.5, 0.4, 0.6, 9, "fraction"), ((long, long),))

@@ -72,6 +72,23 @@ def test_a_record_has_its_spec_measurements_artefacts_versions_and_log(folder):
     assert "<b>" not in page.text
 
 
+def test_the_log_of_a_task_that_runs_grows_while_its_page_is_open(folder):
+    digest, words = folder.training.digest(), folder.store.words
+    with hold(folder.path), folder.store.writing(), client_of(folder.path) as client:
+        folder.store.workspace(folder.training)
+        words.keep(digest, "epoch 1 <b>")
+        said = text_of(client.get(f"/tasks/{digest}"))
+        assert "running" in said
+        assert "The last that it printed so far. epoch 1 <b>" in said
+        first = client.get("/live", params={"task": digest}).json()
+        words.keep(digest, "epoch 1 <b>\nepoch 2", durable=False)
+        second = client.get("/live", params={"task": digest, "seen": first["version"]}).json()
+        assert first["html"]["spec"] == second["html"]["spec"]
+        assert "epoch 1 &lt;b&gt;\nepoch 2" in second["html"]["log"]
+        for stranger in ("0" * 20, "../" * 5, ""):
+            assert client.get("/live", params={"task": stranger}).status_code == 404
+
+
 def test_a_task_without_a_record_has_its_spec(folder):
     with client_of(folder.path) as client:
         said = text_of(client.get(f"/tasks/{folder.training.digest()}"))

@@ -13,12 +13,15 @@ import pytest
 from fake_tasks import fake_plan
 
 from nasaudit.cli.options import RunFlags
+from nasaudit.running.display.observer import Silent
 from nasaudit.running.executors.base import RunContext
 from nasaudit.running.executors.processes import Processes
+from nasaudit.running.executors.serial import Serial
 from nasaudit.running.run import run_plan
 from nasaudit.serving.drawing import draw
 from nasaudit.serving.reports import DRAW_EVERY, DrawingError, Reports
 from nasaudit.serving.server import Served, bind
+from nasaudit.spec.tasks import Task
 from nasaudit.store.store import Store
 
 
@@ -122,6 +125,25 @@ def test_what_a_worker_prints_during_a_task_is_kept_beside_its_record(tmp_path: 
     with store.writing():
         store.remove(murmuring)
     assert store.words.read(murmuring) == ""
+
+
+@pytest.mark.parametrize("make", [Serial, Processes])
+def test_the_log_of_a_task_is_there_while_it_runs_and_begins_anew(tmp_path: Path, make) -> None:
+    planned, heard = fake_plan(tmp_path / "work", trouble="print_until_heard"), []
+    context = RunContext(tmp_path / "out" / "store", tmp_path)
+    store, digest = Store(context.store), planned.victims[0].digest()
+    with store.writing():
+        store.words.keep(digest, "what an earlier attempt said")
+
+    class Listener(Silent):
+        def progressed(self, task: Task, done: float, text: str) -> None:
+            if task.digest() == digest and (said := store.words.read(digest)):
+                heard.append(said)
+                (tmp_path / "work" / "heard").touch()
+
+    run_plan(planned, tmp_path / "out", context, lambda: make(context, ("cpu",)), observer=Listener())
+    assert heard[0] == "first words"
+    assert store.words.read(digest) == "first words\nlast words"
 
 
 class Terminal(io.StringIO):

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from tests.testing.planted import broken_rules
 
-from nasaudit.running.executors.base import Died, Finished, Halted, Progressed, Started
+from nasaudit.running.executors import attempt
+from nasaudit.running.executors.base import Died, Finished, Halted, Printed, Progressed, Started
 from nasaudit.running.executors.serial import Serial
 from nasaudit.testing.executors import ExecutorConformance
 
@@ -17,6 +18,7 @@ FAILS = "a_job_that_fails_is_a_record_and_the_others_go_on"
 DISK = "a_full_disk_stops_the_run_and_is_no_record"
 SLOTS = "there_are_no_more_jobs_at_once_than_slots"
 IDLE = "waiting_for_nothing_ends_in_time"
+LOG = "what_a_job_prints_is_told_while_it_runs_and_at_its_end"
 DEATH = "a_dead_worker_is_told_with_the_reason_and_its_slot_is_free_again"
 CLOSE = "closing_leaves_no_process_behind_and_waits_for_no_job"
 
@@ -27,6 +29,7 @@ class Acting:
     def __init__(self, context, devices, fault):
         self.fault, self.slots = fault, len(devices)
         self.serial, self.waiting, self.hanging, self.actors = Serial(context), [], 0, []
+        self.log = ""
 
     def submit(self, job):
         if len(self.waiting) + self.hanging >= self.slots and self.fault != "no limit":
@@ -55,6 +58,11 @@ class Acting:
             event = replace(event, text=str(self.actors[-1].pid), done=done)
         if isinstance(event, Finished) and self.fault == "wrong record":
             event = replace(event, record=event.record.model_copy(update={"digest": "another"}))
+        if isinstance(event, Finished) and self.fault == "forgets the log":
+            event = replace(event, words="")
+        if isinstance(event, Finished) and self.fault == "mixes logs":
+            self.log += event.words
+            event = replace(event, words=self.log)
         if isinstance(event, Finished) and self.fault == "hides failures":
             event = replace(event, record=event.record.model_copy(update={"state": "ok", "problem": None}))
         if isinstance(event, Halted) and self.fault == "full disk dies":
@@ -63,6 +71,8 @@ class Acting:
 
     def say(self, event):
         if self.fault == "silent" and isinstance(event, Progressed):
+            return
+        if self.fault == "says nothing while it runs" and isinstance(event, Printed):
             return
         if self.fault == "starts late" and isinstance(event, Started):
             return
@@ -84,11 +94,14 @@ class Acting:
     ("fault", "rules"),
     [
         ("none", set()),
+        ("says nothing while it runs", {LOG}),
+        ("forgets the log", {LOG}),
+        ("mixes logs", {LOG}),
         ("starts twice", {ONCE, ORDER}),
-        ("starts late", {ONCE, ORDER}),
+        ("starts late", {ONCE, ORDER, LOG}),
         ("silent", {ORDER, CLOSE}),
         ("too far", {ORDER}),
-        ("reports after", {ORDER}),
+        ("reports after", {ORDER, LOG}),
         ("wrong record", {ONCE}),
         ("hides failures", {FAILS}),
         ("full disk dies", {DISK}),
@@ -98,7 +111,8 @@ class Acting:
         ("leaves processes", {CLOSE}),
     ],
 )
-def test_the_suite_of_executors_catches(fault, rules, tmp_path_factory):
+def test_the_suite_of_executors_catches(fault, rules, tmp_path_factory, monkeypatch):
+    monkeypatch.setattr(attempt, "LOG_EVERY", 0.02)
     made = []
 
     class Suite(ExecutorConformance):

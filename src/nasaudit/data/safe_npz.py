@@ -83,7 +83,7 @@ def _read(where: str, archive: zipfile.ZipFile, member: str) -> npt.NDArray[Any]
             )
         # NumPy's own reader would want the member opened, and its header parsed, once more.
         array = np.empty(math.prod(shape), kind)
-        content, filled = memoryview(array.view(np.uint8)), 0
+        content, filled = array.view(np.uint8).data, 0
         for part in (beginning[start:], *iter(partial(stream.read, CHUNK), b"")):
             content[filled : filled + len(part)] = part
             filled += len(part)

@@ -23,6 +23,7 @@ from nasaudit.store.versions import versions
 from nasaudit.store.workspace import Workspace
 
 LAST_WORDS = 500  # characters of what a worker printed that a message has room for
+MORE_WORDS = 1500  # and a record
 Work = Callable[[Task, Workspace], list[Measurement]]
 
 
@@ -91,7 +92,7 @@ def failure(task: Task, error: BaseException, seconds: float, device: str, attem
 def death(task: Task, reason: str, attempts: int, words: str = "") -> Record:
     """The record of a task whose worker died each time that it was tried."""
     message = f"{reason} ({attempts} attempts){_last(words)}"
-    problem = Problem(type="WorkerDied", message=message, traceback=words)
+    problem = Problem(type="WorkerDied", message=message, traceback=words[-MORE_WORDS:])
     return _record(task, 0.0, "", state="failed", problem=problem, attempts=attempts)
 
 
@@ -101,7 +102,7 @@ def overrun(task: Task, seconds: float, words: str, stack: str) -> Record:
         f"took longer than {seconds:g} seconds and was stopped; allow more (--task-timeout) with --mode retry, "
         f"or end what hangs{_last(words)}"
     )
-    problem = Problem(type="TaskTimeout", message=message, traceback=stack or words)
+    problem = Problem(type="TaskTimeout", message=message, traceback=stack or words[-MORE_WORDS:])
     return _record(task, seconds, "", state="failed", problem=problem)
 
 

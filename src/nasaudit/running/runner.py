@@ -21,6 +21,7 @@ from nasaudit.running.executors.base import (
     Halted,
     Job,
     Overran,
+    Printed,
     Progressed,
     Started,
 )
@@ -123,6 +124,7 @@ class Runner:
     def _submit(self, task: Task, executor: Executor) -> None:
         job = Job(task, self._store.workspace(task))
         self._jobs[job.digest] = job
+        self._store.words.forget(job.digest)  # those of an earlier attempt
         executor.submit(job)
 
     def _handle(self, event: Event, executor: Executor) -> None:
@@ -132,6 +134,8 @@ class Runner:
                 self._observer.started(job.task)
             case Progressed():
                 self._observer.progressed(job.task, event.done, event.text)
+            case Printed():
+                self._store.words.keep(job.digest, event.words, durable=False)
             case Finished():
                 self._finish(job, event.record, event.words)
             case Died():

@@ -22,9 +22,10 @@ from starlette.routing import Route
 from nasaudit.report.page import style
 from nasaudit.serving.guard import REPORT_POLICY, Guard
 from nasaudit.serving.pages import Filter, Pages
-from nasaudit.serving.records import opened
+from nasaudit.serving.records import Opened, opened
 from nasaudit.serving.reports import Reports
 from nasaudit.serving.watch import Look, Watch
+from nasaudit.store.store import Store
 
 DIGEST = re.compile("[0-9a-f]{20}")
 UNCHANGED = 204
@@ -63,7 +64,11 @@ def make_routes(watch: Watch, reports: Reports, guard: Middleware) -> Starlette:
         look = await _look(watch)
         if "report" in request.query_params:
             _ask(reports, watch)
-        parts = pages.parts(look, _filter(request), reports)
+        digest = request.query_params.get("task")
+        if digest is not None and look is not None and look.store is not None:
+            parts = pages.task_parts(look, _opened(look, look.store, digest))
+        else:
+            parts = pages.parts(look, _filter(request), reports)
         if request.query_params.get("seen") == parts["version"]:
             return Response(status_code=UNCHANGED)
         return Response(json.dumps(parts), media_type="application/json")
@@ -72,9 +77,7 @@ def make_routes(watch: Watch, reports: Reports, guard: Middleware) -> Starlette:
         look, digest = await _look(watch), request.path_params["digest"]
         if look is None or look.store is None:
             return HTMLResponse(pages.study(look, Filter(), reports))
-        if DIGEST.fullmatch(digest) is None or digest not in look.tasks:
-            raise HTTPException(404)
-        return HTMLResponse(pages.task(look, opened(look.store, look.tasks[digest])))
+        return HTMLResponse(pages.task(look, _opened(look, look.store, digest)))
 
     async def report(request: Request) -> Response:
         _ask(reports, watch)
@@ -120,6 +123,13 @@ async def _look(watch: Watch) -> Look | None:
     while (look := watch.latest()) is None and time.monotonic() < until:
         await asyncio.sleep(0.05)
     return look
+
+
+def _opened(look: Look, store: Store, digest: str) -> Opened:
+    """A task of the study by its digest, which anybody may have written."""
+    if DIGEST.fullmatch(digest) is None or digest not in look.tasks:
+        raise HTTPException(404)
+    return opened(store, look.tasks[digest])
 
 
 def _ask(reports: Reports, watch: Watch) -> None:

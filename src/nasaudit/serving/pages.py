@@ -102,9 +102,7 @@ class Pages:
         htmls = {"summary": _render("summary.html.j2", look=look, words=words)}
         if look is not None and look.status is not None:
             htmls |= self._tables(look, asked)
-        content = json.dumps([htmls, report])
-        version = hashlib.sha256(content.encode()).hexdigest()[:16]
-        return {"version": version, "title": words["title"], "html": htmls, "report": report}
+        return _versioned(words["title"], htmls, report)
 
     def _tables(self, look: Look, asked: Filter) -> dict[str, str]:
         """What takes long where a study has many tasks: once for each look, however often it is asked for."""
@@ -124,6 +122,10 @@ class Pages:
 
     def task(self, look: Look, task: Opened) -> bytes:
         """The page of one task."""
+        return self._page("task.html.j2", task=task, parts=self.task_parts(look, task))
+
+    def task_parts(self, look: Look, task: Opened) -> dict[str, object]:
+        """What of the page of a task changes, like `parts`."""
         row = next((row for row in look.rows if row.digest == task.digest), None)
         record = task.record
         settings = [
@@ -136,17 +138,18 @@ class Pages:
             }
             for each in (record.measurements[:MOST_ROWS] if record is not None else ())
         ]
-        return self._page(
-            "task.html.j2",
-            task=task,
-            row=row,
-            record=record,
-            measurements=settings,
-            more=0 if record is None else max(0, len(record.measurements) - MOST_ROWS),
-            traceback="" if record is None or record.problem is None else record.problem.traceback,
-            artefacts=[] if record is None else list(record.artefacts.items())[:MOST_ROWS],
-            versions=[] if record is None else list(record.versions.items())[:MOST_ROWS],
-        )
+        values = {
+            "task": task,
+            "row": row,
+            "record": record,
+            "measurements": settings,
+            "more": 0 if record is None else max(0, len(record.measurements) - MOST_ROWS),
+            "traceback": "" if record is None or record.problem is None else record.problem.traceback,
+            "artefacts": [] if record is None else list(record.artefacts.items())[:MOST_ROWS],
+            "versions": [] if record is None else list(record.versions.items())[:MOST_ROWS],
+        }
+        htmls = {name: _render(f"{name}.html.j2", **values) for name in ("facts", "outcome", "log", "spec")}
+        return _versioned("nasaudit", htmls, {})
 
     def report(self, look: Look | None, reports: Reports) -> bytes:
         """The page around the report as it stands."""
@@ -254,6 +257,13 @@ def _figures(look: Look) -> Iterator[dict[str, object]]:
             "more": len(rows) - MOST_FIGURES,
             "tasks": len(asked),
         }
+
+
+def _versioned(title: str, htmls: dict[str, str], report: dict[str, object]) -> dict[str, object]:
+    """What a page that is open asks for: nothing is sent to one that has seen this version."""
+    content = json.dumps([htmls, report])
+    version = hashlib.sha256(content.encode()).hexdigest()[:16]
+    return {"version": version, "title": title, "html": htmls, "report": report}
 
 
 def _clock(moment: datetime | None) -> str:

@@ -25,7 +25,7 @@ class Opened:
         spec: all its fields, as indented JSON.
         record: what it left; None: nothing that can be trusted.
         doubt: why a record that is there is not trusted.
-        words: the last that its worker printed.
+        words: the last that was printed during it, so far if it runs.
     """
 
     digest: str

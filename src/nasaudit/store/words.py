@@ -1,4 +1,4 @@
-"""The last words of tasks: what their workers printed, beside the records and no part of them.
+"""The last words of tasks: what was printed during each, beside the records and no part of them.
 
     .nasaudit-logs/<digest>.txt
 
@@ -26,8 +26,13 @@ class Words:
     def __init__(self, store: Path):
         self.path = store / NAME
 
-    def keep(self, digest: str, words: str) -> None:
+    def keep(self, digest: str, words: str, *, durable: bool = True) -> None:
         """The end of what was printed during a task, in place of what was kept before; nothing of a silent one.
+
+        Args:
+            digest: of the task.
+            words: what was printed.
+            durable: wait until they are on the disk; those of a task that runs are written again.
 
         Raises:
             StoreError: something else has the folder's name, or the disk is full.
@@ -40,7 +45,7 @@ class Words:
             if os.path.lexists(self.path):
                 raise StoreError(f"expected logs of nasaudit's in {self.path}, found something else; move it")
             self.path.mkdir(exist_ok=True)
-        write_atomically(path, words.encode(errors="replace")[-KEPT:])
+        write_atomically(path, words.encode(errors="replace")[-KEPT:], durable=durable)
 
     def forget(self, digest: str) -> None:
         """Remove them."""

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 import time
+import warnings
 from typing import ClassVar, Literal
 
 from nasaudit.measure.estimate import Measurement, exact
@@ -10,6 +12,7 @@ from nasaudit.spec.tasks import Task
 from nasaudit.store.workspace import Workspace
 
 FILE = "chore.txt"
+HEARD = "heard.txt"  # whoever hears a chore murmur writes it to the chore's folder
 
 
 class Chore(Task):
@@ -19,7 +22,7 @@ class Chore(Task):
 
     kind: Literal["chore"] = "chore"
     number: int = 0
-    trouble: Literal["", "fail", "die", "full disk", "hang"] = ""
+    trouble: Literal["", "fail", "die", "full disk", "hang", "murmur"] = ""
 
 
 def do(task: Chore, workspace: Workspace) -> list[Measurement]:
@@ -33,5 +36,18 @@ def do(task: Chore, workspace: Workspace) -> list[Measurement]:
         os.kill(os.getpid(), signal.SIGKILL)
     if task.trouble == "hang":
         time.sleep(600)
+    if task.trouble == "murmur":
+        _murmur(task, workspace)
     (workspace.folder / FILE).write_text(str(task.number))
     return [Measurement("number", exact(task.number, "chores"))]
+
+
+def _murmur(task: Chore, workspace: Workspace) -> None:
+    """Print to both streams and warn; go on when that was heard, or after as many seconds as the chore's number."""
+    sys.stdout.write(f"chore {task.number} begins\n")
+    sys.stderr.write(f"chore {task.number} goes on\n")
+    warnings.warn(f"chore {task.number} is slow", stacklevel=2)
+    until = time.monotonic() + task.number
+    while not (workspace.folder / HEARD).exists() and time.monotonic() < until:
+        workspace.progress(0.6, str(os.getpid()))
+        time.sleep(0.02)

@@ -24,11 +24,12 @@ from nasaudit.running.executors.base import (
     Finished,
     Halted,
     Job,
+    Printed,
     Progressed,
     RunContext,
     Started,
 )
-from nasaudit.testing.chores import FILE, Chore
+from nasaudit.testing.chores import FILE, HEARD, Chore
 
 
 class ExecutorConformance(ABC):
@@ -47,13 +48,24 @@ class ExecutorConformance(ABC):
         with closing(self.executor(RunContext(folder / "store", folder), ("cpu",) * slots)) as executor:
             yield executor
 
-    def run(self, executor: Executor, folder: Path, *chores: Chore) -> list[Event]:
+    def run(
+        self,
+        executor: Executor,
+        folder: Path,
+        *chores: Chore,
+        hear: Callable[[Event], object] = lambda event: None,
+    ) -> list[Event]:
         """Do the chores, as many at once as there are slots; all that was said of them, in order."""
         waiting, events, until = list(chores), list[Event](), time.monotonic() + self.patience
+
+        def handle(event: Event) -> None:
+            events.append(event)
+            hear(event)
+
         while len(_ends(events)) < len(chores):
             while waiting and len(chores) - len(waiting) - len(_ends(events)) < executor.slots:
                 executor.submit(_job(waiting.pop(0), folder))
-            executor.pump(events.append, 0.2)
+            executor.pump(handle, 0.2)
             assert time.monotonic() < until, f"expected an end of every job, got {events}"
         return events
 
@@ -97,6 +109,28 @@ class ExecutorConformance(ABC):
         assert failed.problem.message == "chore 7 cannot be done"
         assert "chores.py" in failed.problem.traceback
         assert [record.state for record in others] == ["ok", "ok"]
+
+    def test_what_a_job_prints_is_told_while_it_runs_and_at_its_end(self, tmp_path: Path) -> None:
+        """Of both streams; and it is that job's, of no other one after it."""
+        loud = Chore(number=int(min(self.patience, 10)), trouble="murmur")
+        said = [f"chore {loud.number} {what}" for what in ("begins", "goes on")]
+        told: list[Event] = []
+
+        def hear(event: Event) -> None:
+            told.append(event)
+            if isinstance(event, Printed) and all(line in event.words for line in said):
+                (tmp_path / event.digest / HEARD).touch()
+
+        with self.opened(tmp_path, slots=1) as executor:
+            events = self.run(executor, tmp_path, loud, Chore(number=3), hear=hear)
+        assert (tmp_path / loud.digest() / HEARD).exists(), "expected all that was printed while the job runs"
+        ends = {end.digest: end for end in _ends(events) if isinstance(end, Finished)}
+        assert all(line in ends[loud.digest()].words for line in said)
+        assert ends[Chore(number=3).digest()].words == ""
+        assert {event.digest for event in told if isinstance(event, Printed)} == {loud.digest()}
+        kinds = [type(event) for event in told if event.digest == loud.digest()]
+        assert kinds.index(Started) < kinds.index(Printed)
+        assert kinds[-1] is Finished
 
     def test_a_full_disk_stops_the_run_and_is_no_record(self, tmp_path: Path) -> None:
         """Every other job would meet it too."""

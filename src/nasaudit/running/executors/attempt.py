@@ -12,6 +12,7 @@ from nasaudit.spec.tasks import Task
 from nasaudit.store.store import Store
 
 REPORT_EVERY = 0.2  # seconds between two messages of progress
+LOG_EVERY = 1.0  # seconds between two looks at what a job printed
 
 
 def attempt(
@@ -43,3 +44,23 @@ class Reporter:
         if now >= self._next:
             self._next = now + REPORT_EVERY
             self._tell(Progressed(self._digest, done, text))
+
+
+class LogPace:
+    """When the log of a job that runs is told: when there is more of it, and once a second at most."""
+
+    def __init__(self) -> None:
+        self._told = 0
+        self._next = 0.0
+
+    def is_due(self, length: int) -> bool:
+        """Whether to tell it now; then it counts as told.
+
+        Args:
+            length: of all that was printed so far.
+        """
+        now = time.monotonic()
+        if length == self._told or now < self._next:
+            return False
+        self._told, self._next = length, now + LOG_EVERY
+        return True

@@ -43,13 +43,26 @@ class Progressed:
 
 
 @dataclass(frozen=True)
+class Printed:
+    """A job that runs printed more.
+
+    Attributes:
+        digest: the job's.
+        words: the end of all that it printed so far.
+    """
+
+    digest: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Finished:
     """A job ended; its record, of success or failure, is not yet stored and lists no artefacts.
 
     Attributes:
         digest: the job's.
         record: of it.
-        words: the last that it printed, where the executor knows.
+        words: the end of all that it printed.
     """
 
     digest: str
@@ -94,7 +107,7 @@ class Halted:
     message: str
 
 
-Event = Started | Progressed | Finished | Died | Overran | Halted
+Event = Started | Progressed | Printed | Finished | Died | Overran | Halted
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,11 @@ class Output:
         end, length = self._end, self.length
         return end[max(0, len(end) - (length - position)) :].decode(errors="replace").strip()
 
-    def until(self, position: int, most: int) -> str:
-        """The last `most` characters of what had come by then."""
-        end = self._end
-        return end[: max(0, len(end) - (self.length - position))].decode(errors="replace").strip()[-most:]
+    def between(self, start: int, end: int) -> str:
+        """What came after `start` bytes and before `end`, as far as it is kept."""
+        kept, length = self._end, self.length
+        first, last = (max(0, len(kept) - (length - position)) for position in (start, end))
+        return kept[first:last].decode(errors="replace").strip()
 
     def settle(self) -> None:
         """Wait, for an instant at most, until what is in the pipe has come."""

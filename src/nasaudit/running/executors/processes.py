@@ -18,12 +18,12 @@ from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 
-from nasaudit.running.executors.base import Died, Event, Finished, Job, RunContext
+from nasaudit.running.executors.attempt import LogPace
+from nasaudit.running.executors.base import Died, Event, Finished, Job, Printed, RunContext, Started
 from nasaudit.running.executors.output import Output
 from nasaudit.running.executors.threads import worker_environment
 from nasaudit.running.executors.worker import SHOW_STACK
 
-WORDS = 1500  # characters of a dead worker's last words that are kept
 STACK_PATIENCE = 1.0  # seconds for a worker to say where it hangs
 
 
@@ -72,6 +72,9 @@ class Processes:
                 received = self._receive(worker) if worker.connection.poll() else self._death(worker)
             if received is not None:
                 handle(received)
+        for worker in list(self._workers):
+            if (printed := worker.news()) is not None:
+                handle(printed)
 
     def stop(self, digest: str) -> None:
         """Ask the worker of a job where it is, and end it with all that it started."""
@@ -104,12 +107,13 @@ class Processes:
         except (EOFError, OSError):  # at the end, or in the middle of a message
             return self._death(worker)
         if not isinstance(received, tuple):
+            worker.is_at_work = worker.is_at_work or isinstance(received, Started)
             return received
         event, processes_left = received
         if processes_left:
             self._drop(worker)  # with them: they may write to what the job left
         if isinstance(event, Finished):
-            worker.digest = None
+            worker.digest, worker.is_at_work = None, False
             return replace(event, words=worker.printed())
         return event
 
@@ -130,18 +134,21 @@ class _Worker:
     Attributes:
         device: where it works.
         digest: of the job that it has.
-        words: the last that it printed, when it is buried.
+        is_at_work: whether it said that it began the job.
+        words: the end of what it printed during its job, when it is buried.
     """
 
     def __init__(self, context: RunContext, device: str):
         self.device = device
         self.digest: str | None = None
+        self.is_at_work = False
         self.words = ""
         self.connection, theirs = Pipe()
         # Not a terminal's business: libraries print, and a live display must stay whole.
         reading, writing = os.pipe()
         self._output = Output(reading)
         self._since = 0  # bytes that had come when it was given its job
+        self._pace = LogPace()
         program = [sys.executable, "-m", "nasaudit.running.executors.worker"]
         try:
             self.process = subprocess.Popen(
@@ -160,7 +167,7 @@ class _Worker:
 
     def take(self, digest: str, payload: bytes) -> None:
         """Send a job. Raises OSError when the worker is gone."""
-        self._since = self._output.length
+        self._since, self._pace = self._output.length, LogPace()
         self.connection.send_bytes(payload)
         self.digest = digest
 
@@ -169,10 +176,19 @@ class _Worker:
         self._output.settle()
         return self._output.since(self._since)
 
+    def news(self) -> Printed | None:
+        """The log of its job, if that is to be told now."""
+        if self.digest is None or not self.is_at_work:
+            return None
+        if not self._pace.is_due(self._output.length - self._since):
+            return None
+        words = self._output.since(self._since)
+        return Printed(self.digest, words) if words else None
+
     def stack(self) -> str:
         """Where the worker is, as it says itself; empty if it does not."""
         before, until = self._output.length, time.monotonic() + STACK_PATIENCE
-        self.words = self._output.until(before, WORDS)
+        self.words = self._output.between(self._since, before)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid, SHOW_STACK)
         while self.process.poll() is None and time.monotonic() < until:
@@ -193,7 +209,7 @@ class _Worker:
         self.kill()
         code = self.process.wait()
         self._output.close()
-        self.words = self.words or self._output.until(self._output.length, WORDS)
+        self.words = self.words or self._output.since(self._since)
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return f"the worker {how}"
 

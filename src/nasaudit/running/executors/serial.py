@@ -7,7 +7,17 @@ from typing import cast
 
 from nasaudit.errors import StoreError
 from nasaudit.running.execute import execute
-from nasaudit.running.executors.base import Event, Finished, Halted, Job, Progressed, RunContext, Started
+from nasaudit.running.executors.base import (
+    Event,
+    Finished,
+    Halted,
+    Job,
+    Printed,
+    Progressed,
+    RunContext,
+    Started,
+)
+from nasaudit.running.executors.tee import Tee
 from nasaudit.running.executors.threads import one_thread
 from nasaudit.store.store import Store
 
@@ -42,23 +52,30 @@ class Serial:
         job, self._job = self._job, None
         digest = job.digest
 
-        def progress(done: float, text: str = "") -> None:
+        def tell(event: Event) -> None:
             try:
-                handle(Progressed(digest, done, text))
+                handle(event)
             except Exception as error:
                 raise _ListenerError from error
 
+        def progress(done: float, text: str = "") -> None:
+            with tee.deaf():
+                tell(Progressed(digest, done, text))
+            tee.tell()
+
+        tee = Tee(lambda words: tell(Printed(digest, words)))
         handle(Started(digest))
         process = os.getpid()
         try:
-            record = execute(
-                job.task,
-                job.folder,
-                self._store,
-                progress=progress,
-                device=self._device,
-                downloads=self._context.downloads,
-            )
+            with tee.listening():
+                record = execute(
+                    job.task,
+                    job.folder,
+                    self._store,
+                    progress=progress,
+                    device=self._device,
+                    downloads=self._context.downloads,
+                )
             if os.getpid() != process:  # code of others called os.fork: the copy must not go on with the run
                 os._exit(0)
         except _ListenerError as error:
@@ -66,7 +83,7 @@ class Serial:
         except StoreError as error:
             handle(Halted(digest, str(error)))
         else:
-            handle(Finished(digest, record))
+            handle(Finished(digest, record, tee.words))
 
     def close(self) -> None:
         """Forget the job; give torch its threads back."""

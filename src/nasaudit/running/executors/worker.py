@@ -2,6 +2,7 @@
 
 import contextlib
 import faulthandler
+import io
 import pickle
 import resource
 import signal
@@ -36,6 +37,8 @@ def main(descriptor: int, parent: int) -> None:
     context, device = connection.recv()
     threading.Thread(target=_listen, args=(connection, payloads), daemon=True).start()
     store = Store(context.store)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # so that the log of a job that runs has its lines
+        sys.stdout.reconfigure(line_buffering=True)
     if context.cluster.memory is not None:
         _limit_memory(context.cluster.memory)
     while True:

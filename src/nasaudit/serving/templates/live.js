@@ -3,7 +3,8 @@
 // others are escaped; the page's policy lets no script in it run.
 (() => {
   const EVERY = 2000, LOST_EVERY = 6000;
-  const places = ["summary", "failures", "figures", "tasks"];
+  const places = ["summary", "failures", "figures", "tasks", "facts", "outcome", "log", "spec"];
+  const task = location.pathname.match(/^\/tasks\/([0-9a-f]+)$/)?.[1];
   const shown = {};
   const filter = document.getElementById("filter");
   const frame = document.getElementById("report");
@@ -16,11 +17,15 @@
     for (const box of place.querySelectorAll("details[data-key]")) open[box.dataset.key] = box.open;
     const old = place.querySelector(".scroll");
     const left = old ? old.scrollLeft : 0;
+    const text = name === "log" && name in shown ? place.querySelector("pre") : null;
+    const top = text && text.scrollTop + text.clientHeight < text.scrollHeight - 4 ? text.scrollTop : null;
     place.innerHTML = html;
     for (const box of place.querySelectorAll("details[data-key]")) {
       if (box.dataset.key in open) box.open = open[box.dataset.key];
     }
     if (left) place.querySelector(".scroll")?.scrollTo({left});
+    const later = name === "log" ? place.querySelector("pre") : null;
+    if (later) later.scrollTop = top ?? later.scrollHeight;  // the newest, unless somebody reads what came before
     shown[name] = html;
   }
 
@@ -55,6 +60,7 @@
       query.delete("token");
       query.set("seen", version);
       if (frame) query.set("report", "1");
+      if (task) query.set("task", task);
       const answer = await fetch("/live?" + query, {signal: mine.signal, cache: "no-store"});
       if (answer.status === 200) {
         const live = await answer.json();

@@ -9,7 +9,7 @@ import os
 import socket
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nasaudit.errors import SpecError, first_line
@@ -21,6 +21,7 @@ from nasaudit.running.executors.base import (
     Event,
     Finished,
     Job,
+    Printed,
     RunContext,
     Started,
 )
@@ -65,11 +66,13 @@ class _Underway:
         job: which.
         started: whether that was told.
         stopped: whether it was to be stopped.
+        words: the end of what it printed, as far as that was told.
     """
 
     job: Job
     started: bool = False
     stopped: bool = False
+    words: str = ""
 
 
 class Ray:
@@ -205,6 +208,8 @@ class Ray:
                     if isinstance(event, Started) and underway.started:
                         continue
                     underway.started = True
+                    if isinstance(event, Printed):
+                        underway.words = event.words
                     yield event
 
     def _end(self, reference: Any) -> Iterator[Event]:
@@ -220,7 +225,8 @@ class Ray:
                 self._carried = True
                 self._send(underway)
                 return
-            event, parcel = self._death(underway.job.digest, error), {}
+            death = self._death(underway.job.digest, error)
+            event, parcel = replace(death, words=underway.words or death.words), {}
         if not underway.started:  # the message is slower than the end
             yield Started(event.digest)
         if isinstance(event, Finished):

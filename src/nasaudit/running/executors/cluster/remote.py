@@ -12,7 +12,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from nasaudit.errors import DataError, StoreError
 from nasaudit.plugins import OURS, source_sha256
 from nasaudit.progress import Progress
 from nasaudit.running.executors.attempt import Reporter, attempt
-from nasaudit.running.executors.base import Event, Finished, Halted, Job, Started
+from nasaudit.running.executors.base import Event, Finished, Halted, Job, Printed, Started
+from nasaudit.running.executors.cluster.capture import captured
 from nasaudit.running.executors.cluster.parcels import Parcel, pack, unpack
 from nasaudit.running.executors.threads import one_thread
 from nasaudit.spec.tasks import Task
@@ -84,12 +85,17 @@ def perform(order: Order, fetch: Fetch, tell: Tell, has_gpu: bool) -> tuple[Even
         return Halted(job.digest, _stranger("the code of a plugin, or the plugin's version,")), {}
     device = ("cuda" if has_gpu else "cpu") if order.device == "auto" else order.device
     report = Reporter(job.digest, tell)
-    with one_thread():
+    with one_thread(), captured(lambda words: tell(Printed(job.digest, words))) as printed:
         if not order.carried:
-            return _do(order, job.folder, Store(order.store), device, report), {}
+            return _with_words(_do(order, job.folder, Store(order.store), device, report), printed()), {}
         with _own_folder() as folder:
             event = _do(order, folder / "work", _Fetched(folder / "store", fetch), device, report)
+            event = _with_words(event, printed())
             return event, pack(folder / "work") if isinstance(event, Finished) else {}
+
+
+def _with_words(event: Event, words: str) -> Event:
+    return replace(event, words=words) if isinstance(event, Finished) else event
 
 
 def _do(order: Order, folder: Path, store: Store, device: str, report: Progress) -> Event:
