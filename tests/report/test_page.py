@@ -6,16 +6,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from altair.utils.schemapi import SchemaValidationError
 from PIL import Image
+from tests.hostile.studies import rich_study
 
 from nasaudit.arch.catalogue import CATALOGUE
-from nasaudit.report import format, write_figures, write_report
+from nasaudit.report import format, page, write_figures, write_report
+from nasaudit.report.charts import frame
+from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import COLOURS
 from nasaudit.results.schema import Failure, Flag, StudyResults
 from nasaudit.spec.study import StudySpec
@@ -290,3 +295,14 @@ def test_figures_are_files_with_the_lines_in_them(make_study, tmp_path: Path) ->
 def test_importing_the_report_imports_no_torch() -> None:
     code = "import sys, nasaudit.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_charts_are_as_altairs_schema_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page is made without looking, which takes a third of the time: here all of one's charts are looked at."""
+    evidence = Evidence(rich_study(tmp_path), tmp_path)
+    unseen = page.render(evidence)
+    monkeypatch.setattr(page, "unchecked", nullcontext)
+    assert page.render(evidence) == unseen
+    monkeypatch.setattr(frame, "FONT", 7)
+    with pytest.raises(SchemaValidationError, match="font"):
+        page.render(evidence)

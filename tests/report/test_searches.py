@@ -6,6 +6,7 @@ import pytest
 
 from nasaudit.arch.catalogue import resolve
 from nasaudit.report.evidence import Evidence
+from nasaudit.report.format import duration
 from nasaudit.report.page import render
 from nasaudit.report.parts import Block, Slides, figures
 from nasaudit.report.sections.searches import words
@@ -13,9 +14,11 @@ from nasaudit.report.sections.searches.section import section
 from nasaudit.report.sections.searches.trail import trails
 from nasaudit.results.schema import Searched
 from nasaudit.search.cells import draw
+from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.searches import DartsSpec
 from nasaudit.spec.searches.space import SPACES
+from nasaudit.spec.searches.task import SearchTask
 from nasaudit.spec.study import ArchChoice, StudySpec
 from nasaudit.terminal.searches import found
 from nasaudit.testing.rows import make_results, make_row
@@ -100,6 +103,25 @@ def parts(results, tmp_path):
 
 def blocks(made):
     return {part.title: part for part in made.parts if isinstance(part, Block)}
+
+
+def test_each_search_of_a_method_has_its_own_cost(make_study, tmp_path) -> None:
+    """The plain one and the one whose skips weigh half ran with one method and one seed."""
+    plain, secure = (
+        SearchTask(
+            search=DartsSpec.parse({"name": "darts", **levers}), data=DataSpec(name="digits"), seed=0
+        ).label()
+        for levers in ({}, {"skip_weight": 0.5, "inner_steps": 2, "penalty": "advrush"})
+    )
+    assert plain == "search with darts (seed 0)"
+    assert secure == "search with darts, skip_weight 0.5, inner_steps 2, advrush (seed 0)"
+    results = searched_study(searches=2)
+    told = results.searches[1].provenance
+    told |= {"seed": "0", "levers": "skip_weight 0.5, inner_steps 2, advrush"}
+    results.seconds[secure] = 3725.0
+    page = render(Evidence(results, tmp_path))
+    assert page.count(duration(75.2)) == 2, "of the plain one, here and among all tasks"
+    assert page.count(duration(3725)) == 2
 
 
 def test_a_study_without_a_search_has_no_such_section(make_study, tmp_path) -> None:

@@ -22,7 +22,7 @@ STUDY = StudySpec.parse(
             {"name": "label_flip", "fractions": [0, 0.4]},
         ],
         "analyses": ["topology"],
-        "training": {"epochs": 6, "batch_size": 32},
+        "training": {"epochs": 3, "batch_size": 32},
     }
 )
 

@@ -35,7 +35,7 @@ class Shared:
         (self.inputs / "go").unlink(missing_ok=True)
         runs = []
         for out in outs:
-            words = [str(self.inputs), str(self.folder / out), str(self.store.folder), mode]
+            words = [str(self.inputs), str(self.folder / out), str(self.store.folder), mode, str(len(outs))]
             runs.append(subprocess.Popen([sys.executable, str(RUNNER), *words], stderr=subprocess.PIPE))
         ready = [self.inputs / f"ready-{run.pid}" for run in runs]
         assert wait_until(lambda: all(path.exists() for path in ready), 60)

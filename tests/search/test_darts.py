@@ -20,8 +20,6 @@ class TestFirstOrder(OneShotConformance):
 
 
 class TestSecondOrder(OneShotConformance):
-    seeds = range(2)
-
     def search(self):
         return Darts(spec(order=2))
 

@@ -38,16 +38,12 @@ class TestEnas(OneShotConformance):
 
 
 class TestEnasOnLooseEnds(OneShotConformance):
-    seeds = range(2)
-
     def search(self):
         space = TINY_SPACE.model_copy(update={"concat": "loose", "nodes": 3, "name": "loose"})
         return Enas(EnasSpec.parse({**TINY, "space": space}))
 
 
 class TestEnasOn201(OneShotConformance):
-    seeds = range(2)
-
     def search(self):
         return Enas(EnasSpec.parse({**TINY, "space": "nasbench201", "n_cells": 1}))
 

@@ -62,8 +62,6 @@ def begun(method="darts", **changes):
 
 
 class TestAdvRush(OneShotConformance):
-    seeds = range(2)
-
     def search(self):
         penalty = {"name": "advrush", "warmup": 0.5, "weight": 10}
         return Darts(DartsSpec.parse({**TINY, "epochs": 2, "penalty": penalty}))

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from nasaudit.arch.cells import CellNetwork, DropPath
-from nasaudit.arch.manual.networks import manual_body
 from nasaudit.arch.models import check_model, check_program, model_body, moments_of, reads_channels_last
 from nasaudit.containment import contained
 from nasaudit.spec.arch import ArchSpec
@@ -90,8 +89,13 @@ def build(spec: ArchSpec, seed: int = 0, moments: tuple[Tensor, Tensor] | None =
         body: nn.Module
         if spec.model is not None:
             body = model_body(spec, spec.model)
+        elif spec.genotype is not None:
+            body = CellNetwork(spec)
         else:
-            body = CellNetwork(spec) if spec.genotype is not None else manual_body(spec)
+            # timm takes as long to import as torch, which workers that build cells need not wait for.
+            from nasaudit.arch.manual.networks import manual_body
+
+            body = manual_body(spec)
         network = Network(spec, Normalise(*moments_of(spec, moments)), body)
     if spec.model is not None and not reads_channels_last(spec, spec.model, network):
         network.memory_format = torch.contiguous_format

@@ -7,6 +7,7 @@ one of a remedy without a word. No torch.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from nasaudit.arch.catalogue import CATALOGUE
 from nasaudit.arch.rewiring import SCOPES, rewire
@@ -132,18 +133,23 @@ def genotype_of(choice: ArchChoice) -> Genotype | None:
 
 def _published(genotype: Genotype) -> ArchChoice | None:
     """The same cells under the name by which they were published: their records are then the same, too."""
-    for name in CATALOGUE:
-        published = CATALOGUE[name].genotype
-        if published is not None and ordered(published) == ordered(genotype):
-            return ArchChoice(name=name)
-    return None
+    name = _published_cells(tuple(CATALOGUE)).get(ordered(genotype))
+    return None if name is None else ArchChoice(name=name)
+
+
+@lru_cache(maxsize=2)
+def _published_cells(names: tuple[str, ...]) -> dict[Genotype, str]:
+    """By their cells in order, the first name of each in the catalogue."""
+    cells = {name: CATALOGUE[name].genotype for name in reversed(names)}
+    return {ordered(genotype): name for name, genotype in cells.items() if genotype is not None}
 
 
 def _named(study: StudySpec) -> Iterator[Variant]:
     """The architectures that a study names and that are others', hardened."""
+    made: dict[int, list[Variant]] = {}
     for position, choice in enumerate(study.known):
         if choice.hardens is None:
-            variant = _recognised(choice, study)
+            variant = _recognised(choice, study, made)
             if variant is not None:
                 yield variant
             continue
@@ -159,23 +165,38 @@ def _named(study: StudySpec) -> Iterator[Variant]:
         yield Variant(choice, original, remedy, "rewiring" if choice.training is None else "training")
 
 
-def _recognised(choice: ArchChoice, study: StudySpec) -> Variant | None:
-    """A choice whose cells are those of another one of the study, rewired by one of the rules."""
+def _recognised(choice: ArchChoice, study: StudySpec, made: dict[int, list[Variant]]) -> Variant | None:
+    """A choice whose cells are those of another one of the study, rewired by one of the rules.
+
+    Args:
+        choice: one of the study's.
+        study: all of them.
+        made: by position, what `_all_rewirings` made of the study's architectures before; it is added to.
+    """
     genotype = genotype_of(choice)
     if genotype is None:
         return None
+    for position, original in enumerate(study.known):
+        if original is choice:
+            continue
+        if position not in made:
+            made[position] = list(_all_rewirings(original, study))
+        for variant in made[position]:
+            cells = genotype_of(variant.choice)
+            if cells is not None and ordered(cells) == ordered(genotype):
+                return replace(variant, choice=choice)
+    return None
+
+
+def _all_rewirings(original: ArchChoice, study: StudySpec) -> Iterator[Variant]:
+    """By every rule, in every scope and with all replacements that the study may mean."""
     replacements = [REPLACEMENTS, PUBLISHED_REPLACEMENTS]
     if study.mitigation is not None:
         replacements.insert(0, study.mitigation.replacements)
-    for original in study.known:
-        for remedy in remedies_of(Rewiring):
-            for scope in SCOPES:
-                for ops in dict.fromkeys(replacements):
-                    for variant in rewirings(original, remedy, scope, ops):
-                        made = genotype_of(variant.choice)
-                        if original is not choice and made is not None and ordered(made) == ordered(genotype):
-                            return replace(variant, choice=choice)
-    return None
+    for remedy in remedies_of(Rewiring):
+        for scope in SCOPES:
+            for ops in dict.fromkeys(replacements):
+                yield from rewirings(original, remedy, scope, ops)
 
 
 def _made(original: ArchChoice, spec: MitigationSpec) -> Iterator[Variant]:

@@ -148,13 +148,13 @@ class SupernetSearch(OneShotSearch[S]):
             self.epoch += 1
             if bookmark.due:
                 bookmark.write(self._state())
-        return Found(
-            self.derive(),
-            self.provenance(
-                problem.seed, epochs=self.epochs, images=len(problem.train) + len(problem.held_out)
-            ),
-            self.trace,
-        )
+        told: dict[str, object] = {
+            "epochs": self.epochs,
+            "images": len(problem.train) + len(problem.held_out),
+        }
+        if self.spec.levers:
+            told["levers"] = ", ".join(self.spec.levers)
+        return Found(self.derive(), self.provenance(problem.seed, **told), self.trace)
 
     def make_supernet(self) -> None:
         """A new supernet and its optimiser, by the settings as they are now."""

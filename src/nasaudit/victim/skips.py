@@ -21,14 +21,11 @@ gradients by their standard deviation over the batch at each block (lines 14-17)
 all images, of which neither a sign nor a normalised velocity knows.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 
-from timm.models.densenet import DenseLayer
-from timm.models.dla import DlaBasic, DlaTree
-from timm.models.resnet import BasicBlock, Bottleneck
-from timm.models.resnetv2 import PreActBasic, PreActBottleneck
 from torch import Tensor, nn
 
 from nasaudit.arch.cells import Cell
@@ -64,6 +61,19 @@ def _branches(module: nn.Module) -> Iterator[nn.Module]:
                 edges: list[nn.Module] = list(node.children())
                 if any(isinstance(edge, nn.Identity) for edge in edges):
                     yield from (edge for edge in edges if not isinstance(edge, nn.Identity))
+        case _ if (
+            "timm" in sys.modules
+        ):  # it takes seconds to import, and a network of its blocks has done that
+            yield from _branches_of_timm(module)
+
+
+def _branches_of_timm(module: nn.Module) -> Iterator[nn.Module]:
+    from timm.models.densenet import DenseLayer
+    from timm.models.dla import DlaBasic, DlaTree
+    from timm.models.resnet import BasicBlock, Bottleneck
+    from timm.models.resnetv2 import PreActBasic, PreActBottleneck
+
+    match module:
         case BasicBlock() if module.downsample is None:
             yield module.bn2
         case Bottleneck() if module.downsample is None:

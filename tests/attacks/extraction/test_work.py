@@ -109,15 +109,10 @@ def test_published_setting_images_are_augmented_once_and_asked_about_like_that(b
     run(bench, spec.model_copy(update={"min_steps": 20, "epochs": 1}), of=of)
 
     network, bundle = load_victim(of, Workspace(Path(), bench))
-    raw = bundle.train.images.numpy()
+    padded = np.pad(bundle.train.images.numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = {
-        np.pad(raw, ((0, 0), (0, 0), (1, 1), (1, 1)))[i, :, r : r + 8, c : c + 8][..., ::way].tobytes(): (
-            i,
-            r,
-            c,
-            way,
-        )
-        for i in range(len(raw))
+        padded[i, :, r : r + 8, c : c + 8][..., ::way].tobytes(): (i, r, c, way)
+        for i in range(len(padded))
         for r in range(3)
         for c in range(3)
         for way in (1, -1)

@@ -34,7 +34,7 @@ def interval_chart(
         color=colour_of(subjects),
         opacity=emphasis(),
     )
-    rule = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q"), x2="high:Q")
+    rule = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
     point = base.mark_point(filled=True, size=80).encode(
         x=value_x(x_title, shares=shares, log=log),
         shape=shape_of(subjects),
@@ -55,7 +55,7 @@ def grouped_intervals(labels: Sequence[str], subjects: Sequence[Subject], x_titl
         color=colour_of(subjects),
         opacity=emphasis(),
     )
-    rule = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q"), x2="high:Q")
+    rule = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
     point = base.mark_point(filled=True, size=70).encode(
         x=alt.X("value:Q")
         .title(x_title)
@@ -140,7 +140,7 @@ def moments(labels: Sequence[str], colours: Mapping[str, str], x_title: str) -> 
         color=alt.Color("moment:N").scale(domain=names, range=list(colours.values())),
         opacity=emphasis(shown=0.85, field="name"),
     )
-    rule = base.mark_rule(strokeWidth=1.8).encode(x=alt.X("low:Q"), x2="high:Q")
+    rule = base.mark_rule(strokeWidth=1.8).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
     point = base.mark_point(filled=True, size=46).encode(
         x=value_x(x_title, log=True),
         tooltip=tooltip(name="architecture", moment="moment", estimate=x_title),

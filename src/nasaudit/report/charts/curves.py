@@ -53,7 +53,7 @@ def curve(
         color=colour_of(subjects),
     )
     band = base.mark_area(interpolate="linear").encode(
-        y=alt.Y("low:Q"), y2="high:Q", opacity=emphasis(shown=0.15, faded=0.03)
+        y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), opacity=emphasis(shown=0.15, faded=0.03)
     )
     y = alt.Y("value:Q").title(y_title).scale(zero=False)
     if shares:

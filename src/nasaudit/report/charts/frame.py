@@ -5,8 +5,10 @@ field name or in an expression.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import altair as alt
+from altair.utils import schemapi
 
 from nasaudit.report.evidence import Subject
 
@@ -28,6 +30,15 @@ Drawn = alt.LayerChart | alt.VConcatChart | alt.FacetChart
 Spec = dict[str, object]  # Vega-Lite, as JSON has it
 
 
+def unchecked() -> AbstractContextManager[None]:
+    """Inside of the block charts are not held against Altair's schema, part by part and as a whole.
+
+    That takes as long as all the rest of a page. What a chart draws stands apart from it, so its form cannot fail at
+    one study and not at another: a test checks those of a page with everything.
+    """
+    return schemapi.debug_mode(False)
+
+
 def vega_lite(chart: Drawn, records: Records, title: str = "", legend: bool = False) -> Spec:
     """A chart with the type and the rules that all share, and its records.
 
@@ -40,20 +51,24 @@ def vega_lite(chart: Drawn, records: Records, title: str = "", legend: bool = Fa
     letters = max((len(str(record.get("label", record.get("line", "")))) for record in records), default=0)
     # As many names as stand beside each other under a file's picture.
     columns = max(1, min(6, FILE_WIDTH // (min(LABEL_LIMIT, 7 * letters) + 36)))
-    styled = (
-        chart.configure(font=FONT, background="white")
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=FAINT, titleColor=INK, titleFontWeight="normal", titlePadding=8, labelFontSize=12,
-            titleFontSize=13, gridColor=RULE, domainColor="#9aa4ae", tickColor="#9aa4ae", labelOverlap=True,
-        )
-        .configure_title(anchor="start", color=INK, fontSize=15, offset=12)
-        .configure_legend(
-            disable=not legend, title=None, orient="bottom", columns=columns, labelColor=INK,
-            labelFontSize=12, labelLimit=LABEL_LIMIT, symbolSize=110, symbolOpacity=1,
+    # All at once: each step copies the whole chart.
+    styled = chart.properties(
+        config=alt.Config(
+            font=FONT,
+            background="white",
+            view=alt.ViewConfig(stroke=None),
+            axis=alt.AxisConfig(
+                labelColor=FAINT, titleColor=INK, titleFontWeight="normal", titlePadding=8, labelFontSize=12,
+                titleFontSize=13, gridColor=RULE, domainColor="#9aa4ae", tickColor="#9aa4ae", labelOverlap=True,
+            ),
+            title=alt.TitleConfig(anchor="start", color=INK, fontSize=15, offset=12),
+            legend=alt.LegendConfig(
+                disable=not legend, title=None, orient="bottom", columns=columns, labelColor=INK,
+                labelFontSize=12, labelLimit=LABEL_LIMIT, symbolSize=110, symbolOpacity=1,
+            ),
         )
     )  # fmt: skip
-    spec = styled.to_dict()
+    spec = styled.to_dict(validate=schemapi.DEBUG_MODE)
     # Altair keeps lines of reference (the diagonal of a ROC curve) in the same place.
     return {**spec, "datasets": {**spec.get("datasets", {}), DATA.name: list(records)}}
 
@@ -117,7 +132,7 @@ def shape_of(subjects: Sequence[Subject]) -> alt.Shape:
     return alt.Shape("label:N").scale(domain=titles, range=shapes)
 
 
-def emphasis(shown: float = 1.0, faded: float = 0.12, field: str = "label") -> dict[str, object]:
+def emphasis(shown: float = 1.0, faded: float = 0.12, field: str = "label") -> alt.OpacityValue:
     """Full strength unless another architecture, by its name in `field`, was picked in the legend."""
     chosen = {"test": f"!{CHOSEN} || datum.{field} === {CHOSEN}", "value": shown}
-    return {"condition": chosen, "value": faded}
+    return alt.OpacityValue(faded, condition=chosen)

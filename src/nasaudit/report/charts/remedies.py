@@ -49,10 +49,10 @@ def trade_off(
         color=alt.Color("label:N").scale(domain=labels, range=[look.colour for look in points])
     )
     across = base.mark_rule(strokeWidth=1.4).encode(
-        x=alt.X("accuracy_low:Q"), x2="accuracy_high:Q", y=y, opacity=emphasis(shown=0.5)
+        x=alt.X("accuracy_low:Q"), x2=alt.X2("accuracy_high:Q"), y=y, opacity=emphasis(shown=0.5)
     )
     up = base.mark_rule(strokeWidth=1.4).encode(
-        x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=emphasis(shown=0.5)
+        x=x, y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), opacity=emphasis(shown=0.5)
     )
     front = alt.Chart(DATA).transform_filter("datum.front")
     # Between two points of the front nothing is better than the right one: the step is at the left one.
@@ -99,7 +99,7 @@ def dose_curve(lines: Sequence[Look], most: int, y_title: str, *, shares: bool) 
         .scale(zero=False, padding=8)
         .axis(format="~%" if shares else "~g", tickCount=5)
     )
-    band = base.mark_area(opacity=0.14).encode(y=alt.Y("low:Q"), y2="high:Q")
+    band = base.mark_area(opacity=0.14).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"))
     line = base.mark_line(strokeWidth=2).encode(y=y)
     point = base.mark_point(filled=True, size=60, stroke="white", strokeWidth=0.7, opacity=1).encode(
         y=y,

@@ -41,6 +41,11 @@ class OneShotSpec(SearchSpec):
         """Of weights and mixture, in units of one without levers."""
         return 1.0
 
+    @property
+    def levers(self) -> tuple[str, ...]:
+        """What is not as published, in words."""
+        return ()
+
 
 class AlphaSpec(OneShotSpec):
     """Root of those that descend on the weights and on how ops are mixed, by turns."""
@@ -61,6 +66,14 @@ class AlphaSpec(OneShotSpec):
     def step_time(self) -> float:
         """And of the penalty."""
         return 1.0 + (self.penalty.expected_cost / self.inner_steps if self.penalty is not None else 0.0)
+
+    @property
+    def levers(self) -> tuple[str, ...]:
+        """E.g. `("skip_weight 0.5", "advrush")`."""
+        turned = (f"skip_weight {self.skip_weight:g}" if self.skip_weight != 1 else "",
+                  f"inner_steps {self.inner_steps}" if self.inner_steps != 1 else "",
+                  "" if self.penalty is None else self.penalty.name)  # fmt: skip
+        return tuple(filter(None, turned))
 
 
 _MINI: dict[str, Any] = {

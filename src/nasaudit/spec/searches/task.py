@@ -39,5 +39,10 @@ class SearchTask(Task):
         return search.all_epochs * search.step_time * network * self.data.expected_images() / EPOCH_IMAGES
 
     def label(self) -> str:
-        """E.g. `search with pc_darts (seed 0)`."""
-        return f"search with {self.search.name} (seed {self.seed})"
+        """E.g. `search with pc_darts, skip_weight 0.5 (seed 0)`."""
+        return search_label(self.search.name, ", ".join(self.search.levers), self.seed)
+
+
+def search_label(method: str, levers: str, seed: int | str) -> str:
+    """What the task of a search is called: two searches of one method differ in what levers are pulled."""
+    return f"search with {method}{levers and f', {levers}'} (seed {seed})"

@@ -15,6 +15,7 @@ from nasaudit.report.sections.searches import fronts, words
 from nasaudit.report.sections.searches.trail import Trail, trails
 from nasaudit.results.flags.searches import STOPPING_SKIPS, edges_of, share_with_skips
 from nasaudit.spec.genotype import Genotype
+from nasaudit.spec.searches.task import search_label
 
 MOST_DRAWINGS = 40  # of one search, about 12 kB each
 MOST_SEARCHES = 6  # that are shown one by one
@@ -262,7 +263,7 @@ def _cost(evidence: Evidence, ways: Sequence[Trail]) -> Table:
     rows = []
     for way in ways:
         told = way.searched.provenance
-        label = f"search with {told.get('method', '')} (seed {told.get('seed', '')})"
+        label = search_label(told.get("method", ""), told.get("levers", ""), told.get("seed", ""))
         seconds = evidence.results.seconds.get(label)
         images = told.get("images", "")
         seen = int(images) * len(way.entries) if images.isascii() and images.isdigit() else None
