@@ -161,12 +161,12 @@ def test_validation_images_stand_for_test_images():
         assert np.array_equal(getattr(other, role).indices, getattr(plain, of).indices)
 
 
-def request(**changes):
+def request(method="amoebanet", settings=("children=12",), **changes):
     defaults = {
         "searches": 2, "random_cells": 1, "data": DataSpec(name="digits"), "scale": "mini", "protocol": "sound",
         "attacks": ["pgd"], "seeds": 1, "analyses": ["topology"],
     }  # fmt: skip
-    return make_search("amoebanet", "darts", ["children=12"], **{**defaults, **changes})
+    return make_search(method, "darts", settings, **{**defaults, **changes})
 
 
 def test_plain_search_beside_a_secure_one_is_at_equal_cost():
@@ -181,6 +181,21 @@ def test_plain_search_beside_a_secure_one_is_at_equal_cost():
         assert getattr(plain, field) == getattr(secure, field)
     with pytest.raises(SpecError, match="several objectives"):
         request(beside_plain=True)
+
+
+def test_beside_plain_runs_a_search_with_levers_as_published_too():
+    levers = ["skip_weight=0.5", "inner_steps=2", "epochs=4"]
+    study = request(method="darts", settings=levers, beside_plain=True)
+    searches = [choice for choice in study.architectures if choice.search is not None]
+    assert [choice.name for choice in searches] == [
+        "darts-secure-s0",
+        "darts-secure-s1",
+        "darts-s0",
+        "darts-s1",
+    ]
+    secure, plain = searches[0].search, searches[2].search
+    assert (plain.levers, plain.epochs) == ((), 4)
+    assert plain == secure.as_published
 
 
 def test_a_small_search_by_all_objectives_from_end_to_end(tmp_path):

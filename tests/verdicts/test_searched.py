@@ -9,6 +9,7 @@ from nasaudit.arch.catalogue import resolve
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.parts import Block, Figure, figures
 from nasaudit.report.sections.searches import fronts as shown
+from nasaudit.report.sections.searches import secure
 from nasaudit.report.sections.searches.section import section
 from nasaudit.results.schema import Searched, StudyResults
 from nasaudit.results.soundness import problems
@@ -163,3 +164,47 @@ def test_the_report_shows_children_and_fronts(tmp_path) -> None:
     ]
     table = block.parts[0]
     assert [row[4].text for row in table.rows] == ["2 cells", "0 cells", "0 cells", "1 cells", "–"]
+
+
+def test_levers_stand_beside_the_same_search_as_published() -> None:
+    plain, pulled = {"name": "darts", "epochs": 2}, {"skip_weight": 0.5, "inner_steps": 2}
+    searches = {
+        "plain-0": plain,
+        "levers-0": plain | pulled,
+        "plain-1": plain,
+        "levers-1": plain | pulled,
+        "longer-1": plain | pulled | {"epochs": 3},  # of another cost: no pair
+    }
+    choices = [{"name": name, "search": search, "seed": int(name[-1])} for name, search in searches.items()]
+    choices.append({"name": "drawn", "group": "random", "genotype": draw(SPACE, Random(99))})
+    study = StudySpec.parse({"name": "levers", "architectures": choices, "data": "digits"})
+    accuracies = dict(zip([*searches, "drawn"], (0.80, 0.90, 0.82, 0.94, 0.5, 0.7), strict=True))
+    specs, rows, found = [], [], []
+    for number, (name, accuracy) in enumerate(accuracies.items()):
+        genotype = draw(SPACE, Random(99 if name == "drawn" else number))
+        group = "random" if name == "drawn" else "nas"
+        specs.append(resolve(ArchChoice(name=name, genotype=genotype, group=group), "mini", 10, (1, 8, 8)))
+        rows.append(make_row(name, "clean_accuracy", accuracy, group=group, split="test", n=400))
+        if name in searches:
+            told = {"method": "darts", "space": "darts", "seed": name[-1]}
+            found.append(
+                Searched(architecture=name, search=name, genotype=genotype, provenance=told,
+                         primitives=SPACE.primitives, trace=[])
+            )  # fmt: skip
+    results = decide(make_results(study, rows, architectures=specs, searches=found))
+    (levers,) = results.pulled_levers
+    assert levers.levers == "skip_weight 0.5, inner_steps 2"
+    assert levers.pairs == [("levers-0", "plain-0"), ("levers-1", "plain-1")]
+    (accuracy,) = levers.beside_plain
+    assert accuracy.means == pytest.approx((0.92, 0.81))
+    assert accuracy.difference is not None
+    assert accuracy.difference.value == pytest.approx(0.11)
+    # And each kind of search by itself beside the random cell.
+    beside = {pair.levers: [one.architecture for one in pair.searched] for pair in results.beside_random}
+    assert beside[""] == ["plain-0", "plain-1"]
+    assert beside[levers.levers] == ["levers-0", "levers-1", "longer-1"]
+    assert list(problems(results)) == []
+    (said,) = secure.sentences(results)
+    assert said.startswith("DARTS with skip_weight 0.5 and inner_steps 2 beside DARTS as published")
+    (table,) = secure.tables(results)
+    assert [cell.text for cell in table.rows[0]][1:3] == ["92.0\u00a0%", "81.0\u00a0%"]

@@ -33,7 +33,10 @@ def search(
     ] = "accuracy",
     beside_plain: Annotated[
         bool,
-        typer.Option("--beside-plain", help="Run the same search by accuracy alone too, at equal cost."),
+        typer.Option(
+            "--beside-plain",
+            help="Run the same search by accuracy alone, or without levers, too, at equal cost.",
+        ),
     ] = False,
     searches: Annotated[int, typer.Option(min=1, max=100, help="How often, from seed 0 on.")] = 1,
     random_cells: Annotated[

@@ -15,7 +15,7 @@ from nasaudit.spec.attacks.choice import attacks_for
 from nasaudit.spec.data import DataSpec
 from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.named import ByName
-from nasaudit.spec.searches import SEARCHES, SampledSpec, SearchSpec
+from nasaudit.spec.searches import SEARCHES, OneShotSpec, SampledSpec, SearchSpec
 from nasaudit.spec.searches.constraints import Constraints
 from nasaudit.spec.study import StudySpec
 
@@ -45,7 +45,7 @@ def make_search(
         space: name of a space, or a YAML file; None: the method's own.
         settings: `FIELD=VALUE` of the search.
         objectives: what children are judged by; none: accuracy.
-        beside_plain: whether the same search runs by accuracy alone too, with as many children and audited cells.
+        beside_plain: whether the same search runs by accuracy alone, or without levers, too: at equal cost.
         searches: how often it is run, with seeds from 0 on.
         random_cells: how many cells of the same space are drawn to compare with.
         data: the images.
@@ -105,12 +105,18 @@ def make_search(
 
 
 def plain(spec: SearchSpec) -> SearchSpec:
-    """The same search by accuracy alone, at equal cost: as many children and epochs, as many cells to audit.
+    """The same search by accuracy alone, or without levers, at equal cost: children, epochs, cells to audit.
 
     Raises:
-        SpecError: it is by accuracy alone.
+        SpecError: it is plain.
     """
+    if isinstance(spec, OneShotSpec) and spec.secure:
+        return spec.as_published
     if not isinstance(spec, SampledSpec) or not spec.secure:
-        raise SpecError("--beside-plain", "several objectives (--objective accuracy,evasion)", spec.name)
+        raise SpecError(
+            "--beside-plain",
+            "several objectives (--objective accuracy,evasion) or a lever (--set skip_weight=0.5)",
+            spec.name,
+        )
     kept = spec.model_dump(exclude={"objectives"}, exclude_unset=True)
     return type(spec).parse({**kept, "name": spec.name, "front": spec.audited})

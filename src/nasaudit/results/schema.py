@@ -14,7 +14,7 @@ from pydantic import (
 
 from nasaudit.results.base import Count, FileInside, Measured, Number, Plain, Probability
 from nasaudit.results.provenance import PLUGIN, Provenance
-from nasaudit.results.searched.fronts import SearchedFronts
+from nasaudit.results.searched.fronts import PulledLevers, SearchedFronts
 from nasaudit.results.verdict_models import (
     Adjustment,
     BesideRandom,
@@ -240,6 +240,7 @@ class StudyResults(Plain):
     comparisons: list[GroupComparison] = Field(default=[])
     beside_random: list[BesideRandom] = Field(default=[])  # of the searches, for each measure
     searched_fronts: list[SearchedFronts] = Field(default=[])  # of the searches with several objectives
+    pulled_levers: list[PulledLevers] = Field(default=[])  # of the one-shot searches with levers
     variables: list[Variable] = Field(default=[])
     claims: list[Claim] = Field(default=[])
     links: list[LinkVerdict] = Field(default=[])  # of the published chain

@@ -103,6 +103,8 @@ def _names(results: StudyResults) -> Iterator[tuple[str, Iterable[str]]]:
     for position, fronts in enumerate(results.searched_fronts):
         named = [name for front in fronts.fronts for name in (*front.cells, *front.unbeaten)]
         yield f"searched_fronts[{position}]", (*named, *fronts.points)
+    for position, pulled in enumerate(results.pulled_levers):
+        yield f"pulled_levers[{position}]", [name for pair in pulled.pairs for name in pair]
     yield from ((f"searches[{k}]", (one.architecture,)) for k, one in enumerate(results.searches))
     yield from ((f"variables of {one.key!r}", one.values) for one in results.variables)
     for position, remedied in enumerate(results.remedies):

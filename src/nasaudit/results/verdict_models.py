@@ -190,6 +190,7 @@ class BesideRandom(Measured):
 
     method: str
     objectives: str = ""  # several, by which the search selected; empty: accuracy alone
+    levers: str = ""  # that were pulled; empty: the search is as published
     space: str
     searched: Annotated[list[ArchitectureValue], Field(min_length=1)]
     random: Annotated[list[ArchitectureValue], Field(min_length=1)]

@@ -15,7 +15,7 @@ from nasaudit.spec.genotype import Genotype
 from nasaudit.spec.model import ModelSpec, Normalisation
 from nasaudit.spec.named import ByName
 from nasaudit.spec.remedies.mitigation import MitigationSpec
-from nasaudit.spec.searches import SEARCHES, AnySearch, SampledSpec
+from nasaudit.spec.searches import SEARCHES, AnySearch
 from nasaudit.spec.training import TrainingSpec
 from nasaudit.spec.units import Fractional
 
@@ -56,7 +56,7 @@ class ArchChoice(Spec):
         if not isinstance(values, dict) or values.get("search") is None or "name" in values:
             return values
         search = ByName(SEARCHES)(values["search"])
-        kind = "-secure" if isinstance(search, SampledSpec) and search.secure else ""
+        kind = "-secure" if search.secure else ""
         return {**values, "search": search, "name": f"{search.name}{kind}-s{values.get('seed', 0)}"}
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ from nasaudit.verdicts.headlines import find_headlines
 from nasaudit.verdicts.links import judge_links
 from nasaudit.verdicts.remedies import make_remedies
 from nasaudit.verdicts.saturation import find_saturated
-from nasaudit.verdicts.searched import make_searched_fronts
+from nasaudit.verdicts.searched import make_searched_fronts, pull_levers
 from nasaudit.verdicts.standings import make_standings
 from nasaudit.verdicts.threats import find_threats, find_untested
 from nasaudit.verdicts.unlike import find_unlike
@@ -83,6 +83,7 @@ def decide(results: StudyResults, values: ImageValues | None = None) -> StudyRes
         ],
         "beside_random": compare_with_random(results, headlines),
         "searched_fronts": make_searched_fronts(results, headlines),
+        "pulled_levers": pull_levers(results, headlines),
         "variables": variables,
         "claims": claims,
         "links": judge_links(claims, variables),

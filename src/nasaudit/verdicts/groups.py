@@ -12,7 +12,7 @@ from nasaudit.results.selection import clean_accuracies
 from nasaudit.results.verdict_models import ArchitectureValue, BesideRandom, GroupComparison, GroupTest
 from nasaudit.search.cells import Cells, belongs
 from nasaudit.spec.arch import ArchSpec
-from nasaudit.spec.searches import SampledSpec, SearchSpec
+from nasaudit.spec.searches import OneShotSpec, SampledSpec, SearchSpec
 from nasaudit.spec.searches.space import SpaceSpec
 from nasaudit.stats.holm import ALPHA, FEWEST, holm
 from nasaudit.stats.permutation import PermutationTest
@@ -152,20 +152,21 @@ def compare_with_random(results: StudyResults, headlines: Sequence[Headline]) ->
         headlines: of its families.
     """
     specs = results.searched
-    kinds: dict[tuple[str, str, str], list[str]] = {}
+    kinds: dict[tuple[str, str, str, str], list[str]] = {}
     for name, spec in specs.items():
         if spec.is_a_draw:
             continue
-        kinds.setdefault((spec.name, objectives_of(spec), spec.space.name), []).append(name)
+        kind = (spec.name, objectives_of(spec), levers_of(spec), spec.space.name)
+        kinds.setdefault(kind, []).append(name)
     compared = []
-    for (method, objectives, space), found in kinds.items():
+    for (method, objectives, levers, space), found in kinds.items():
         drawn = drawn_from(results, specs[found[0]].space)
         for measured, values in measures(results.rows, headlines):
             searched, random = (
                 [values[name] for name in names if name in values] for names in (found, drawn)
             )
             if searched and random:
-                compared.append(_beside(measured, method, objectives, space, searched, random))
+                compared.append(_beside(measured, method, objectives, levers, space, searched, random))
     return compared
 
 
@@ -187,10 +188,16 @@ def objectives_of(spec: SearchSpec) -> str:
     return ", ".join(spec.objectives) if isinstance(spec, SampledSpec) and spec.secure else ""
 
 
+def levers_of(spec: SearchSpec) -> str:
+    """What of a search is not as published, as `BesideRandom` has it."""
+    return ", ".join(spec.levers) if isinstance(spec, OneShotSpec) else ""
+
+
 def _beside(
     measured: dict[str, Any],
     method: str,
     objectives: str,
+    levers: str,
     space: str,
     searched: list[ArchitectureValue],
     random: list[ArchitectureValue],
@@ -199,6 +206,7 @@ def _beside(
         **measured,
         method=method,
         objectives=objectives,
+        levers=levers,
         space=space,
         searched=searched,
         random=random,

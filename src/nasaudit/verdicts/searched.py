@@ -1,4 +1,4 @@
-"""Fronts of searches with several objectives, beside the same searches by accuracy alone and random cells. No torch.
+"""Searches that are to be secure, by several objectives or by levers, beside plain ones and random cells. No torch.
 
 A search selects by brief trainings and cheap attacks. What counts is the audit: the same objectives, of full
 trainings and the study's attacks on test images, by which fronts are compared here.
@@ -9,13 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from nasaudit.measure.catalogue import FRACTION
 from nasaudit.results.base import Span
 from nasaudit.results.schema import Headline, Row, StudyResults
-from nasaudit.results.searched.fronts import AuditedFront, BesidePlain, FrontPair, SearchedFronts
+from nasaudit.results.searched.fronts import (
+    AuditedFront,
+    BesidePlain,
+    FrontPair,
+    PulledLevers,
+    SearchedFronts,
+)
 from nasaudit.results.selection import over_seeds
-from nasaudit.spec.searches import SampledSpec
+from nasaudit.spec.searches import OneShotSpec, SampledSpec
 from nasaudit.spec.searches.objectives import ACCURACY, OBJECTIVES
 from nasaudit.stats.crossed import crossed_mean
 from nasaudit.stats.fronts import dominated, hypervolume, ranks
-from nasaudit.verdicts.groups import compared, drawn_from, measures, objectives_of
+from nasaudit.verdicts.groups import compared, drawn_from, levers_of, measures, objectives_of
 
 RANDOM = "random"  # what random cells are called beside searches
 BEYOND = 1.1  # times the largest size: a reference that the largest network is just inside of
@@ -135,7 +141,14 @@ def _fronts(
         unbeaten=_unbeaten(list(points), points),
         fronts=fronts,
         pairs=pairs,
-        beside_plain=list(_beside_plain(results, headlines, pairs, known)),
+        beside_plain=list(
+            _beside_plain(
+                results,
+                headlines,
+                _cells_of([pair.secure for pair in pairs], known),
+                _cells_of([pair.plain for pair in pairs], known),
+            )
+        ),
         hypervolume=None if tested is None else Span.of(tested.estimate),
     )
 
@@ -201,23 +214,44 @@ def _pair(
     )
 
 
+def _cells_of(searches: Sequence[str], cells: Mapping[str, Sequence[str]]) -> list[str]:
+    return [name for search in dict.fromkeys(searches) for name in cells[search]]
+
+
 def _beside_plain(
-    results: StudyResults,
-    headlines: Sequence[Headline],
-    pairs: Sequence[FrontPair],
-    cells: Mapping[str, Sequence[str]],
+    results: StudyResults, headlines: Sequence[Headline], secure: Sequence[str], plain: Sequence[str]
 ) -> Iterator[BesidePlain]:
-    """Accuracy and every family: the cells of all secure searches that have a plain one beside them, and of these."""
-    for measured, values in measures(results.rows, headlines) if pairs else ():
-        secure, plain = (
-            [values[name] for search in dict.fromkeys(searches) for name in cells[search] if name in values]
-            for searches in ([pair.secure for pair in pairs], [pair.plain for pair in pairs])
+    """Accuracy and every family: the cells of secure searches that have a plain one beside them, and of these."""
+    for measured, values in measures(results.rows, headlines):
+        first, second = ([values[name] for name in names if name in values] for names in (secure, plain))
+        if first and second:
+            yield BesidePlain(
+                **measured, secure=first, plain=second, **compared(first, second, measured["unit"])
+            )
+
+
+def pull_levers(results: StudyResults, headlines: Sequence[Headline]) -> list[PulledLevers]:
+    """One for each one-shot method, space and set of levers that stands beside the same search as published.
+
+    Args:
+        results: with rows and what was searched.
+        headlines: of its families.
+    """
+    seeds = {choice.name: choice.seed for choice in results.study.architectures}
+    found = {name: spec for name, spec in results.searched.items() if isinstance(spec, OneShotSpec)}
+    kinds: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for secure, spec in found.items():
+        for plain, other in found.items():
+            if spec.levers and spec.as_published == other and seeds[secure] == seeds[plain]:
+                kind = (spec.name, spec.space.name, levers_of(spec))
+                kinds.setdefault(kind, []).append((secure, plain))
+    return [
+        PulledLevers(
+            method=method,
+            space=space,
+            levers=levers,
+            pairs=pairs,
+            beside_plain=list(_beside_plain(results, headlines, *zip(*pairs, strict=True))),
         )
-        if not (secure and plain):
-            continue
-        yield BesidePlain(
-            **measured,
-            secure=secure,
-            plain=plain,
-            **compared(secure, plain, measured["unit"]),
-        )
+        for (method, space, levers), pairs in kinds.items()
+    ]

@@ -1,4 +1,4 @@
-"""Fronts of searches with several objectives as verdicts; `verdicts.searched` makes them."""
+"""Searches that are to be secure beside plain ones, as verdicts; `verdicts.searched` makes them."""
 
 from typing import Annotated, Literal
 
@@ -9,13 +9,23 @@ from nasaudit.results.verdict_models import ArchitectureValue
 
 
 class BesidePlain(Measured):
-    """Cells of searches by several objectives, beside those by accuracy alone; otherwise as `BesideRandom`."""
+    """Cells of searches that are to be secure beside those of plain ones; otherwise as `BesideRandom`."""
 
     secure: Annotated[list[ArchitectureValue], Field(min_length=1)]
     plain: Annotated[list[ArchitectureValue], Field(min_length=1)]
     means: tuple[Number, Number]  # secure, plain
     difference: Span | None
     finding: Literal["higher", "lower", "undecided"]
+
+
+class PulledLevers(Plain):
+    """A one-shot search with levers beside the same one as published: of the same seeds, epochs and space."""
+
+    method: str
+    space: str
+    levers: str  # e.g. "skip_weight 0.5, inner_steps 2"
+    pairs: Annotated[list[tuple[str, str]], Field(min_length=1)]  # architectures: with levers, without
+    beside_plain: list[BesidePlain]  # clean accuracy and every family
 
 
 class AuditedFront(Plain):

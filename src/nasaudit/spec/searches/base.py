@@ -36,6 +36,11 @@ class SearchSpec(NamedSpec):
         """Whether what it finds was chosen among nothing: a random cell, beside which others are judged."""
         return False
 
+    @property
+    def secure(self) -> bool:
+        """Whether what it finds is to be secure: by several objectives, or by levers."""
+        return False
+
     @model_validator(mode="before")
     @classmethod
     def _one_shot_is_of_one_objective(cls, values: Any) -> Any:

@@ -1,6 +1,6 @@
 """Methods that train one supernet: their settings, as their authors published them."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -46,6 +46,16 @@ class OneShotSpec(SearchSpec):
         """What is not as published, in words."""
         return ()
 
+    @property
+    def secure(self) -> bool:
+        """Whether a lever is pulled."""
+        return bool(self.levers)
+
+    @property
+    def as_published(self) -> Self:
+        """The same search without levers."""
+        return self
+
 
 class AlphaSpec(OneShotSpec):
     """Root of those that descend on the weights and on how ops are mixed, by turns."""
@@ -74,6 +84,11 @@ class AlphaSpec(OneShotSpec):
                   f"inner_steps {self.inner_steps}" if self.inner_steps != 1 else "",
                   "" if self.penalty is None else self.penalty.name)  # fmt: skip
         return tuple(filter(None, turned))
+
+    @property
+    def as_published(self) -> Self:
+        """The same search without levers."""
+        return self.model_copy(update={"skip_weight": 1, "inner_steps": 1, "penalty": None})
 
 
 _MINI: dict[str, Any] = {

@@ -8,6 +8,7 @@ from nasaudit.report.charts.remedies import Look, trade_off
 from nasaudit.report.evidence import Evidence
 from nasaudit.report.palette import COLOURS, SHAPES
 from nasaudit.report.parts import ABSENT, Cell, Figure, Table
+from nasaudit.report.sections.searches.secure import beside_plain
 from nasaudit.report.sections.searches.trail import Trail, number
 from nasaudit.report.sections.searches.words import search_title
 from nasaudit.results.base import Span
@@ -190,29 +191,10 @@ def tables(results: StudyResults) -> Iterator[Table]:
             rows,
         )
         if fronts.beside_plain:
-            yield Table(
-                "Cells of searches by several objectives minus those by accuracy alone, each cell once; but for "
-                "accuracy, higher is worse for the defender",
-                ("", SECURE, PLAIN, "difference", "several objectives are"),
-                tuple(
-                    (
-                        Cell(format.first_up(pair.measure)),
-                        *(
-                            Cell(format.quantity(mean, pair.metric, pair.unit), f"{len(values)}")
-                            for mean, values in zip(pair.means, (pair.secure, pair.plain), strict=True)
-                        ),
-                        Cell(
-                            format.change(pair.means[0] - pair.means[1], pair.metric, pair.unit),
-                            ABSENT
-                            if pair.difference is None
-                            else format.ends(
-                                pair.difference.low, pair.difference.high, pair.metric, pair.unit
-                            ),
-                        ),
-                        Cell(pair.finding),
-                    )
-                    for pair in fronts.beside_plain
-                ),
+            yield beside_plain(
+                "Cells of searches by several objectives minus those by accuracy alone, each cell once",
+                (SECURE, PLAIN, "several objectives are"),
+                fronts.beside_plain,
             )
 
 

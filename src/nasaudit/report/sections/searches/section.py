@@ -11,7 +11,7 @@ from nasaudit.report.palette import COLOURS
 from nasaudit.report.parts import ABSENT, Block, Cell, Figure, Section, Slide, Slides, Table, Text, folded
 from nasaudit.report.sections.analyses.topology import OP_COLOURS
 from nasaudit.report.sections.cells import as_uri
-from nasaudit.report.sections.searches import fronts, words
+from nasaudit.report.sections.searches import fronts, secure, words
 from nasaudit.report.sections.searches.trail import Trail, trails
 from nasaudit.results.flags.searches import STOPPING_SKIPS, edges_of, share_with_skips
 from nasaudit.spec.genotype import Genotype
@@ -38,6 +38,7 @@ def section(evidence: Evidence) -> Section | None:
         "Searches",
         *words.sentences(evidence.results),
         *fronts.sentences(evidence.results),
+        *secure.sentences(evidence.results),
         *(_collapsed(way) for way in ways if way.collapse is not None),
         *beside,
         lead,
@@ -46,6 +47,7 @@ def section(evidence: Evidence) -> Section | None:
             *fronts.tables(evidence.results),
             Text(fronts.METHOD, quiet=True) if evidence.results.searched_fronts else None,
         ),
+        folded("Levers against none, in numbers", *secure.tables(evidence.results)),
         folded(
             "Searched against random cells, in numbers",
             words.table(evidence.results),

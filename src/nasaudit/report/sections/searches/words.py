@@ -28,13 +28,19 @@ def sentences(results: StudyResults) -> list[str]:
     """What each method's cells have more or less than random ones, a paragraph a method."""
     by_method: dict[tuple[str, str], list[BesideRandom]] = {}
     for pair in results.beside_random:
-        by_method.setdefault((search_title(pair.method, pair.objectives), pair.space), []).append(pair)
+        by_method.setdefault((title_of(pair), pair.space), []).append(pair)
     return [_sentence(title, space, pairs) for (title, space), pairs in by_method.items()]
 
 
-def search_title(method: str, objectives: str) -> str:
-    """A method, with its objectives where it has several: `AmoebaNet by accuracy and evasion`."""
-    return titled(method) + (f" by {format.listing(objectives.split(', '))}" if objectives else "")
+def search_title(method: str, objectives: str = "", levers: str = "") -> str:
+    """A method, with its objectives where it has several, and its levers: `AmoebaNet by accuracy and evasion`."""
+    by = f" by {format.listing(objectives.split(', '))}" if objectives else ""
+    return titled(method) + by + (f" with {format.listing(levers.split(', '))}" if levers else "")
+
+
+def title_of(pair: BesideRandom) -> str:
+    """The search whose cells stand beside random ones."""
+    return search_title(pair.method, pair.objectives, pair.levers)
 
 
 def _sentence(title: str, space: str, pairs: Sequence[BesideRandom]) -> str:
@@ -69,12 +75,12 @@ def table(results: StudyResults) -> Table | None:
     pairs = results.beside_random
     if not pairs:
         return None
-    several = len({(pair.method, pair.objectives, pair.space) for pair in pairs}) > 1
+    several = len({(title_of(pair), pair.space) for pair in pairs}) > 1
     rows = tuple(
         (
             Cell(
                 format.first_up(pair.measure),
-                f"{search_title(pair.method, pair.objectives)}, {pair.space}" if several else "",
+                f"{title_of(pair)}, {pair.space}" if several else "",
             ),
             *(
                 Cell(format.quantity(mean, pair.metric, pair.unit), f"{len(values)} ({_models(values)})")
