@@ -46,6 +46,15 @@ def test_a_study_of_all_families_comes_to_like_figures(tmp_path) -> None:
     assert (shares.value_cpu - shares.value_cuda).abs().mean() < 0.1
 
 
+@pytest.mark.timeout(900)
+def test_a_training_ends_in_the_same_bits_twice(tmp_path) -> None:
+    study = StudySpec.parse(STUDY | {"attacks": [], "analyses": []})
+    for place in ("first", "second"):
+        assert run(study, tmp_path / place, RunOptions(device="cuda", workers=1)).failures == []
+    first, second = (sorted((tmp_path / place).rglob("*.safetensors")) for place in ("first", "second"))
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second] != []
+
+
 def test_a_batch_that_does_not_fit_is_halved(tmp_path) -> None:
     """With a hundredth of the memory."""
     torch.cuda.empty_cache()

@@ -1,11 +1,17 @@
 """Which device each worker gets, found out without importing torch where that is possible."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from nasaudit.errors import SpecError
 
 _GPUS = Path("/proc/driver/nvidia/gpus")
+# cuBLAS adds up in one order only within a workspace of its own: docs.nvidia.com/cuda/cublas, "Results
+# reproducibility". Read when a process first multiplies matrices on a GPU.
+_CUBLAS = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 
 
 def worker_devices(device: str, workers: int | None) -> tuple[str, ...]:
@@ -36,6 +42,36 @@ def worker_devices(device: str, workers: int | None) -> tuple[str, ...]:
     if number:
         return (device,) * (workers or 1)
     return tuple(f"cuda:{k % gpus}" for k in range(workers or gpus))
+
+
+@contextmanager
+def repeatable(device: str) -> Iterator[None]:
+    """Inside the block a GPU uses kernels that add up in the same order each time, so that the same task ends in the
+    same bits, resumed or not. An operator that has no such kernel warns, and runs. On a CPU, with one thread, all
+    kernels are such.
+
+    Args:
+        device: "cpu", "cuda" or "cuda:K".
+    """  # noqa: D205
+    if not device.startswith("cuda"):
+        yield
+        return
+    import torch
+
+    cudnn: Any = torch.backends.cudnn
+    memory: Any = torch.utils.deterministic
+    before = torch.get_deterministic_debug_mode(), cudnn.benchmark, memory.fill_uninitialized_memory
+    for name, value in _CUBLAS.items():
+        os.environ.setdefault(name, value)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Timing kernels to choose the fastest makes a choice that hangs on what else the GPU does. And nothing here reads
+    # memory that it has not written, so filling it would be for nothing.
+    cudnn.benchmark = memory.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        mode, cudnn.benchmark, memory.fill_uninitialized_memory = before
+        torch.set_deterministic_debug_mode(mode)
 
 
 def cores() -> int:

@@ -15,6 +15,7 @@ from nasaudit.errors import ModelError, NonFiniteError
 from nasaudit.measure.estimate import Measurement
 from nasaudit.progress import Progress
 from nasaudit.randomness import derive_seed
+from nasaudit.running.devices import repeatable
 from nasaudit.spec.tasks import Task
 from nasaudit.store.files import full_disk, is_full_disk
 from nasaudit.store.records import Problem, Record
@@ -51,7 +52,7 @@ def execute(
     try:
         work = resolve_work(task)
         # What layers of others draw globally (dropout) hangs on the task alone, and what they set ends with it.
-        with contained(derive_seed("task", task.digest()), quiet=False):
+        with contained(derive_seed("task", task.digest()), quiet=False), repeatable(device):
             measurements = _finite(work(task, workspace))
         if not folder.is_dir():
             raise ModelError(
