@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from nasaudit.arch.depthwise import DepthwiseConv, dilated
+from nasaudit.arch.depthwise import DepthwiseConv, dilated, padded
 from nasaudit.arch.ops import FactorizedReduce
 
 
@@ -40,3 +40,10 @@ def test_factorized_reduce_is_the_same_with_and_without_gradients(side):
         textbook = reduce(x)
     torch.testing.assert_close(reduce(x), textbook)
     assert textbook.shape == (2, 10, -(-side // 2), -(-side // 2))
+
+
+def test_sides_that_need_no_zeros_are_not_copied():
+    even, odd = torch.rand(2, 3, 6, 8), torch.rand(2, 3, 5, 7)
+    assert padded(even, 2) is even
+    torch.testing.assert_close(padded(odd, 2), nn.functional.pad(odd, (0, 1, 0, 1)), rtol=0, atol=0)
+    torch.testing.assert_close(padded(odd, 3), nn.functional.pad(odd, (0, 2, 0, 1)), rtol=0, atol=0)

@@ -18,6 +18,15 @@ def channels_last(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
 
 
+def padded(x: Tensor, sides: int) -> Tensor:
+    """`x` [N, C, H, W] with zeros below and to the right, up to sides that `sides` divides.
+
+    Where there is nothing to add it is `x` itself: PyTorch's `pad` would copy it, and its gradient too.
+    """
+    right, below = -x.shape[3] % sides, -x.shape[2] % sides
+    return nn.functional.pad(x, (0, right, 0, below)) if right or below else x
+
+
 class DepthwiseConv(nn.Conv2d):
     """`nn.Conv2d(C, C, k, stride, padding=dilation * (k // 2), dilation, groups=C)`, with a faster backward."""
 
@@ -60,7 +69,7 @@ def dilated(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, dilatio
         return nn.functional.conv2d(x, weight, bias, stride, dilation * pad, dilation, channels)
     n, _, height, width = x.shape
     d = dilation
-    x = nn.functional.pad(x, (0, -width % d, 0, -height % d))
+    x = padded(x, d)
     rows, columns = x.shape[2] // d, x.shape[3] // d
     # [N, C, rows, d, columns, d] -> [d, d, N] images of one phase each, channels last in memory.
     phases = x.permute(0, 2, 3, 1).reshape(n, rows, d, columns, d, channels).permute(2, 4, 0, 1, 3, 5)

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from nasaudit.arch.depthwise import DepthwiseConv
+from nasaudit.arch.depthwise import DepthwiseConv, padded
 
 
 def conv_bn(channels_in: int, channels_out: int) -> nn.Sequential:
@@ -36,7 +36,7 @@ class FactorizedReduce(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         # An odd side has no pixel after its last: zeros stand in, so that both halves have one shape.
-        x = nn.functional.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))
+        x = padded(x, 2)
         if torch.is_grad_enabled():
             corners = [
                 nn.functional.pad(self.even.weight, (0, 1, 0, 1)),

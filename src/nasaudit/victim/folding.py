@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from nasaudit.arch.depthwise import padded
 from nasaudit.arch.ops import FactorizedReduce
 
 # Largest difference of a logit, relative to the largest logit, that rounding may explain.
@@ -121,6 +122,5 @@ class FoldedReduce(nn.Module):
         self.convolution = fuse_conv_bn_eval(merged.eval(), reduce.norm)
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        padded = nn.functional.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))
-        y: Tensor = self.convolution(padded)
+        y: Tensor = self.convolution(padded(x, 2))
         return y

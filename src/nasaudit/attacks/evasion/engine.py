@@ -17,8 +17,9 @@ from nasaudit.progress import Progress, silent
 from nasaudit.spec.attacks import Norm
 from nasaudit.victim.classifier import Classifier
 
-# Images of one forward pass: on a CPU as many as its cache holds, on a GPU as many as keep it busy.
-CPU_BATCH, GPU_BATCH = 64, 512
+# Images of one forward pass: on a CPU as many as small images need to keep it busy and large ones bear (by trial,
+# docs/performance.md), on a GPU as many as keep that busy.
+CPU_BATCH, GPU_BATCH = 128, 512
 
 
 @dataclass(frozen=True, eq=False)
