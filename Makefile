@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Where PyTorch comes from, if not from pip's own index: TORCH_INDEX=https://download.pytorch.org/whl/cpu is its CPU build.
 TORCH_INDEX ?=
 
-.PHONY: setup audit check test test-all test-gpu fuzz chaos bench parity peers clean
+.PHONY: setup audit check guard test test-all test-gpu fuzz chaos bench parity peers clean
 
 setup: .venv/.installed
 
@@ -30,6 +30,10 @@ check: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell src tests docs benchmarks fuzz examples *.md
+
+# Whether a part of an audit costs more work than it did, counted.
+guard: setup
+	@$(BIN)/python -m benchmarks.guard
 
 test: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadscope -m 'not slow'

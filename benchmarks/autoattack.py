@@ -9,6 +9,7 @@ same parts of torchattacks with the authors' settings are the peer; as shipped t
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import process_time
 from typing import cast
@@ -17,6 +18,7 @@ import torch
 import torchattacks
 from torch import Tensor, nn
 
+from benchmarks.speed.contest import Contest, within
 from benchmarks.table import Table
 from benchmarks.victims import correct_images, trained_victim
 from nasaudit.attacks.base import load_attack
@@ -60,8 +62,8 @@ class Robust:
 
 HARDENED = (PgdTrainingSpec(epsilon=16 / 255),)
 SCENES = (
-    Scene("ordinary", (), "linf", 16 / 255),
-    Scene("ordinary", (), "l2", 0.3),
+    Scene("ordinary training", (), "linf", 16 / 255),
+    Scene("ordinary training", (), "l2", 0.3),
     Scene("adversarial training", HARDENED, "linf", 24 / 255),
     Scene("adversarial training", HARDENED, "l2", 0.5),
 )
@@ -75,18 +77,36 @@ def play(folder: Path, scene: Scene) -> Robust:
     norm = {"linf": "Linf", "l2": "L2"}[scene.norm]
     said = {"norm": norm, "eps": scene.epsilon, "seed": 0}
     start = process_time()
-    ours = _ours(AutoAttackSpec(norm=scene.norm), network, images, labels, scene.epsilon)
+    ours = nasaudits(AutoAttackSpec(norm=scene.norm), network, images, labels, scene.epsilon)
     middle = process_time()
-    peer = _robust(network, _authors(network, said), images, labels)
+    peer = withstand(network, authors(network, said), images, labels)
     end = process_time()
     return Robust(
-        pgd=_ours(PgdSpec(norm=scene.norm), network, images, labels, scene.epsilon),
+        pgd=nasaudits(PgdSpec(norm=scene.norm), network, images, labels, scene.epsilon),
         ours=ours,
         peer=peer,
-        shipped=_robust(network, torchattacks.AutoAttack(network, n_classes=CLASSES, **said), images, labels),
+        shipped=withstand(
+            network, torchattacks.AutoAttack(network, n_classes=CLASSES, **said), images, labels
+        ),
         seconds=middle - start,
         peer_seconds=end - middle,
     )
+
+
+def contests(folder: Path) -> Iterator[Contest[float]]:
+    """A row for each victim, linf; both sides have the authors' settings."""
+    for scene in (scene for scene in SCENES if scene.norm == "linf"):
+        network, bundle = trained_victim(folder, "resnet", DIGITS, scene.defences)
+        images, labels = correct_images(network.eval(), bundle, IMAGES)
+        attack = authors(network, {"norm": "Linf", "eps": scene.epsilon, "seed": 0})
+        yield Contest(
+            f"AutoAttack, {scene.victim}",
+            "torchattacks",
+            2,
+            partial(nasaudits, AutoAttackSpec(norm=scene.norm), network, images, labels, scene.epsilon),
+            partial(withstand, network, attack, images, labels),
+            lambda ours, theirs: within("robust accuracy", ours, theirs, 0.005, ".1%"),
+        )
 
 
 def play_all(folder: Path) -> Iterator[tuple[Scene, Robust]]:
@@ -114,7 +134,7 @@ def run(folder: Path) -> Table:
     )  # fmt: skip
 
 
-def _authors(network: nn.Module, said: dict[str, object]) -> Run:
+def authors(network: nn.Module, said: dict[str, object]) -> Run:
     """AutoAttack of torchattacks' parts, with the authors' settings."""
     return torchattacks.MultiAttack(
         [
@@ -126,16 +146,16 @@ def _authors(network: nn.Module, said: dict[str, object]) -> Run:
     )
 
 
-def _robust(network: nn.Module, attack: Run, images: Tensor, labels: Tensor) -> float:
+def withstand(network: nn.Module, attack: Run, images: Tensor, labels: Tensor) -> float:
     adversarial = attack(images, labels)
     with torch.no_grad():
         return (network(adversarial).argmax(1) == labels).float().mean().item()
 
 
-def _ours(spec: EvasionSpec, network: nn.Module, images: Tensor, labels: Tensor, epsilon: float) -> float:
+def nasaudits(spec: EvasionSpec, network: nn.Module, images: Tensor, labels: Tensor, epsilon: float) -> float:
     attack = cast(EvasionAttack[Classifier], load_attack(spec))
 
     def run(images: Tensor, labels: Tensor) -> Tensor:
         return attack.perturb(Classifier(network, CLASSES), images, Objective(labels), epsilon).images
 
-    return _robust(network, run, images, labels)
+    return withstand(network, run, images, labels)

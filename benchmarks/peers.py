@@ -13,7 +13,7 @@ import torchattacks
 from torch import Tensor, nn
 
 # Images of one call: all libraries get the batch size that nasaudit takes on a CPU.
-BATCH = 64
+BATCH = 128
 CLASSES = 10
 
 # (network, images [N, C, H, W], labels [N]) -> adversarial images.

@@ -6,7 +6,8 @@ from statistics import geometric_mean
 
 import torch
 
-from benchmarks.speed import commands, evasion, theft, training
+from benchmarks import autoattack
+from benchmarks.speed import audit, commands, evasion, membership, theft, training
 from benchmarks.speed.contest import COLUMNS
 from benchmarks.table import Table
 
@@ -14,7 +15,8 @@ from benchmarks.table import Table
 def run(folder: Path) -> Table:
     """All contests, one after the other; nothing else should run on the machine."""
     torch.set_num_threads(1)
-    sides = itertools.chain(training.contests(folder), evasion.contests(folder), theft.contests(folder))
+    parts = (training, evasion, autoattack, theft, membership, audit)
+    sides = itertools.chain.from_iterable(part.contests(folder) for part in parts)
     rows = [contest.row() for contest in sides]
     networks = [float(row[4].split()[0]) for row in rows if row[0].endswith("both cores")]
     blank = ("",) * 2

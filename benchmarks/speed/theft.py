@@ -16,7 +16,7 @@ from art.estimators.classification import PyTorchClassifier
 from torch import Tensor, nn
 
 from benchmarks.speed.contest import Contest, within
-from benchmarks.training import plain
+from benchmarks.training import gradients_as_they_come, library
 from benchmarks.victims import trained_victim
 from nasaudit.analysis.gradients.std_sum import gradient_std_sum
 from nasaudit.arch.network import Network, build
@@ -92,61 +92,33 @@ class Sides:
 
     def stolen_by_art(self) -> float:
         """The same of ART's."""
-        torch.manual_seed(0), np.random.seed(0)
-        thief = plain(build(self.network.spec, 1))
-        victim = nn.Sequential(plain(self.network).eval(), nn.Softmax(dim=1))
-        attack = KnockoffNets(
-            self._art(victim), BATCH, BATCH, THIEF_EPOCHS, BUDGET, verbose=False, use_probability=True
-        )
-        attack.extract(self.pool.pixels().numpy(), thieved_classifier=self._art(thief))
-        return self._agreement(thief.eval())
-
-    def _art(self, network: nn.Module) -> PyTorchClassifier:
-        rate, decay = RECIPE.learning_rate, RECIPE.weight_decay
-        return PyTorchClassifier(
-            network,
-            nn.CrossEntropyLoss(),
-            input_shape=self.pool.shape,
-            nb_classes=CLASSES,
-            optimizer=torch.optim.AdamW(network.parameters(), rate, weight_decay=decay),
-            clip_values=(0.0, 1.0),
-            device_type="cpu",
-        )
+        thief = library(build(self.network.spec, 1))
+        steal_by_art(library(self.network), thief, self.pool, BUDGET, THIEF_EPOCHS)
+        return self._agreement(thief)
 
     def planted(self) -> float:
         """Success rate of the trigger after our fine-tuning."""
         network = copy.deepcopy(self.network)
         training = RECIPE.model_copy(update={"epochs": FINE_TUNING_EPOCHS})
-        return self._success(BadNets(BACKDOOR).plant(network, Ground(self.pool, training)).network.eval())
+        return success(
+            BadNets(BACKDOOR).plant(network, Ground(self.pool, training)).network, self.bundle.test, BACKDOOR
+        )
 
     def planted_by_art(self) -> float:
         """The same images poisoned by ART, and a plain loop over them."""
-        stamp = patch(BACKDOOR, self.pool.shape)
-        chosen = choose(torch.arange(BUDGET), BACKDOOR.poison_fraction, BACKDOOR.seed).numpy()
-        images, labels = self.pool.pixels().numpy(), self.pool.labels.clone()
-        poison = PoisoningAttackBackdoor(lambda x: stamp(torch.from_numpy(x)).numpy())
-        target = np.eye(CLASSES)[[BACKDOOR.target_class] * len(chosen)]
-        images[chosen], _ = poison.poison(images[chosen], target)
-        labels[chosen] = BACKDOOR.target_class
-        network = plain(copy.deepcopy(self.network)).train()
+        pixels, labels = poison_by_art(self.pool, BACKDOOR)
+        network = library(self.network).train()
         optimizer = torch.optim.AdamW(
             network.parameters(), RECIPE.learning_rate, weight_decay=RECIPE.weight_decay
         )
-        pixels = torch.from_numpy(images)
         for epoch in range(FINE_TUNING_EPOCHS):
             order = torch.randperm(BUDGET, generator=torch.Generator().manual_seed(epoch))
             for rows in order[: BUDGET // BATCH * BATCH].split(BATCH):
                 optimizer.zero_grad()
-                nn.functional.cross_entropy(network(pixels[rows]), labels[rows]).backward()
+                with gradients_as_they_come():
+                    nn.functional.cross_entropy(network(pixels[rows]), labels[rows]).backward()
                 optimizer.step()
-        return self._success(network.eval())
-
-    def _success(self, network: nn.Module) -> float:
-        test: Split = self.bundle.test
-        stamp, others = patch(BACKDOOR, test.shape), test.labels != BACKDOOR.target_class
-        with torch.no_grad():
-            said = torch.cat([network(x).argmax(1) for x in stamp(test.pixels()[others]).split(256)])
-        return (said == BACKDOOR.target_class).double().mean().item()
+        return success(network, self.bundle.test, BACKDOOR)
 
     def _images(self) -> tuple[Tensor, Tensor]:
         return self.pool.pixels()[:GRADIENTS], self.pool.labels[:GRADIENTS]
@@ -160,3 +132,49 @@ class Sides:
         from benchmarks.gradients import literal
 
         return literal(self.network.eval(), *self._images())
+
+
+def steal_by_art(victim: nn.Module, thief: nn.Module, pool: Split, budget: int, epochs: int) -> None:
+    """Train the thief on a victim's answers by ART's Knockoff Nets and ART's own loop; it ends in eval mode."""
+    torch.manual_seed(0), np.random.seed(0)  # other libraries draw from the global generators
+    answers = nn.Sequential(victim.eval(), nn.Softmax(dim=1))
+    attack = KnockoffNets(
+        _art(answers, pool), BATCH, BATCH, epochs, budget, verbose=False, use_probability=True
+    )
+    with gradients_as_they_come():
+        attack.extract(pool.pixels().numpy(), thieved_classifier=_art(thief, pool))
+    thief.eval()
+
+
+def _art(network: nn.Module, images: Split) -> PyTorchClassifier:
+    rate, decay = RECIPE.learning_rate, RECIPE.weight_decay
+    return PyTorchClassifier(
+        network,
+        nn.CrossEntropyLoss(),
+        input_shape=images.shape,
+        nb_classes=CLASSES,
+        optimizer=torch.optim.AdamW(network.parameters(), rate, weight_decay=decay),
+        clip_values=(0.0, 1.0),
+        device_type="cpu",
+    )
+
+
+def poison_by_art(train: Split, spec: BadNetsSpec) -> tuple[Tensor, Tensor]:
+    """Pixels and labels with ART's backdoor in the images that ours chooses, by the trigger that ours stamps."""
+    stamp = patch(spec, train.shape)
+    chosen = choose(torch.arange(len(train)), spec.poison_fraction, spec.seed).numpy()
+    images, labels = train.pixels().numpy(), train.labels.clone()
+    poison = PoisoningAttackBackdoor(lambda x: stamp(torch.from_numpy(x)).numpy())
+    target = np.eye(CLASSES)[[spec.target_class] * len(chosen)]
+    images[chosen], _ = poison.poison(images[chosen], target)
+    labels[chosen] = spec.target_class
+    return torch.from_numpy(images), labels
+
+
+def success(network: nn.Module, test: Split, spec: BadNetsSpec) -> float:
+    """The share of images of other classes that the trigger takes to the target."""
+    network.eval()
+    stamp, others = patch(spec, test.shape), test.labels != spec.target_class
+    with torch.no_grad():
+        said = torch.cat([network(x).argmax(1) for x in stamp(test.pixels()[others]).split(256)])
+    return (said == spec.target_class).double().mean().item()

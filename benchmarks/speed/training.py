@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.speed.contest import Contest, within
-from benchmarks.training import plain
-from nasaudit.arch import cells
+from benchmarks.training import gradients_as_they_come, library
 from nasaudit.arch.catalogue import resolve
 from nasaudit.arch.network import Network, build
 from nasaudit.data.load import load_data
@@ -150,15 +150,13 @@ def _race(sides: list[Side]) -> Trained:
 
 
 def main(kind: str, name: str, steps: str, threads: str) -> None:
-    """A side: NCHW, library ops and fp32 for the plain one."""
+    """A side."""
     torch.set_num_threads(int(threads))
     torch.manual_seed(0)
     network = build(resolve(ArchChoice(name=name), "mini", 10, SHAPE), 0).train()
     pixels, labels = torch.rand(BATCH, *SHAPE), torch.randint(0, 10, (BATCH,))
     if kind == "plain":
-        network = plain(network).to(memory_format=torch.contiguous_format)
-        network.memory_format = torch.contiguous_format
-        cells.dense_gradient = lambda x: x
+        network = library(network)
     else:
         pixels = pixels.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), 0.002)
@@ -171,12 +169,13 @@ def main(kind: str, name: str, steps: str, threads: str) -> None:
         optimizer.step()
         return loss.item()
 
-    first = step()
-    step()
-    print("warm", flush=True)
-    sys.stdin.readline()
-    for _ in range(int(steps)):
+    with gradients_as_they_come() if kind == "plain" else nullcontext():
+        first = step()
         step()
+        print("warm", flush=True)
+        sys.stdin.readline()
+        for _ in range(int(steps)):
+            step()
     print(json.dumps({"loss": first}), flush=True)
 
 
