@@ -1,4 +1,4 @@
-"""What a study costs beside its 1,000 to 100,000 tasks: to plan, to resume when all is done, to report.
+"""What a study costs beside its 1,000 to 100,000 tasks: to plan, to resume, to report, to look at.
 
 Each step is a process of its own, as it is for a user, with its imports; `results` is the first run over records that
 are all there, which reads every one of them. The records are made up (`benchmarks.synthetic`). The picture is
@@ -53,12 +53,23 @@ def _status(tasks: int, folder: Path) -> None:
     status(folder / "study")
 
 
+def _serve(tasks: int, folder: Path) -> None:
+    """The first look at the study and its page, as somebody waits for them; later looks read what is new alone."""
+    from nasaudit.serving.pages import Filter, Pages
+    from nasaudit.serving.reports import Reports
+    from nasaudit.serving.watch import Watch
+
+    look = Watch(folder / "study").look()
+    Pages(folder / "study").study(look, Filter(), Reports(folder / "study"))
+
+
 STEPS: dict[str, Callable[[int, Path], None]] = {
     "plan": _plan,
     "results": _results,
     "resume": _run,
     "status": _status,
     "report": _report,
+    "serve": _serve,
 }
 
 

@@ -29,6 +29,7 @@ class Contest(Generic[T]):
         same: of both results, what shows that the work was the same, in words.
         clock: seconds; CPU time of this process unless another is given.
         seconds: where the sides time themselves (processes of their own), how long what came of one took.
+        bare: does nothing but what ours could not leave out when it last ran; None: there is no such figure.
 
     `same` raises OtherWorkError.
     """
@@ -41,14 +42,19 @@ class Contest(Generic[T]):
     same: Callable[[T, T], str]
     clock: Callable[[], float] = process_time
     seconds: Callable[[T], float] | None = None
+    bare: Callable[[], object] | None = None
 
     def row(self, rounds: int = ROUNDS) -> tuple[str, ...]:
         """The sides take turns, so that a machine that slows down slows both; a round is a ratio."""
         print(f"{self.workload} beside {self.peer} ...", file=sys.stderr, flush=True)
-        mine, theirs, said = list[float](), list[float](), ""
+        mine, theirs, bare, said = list[float](), list[float](), list[float](), ""
         for _ in range(rounds):
             ours, took = self._timed(self.ours)
             mine.append(took)
+            if self.bare is not None:
+                began = self.clock()
+                self.bare()
+                bare.append(self.clock() - began)
             other, took = self._timed(self.theirs)
             theirs.append(took)
             said = self.same(ours, other)
@@ -57,6 +63,7 @@ class Contest(Generic[T]):
             self.workload,
             self.peer,
             f"{median(mine):.2f}",
+            f"{median(bare):.2f}" if bare else "",
             f"{median(theirs):.2f}",
             f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
             f"{self.target:g}",
@@ -71,7 +78,17 @@ class Contest(Generic[T]):
         return result, took if self.seconds is None else self.seconds(result)
 
 
-COLUMNS = ("workload", "peer", "ours s", "peer's s", "times as fast", "target", "met", "the same work")
+COLUMNS = (
+    "workload",
+    "peer",
+    "ours s",
+    "bare s",
+    "peer's s",
+    "times as fast",
+    "target",
+    "met",
+    "the same work",
+)
 
 
 def within(name: str, ours: float, theirs: float, tolerance: float, form: str = ".3f") -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.peers import PEERS, Counting, Run, Setting, art_attack
+from benchmarks.peers import BATCH, PEERS, Counting, Run, Setting, art_attack
 from benchmarks.speed.contest import Contest, within
 from benchmarks.victims import correct_images, trained_victim
 from nasaudit.attacks.base import load_attack
@@ -27,7 +27,7 @@ EVERYTHING = 0.3  # Madry et al., ICLR 2018, section 4: MNIST is attacked within
 FIFTH = 0.2  # of the images
 GREYS = 256
 GRID = tuple(k / 255 for k in (2, 4, 6, 8, 12, 16, 24, 32, 48, 64))
-QUERIES, FEW = 500, 100
+QUERIES, ITERATIONS, FEW = 500, 3, 100
 EPSILON = 12 / 255
 HALF_A_POINT = 0.005
 
@@ -50,6 +50,7 @@ def contests(folder: Path) -> Iterator[Contest[Tensor]]:
                 partial(judge.pgd, epsilon),
                 partial(PEERS[name], network, pixels, labels, setting(epsilon)),
                 partial(judge.same, HALF_A_POINT),
+                bare=judge.bare,
             )
     yield Contest(
         f"security curve of {len(GRID)} epsilons",
@@ -60,6 +61,7 @@ def contests(folder: Path) -> Iterator[Contest[Tensor]]:
         lambda ours, theirs: within(
             "area", curve_area(ours.numpy(), GRID), curve_area(theirs.numpy(), GRID), 0.01
         ),
+        bare=judge.bare,
     )
     few = Judge(network, pixels[:FEW], labels[:FEW])
     quiet = {"batch_size": 64, "verbose": False}
@@ -71,15 +73,17 @@ def contests(folder: Path) -> Iterator[Contest[Tensor]]:
         partial(few.asked, square),
         partial(few.peer, art_attack("SquareAttack", norm=np.inf, eps=EPSILON, max_iter=QUERIES, **quiet)),
         partial(few.same, 0.05),
+        bare=few.bare,
     )
-    hop = {"max_iter": 10, "max_eval": 10_000, "init_eval": 100, "init_size": 100}
+    hop = {"max_iter": ITERATIONS, "max_eval": 10_000, "init_eval": 100, "init_size": 100}
     yield Contest(
-        f"HopSkipJump, {FEW} images, 10 iterations",
+        f"HopSkipJump, {FEW} images, {ITERATIONS} iterations",
         "ART",
         10,
-        partial(few.asked, HopSkipJumpSpec(iterations=10, evaluations=100)),
+        partial(few.asked, HopSkipJumpSpec(iterations=ITERATIONS, evaluations=100)),
         partial(few.peer, art_attack("HopSkipJump", norm=2, **hop, **quiet)),
         few.as_near,
+        bare=few.bare,
     )
     nes = NesSpec(steps=10, samples=50, plateau_length=None)
     yield Contest(
@@ -89,6 +93,7 @@ def contests(folder: Path) -> Iterator[Contest[Tensor]]:
         partial(few.asked, nes),
         partial(few.one_by_one, nes),
         partial(few.same, 0.02),
+        bare=few.bare,
     )
 
 
@@ -102,6 +107,29 @@ class Judge:
 
     def __init__(self, network: nn.Module, pixels: Tensor, labels: Tensor):
         self.network, self.pixels, self.labels = network, pixels, labels
+        self.shown = {True: 0, False: 0}  # images, with gradients and without, in our last run
+
+    def _victim(self) -> Classifier:
+        """The network as our attacks see it, which counts what it is shown."""
+        victim = Classifier(self.network, CLASSES)
+        self.shown = {True: 0, False: 0}
+
+        def count(module: nn.Module, given: tuple[Tensor], answer: Tensor) -> None:
+            self.shown[torch.is_grad_enabled()] += len(given[0])
+
+        victim.network.register_forward_hook(count)
+        return victim
+
+    def bare(self) -> None:
+        """Nothing but the passes of our last run through the frozen network: forward, and back to the pixels."""
+        network, batch = Classifier(self.network, CLASSES), min(BATCH, len(self.pixels))
+        for graded, images in dict(self.shown).items():
+            for start in range(0, images, batch):
+                pixels = self.pixels[: min(batch, images - start)].clone().requires_grad_(graded)
+                with torch.set_grad_enabled(graded):
+                    logits = network(pixels)
+                if graded:
+                    torch.autograd.grad(logits.sum(), pixels)
 
     def _share(self, adversarial: Tensor) -> float:
         return self.fallen(adversarial).double().mean().item()
@@ -120,14 +148,13 @@ class Judge:
         """Ours: from the user's network, freezing and folding included."""
         told = setting(epsilon)
         attack = Pgd(PgdSpec(steps=STEPS, step_size=told.step_size, random_start=False))
-        victim = Classifier(self.network, CLASSES)
-        return attack.perturb(victim, self.pixels, Objective(self.labels), epsilon).images
+        return attack.perturb(self._victim(), self.pixels, Objective(self.labels), epsilon).images
 
     def curve(self) -> Tensor:
         """The smallest epsilon of the grid that breaks each image, ours by bisection."""
         curve = security_curve(
             Pgd(PgdSpec(steps=STEPS, random_start=False)),
-            Classifier(self.network, CLASSES),
+            self._victim(),
             Classifier(self.network, CLASSES, folding=False),
             self.pixels,
             self.labels,
@@ -146,7 +173,7 @@ class Judge:
 
     def asked(self, spec: EvasionSpec, rows: slice = slice(None)) -> Tensor:
         """Ours, of an attack that asks."""
-        victim = open_access(spec, Classifier(self.network, CLASSES))
+        victim = open_access(spec, self._victim())
         attack, images, wanted = load_attack(spec), self.pixels[rows], Objective(self.labels[rows])
         indices = torch.arange(len(self.pixels))[rows]
         if isinstance(attack, MinimalAttack):

@@ -28,7 +28,7 @@ from nasaudit.training.loop import fit
 from nasaudit.victim.classifier import Classifier
 from nasaudit.victim.oracle import Oracle
 
-CLASSES, SHADOWS, MEMBERS, EPOCHS = 10, 16, 300, 8
+CLASSES, SHADOWS, MEMBERS, EPOCHS = 10, 16, 300, 4
 RECIPE = TrainingSpec(epochs=EPOCHS, schedule="constant", crop=0, gradient_clip=None)
 
 

@@ -18,8 +18,8 @@ def run(folder: Path) -> Table:
     parts = (training, evasion, autoattack, theft, membership, audit)
     sides = itertools.chain.from_iterable(part.contests(folder) for part in parts)
     rows = [contest.row() for contest in sides]
-    networks = [float(row[4].split()[0]) for row in rows if row[0].endswith("both cores")]
-    blank = ("",) * 2
+    networks = [float(row[5].split()[0]) for row in rows if row[0].endswith("both cores")]
+    blank = ("",) * 3
     rows.insert(
         len(networks),
         ("geometric mean of these", "", *blank, f"{geometric_mean(networks):.2f}", "2.3",

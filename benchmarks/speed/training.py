@@ -61,7 +61,7 @@ def contests(folder: Path) -> Iterator[Contest[Trained] | Contest[float]]:
             0.93,
             loop.ours,
             loop.bare,
-            lambda ours, theirs: within("last loss", ours, theirs, 1e-3, ".4f"),
+            lambda ours, theirs: within("last loss", ours, theirs, 0.02, ".3f"),
         )
 
 
