@@ -27,7 +27,7 @@ EVERYTHING = 0.3  # Madry et al., ICLR 2018, section 4: MNIST is attacked within
 FIFTH = 0.2  # of the images
 GREYS = 256
 GRID = tuple(k / 255 for k in (2, 4, 6, 8, 12, 16, 24, 32, 48, 64))
-QUERIES, ITERATIONS, FEW = 500, 3, 100
+QUERIES, ITERATIONS, FEW = 500, 10, 100
 EPSILON = 12 / 255
 HALF_A_POINT = 0.005
 
