@@ -11,7 +11,7 @@ from nasaudit.errors import SpecError
 _GPUS = Path("/proc/driver/nvidia/gpus")
 # cuBLAS adds up in one order only within a workspace of its own: docs.nvidia.com/cuda/cublas, "Results
 # reproducibility". Read when a process first multiplies matrices on a GPU.
-_CUBLAS = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+_CUBLAS = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
 
 
 def worker_devices(device: str, workers: int | None) -> tuple[str, ...]:
@@ -61,8 +61,7 @@ def repeatable(device: str) -> Iterator[None]:
     cudnn: Any = torch.backends.cudnn
     memory: Any = torch.utils.deterministic
     before = torch.get_deterministic_debug_mode(), cudnn.benchmark, memory.fill_uninitialized_memory
-    for name, value in _CUBLAS.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault(*_CUBLAS)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Timing kernels to choose the fastest makes a choice that hangs on what else the GPU does. And nothing here reads
     # memory that it has not written, so filling it would be for nothing.

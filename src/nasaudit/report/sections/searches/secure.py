@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from nasaudit.report import format
-from nasaudit.report.parts import ABSENT, Cell, Table
-from nasaudit.report.sections.searches.words import FEW, search_title, titled
+from nasaudit.report.parts import Cell, Table
+from nasaudit.report.sections.searches.words import FEW, change, ends, search_title, titled
 from nasaudit.results.schema import StudyResults
 from nasaudit.results.searched.fronts import BesidePlain, PulledLevers
 
@@ -25,12 +25,7 @@ def beside_plain(caption: str, titles: tuple[str, str, str], pairs: Sequence[Bes
                 Cell(format.quantity(mean, pair.metric, pair.unit), f"{len(values)}")
                 for mean, values in zip(pair.means, (pair.secure, pair.plain), strict=True)
             ),
-            Cell(
-                format.change(pair.means[0] - pair.means[1], pair.metric, pair.unit),
-                ABSENT
-                if pair.difference is None
-                else format.ends(pair.difference.low, pair.difference.high, pair.metric, pair.unit),
-            ),
+            Cell(change(pair), ends(pair)),
             Cell(pair.finding),
         )
         for pair in pairs
@@ -44,8 +39,7 @@ def sentences(results: StudyResults) -> Iterator[str]:
     for pulled in results.pulled_levers:
         words = [f"{_title(pulled)} beside {titled(pulled.method)} as published, at equal epochs:"]
         changes = [
-            f"{pair.measure} {format.change(pair.means[0] - pair.means[1], pair.metric, pair.unit)}"
-            + ("" if pair.finding == "undecided" else f" ({pair.finding})")
+            f"{pair.measure} {change(pair)}" + ("" if pair.finding == "undecided" else f" ({pair.finding})")
             for pair in pulled.beside_plain
         ]
         words.append(f"{format.listing(changes)}.")

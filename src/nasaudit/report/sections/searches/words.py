@@ -6,6 +6,7 @@ from nasaudit.report import format
 from nasaudit.report.evidence import unique
 from nasaudit.report.parts import ABSENT, Cell, Table
 from nasaudit.results.schema import StudyResults
+from nasaudit.results.searched.fronts import BesidePlain
 from nasaudit.results.verdict_models import BesideRandom
 from nasaudit.spec.searches import SEARCHES
 
@@ -50,7 +51,7 @@ def _sentence(title: str, space: str, pairs: Sequence[BesideRandom]) -> str:
         f"{_cells(drawn, 'random')} of the same space ({space}), trained and attacked alike."
     ]
     for finding in ("higher", "lower"):
-        measures = [f"{pair.measure} ({_change(pair)})" for pair in pairs if pair.finding == finding]
+        measures = [f"{pair.measure} ({change(pair)})" for pair in pairs if pair.finding == finding]
         if measures:
             words.append(f"{format.first_up(finding)} than of random cells: {format.listing(measures)}.")
     undecided = [pair for pair in pairs if pair.finding == "undecided"]
@@ -86,7 +87,7 @@ def table(results: StudyResults) -> Table | None:
                 Cell(format.quantity(mean, pair.metric, pair.unit), f"{len(values)} ({_models(values)})")
                 for mean, values in zip(pair.means, (pair.searched, pair.random), strict=True)
             ),
-            Cell(_change(pair), _ends(pair)),
+            Cell(change(pair), ends(pair)),
             Cell(pair.finding),
         )
         for pair in pairs
@@ -122,12 +123,14 @@ def _models(values: Sequence[object]) -> str:
     return f"{models} model{'s' * (models != 1)}"
 
 
-def _change(pair: BesideRandom) -> str:
-    searched, random = pair.means
-    return format.change(searched - random, pair.metric, pair.unit)
+def change(pair: BesideRandom | BesidePlain) -> str:
+    """The first mean minus the second, in words."""
+    first, second = pair.means
+    return format.change(first - second, pair.metric, pair.unit)
 
 
-def _ends(pair: BesideRandom) -> str:
+def ends(pair: BesideRandom | BesidePlain) -> str:
+    """The interval of the difference."""
     if pair.difference is None:
         return ABSENT
     return format.ends(pair.difference.low, pair.difference.high, pair.metric, pair.unit)
